@@ -1,0 +1,50 @@
+import * as E from 'fp-ts/lib/Either.js';
+import * as t from 'io-ts';
+
+type Decoded<Required extends t.Props, Optional extends t.Props> = {
+  readonly [K in keyof Required]: t.TypeOf<Required[K]>;
+} & { readonly [K in keyof Optional]?: t.TypeOf<Optional[K]> };
+
+/**
+ * Decodes an object that has every key of `required`, may have those of `optional`, and has no other: an unknown key is
+ * a fault at its own path. A key whose value is `undefined` counts as absent. The result is a new object.
+ */
+export function closed<Required extends t.Props, Optional extends t.Props>(
+  name: string,
+  required: Required,
+  optional: Optional,
+): t.Decoder<unknown, Decoded<Required, Optional>> & t.Mixed {
+  const known = new Map<string, t.Mixed>(Object.entries({ ...required, ...optional }));
+  const noSuchKey = `no such key; known are ${[...known.keys()].join(', ')}`;
+
+  const validate: t.Validate<unknown, Decoded<Required, Optional>> = (value, context) => {
+    if (!isRecord(value)) return t.failure(value, context);
+    const errors: t.Errors = Object.keys(value)
+      .filter((key) => !known.has(key))
+      .map((key) => ({
+        value: value[key],
+        context: t.appendContext(context, key, t.never, value[key]),
+        message: noSuchKey,
+      }));
+    const decoded: Record<string, unknown> = {};
+    for (const [key, codec] of known) {
+      const part = Object.hasOwn(value, key) ? value[key] : undefined;
+      if (part === undefined && !(key in required)) continue;
+      const result = codec.validate(part, t.appendContext(context, key, codec, part));
+      if (E.isLeft(result)) errors.push(...result.left);
+      else decoded[key] = result.right;
+    }
+    return errors.length > 0 ? t.failures(errors) : t.success(decoded as Decoded<Required, Optional>);
+  };
+
+  return new t.Type(
+    name,
+    (value): value is Decoded<Required, Optional> => E.isRight(validate(value, [])),
+    validate,
+    t.identity,
+  );
+}
+
+/** Tells an object with keys from everything else. */
+export const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);

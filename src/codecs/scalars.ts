@@ -1,0 +1,43 @@
+import * as t from 'io-ts';
+
+/** Decodes a whole number from `min` to `max`, both allowed. */
+export const integer = (name: string, min: number, max: number): t.Type<number, number, unknown> => {
+  const is = (value: unknown): value is number =>
+    typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max;
+  return new t.Type(
+    `${name} (a whole number from ${String(min)} to ${String(max)})`,
+    is,
+    (value, context) => (is(value) ? t.success(value) : t.failure(value, context)),
+    t.identity,
+  );
+};
+
+/** Decodes a text for which `test` holds; `name` says what is expected. */
+export const text = (name: string, test: (value: string) => boolean): t.Type<string, string, unknown> => {
+  const is = (value: unknown): value is string => typeof value === 'string' && test(value);
+  return new t.Type(
+    name,
+    is,
+    (value, context) => (is(value) ? t.success(value) : t.failure(value, context)),
+    t.identity,
+  );
+};
+
+/** Decodes one of the given texts. */
+export const oneOf = <const Values extends readonly string[]>(
+  values: Values,
+): t.Type<Values[number], string, unknown> =>
+  text(`one of ${values.join(', ')}`, (value) => values.includes(value)) as t.Type<
+    Values[number],
+    string,
+    unknown
+  >;
+
+/** Decodes a text that a C library can take: no NUL character in it. */
+export const cText = text('a text without NUL characters', (value) => !value.includes('\0'));
+
+/** Decodes a TCP port. */
+export const port = integer('TCP port', 1, 65_535);
+
+/** The longest timer of Node, in milliseconds: about 24.8 days. */
+export const longestTimerMs = 2 ** 31 - 1;

@@ -1,0 +1,104 @@
+import type { Either } from 'fp-ts/lib/Either.js';
+import type { Observable } from 'rxjs';
+import type { Fault } from '../lifecycle/errors.js';
+import type { DriverFields, Exit, InstanceSpec, MachineHandle } from '../lifecycle/instance.js';
+
+/**
+ * Runs machines of one kind. A driver knows nothing of states, events or stores: it is told what to do, and it tells
+ * what machines do as {@link Signal} values. `driverContract` (in `rx-instances/testing`) is the law for every driver.
+ *
+ * Every method returns a cold Observable: nothing happens before subscribe. Those of type `Observable<never>` complete
+ * when the work is done. Failures are errors whose `message` a user can read.
+ */
+export interface Driver {
+  /** The name by which requests choose it. */
+  readonly kind: string;
+  readonly capabilities: Capabilities;
+  /** Decodes the fields of a request that are not common to all drivers; on the left is every fault, paths included. */
+  decode(fields: Readonly<Record<string, unknown>>): Either<readonly Fault[], DriverFields>;
+  /**
+   * Makes and fills the instance's home: from its image, or from the home of another instance that does not run at this
+   * moment. When it fails, no file is left.
+   */
+  prepare(plan: PreparePlan): Observable<never>;
+  /**
+   * Starts one machine in a prepared home and emits it once it has started, ready or not, then completes.
+   * Unsubscribing before detaches: a machine that comes up nevertheless is killed.
+   */
+  launch(plan: LaunchPlan): Observable<Machine>;
+  /** Finds a running machine again by its handle, and emits it; fails when it does not run any more. */
+  adopt(plan: LaunchPlan, handle: MachineHandle): Observable<Machine>;
+  /** Removes the instance's home with all that is in it; one that does not exist is removed already. */
+  discard(home: string): Observable<never>;
+  /** Reads a log of the instance, line by line; works on the home alone, whether or not a machine runs. */
+  logs(home: string, options: Required<LogOptions>): Observable<string>;
+}
+
+/** What a driver can do, said in advance. */
+export interface Capabilities {
+  /** What standby gives back to the host: `nothing` where the driver has no standby, CPU time, or memory too. */
+  readonly standbyFrees: 'nothing' | 'cpu' | 'memory';
+  /** Names of the logs that it keeps. The first is the default. */
+  readonly logs: readonly string[];
+}
+
+/** What a driver is told to run. */
+export interface LaunchPlan {
+  readonly instanceId: string;
+  readonly name: string;
+  readonly spec: InstanceSpec;
+  /** Absolute path of the instance's own folder. */
+  readonly home: string;
+}
+
+/** What a driver is told to lay out before the first launch. */
+export interface PreparePlan extends LaunchPlan {
+  /** Home to copy from, for a fork; without it the home is filled from `spec.image`. */
+  readonly copyOf?: string;
+}
+
+/** Which log to read, and how. */
+export interface LogOptions {
+  /** Name of the log. @defaultValue the first of `capabilities.logs` */
+  readonly source?: string;
+  /** How many lines to begin with, from the end. @defaultValue 100 */
+  readonly tail?: number;
+  /** Whether to go on with new lines as they are written, until unsubscribed. @defaultValue false */
+  readonly follow?: boolean;
+}
+
+/** One running thing held by a driver. */
+export interface Machine {
+  readonly handle: MachineHandle;
+  /**
+   * What the machine does by itself. Every subscriber gets what was said before it came. `ready` comes at most once, and
+   * at once where the spec asks for no readiness; `exit` comes once, last, then the stream completes. It never errors.
+   */
+  readonly signals$: Observable<Signal>;
+  /** Looks at the machine now. Emits one status; an error means that its state can't be told. */
+  inspect(): Observable<MachineStatus>;
+  /** Asks it to end, kills it after `graceMs`, and emits how it ended. One that has ended answers at once. */
+  stop(options: { readonly graceMs: number }): Observable<Exit>;
+  /** Ends it at once, with all that it started, and emits how it ended. One that has ended answers at once. */
+  kill(): Observable<Exit>;
+  /** How to halt and resume it; absent where the driver has no such thing. */
+  readonly freezing?: Freezing;
+}
+
+/** Halts a machine and lets it go on where it was. Both may be repeated without effect. */
+export interface Freezing {
+  freeze(): Observable<never>;
+  thaw(): Observable<never>;
+}
+
+/** What a machine says by itself. */
+export type Signal =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'exit'; readonly exit: Exit }
+  | { readonly kind: 'lost'; readonly reason: string };
+
+/** What a look at a machine finds. */
+export type MachineStatus =
+  | { readonly kind: 'running'; readonly ready: boolean }
+  | { readonly kind: 'frozen' }
+  | { readonly kind: 'ended'; readonly exit: Exit };

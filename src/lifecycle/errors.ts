@@ -1,0 +1,166 @@
+import type { State } from './state.js';
+
+/** One thing that is wrong with a value from outside. */
+export interface Fault {
+  /** Where: keys joined by dots, indices in brackets; empty for the value itself. */
+  readonly path: string;
+  /** What stands there, written out and cut to a readable length. */
+  readonly found: string;
+  /** What may stand there. */
+  readonly expected: string;
+}
+
+/** Writes a fault as one sentence. */
+export const describeFault = ({ path, found, expected }: Fault): string =>
+  `${path === '' ? '' : `${path}: `}found ${found}, expected ${expected}`;
+
+/** What came from outside can't be understood; `faults` names every failing path. */
+export class InvalidRequest extends Error {
+  readonly _tag = 'InvalidRequest';
+  override readonly name = 'InvalidRequest';
+  constructor(readonly faults: readonly Fault[]) {
+    super(faults.map(describeFault).join('; '));
+  }
+}
+
+/** No instance has this id, name, or beginning of an id; or it was deleted meanwhile. */
+export class InstanceNotFound extends Error {
+  readonly _tag = 'InstanceNotFound';
+  override readonly name = 'InstanceNotFound';
+  constructor(readonly idOrName: string) {
+    super(`there is no instance "${idOrName}"`);
+  }
+}
+
+/** Several instances have an id that begins so. */
+export class AmbiguousName extends Error {
+  readonly _tag = 'AmbiguousName';
+  override readonly name = 'AmbiguousName';
+  constructor(
+    readonly idOrName: string,
+    readonly matches: readonly string[],
+  ) {
+    super(`"${idOrName}" stands for several instances: ${matches.join(', ')}`);
+  }
+}
+
+/** Another instance has this name. */
+export class NameTaken extends Error {
+  readonly _tag = 'NameTaken';
+  override readonly name = 'NameTaken';
+  constructor(readonly taken: string) {
+    super(`the name "${taken}" is taken`);
+  }
+}
+
+/** The verb is not allowed in the instance's state; nothing was changed. */
+export class InvalidState extends Error {
+  readonly _tag = 'InvalidState';
+  override readonly name = 'InvalidState';
+  constructor(
+    readonly instanceId: string,
+    readonly state: State,
+    readonly verb: string,
+  ) {
+    super(`cannot ${verb} instance ${instanceId} while it is ${state}`);
+  }
+}
+
+/** The driver of this instance cannot do what the verb needs; nothing was changed. */
+export class NotSupported extends Error {
+  readonly _tag = 'NotSupported';
+  override readonly name = 'NotSupported';
+  constructor(
+    readonly driver: string,
+    readonly verb: string,
+  ) {
+    super(`the driver "${driver}" cannot ${verb}`);
+  }
+}
+
+/** A machine could not be started; `cause` says why. No instance and no file of the attempt is left. */
+export class LaunchFailed extends Error {
+  readonly _tag = 'LaunchFailed';
+  override readonly name = 'LaunchFailed';
+  constructor(
+    readonly reason: string,
+    options?: ErrorOptions,
+  ) {
+    super(`launch failed: ${reason}`, options);
+  }
+}
+
+/** A driver failed to carry out a verb on a machine; `cause` says why. */
+export class DriverFailed extends Error {
+  readonly _tag = 'DriverFailed';
+  override readonly name = 'DriverFailed';
+  constructor(
+    readonly instanceId: string,
+    readonly verb: string,
+    options: ErrorOptions & { readonly cause: unknown },
+  ) {
+    super(
+      `cannot ${verb} instance ${instanceId}: ${options.cause instanceof Error ? options.cause.message : String(options.cause)}`,
+      options,
+    );
+  }
+}
+
+/** The driver keeps no log of this name. */
+export class LogNotFound extends Error {
+  readonly _tag = 'LogNotFound';
+  override readonly name = 'LogNotFound';
+  constructor(
+    readonly source: string,
+    readonly sources: readonly string[],
+  ) {
+    super(`there is no log "${source}"; there is ${sources.join(', ') || 'none'}`);
+  }
+}
+
+/** A subscriber with the policy `fail` fell behind by more than its capacity; `missed` values were lost to it. */
+export class SubscriberLagged extends Error {
+  readonly _tag = 'SubscriberLagged';
+  override readonly name = 'SubscriberLagged';
+  constructor(
+    readonly capacity: number,
+    readonly missed: number,
+  ) {
+    super(`the subscriber fell behind by more than ${String(capacity)} values and lost ${String(missed)}`);
+  }
+}
+
+/** The manager was closed; this says nothing of its instances. */
+export class ManagerClosed extends Error {
+  readonly _tag = 'ManagerClosed';
+  override readonly name = 'ManagerClosed';
+  constructor() {
+    super('the manager is closed');
+  }
+}
+
+/** A wait ended without one successful look at the instance; `cause` is the last failure, if any look failed. */
+export class StateUnreadable extends Error {
+  readonly _tag = 'StateUnreadable';
+  override readonly name = 'StateUnreadable';
+  constructor(
+    readonly instanceId: string,
+    options?: ErrorOptions,
+  ) {
+    super(`the state of instance ${instanceId} could not be read`, options);
+  }
+}
+
+/** The manager knows as many consumer names as metric labels should hold. */
+export class TooManyConsumers extends Error {
+  readonly _tag = 'TooManyConsumers';
+  override readonly name = 'TooManyConsumers';
+  constructor(
+    readonly consumer: string,
+    readonly limit: number,
+  ) {
+    super(
+      `"${consumer}" would be consumer name ${String(limit + 1)}; a manager knows at most ${String(limit)}`,
+    );
+  }
+}

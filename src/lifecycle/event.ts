@@ -1,0 +1,39 @@
+import type { Instance } from './instance.js';
+import type { Action, State } from './state.js';
+
+/** A place in an event log: the log's name and a position in it. */
+export interface Cursor {
+  readonly epoch: string;
+  readonly sequence: number;
+}
+
+/** One change of one instance, before the log gave it its place. */
+export type Change =
+  | {
+      readonly action: 'create' | 'fork';
+      readonly instanceId: string;
+      readonly instance: Instance;
+      readonly previousState?: never;
+    }
+  | {
+      readonly action: 'delete';
+      readonly instanceId: string;
+      readonly instance?: never;
+      readonly previousState: State;
+    }
+  | {
+      readonly action: Exclude<Action, 'create' | 'fork' | 'delete'>;
+      readonly instanceId: string;
+      readonly instance: Instance;
+      readonly previousState: State;
+    };
+
+/**
+ * One change of one instance, deeply frozen. `instance` is absent on `delete` only, `previousState` on `create` and
+ * `fork` only.
+ */
+export type LifecycleEvent = Change &
+  Cursor & {
+    /** When it was committed: Unix time in milliseconds. Order is told by `sequence`, never by `time`. */
+    readonly time: number;
+  };

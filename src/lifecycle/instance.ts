@@ -1,0 +1,101 @@
+import type { State } from './state.js';
+
+/** A value that JSON can carry. */
+export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
+
+/** How to tell that an instance is ready: a line of its log, an open TCP port, or an HTTP answer of status 200 to 399. */
+export type Readiness =
+  | {
+      readonly kind: 'log';
+      /** Source of a regular expression that one line of the log has to match. */
+      readonly pattern: string;
+    }
+  | {
+      readonly kind: 'tcp';
+      /** Port on 127.0.0.1. */
+      readonly port: number;
+    }
+  | {
+      readonly kind: 'http';
+      /** Port on 127.0.0.1. */
+      readonly port: number;
+      /** Path, with its leading slash. */
+      readonly path: string;
+    };
+
+/**
+ * What a request may say beyond {@link BaseSpec}, and the driver alone understands. A field that the chosen driver does
+ * not know is a fault of the request.
+ *
+ * Authors of drivers add their own fields by merging into this interface:
+ *
+ * ```ts
+ * declare module 'rx-instances' {
+ *   interface DriverFields {
+ *     readonly gpu?: string;
+ *   }
+ * }
+ * ```
+ */
+export interface DriverFields {
+  /** Program and leading arguments. Drivers: process. */
+  readonly entrypoint?: readonly string[];
+  /** Arguments after the entrypoint. Drivers: process. */
+  readonly cmd?: readonly string[];
+  /** When the instance counts as ready. Without it, it is ready once started. Drivers: memory, process. */
+  readonly readiness?: Readiness;
+  /** Signal that asks for an end. Drivers: process. @defaultValue `'SIGTERM'` */
+  readonly stopSignal?: string;
+  /** How long a stop waits for the end before it kills, in milliseconds. Drivers: memory, process. @defaultValue 5000 */
+  readonly stopGraceMs?: number;
+}
+
+/** What every instance is asked to be, whatever its driver. */
+export interface BaseSpec {
+  /** Kind of its driver: `memory`, `process`, … */
+  readonly driver: string;
+  /** What it starts from; its meaning is the driver's. */
+  readonly image: string;
+  /** Environment variables. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Labels to find it by: at most 50. */
+  readonly tags: Readonly<Record<string, string>>;
+}
+
+/** What an instance is asked to be. */
+export type InstanceSpec = BaseSpec & DriverFields;
+
+/** How a machine ended: the exit code, or the signal that killed it; both `null` when nobody can tell any more. */
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: string | null;
+}
+
+/** Plain JSON by which a driver finds a machine again, `pid` included where there is one. */
+export interface MachineHandle {
+  readonly pid?: number;
+  readonly [field: string]: Json | undefined;
+}
+
+/** One thing with a lifecycle, as it was at one revision; deeply frozen. Times are Unix times in milliseconds. */
+export interface Instance {
+  /** CUID2: 24 lower-case letters and digits. */
+  readonly id: string;
+  /** Unique among the manager's instances. */
+  readonly name: string;
+  readonly spec: InstanceSpec;
+  readonly state: State;
+  /** Why the state is `Unknown`. */
+  readonly stateError?: string;
+  /** +1 per change; of two views the one with the higher revision is newer. */
+  readonly revision: number;
+  readonly createdAt: number;
+  /** When it was last started. */
+  readonly startedAt?: number;
+  /** When it last came to a stop. */
+  readonly stoppedAt?: number;
+  /** How its last run ended. */
+  readonly exit?: Exit;
+  /** Its machine, while it has one. */
+  readonly handle?: MachineHandle;
+}

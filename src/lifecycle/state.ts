@@ -1,0 +1,101 @@
+/**
+ * What state an instance is in. The strings are hypeman's, to the letter.
+ *
+ * - `Created`: its machine exists and has not begun to run.
+ * - `Initializing`: it runs and is not ready yet.
+ * - `Running`: it runs and is ready.
+ * - `Paused`: somebody else halted it; it can go on.
+ * - `Shutdown`: it has ended inside, its machine is still there.
+ * - `Stopped`: it does not run, and nothing of its memory is kept.
+ * - `Standby`: it does not run, and goes on where it was when restored.
+ * - `Unknown`: its state could not be determined; `stateError` says why.
+ *
+ * @see hypeman `lib/instances/state.go`
+ */
+export type State = (typeof states)[number];
+
+/** Every {@link State}, in the order in which an instance usually meets them. */
+export const states = [
+  'Created',
+  'Initializing',
+  'Running',
+  'Paused',
+  'Shutdown',
+  'Stopped',
+  'Standby',
+  'Unknown',
+] as const;
+
+/**
+ * What happened to an instance: hypeman's eight verbs, then what instances do by themselves.
+ *
+ * - `ready`: Initializing became Running.
+ * - `exit`: it ended by itself, or crashed.
+ * - `lost`: its state can no longer be determined.
+ *
+ * `update` also stands for a state that a look at the machine found and that none of the others explains.
+ */
+export type Action = (typeof actions)[number];
+
+/** Every {@link Action}. */
+export const actions = [
+  'create',
+  'update',
+  'start',
+  'stop',
+  'standby',
+  'restore',
+  'delete',
+  'fork',
+  'ready',
+  'exit',
+  'lost',
+] as const;
+
+/**
+ * What an action means in a state: a move to one of the states `to`, nothing to do (`noop`), or not allowed (`refused`).
+ */
+export type Move =
+  | { readonly kind: 'move'; readonly to: readonly State[] }
+  | { readonly kind: 'noop' }
+  | { readonly kind: 'refused' };
+
+const refused: Move = { kind: 'refused' };
+const noop: Move = { kind: 'noop' };
+const to = (...targets: readonly State[]): Move => ({ kind: 'move', to: targets });
+const running = to('Initializing', 'Running');
+const stopped = to('Stopped');
+const everywhere = (move: Move): Row => Object.fromEntries(states.map((state) => [state, move]));
+
+type Row = Partial<Record<State | 'absent', Move>>;
+
+/** Source of the rows of verbs: hypeman's preconditions; its no-ops are those of its change #205. */
+const table: Record<Action, Row> = {
+  create: { absent: running },
+  fork: { absent: to('Initializing', 'Running', 'Stopped', 'Standby') },
+  update: everywhere(to(...states)),
+  start: { Stopped: running, Initializing: noop, Running: noop },
+  stop: { Initializing: stopped, Running: stopped, Stopped: noop },
+  standby: { Running: to('Standby'), Standby: noop },
+  restore: { Standby: running, Paused: running, Initializing: noop, Running: noop },
+  delete: everywhere(to()),
+  ready: { Initializing: to('Running') },
+  exit: { ...everywhere(stopped), Stopped: noop },
+  lost: { ...everywhere(to('Unknown')), Stopped: refused, Unknown: noop },
+};
+
+/**
+ * Tells what an action means for an instance in a state; `absent` stands for an instance that does not exist yet.
+ *
+ * @example
+ * ```ts
+ * import { transition } from 'rx-instances';
+ *
+ * transition('standby', 'Running'); // => { kind: 'move', to: ['Standby'] }
+ * transition('stop', 'Stopped'); // => { kind: 'noop' }
+ * transition('start', 'Standby'); // => { kind: 'refused' }
+ * ```
+ */
+export function transition(action: Action, from: State | 'absent'): Move {
+  return table[action][from] ?? refused;
+}
