@@ -2,12 +2,21 @@ import type { State } from './state.js';
 
 /** One thing that is wrong with a value from outside. */
 export interface Fault {
-  /** Where: keys joined by dots, indices in brackets; empty for the value itself. */
+  /**
+   * Where: keys joined by dots, indices in brackets, as are keys that are no plain word (`env['a b']`); empty for the
+   * value itself.
+   */
   readonly path: string;
   /** What stands there, written out and cut to a readable length. */
   readonly found: string;
   /** What may stand there. */
   readonly expected: string;
+}
+
+// Not by `instanceof`: a cause may come from another realm, and `String` throws on an object without a prototype.
+function messageOf(cause: unknown): string {
+  if (typeof cause !== 'object' || cause === null) return String(cause);
+  return 'message' in cause ? String(cause.message) : Object.prototype.toString.call(cause);
 }
 
 /** Writes a fault as one sentence. */
@@ -99,10 +108,7 @@ export class DriverFailed extends Error {
     readonly verb: string,
     options: ErrorOptions & { readonly cause: unknown },
   ) {
-    super(
-      `cannot ${verb} instance ${instanceId}: ${options.cause instanceof Error ? options.cause.message : String(options.cause)}`,
-      options,
-    );
+    super(`cannot ${verb} instance ${instanceId}: ${messageOf(options.cause)}`, options);
   }
 }
 

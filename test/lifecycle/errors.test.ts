@@ -1,0 +1,100 @@
+import * as errors from '../../src/lifecycle/errors.js';
+
+const fault = { path: 'name', found: "'A'", expected: 'a name' };
+const cause = new Error('no such file');
+
+/** Every error with its text and the data it carries. */
+const all = [
+  [new errors.InvalidRequest([fault]), "name: found 'A', expected a name", { faults: [fault] }],
+  [new errors.InstanceNotFound('web'), 'there is no instance "web"', { idOrName: 'web' }],
+  [
+    new errors.AmbiguousName('a', ['ab', 'ac']),
+    '"a" stands for several instances: ab, ac',
+    { idOrName: 'a', matches: ['ab', 'ac'] },
+  ],
+  [new errors.NameTaken('web'), 'the name "web" is taken', { taken: 'web' }],
+  [
+    new errors.InvalidState('i1', 'Stopped', 'standby'),
+    'cannot standby instance i1 while it is Stopped',
+    { instanceId: 'i1', state: 'Stopped', verb: 'standby' },
+  ],
+  [
+    new errors.NotSupported('process', 'fork'),
+    'the driver "process" cannot fork',
+    { driver: 'process', verb: 'fork' },
+  ],
+  [
+    new errors.LaunchFailed('no such file', { cause }),
+    'launch failed: no such file',
+    { reason: 'no such file', cause },
+  ],
+  [
+    new errors.DriverFailed('i1', 'stop', { cause }),
+    'cannot stop instance i1: no such file',
+    { instanceId: 'i1', verb: 'stop', cause },
+  ],
+  [
+    new errors.LogNotFound('boot', ['app', 'vmm']),
+    'there is no log "boot"; there is app, vmm',
+    { source: 'boot', sources: ['app', 'vmm'] },
+  ],
+  [
+    new errors.SubscriberLagged(256, 3),
+    'the subscriber fell behind by more than 256 values and lost 3',
+    { capacity: 256, missed: 3 },
+  ],
+  [new errors.ManagerClosed(), 'the manager is closed', {}],
+  [
+    new errors.StateUnreadable('i1', { cause }),
+    'the state of instance i1 could not be read',
+    { instanceId: 'i1', cause },
+  ],
+  [
+    new errors.TooManyConsumers('mine', 64),
+    '"mine" would be consumer name 65; a manager knows at most 64',
+    { consumer: 'mine', limit: 64 },
+  ],
+] as const;
+
+test.each(all)('%s', (error, message, data) => {
+  expect(error.message).toBe(message);
+  expect(error).toMatchObject(data);
+});
+
+test('every error is an Error whose class, name and tag are one word', () => {
+  const classes = Object.entries(errors).filter(([, value]) => value.prototype instanceof Error);
+  expect(classes.map(([name]) => name).toSorted()).toEqual(all.map(([{ _tag }]) => _tag).toSorted());
+  for (const [error] of all) {
+    expect(error).toBeInstanceOf(Error);
+    expect(error.constructor.name).toBe(error._tag);
+    expect(error.name).toBe(error._tag);
+    expect(String(error)).toBe(`${error._tag}: ${error.message}`);
+  }
+});
+
+test('errors without a cause have none', () => {
+  expect('cause' in new errors.LaunchFailed('it is late')).toBe(false);
+  expect('cause' in new errors.StateUnreadable('i1')).toBe(false);
+});
+
+test('an invalid request names every fault in one line', () => {
+  const error = new errors.InvalidRequest([fault, { path: '', found: 'nothing', expected: 'an object' }]);
+  expect(error.message).toBe("name: found 'A', expected a name; found nothing, expected an object");
+});
+
+test('a driver without logs says that there is none', () => {
+  expect(new errors.LogNotFound('app', []).message).toBe('there is no log "app"; there is none');
+});
+
+test.each([
+  [{ message: 'from another realm' }, 'from another realm'],
+  ['a text', 'a text'],
+  [undefined, 'undefined'],
+  [null, 'null'],
+  [Symbol('s'), 'Symbol(s)'],
+  [Object.create(null), '[object Object]'],
+])('a driver may fail with whatever it likes: %p', (reason: unknown, text) => {
+  const error = new errors.DriverFailed('i1', 'kill', { cause: reason });
+  expect(error.message).toBe(`cannot kill instance i1: ${text}`);
+  expect(error.cause).toBe(reason);
+});
