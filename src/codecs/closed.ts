@@ -8,6 +8,9 @@ type Decoded<Required extends t.Props, Optional extends t.Props> = {
 /**
  * Decodes an object that has every key of `required`, may have those of `optional`, and has no other: an unknown key is
  * a fault at its own path. A key whose value is `undefined` counts as absent. The result is a new object.
+ *
+ * The object has to be a plain one, as JSON and literals are: what an instance of a class inherits would pass unseen.
+ * Symbols are not looked at; what a getter throws goes through.
  */
 export function closed<Required extends t.Props, Optional extends t.Props>(
   name: string,
@@ -18,7 +21,7 @@ export function closed<Required extends t.Props, Optional extends t.Props>(
   const noSuchKey = `no such key; known are ${[...known.keys()].join(', ')}`;
 
   const validate: t.Validate<unknown, Decoded<Required, Optional>> = (value, context) => {
-    if (!isRecord(value)) return t.failure(value, context);
+    if (!isPlain(value)) return t.failure(value, context);
     const errors: t.Errors = Object.keys(value)
       .filter((key) => !known.has(key))
       .map((key) => ({
@@ -29,10 +32,11 @@ export function closed<Required extends t.Props, Optional extends t.Props>(
     const decoded: Record<string, unknown> = {};
     for (const [key, codec] of known) {
       const part = Object.hasOwn(value, key) ? value[key] : undefined;
-      if (part === undefined && !(key in required)) continue;
+      if (part === undefined && !Object.hasOwn(required, key)) continue;
       const result = codec.validate(part, t.appendContext(context, key, codec, part));
-      if (E.isLeft(result)) errors.push(...result.left);
-      else decoded[key] = result.right;
+      if (E.isRight(result)) decoded[key] = result.right;
+      // Not all in one call: the errors of a long list are more than a call takes arguments.
+      else for (const error of result.left) errors.push(error);
     }
     return errors.length > 0 ? t.failures(errors) : t.success(decoded as Decoded<Required, Optional>);
   };
@@ -48,3 +52,10 @@ export function closed<Required extends t.Props, Optional extends t.Props>(
 /** Tells an object with keys from everything else. */
 export const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** Tells what JSON and literals make from instances of classes; also from another realm, which has another `Object`. */
+function isPlain(value: unknown): value is Readonly<Record<string, unknown>> {
+  if (!isRecord(value)) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}

@@ -1,13 +1,13 @@
 import * as t from 'io-ts';
 
-/** Decodes a whole number from `min` to `max`, both allowed. */
+/** Decodes a whole number from `min` to `max`, both allowed; -0 becomes 0. */
 export const integer = (name: string, min: number, max: number): t.Type<number, number, unknown> => {
   const is = (value: unknown): value is number =>
     typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max;
   return new t.Type(
     `${name} (a whole number from ${String(min)} to ${String(max)})`,
     is,
-    (value, context) => (is(value) ? t.success(value) : t.failure(value, context)),
+    (value, context) => (is(value) ? t.success(value + 0) : t.failure(value, context)),
     t.identity,
   );
 };

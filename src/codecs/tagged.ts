@@ -14,7 +14,7 @@ export function tagged<Variants extends Readonly<Record<string, t.Mixed>>>(
     (value): value is A => kinds.some((kind) => variants[kind]?.is(value)),
     (value, context) => {
       if (!isRecord(value)) return t.failure(value, context);
-      const kind = value[tag];
+      const kind = Object.hasOwn(value, tag) ? value[tag] : undefined;
       const variant = typeof kind === 'string' && Object.hasOwn(variants, kind) ? variants[kind] : undefined;
       if (variant !== undefined) return variant.validate(value, context) as t.Validation<A>;
       return t.failure(kind, t.appendContext(context, tag, t.never, kind), `one of ${kinds.join(', ')}`);

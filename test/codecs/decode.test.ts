@@ -1,0 +1,202 @@
+import * as E from 'fp-ts/lib/Either.js';
+import * as fc from 'fast-check';
+import * as t from 'io-ts';
+import { inspect } from 'node:util';
+import { closed } from '../../src/codecs/closed.js';
+import { decode, decodeOrThrow, found } from '../../src/codecs/decode.js';
+import { InvalidRequest } from '../../src/lifecycle/errors.js';
+
+const faults = (codec: t.Mixed, value: unknown): unknown => {
+  const decoded = decode(codec, value);
+  return E.isLeft(decoded) ? decoded.left : 'no fault';
+};
+
+const throwing = (): never => {
+  throw new Error('code of the value was run');
+};
+
+const deep = (levels: number): unknown => {
+  let value: unknown = 'end';
+  for (let level = 0; level < levels; level += 1) value = { value };
+  return value;
+};
+
+describe('found', () => {
+  test.each<[unknown, string]>([
+    [undefined, 'nothing'],
+    [null, 'null'],
+    ['', "''"],
+    ['text', "'text'"],
+    ["it's", `"it's"`],
+    ['two\nlines', "'two\\nlines'"],
+    [7, '7'],
+    [-0, '-0'],
+    [NaN, 'NaN'],
+    [7n, '7n'],
+    [true, 'true'],
+    [Symbol('two\nlines'), 'Symbol(two lines)'],
+    [[], '[]'],
+    [[1, 2, 3, 4, 5, 6, 7, 8], '[ 1, 2, 3, 4, 5, 6, 7, 8 ]'],
+    [{ a: { b: { c: 1 } } }, '{ a: { b: [Object] } }'],
+    [JSON.parse('{ "__proto__": 1 }'), "{ ['__proto__']: 1 }"],
+    [Object.create(null), '[Object: null prototype] {}'],
+    [new Map([[1, 2]]), 'Map(1) { 1 => 2 }'],
+  ])('writes %p', (value, text) => {
+    expect(found(value)).toBe(text);
+  });
+
+  test('runs no code of the value', () => {
+    expect(found({ toString: throwing, toJSON: throwing })).toBe(
+      '{ toString: [Function: throwing], toJSON: [Function: throwing] }',
+    );
+    expect(found(Object.defineProperty({}, 'a', { get: throwing, enumerable: true }))).toBe(
+      '{ a: [Getter] }',
+    );
+    expect(found({ [inspect.custom]: throwing })).toContain('[Function: throwing]');
+    expect(found(new Proxy({ a: 1 }, { get: throwing, ownKeys: throwing }))).toBe('{ a: 1 }');
+  });
+
+  test('says so when a value cannot be shown', () => {
+    const value = Object.defineProperty({}, Symbol.toStringTag, { get: throwing });
+    expect(found(value)).toBe('a value that cannot be shown');
+  });
+
+  test.each([
+    ['a long text', 'x'.repeat(1_000_000)],
+    ['a long list', new Array<number>(1_000_000).fill(1)],
+    [
+      'many keys',
+      Object.fromEntries(Array.from({ length: 10_000 }, (_, index) => [`key${String(index)}`, index])),
+    ],
+    ['many bytes', new Uint8Array(1000)],
+    ['an error with its stack', new Error('a\nb')],
+    ['a hundred thousand levels', deep(100_000)],
+    ['a long symbol', Symbol('s'.repeat(1000))],
+  ])('stays on one line of 80 characters: %s', (_, value) => {
+    const text = found(value);
+    expect(text.length).toBeLessThanOrEqual(80);
+    expect(text).not.toMatch(/\n/);
+  });
+
+  test('ends what it had to cut with an ellipsis, and cuts no character in two', () => {
+    expect(found('x'.repeat(79))).toBe(`'${'x'.repeat(78)}…`);
+    expect(found('x'.repeat(78))).toBe(`'${'x'.repeat(78)}'`);
+    expect(found(`${'x'.repeat(77)}😀😀`)).toBe(`'${'x'.repeat(77)}…`);
+  });
+
+  test('never throws, never writes more than one line or 80 characters', () => {
+    fc.assert(
+      fc.property(
+        fc.anything({ withNullPrototype: true, withSparseArray: true, withBigInt: true }),
+        (value) => {
+          const text = found(value);
+          expect(text.length).toBeLessThanOrEqual(80);
+          expect(text).not.toMatch(/[\n\r]/);
+        },
+      ),
+    );
+  });
+});
+
+describe('decode', () => {
+  test('gives what the codec made of the value', () => {
+    expect(decode(t.array(t.number), [1, 2])).toEqual(E.right([1, 2]));
+  });
+
+  test('tells of a fault of the value itself without a path', () => {
+    expect(faults(t.string, 7)).toEqual([{ path: '', found: '7', expected: 'string' }]);
+  });
+
+  test('names every failing path at once: keys after dots, indices in brackets', () => {
+    const codec = t.type({ name: t.string, ports: t.array(t.type({ port: t.number })) });
+    expect(faults(codec, { ports: [{ port: 1 }, { port: '2' }, 3] })).toEqual([
+      { path: 'name', found: 'nothing', expected: 'string' },
+      { path: 'ports[1].port', found: "'2'", expected: 'number' },
+      { path: 'ports[2]', found: '3', expected: '{ port: number }' },
+    ]);
+  });
+
+  test.each([
+    ['7', 'env.7'],
+    ['A_b-$', 'env.A_b-$'],
+    ['a.b', "env['a.b']"],
+    ['', "env['']"],
+    ['two\nlines', "env['two\\nlines']"],
+    ['__proto__', 'env.__proto__'],
+    ['x'.repeat(81), `env['${'x'.repeat(78)}…]`],
+  ])('writes a key so that the path can be told from another: %p', (key, path) => {
+    const codec = t.type({ env: t.record(t.string, t.string) });
+    const value = { env: Object.defineProperty({}, key, { value: 7, enumerable: true }) };
+    expect(faults(codec, value)).toEqual([{ path, found: '7', expected: 'string' }]);
+  });
+
+  test('tells of a union as one fault at its own path', () => {
+    const codec = t.type({ size: t.union([t.literal('all'), t.type({ max: t.number })], 'all, or { max }') });
+    const expected = 'all, or { max }';
+    expect(faults(codec, { size: { max: 'x' } })).toEqual([
+      { path: 'size', found: "{ max: 'x' }", expected },
+    ]);
+    expect(faults(t.union([t.string, t.number]), null)).toEqual([
+      { path: '', found: 'null', expected: '(string | number)' },
+    ]);
+  });
+
+  test('does not count the members of an intersection in the path, nor tell twice of one key', () => {
+    const codec = t.intersection([t.type({ a: t.string, b: t.string }), t.type({ a: t.string })]);
+    expect(faults(codec, { a: 1, b: 2 })).toEqual([
+      { path: 'a', found: '1', expected: 'string' },
+      { path: 'b', found: '2', expected: 'string' },
+    ]);
+  });
+
+  test("tells what a codec's own message says", () => {
+    const codec = new t.Type<string>(
+      'word',
+      t.string.is,
+      (value, context) => t.failure(value, context, 'a word'),
+      String,
+    );
+    expect(faults(codec, 7)).toEqual([{ path: '', found: '7', expected: 'a word' }]);
+  });
+
+  test('bears a codec that tells no place', () => {
+    const codec = new t.Type<string>('word', t.string.is, (value) => t.failure(value, []), String);
+    expect(faults(codec, 7)).toEqual([{ path: '', found: '7', expected: 'another value' }]);
+  });
+
+  test('tells of a hundred faults, and then of how many more there are', () => {
+    const many = (length: number): unknown => faults(t.array(t.string), new Array<number>(length).fill(7));
+    expect(many(100)).toHaveLength(100);
+    expect(many(100)).not.toContainEqual(expect.objectContaining({ path: '' }));
+    expect(many(12_345)).toHaveLength(101);
+    expect(many(12_345)).toContainEqual({ path: '', found: '12245 more faults', expected: 'none' });
+  });
+
+  test('a wrong value never throws', () => {
+    const codec = closed(
+      'thing',
+      { id: t.string, list: t.array(t.number) },
+      { of: t.record(t.string, t.number) },
+    );
+    fc.assert(
+      fc.property(fc.object({ key: fc.constantFrom('id', 'list', 'of', '__proto__', 'x') }), (value) => {
+        expect(E.isLeft(decode(codec, value)) || codec.is(value)).toBe(true);
+      }),
+    );
+  });
+});
+
+describe('decodeOrThrow', () => {
+  test('gives what the codec made of the value', () => {
+    expect(decodeOrThrow(t.number, 7)).toBe(7);
+  });
+
+  test('throws InvalidRequest with every fault', () => {
+    expect(() => decodeOrThrow(t.type({ a: t.string, b: t.string }), {})).toThrow(
+      new InvalidRequest([
+        { path: 'a', found: 'nothing', expected: 'string' },
+        { path: 'b', found: 'nothing', expected: 'string' },
+      ]),
+    );
+  });
+});
