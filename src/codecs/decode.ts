@@ -19,7 +19,7 @@ const mostFaults = 100;
 export function found(value: unknown): string {
   if (value === undefined) return 'nothing';
   try {
-    return cut(inspect(value, written).replace(/\s*\n\s*/g, ' '));
+    return cut(inspect(value, written).replace(/[\p{Cc}\u2028\u2029]+\s*/gu, ' '));
   } catch {
     // `inspect` still asks for the tag, the name and the stack, which may be getters that throw.
     return 'a value that cannot be shown';

@@ -35,6 +35,7 @@ describe('found', () => {
     [7n, '7n'],
     [true, 'true'],
     [Symbol('two\nlines'), 'Symbol(two lines)'],
+    [Symbol('\u001b[2Jclear\u2028'), 'Symbol( [2Jclear )'],
     [[], '[]'],
     [[1, 2, 3, 4, 5, 6, 7, 8], '[ 1, 2, 3, 4, 5, 6, 7, 8 ]'],
     [{ a: { b: { c: 1 } } }, '{ a: { b: [Object] } }'],
@@ -72,6 +73,7 @@ describe('found', () => {
     ['an error with its stack', new Error('a\nb')],
     ['a hundred thousand levels', deep(100_000)],
     ['a long symbol', Symbol('s'.repeat(1000))],
+    ['a key of a million blanks', { [' '.repeat(1_000_000)]: 1 }],
   ])('stays on one line of 80 characters: %s', (_, value) => {
     const text = found(value);
     expect(text.length).toBeLessThanOrEqual(80);
