@@ -2,21 +2,23 @@ import * as t from 'io-ts';
 import { closed } from '../codecs/closed.js';
 import { decodeOrThrow } from '../codecs/decode.js';
 import { integer, oneOf } from '../codecs/scalars.js';
+import type { LifecycleEvent } from '../lifecycle/event.js';
+import type { DropReason } from './consumers.js';
 
 /**
  * What to do with a value for which there is no room.
  *
  * - `dropNewest`: it is lost, what waits stays (hypeman's).
  * - `dropOldest`: what has waited longest is lost.
- * - `latest`: an older waiting value of the same key is lost. A value that ends its key (a `delete`) is never folded
- *   away. With more keys waiting than `capacity`, the queue holds one value for each.
+ * - `latest`: of the values of one key that wait, the newest takes the place of the one before it. A value that ends its
+ *   key (a `delete`) is never folded away. With more keys waiting than `capacity`, the queue holds one value for each.
  * - `fail`: the subscriber gets {@link SubscriberLagged}, and all that waits is lost.
  */
 export type Overflow = (typeof overflows)[number];
 
 const overflows = ['dropNewest', 'dropOldest', 'latest', 'fail'] as const;
 
-/** Values lost one after another, between the value handed over before and the one to come. */
+/** Values lost one after another: after the value handed over before, and before the one to come. */
 export interface Lag<T> {
   /** How many. */
   readonly missed: number;
@@ -28,12 +30,19 @@ export interface Lag<T> {
 
 /** How much may wait for a subscriber, and what happens beyond that. */
 export interface Buffering<T> {
-  /** How many values may wait, from 1. @defaultValue 256; from a manager, `instances.lifecycle_event_buffer_size` */
+  /**
+   * How many values may wait, from 1; what is being worked on does not count.
+   * @defaultValue 256; from a manager, `instances.lifecycle_event_buffer_size`
+   */
   readonly capacity?: number;
   /** @defaultValue `'dropNewest'` */
   readonly overflow?: Overflow;
   /** Told of lost values in their place among the values: before the value that came after them. */
   readonly onLag?: (lag: Lag<T>) => void;
+  /** For `latest`: values of equal keys replace each other. @defaultValue one key for all; from a manager, {@link byInstance} */
+  readonly keyOf?: (value: T) => unknown;
+  /** For `latest`: tells a value that ends its key. @defaultValue none does; from a manager, {@link byInstance} */
+  readonly endsKey?: (value: T) => boolean;
 }
 
 /** {@link Buffering} for work: how much of it is done at a time. */
@@ -42,35 +51,115 @@ export interface WorkBuffering<T> extends Buffering<T> {
   readonly concurrency?: number;
 }
 
+/** {@link Buffering} for a watch: what is lost is always made good by a new snapshot. */
+export type WatchBuffering = Pick<Buffering<LifecycleEvent>, 'capacity' | 'onLag'>;
+
 /** Default of {@link Buffering.capacity}; hypeman's. */
 export const defaultCapacity = 256;
 
-const callback = new t.Type<(...values: never[]) => void>(
+/**
+ * Makes `latest` keep the newest event of each instance, and every `delete`.
+ *
+ * @example
+ * ```ts
+ * import { boundedMergeMap, byInstance, type LifecycleEvent } from 'rx-instances';
+ * import { of } from 'rxjs';
+ *
+ * const newestOfEach = boundedMergeMap((event: LifecycleEvent) => of(event.instanceId), {
+ *   overflow: 'latest',
+ *   ...byInstance,
+ * });
+ * typeof newestOfEach; // => 'function'
+ * ```
+ */
+export const byInstance = {
+  keyOf: (event: LifecycleEvent): string => event.instanceId,
+  endsKey: (event: LifecycleEvent): boolean => event.action === 'delete',
+} as const;
+
+/** Hears what becomes of the values of a queue, for the statistics. */
+export interface Ledger {
+  /** A queue begins; what is returned is called when it ends. */
+  opened(queue: QueueDepth): () => void;
+  dropped(reason: DropReason, count: number): void;
+  lagged(): void;
+}
+
+/** How long a queue is, and was at most. */
+export interface QueueDepth {
+  readonly size: number;
+  readonly highWater: number;
+}
+
+/** Decoded {@link Buffering}: nothing is left open. */
+export interface QueueSettings<T> {
+  readonly capacity: number;
+  readonly overflow: Overflow;
+  readonly onLag: (lag: Lag<T>) => void;
+  readonly keyOf: (value: T) => unknown;
+  readonly endsKey: (value: T) => boolean;
+  readonly ledger: Ledger;
+}
+
+/** Decoded {@link WorkBuffering}: nothing is left open. */
+export interface WorkSettings<T> extends QueueSettings<T> {
+  readonly concurrency: number;
+}
+
+type Defaults<T> = Partial<QueueSettings<T>>;
+
+/** Decodes {@link Buffering}. @throws {@link InvalidRequest} */
+export function queueSettings<T>(buffering: Buffering<T>, defaults: Defaults<T> = {}): QueueSettings<T> {
+  decodeOrThrow(bufferingCodec, buffering);
+  return settled(buffering, defaults);
+}
+
+/** Decodes {@link WorkBuffering}. @throws {@link InvalidRequest} */
+export function workSettings<T>(buffering: WorkBuffering<T>, defaults: Defaults<T> = {}): WorkSettings<T> {
+  decodeOrThrow(workBufferingCodec, buffering);
+  return { ...settled(buffering, defaults), concurrency: buffering.concurrency ?? 1 };
+}
+
+/** Decodes {@link WatchBuffering}. @throws {@link InvalidRequest} */
+export function watchSettings(
+  buffering: WatchBuffering,
+  defaults: Defaults<LifecycleEvent> = {},
+): QueueSettings<LifecycleEvent> {
+  decodeOrThrow(watchBufferingCodec, buffering);
+  return settled(buffering, defaults);
+}
+
+const settled = <T>(buffering: Buffering<T>, defaults: Defaults<T>): QueueSettings<T> => ({
+  capacity: buffering.capacity ?? defaults.capacity ?? defaultCapacity,
+  overflow: buffering.overflow ?? 'dropNewest',
+  onLag: buffering.onLag ?? nothing,
+  keyOf: buffering.keyOf ?? defaults.keyOf ?? nothing,
+  endsKey: buffering.endsKey ?? defaults.endsKey ?? never,
+  ledger: defaults.ledger ?? noLedger,
+});
+
+const nothing = (): undefined => undefined;
+const never = (): boolean => false;
+const noLedger: Ledger = { opened: () => nothing, dropped: nothing, lagged: nothing };
+
+const callback = new t.Type<unknown>(
   'a function',
-  (value): value is (...values: never[]) => void => typeof value === 'function',
-  (value, context) =>
-    typeof value === 'function' ? t.success(value as () => void) : t.failure(value, context),
+  (value): value is unknown => typeof value === 'function',
+  (value, context) => (typeof value === 'function' ? t.success(value) : t.failure(value, context)),
   t.identity,
 );
 
-const capacity = integer('capacity', 1, 2 ** 24);
-
-const options = {
-  capacity,
-  overflow: oneOf(overflows),
-  onLag: callback,
+const largest = 2 ** 24;
+const watchKeys = { capacity: integer('capacity', 1, largest), onLag: callback };
+const keys = { ...watchKeys, overflow: oneOf(overflows), keyOf: callback, endsKey: callback };
+const workKeys = {
+  ...keys,
+  concurrency: t.union(
+    [t.literal(Infinity), integer('concurrency', 1, largest)],
+    'concurrency (a whole number from 1, or Infinity)',
+  ),
 };
 
-const codec = closed('buffering', {}, options);
-const workCodec = closed(
-  'buffering',
-  {},
-  {
-    ...options,
-    concurrency: t.union(
-      [integer('concurrency', 1, 2 ** 24), t.literal(Infinity)],
-      'concurrency (a whole number from 1, or Infinity)',
-    ),
-  },
-);
-void [decodeOrThrow, codec, workCodec];
+const watchBufferingCodec = closed('watch buffering', {}, watchKeys);
+const bufferingCodec = closed('buffering', {}, keys);
+const workBufferingCodec = closed('work buffering', {}, workKeys);

@@ -1,3 +1,8 @@
+import { decodeOrThrow } from '../codecs/decode.js';
+import { text } from '../codecs/scalars.js';
+import { TooManyConsumers } from '../lifecycle/errors.js';
+import type { Ledger, QueueDepth } from './buffering.js';
+
 /** What one consumer's subscribers are doing, all together. */
 export interface ConsumerStats {
   /** Subscriptions that are open now. */
@@ -8,17 +13,110 @@ export interface ConsumerStats {
   readonly highWater: number;
   /** Values lost so far, by reason. */
   readonly dropped: Readonly<Record<DropReason, number>>;
-  /** How often one of its subscribers was told of a lag, or brought level again. */
+  /** How often one of its subscribers was told of a lag, or was brought level by a new snapshot. */
   readonly lagged: number;
-  /** How often one of its subscribers threw, and was unsubscribed for it. */
+  /** How often one of its subscribers threw, or left an error unhandled, and was unsubscribed for it. */
   readonly thrown: number;
 }
 
 /**
- * Why a value was lost, one for each overflow policy: `buffer_full` is dropNewest's (hypeman's reason), `overwritten`
- * dropOldest's, `folded` latest's, `failed` fail's; `resynced` counts what a watch replaced by a new snapshot.
+ * Why a value was lost, one for each {@link Overflow} policy: `buffer_full` is dropNewest's (hypeman's reason),
+ * `overwritten` dropOldest's, `folded` latest's, `failed` fail's.
  */
 export type DropReason = (typeof dropReasons)[number];
 
 /** Every {@link DropReason}. */
-export const dropReasons = ['buffer_full', 'overwritten', 'folded', 'failed', 'resynced'] as const;
+export const dropReasons = ['buffer_full', 'overwritten', 'folded', 'failed'] as const;
+
+/** Consumers that every manager knows, subscribed or not. */
+export const knownConsumers = [
+  'wait_for_state',
+  'auto_standby',
+  'restart_policy',
+  'health_check',
+  'expiration',
+  'http',
+] as const;
+
+/** Consumer names that a manager knows at most, so that metric labels stay bounded. */
+export const consumerLimit = 64;
+
+/** The books on one consumer. */
+export interface Consumer extends Ledger {
+  /** A subscriber came; what is returned is called when it goes. */
+  subscribed(): () => void;
+  threw(): void;
+  stats(): ConsumerStats;
+}
+
+/** The books on all consumers. */
+export interface Consumers {
+  /** @throws {@link InvalidRequest} for what is no name, {@link TooManyConsumers} for one name too many. */
+  of(name: string): Consumer;
+  stats(): Readonly<Record<string, ConsumerStats>>;
+}
+
+/** Creates the books on all consumers, {@link knownConsumers} included. */
+export function createConsumers(): Consumers {
+  const byName = new Map<string, Consumer>(knownConsumers.map((name) => [name, createConsumer()]));
+
+  const add = (name: string): Consumer => {
+    decodeOrThrow(consumerName, name);
+    if (byName.size === consumerLimit) throw new TooManyConsumers(name, consumerLimit);
+    const consumer = createConsumer();
+    byName.set(name, consumer);
+    return consumer;
+  };
+
+  return {
+    of: (name) => byName.get(name) ?? add(name),
+    stats: () => Object.fromEntries([...byName].map(([name, consumer]) => [name, consumer.stats()])),
+  };
+}
+
+const consumerName = text(
+  'a consumer name (a lower-case letter, then lower-case letters, digits or underscores, 64 at most)',
+  (name) => /^[a-z][a-z0-9_]{0,63}$/.test(name),
+);
+
+function createConsumer(): Consumer {
+  const queues = new Set<QueueDepth>();
+  const dropped: Record<DropReason, number> = { buffer_full: 0, overwritten: 0, folded: 0, failed: 0 };
+  let subscribers = 0;
+  let highWater = 0;
+  let lagged = 0;
+  let thrown = 0;
+
+  return {
+    subscribed: () => {
+      subscribers += 1;
+      return () => {
+        subscribers -= 1;
+      };
+    },
+    opened: (queue) => {
+      queues.add(queue);
+      return () => {
+        queues.delete(queue);
+        highWater = Math.max(highWater, queue.highWater);
+      };
+    },
+    dropped: (reason, count) => {
+      dropped[reason] += count;
+    },
+    lagged: () => {
+      lagged += 1;
+    },
+    threw: () => {
+      thrown += 1;
+    },
+    stats: () => ({
+      subscribers,
+      maxQueueDepth: [...queues].reduce((deepest, { size }) => Math.max(deepest, size), 0),
+      highWater: [...queues].reduce((highest, queue) => Math.max(highest, queue.highWater), highWater),
+      dropped: { ...dropped },
+      lagged,
+      thrown,
+    }),
+  };
+}

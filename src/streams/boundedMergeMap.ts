@@ -1,0 +1,123 @@
+import { from, Observable, type ObservableInput, type OperatorFunction } from 'rxjs';
+import { SubscriberLagged } from '../lifecycle/errors.js';
+import { type WorkBuffering, type WorkSettings, workSettings } from './buffering.js';
+import { connect } from './connect.js';
+import { RingBuffer } from './ringBuffer.js';
+
+/**
+ * Does work for every value, `concurrency` at a time, and lets at most `capacity` values wait; beyond that the
+ * {@link Overflow} policy decides what is lost. RxJS's `mergeMap` with a bounded buffer.
+ *
+ * Results are emitted as they come, values are begun in their order. When the source completes, what waits is still
+ * done. An error of the source, of a project, or of `onLag` ends the stream at once. Unsubscribing stops the running
+ * work and forgets what waits.
+ *
+ * ```text
+ * source  -1-2-3-4-|         capacity 1, dropNewest, a project takes 6
+ * result  -------1-----(2|)  2 waits; for 3 and 4 there is no room: onLag({ missed: 2, from: 3, to: 4 })
+ * ```
+ *
+ * @throws {@link InvalidRequest} at once, when `buffering` can't be understood.
+ * Errors of the stream: {@link SubscriberLagged}, with the policy `fail`.
+ *
+ * @example
+ * ```ts
+ * import { boundedMergeMap } from 'rx-instances';
+ * import { delay, lastValueFrom, of, range, toArray } from 'rxjs';
+ *
+ * const slow$ = range(1, 5).pipe(
+ *   boundedMergeMap((n) => of(n).pipe(delay(5)), { capacity: 1, overflow: 'dropOldest' }),
+ *   toArray(),
+ * );
+ * await lastValueFrom(slow$); // => [1, 5]
+ * ```
+ */
+export function boundedMergeMap<T, R>(
+  project: (value: T, index: number) => ObservableInput<R>,
+  buffering: WorkBuffering<T> = {},
+): OperatorFunction<T, R> {
+  return mergeMapThrough(project, workSettings(buffering));
+}
+
+/** {@link boundedMergeMap} with settings decoded already. */
+export function mergeMapThrough<T, R>(
+  project: (value: T, index: number) => ObservableInput<R>,
+  settings: WorkSettings<T>,
+): OperatorFunction<T, R> {
+  return (source$) =>
+    new Observable<R>((subscriber) => {
+      const queue = new RingBuffer<T>(settings);
+      let index = 0;
+      let active = 0;
+      let sourceCompleted = false;
+      let draining = false;
+
+      const begin = (value: T): void => {
+        // Counted before the project is called: a project that makes the source emit must not find room twice.
+        active += 1;
+        let result$: Observable<R>;
+        try {
+          result$ = from(project(value, index++));
+        } catch (error) {
+          subscriber.error(error);
+          return;
+        }
+        connect(result$, subscriber, {
+          next: (result) => {
+            subscriber.next(result);
+          },
+          error: (error) => {
+            subscriber.error(error);
+          },
+          complete: () => {
+            active -= 1;
+            drain();
+          },
+        });
+      };
+
+      const reportLag = (): void => {
+        const lag = queue.takeLag();
+        if (lag === undefined) return;
+        settings.ledger.lagged();
+        try {
+          settings.onLag(lag);
+        } catch (error) {
+          subscriber.error(error);
+        }
+      };
+
+      // A project that completes at once comes back here: the flag turns what would be recursion into this loop.
+      const drain = (): void => {
+        if (draining) return;
+        draining = true;
+        while (active < settings.concurrency && !subscriber.closed) {
+          reportLag();
+          if (queue.size === 0) break;
+          begin(queue.shift());
+        }
+        draining = false;
+        if (sourceCompleted && active === 0 && queue.size === 0) subscriber.complete();
+      };
+
+      subscriber.add(settings.ledger.opened(queue));
+      subscriber.add(() => {
+        queue.clear();
+      });
+      connect(source$, subscriber, {
+        next: (value) => {
+          if (active < settings.concurrency && !draining) begin(value);
+          else if (!queue.push(value)) {
+            subscriber.error(new SubscriberLagged(settings.capacity, queue.size + 1));
+          }
+        },
+        error: (error) => {
+          subscriber.error(error);
+        },
+        complete: () => {
+          sourceCompleted = true;
+          drain();
+        },
+      });
+    });
+}

@@ -1,0 +1,88 @@
+import { Observable, type Subscriber } from 'rxjs';
+
+/** Runs tasks of one key one after another, and tasks of different keys side by side. */
+export interface KeyedQueue {
+  /**
+   * Puts a task in the queue of its key, on subscribe. A task that has begun runs to its end, whoever still listens;
+   * one whose subscriber has gone before its turn is left out. A task that begins at once begins within `subscribe`.
+   */
+  run<T>(key: string, task: () => Observable<T>): Observable<T>;
+  /** How many keys have a task under way. */
+  readonly size: number;
+}
+
+/** Begins a task; `release` is called once, at its end. */
+type Begin = (release: () => void) => void;
+
+interface Lane {
+  readonly waiting: Begin[];
+  busy: boolean;
+  draining: boolean;
+}
+
+/** Creates a {@link KeyedQueue}; a key is forgotten with its last task. */
+export function createKeyedQueue(): KeyedQueue {
+  const lanes = new Map<string, Lane>();
+
+  // A task that ends at once comes back here: the flag turns what would be recursion into this loop.
+  const drain = (key: string, lane: Lane): void => {
+    if (lane.draining) return;
+    lane.draining = true;
+    while (!lane.busy) {
+      const begin = lane.waiting.shift();
+      if (begin === undefined) break;
+      lane.busy = true;
+      begin(() => {
+        lane.busy = false;
+        drain(key, lane);
+      });
+    }
+    lane.draining = false;
+    if (!lane.busy) lanes.delete(key);
+  };
+
+  const enter = (key: string, begin: Begin): void => {
+    const lane = lanes.get(key) ?? { waiting: [], busy: false, draining: false };
+    lanes.set(key, lane);
+    lane.waiting.push(begin);
+    drain(key, lane);
+  };
+
+  return {
+    run: (key, task) =>
+      new Observable((subscriber) => {
+        enter(key, (release) => {
+          if (subscriber.closed) release();
+          else follow(task, subscriber, release);
+        });
+      }),
+    get size() {
+      return lanes.size;
+    },
+  };
+}
+
+/** Subscribes to a task for good: what the subscriber does has no bearing on it. The queue is left before the end is told. */
+function follow<T>(task: () => Observable<T>, subscriber: Subscriber<T>, release: () => void): void {
+  let task$: Observable<T>;
+  try {
+    task$ = task();
+  } catch (error) {
+    release();
+    subscriber.error(error);
+    return;
+  }
+  task$.subscribe({
+    next: (value) => {
+      subscriber.next(value);
+    },
+    error: (error: unknown) => {
+      release();
+      subscriber.error(error);
+    },
+    complete: () => {
+      release();
+      subscriber.complete();
+    },
+  });
+}

@@ -1,0 +1,188 @@
+import type { Lag, QueueDepth, QueueSettings } from './buffering.js';
+
+/** Stands where a value was folded away. */
+const hole = Symbol('hole');
+
+/**
+ * A queue of at most `capacity` values with an {@link Overflow} policy, which remembers where values were lost: what
+ * {@link takeLag} tells and what {@link shift} gives are together all that was pushed, in its order.
+ *
+ * Slots are a ring that doubles as it fills, so that an idle queue of a large capacity costs nothing. Only `latest`
+ * makes holes; they are closed when the ring is full, which keeps a push at constant cost on average.
+ */
+export class RingBuffer<T> implements QueueDepth {
+  readonly #settings: QueueSettings<T>;
+  #values: (T | typeof hole | undefined)[] = new Array(4);
+  /** What was lost just before the value in the slot. */
+  #lags: (Lag<T> | undefined)[] = new Array(4);
+  /** What was lost after the last value. */
+  #lagBehind: Lag<T> | undefined;
+  #head = 0;
+  /** Slots from the head that are in use, holes included. */
+  #used = 0;
+  #size = 0;
+  #highWater = 0;
+  /** For `latest`: the slot of the newest waiting value of each key. */
+  readonly #newest = new Map<unknown, number>();
+
+  constructor(settings: QueueSettings<T>) {
+    this.#settings = settings;
+  }
+
+  /** How many values wait. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** How many values ever waited at most. */
+  get highWater(): number {
+    return this.#highWater;
+  }
+
+  /** Puts a value last, at the cost that the policy demands. Returns `false` where the policy is to fail. */
+  push(value: T): boolean {
+    const { capacity, overflow, ledger } = this.#settings;
+    if (this.#size < capacity) {
+      this.#append(value);
+      return true;
+    }
+    switch (overflow) {
+      case 'dropNewest':
+        this.#lagBehind = join(this.#lagBehind, lagOf(value));
+        ledger.dropped('buffer_full', 1);
+        return true;
+      case 'dropOldest':
+        this.#loseOldest();
+        ledger.dropped('overwritten', 1);
+        this.#append(value);
+        return true;
+      case 'latest':
+        if (this.#fold(this.#settings.keyOf(value))) ledger.dropped('folded', 1);
+        this.#append(value);
+        return true;
+      case 'fail':
+        ledger.dropped('failed', this.#size + 1);
+        return false;
+    }
+  }
+
+  /** Takes what was lost before the first value; from an empty queue, what was lost since the last. */
+  takeLag(): Lag<T> | undefined {
+    this.#skipHoles();
+    const lag = this.#used === 0 ? this.#lagBehind : this.#lags[this.#head];
+    if (this.#used === 0) this.#lagBehind = undefined;
+    else this.#lags[this.#head] = undefined;
+    return lag;
+  }
+
+  /** Takes the first value. The queue must not be empty, and its lag must have been taken. */
+  shift(): T {
+    const slot = this.#head;
+    const value = this.#values[slot] as T;
+    if (this.#settings.overflow === 'latest') this.#forget(value, slot);
+    this.#values[slot] = undefined;
+    this.#advance();
+    this.#size -= 1;
+    return value;
+  }
+
+  /** Forgets all that waits and all that was lost. */
+  clear(): void {
+    this.#values.fill(undefined);
+    this.#lags.fill(undefined);
+    this.#lagBehind = undefined;
+    this.#used = 0;
+    this.#size = 0;
+    this.#newest.clear();
+  }
+
+  #append(value: T): void {
+    if (this.#used === this.#values.length) this.#makeRoom();
+    const slot = this.#slotAt(this.#used);
+    this.#values[slot] = value;
+    this.#lags[slot] = this.#lagBehind;
+    this.#lagBehind = undefined;
+    this.#used += 1;
+    this.#size += 1;
+    if (this.#size > this.#highWater) this.#highWater = this.#size;
+    if (this.#settings.overflow === 'latest') this.#newest.set(this.#settings.keyOf(value), slot);
+  }
+
+  #loseOldest(): void {
+    const lag = join(this.takeLag(), lagOf(this.shift()));
+    if (this.#used === 0) this.#lagBehind = join(lag, this.#lagBehind);
+    else this.#lags[this.#head] = join(lag, this.#lags[this.#head]);
+  }
+
+  /** Loses the newest waiting value of a key, unless there is none or it ends its key. */
+  #fold(key: unknown): boolean {
+    const slot = this.#newest.get(key);
+    if (slot === undefined) return false;
+    const value = this.#values[slot] as T;
+    if (this.#settings.endsKey(value)) return false;
+    this.#values[slot] = hole;
+    this.#lags[slot] = join(this.#lags[slot], lagOf(value));
+    this.#size -= 1;
+    return true;
+  }
+
+  #forget(value: T, slot: number): void {
+    const key = this.#settings.keyOf(value);
+    if (this.#newest.get(key) === slot) this.#newest.delete(key);
+  }
+
+  #skipHoles(): void {
+    while (this.#used > 0 && this.#values[this.#head] === hole) {
+      const lag = this.#lags[this.#head];
+      this.#values[this.#head] = undefined;
+      this.#lags[this.#head] = undefined;
+      this.#advance();
+      if (this.#used === 0) this.#lagBehind = join(lag, this.#lagBehind);
+      else this.#lags[this.#head] = join(lag, this.#lags[this.#head]);
+    }
+  }
+
+  /** Lays the values out anew without holes, in a ring twice as large unless holes took half of it. */
+  #makeRoom(): void {
+    const length = this.#values.length * (this.#size * 2 > this.#values.length ? 2 : 1);
+    const values = new Array<T | typeof hole | undefined>(length);
+    const lags = new Array<Lag<T> | undefined>(length);
+    let kept = 0;
+    let lag: Lag<T> | undefined;
+    this.#newest.clear();
+    for (let index = 0; index < this.#used; index += 1) {
+      const slot = this.#slotAt(index);
+      const value = this.#values[slot];
+      lag = join(lag, this.#lags[slot]);
+      if (value === hole) continue;
+      values[kept] = value;
+      lags[kept] = lag;
+      lag = undefined;
+      if (this.#settings.overflow === 'latest') this.#newest.set(this.#settings.keyOf(value as T), kept);
+      kept += 1;
+    }
+    this.#lagBehind = join(lag, this.#lagBehind);
+    this.#values = values;
+    this.#lags = lags;
+    this.#head = 0;
+    this.#used = kept;
+  }
+
+  #advance(): void {
+    this.#head = this.#slotAt(1);
+    this.#used -= 1;
+  }
+
+  #slotAt(index: number): number {
+    const slot = this.#head + index;
+    return slot < this.#values.length ? slot : slot - this.#values.length;
+  }
+}
+
+const lagOf = <T>(value: T): Lag<T> => ({ missed: 1, from: value, to: value });
+
+function join<T>(first: Lag<T> | undefined, second: Lag<T> | undefined): Lag<T> | undefined {
+  if (first === undefined) return second;
+  if (second === undefined) return first;
+  return { missed: first.missed + second.missed, from: first.from, to: second.to };
+}

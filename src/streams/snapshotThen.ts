@@ -1,0 +1,129 @@
+import { asapScheduler, Observable, type OperatorFunction, type Subscription } from 'rxjs';
+import type { Cursor, LifecycleEvent } from '../lifecycle/event.js';
+import type { Instance } from '../lifecycle/instance.js';
+import type { QueueSettings } from './buffering.js';
+import { connect } from './connect.js';
+import { RingBuffer } from './ringBuffer.js';
+
+/**
+ * What a watcher is told: the whole table first and after every lag, then one change after another. Whoever applies
+ * each in turn holds the true table.
+ */
+export type InstanceChange =
+  | { readonly kind: 'snapshot'; readonly instances: readonly Instance[] }
+  | { readonly kind: 'upsert'; readonly instance: Instance; readonly event: LifecycleEvent }
+  | { readonly kind: 'removed'; readonly instanceId: string; readonly event: LifecycleEvent };
+
+/** All instances as they were after the event at this cursor. */
+export interface TableView extends Cursor {
+  readonly instances: readonly Instance[];
+}
+
+/**
+ * Turns events into a table and its changes: subscribes, then reads the table, then emits the events that came after
+ * it. Changes are emitted in a turn of their own, never within the publisher's call; when more than `capacity` wait for
+ * it, or when the sequence of the events has a hole, what waits is forgotten and the table is read again.
+ *
+ * Errors: those of the events and of the read.
+ */
+export function snapshotThen(
+  read: () => Observable<TableView>,
+  settings: QueueSettings<LifecycleEvent>,
+): OperatorFunction<LifecycleEvent, InstanceChange> {
+  return (events$) =>
+    new Observable<InstanceChange>((subscriber) => {
+      const queue = new RingBuffer<LifecycleEvent>(settings);
+      let cursor: Cursor = { epoch: '', sequence: 0 };
+      let reading = false;
+      let turn: Subscription | undefined;
+      let completed = false;
+
+      const isKnown = (event: LifecycleEvent): boolean =>
+        event.epoch === cursor.epoch && event.sequence <= cursor.sequence;
+
+      const isNext = (event: LifecycleEvent): boolean =>
+        event.epoch === cursor.epoch && event.sequence === cursor.sequence + 1;
+
+      const readTable = (): void => {
+        reading = true;
+        connect(read(), subscriber, {
+          next: ({ instances, epoch, sequence }) => {
+            cursor = { epoch, sequence };
+            subscriber.next({ kind: 'snapshot', instances });
+          },
+          error: fail,
+          complete: () => {
+            reading = false;
+            flushSoon();
+          },
+        });
+      };
+
+      const bringLevel = (): void => {
+        settings.ledger.lagged();
+        queue.clear();
+        readTable();
+      };
+
+      const flush = (): void => {
+        turn = undefined;
+        while (!reading && !subscriber.closed) {
+          const lag = queue.takeLag();
+          if (lag !== undefined && !isKnown(lag.to)) {
+            settings.onLag(lag);
+            bringLevel();
+            return;
+          }
+          if (queue.size === 0) break;
+          const event = queue.shift();
+          if (isKnown(event)) continue;
+          if (!isNext(event)) {
+            bringLevel();
+            return;
+          }
+          cursor = event;
+          subscriber.next(changeOf(event));
+        }
+        if (completed && !reading) subscriber.complete();
+      };
+
+      const flushSoon = (): void => {
+        if (turn === undefined && !reading) turn = asapScheduler.schedule(guarded);
+      };
+
+      const guarded = (): void => {
+        try {
+          flush();
+        } catch (error) {
+          fail(error);
+        }
+      };
+
+      const fail = (error: unknown): void => {
+        subscriber.error(error);
+      };
+
+      subscriber.add(settings.ledger.opened(queue));
+      subscriber.add(() => {
+        turn?.unsubscribe();
+        queue.clear();
+      });
+      connect(events$, subscriber, {
+        next: (event) => {
+          queue.push(event);
+          flushSoon();
+        },
+        error: fail,
+        complete: () => {
+          completed = true;
+          flushSoon();
+        },
+      });
+      readTable();
+    });
+}
+
+const changeOf = (event: LifecycleEvent): InstanceChange =>
+  event.action === 'delete'
+    ? { kind: 'removed', instanceId: event.instanceId, event }
+    : { kind: 'upsert', instance: event.instance, event };
