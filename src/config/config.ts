@@ -1,0 +1,65 @@
+import * as E from 'fp-ts/lib/Either.js';
+import { pipe } from 'fp-ts/lib/function.js';
+import { deepFreeze } from '../lifecycle/deepFreeze.js';
+import { describeFault, type Fault } from '../lifecycle/errors.js';
+import { decodeSettings, type Settings } from './settings.js';
+
+/** What can be set from outside; deeply frozen. Keys and defaults are hypeman's where it has them. */
+export interface Config {
+  /** `instances:` */
+  readonly instances: {
+    /**
+     * `lifecycle_event_buffer_size`: how many events may wait for one subscriber that works on them or pulls them, from
+     * 1 to 2^24.
+     *
+     * @defaultValue 256
+     */
+    readonly lifecycleEventBufferSize: number;
+  };
+  /** `metrics:` */
+  readonly metrics: {
+    /** `listen_address`: IP address or host name on which metrics are served. @defaultValue `'127.0.0.1'` */
+    readonly listenAddress: string;
+    /** `port`: TCP port on which metrics are served, from 1 to 65535. @defaultValue 9464 */
+    readonly port: number;
+  };
+}
+
+/** All that is wrong with a configuration, in the order of the file, then of the environment; never empty. */
+export type ConfigErrors = readonly Fault[];
+
+/**
+ * Decodes a configuration: an object of sections as it stands in a YAML or JSON file, keys in snake_case. What it leaves
+ * open has its default; an unknown key is a fault. On the left is every fault at once, with its path, the value found and
+ * what was expected. The environment is not looked at: that does {@link loadConfig}.
+ *
+ * @example
+ * ```ts
+ * import { decodeConfig, describeConfigErrors } from 'rx-instances';
+ * import { match } from 'fp-ts/lib/Either.js';
+ * import { pipe } from 'fp-ts/lib/function.js';
+ *
+ * const portOf = (value: unknown) =>
+ *   pipe(
+ *     decodeConfig(value),
+ *     match(describeConfigErrors, ({ metrics }) => String(metrics.port)),
+ *   );
+ * portOf({}); // => '9464'
+ * portOf({ metrics: { port: 80 } }); // => '80'
+ * portOf({ metrics: { port: '80' } }); // => "metrics.port: found '80', expected TCP port (a whole number from 1 to 65535)"
+ * ```
+ *
+ * @see hypeman `cmd/api/config/config.go`
+ */
+export const decodeConfig = (value: unknown): E.Either<ConfigErrors, Config> =>
+  pipe(decodeSettings(value), E.map(configOf));
+
+/** Writes what is wrong with a configuration for a person to read: a line for each fault. */
+export const describeConfigErrors = (errors: ConfigErrors): string => errors.map(describeFault).join('\n');
+
+/** Fills in what settings leave open. */
+export const configOf = ({ instances = {}, metrics = {} }: Settings): Config =>
+  deepFreeze({
+    instances: { lifecycleEventBufferSize: instances.lifecycle_event_buffer_size ?? 256 },
+    metrics: { listenAddress: metrics.listen_address ?? '127.0.0.1', port: metrics.port ?? 9464 },
+  });

@@ -1,0 +1,75 @@
+import { sequenceS } from 'fp-ts/lib/Apply.js';
+import * as E from 'fp-ts/lib/Either.js';
+import { pipe } from 'fp-ts/lib/function.js';
+import * as RA from 'fp-ts/lib/ReadonlyArray.js';
+import * as T from 'fp-ts/lib/Task.js';
+import * as TE from 'fp-ts/lib/TaskEither.js';
+import type { Fault } from '../lifecycle/errors.js';
+import { type Config, type ConfigErrors, configOf } from './config.js';
+import { readConfigFile } from './configFile.js';
+import { decodeEnvironment, type Environment } from './environment.js';
+import { decodeSettings, type Settings } from './settings.js';
+
+/**
+ * Loads the configuration: the environment beats the file, the file beats the defaults. Nothing is read before the task
+ * is run; each run reads anew. It never rejects: on the left is every fault of file and environment at once.
+ *
+ * The file is YAML 1.2 or JSON in UTF-8, one document of at most 256 KiB, without tags, with at most 100 aliases; an
+ * empty one leaves all open. The path of a fault is the key as it stands in the file, or the file itself with line and
+ * column where it can't be read.
+ *
+ * For each key the environment has a variable: its name in upper case, `__` between section and key, such as
+ * `INSTANCES__LIFECYCLE_EVENT_BUFFER_SIZE`. Numbers are whole and decimal; an empty variable counts as absent; one that
+ * begins with the name of a section and `__` and names no key is a fault.
+ *
+ * @param path - the file; without one there is the environment only
+ * @param env - such as `process.env`
+ *
+ * @example
+ * ```ts
+ * import { getOrElse } from 'fp-ts/lib/Either.js';
+ * import { describeConfigErrors, loadConfig } from 'rx-instances';
+ *
+ * const load = loadConfig(undefined, { INSTANCES__LIFECYCLE_EVENT_BUFFER_SIZE: '1024' });
+ * const config = getOrElse((errors) => {
+ *   throw new Error(describeConfigErrors(errors));
+ * })(await load());
+ * config.instances.lifecycleEventBufferSize; // => 1024
+ * config.metrics.port; // => 9464
+ * ```
+ *
+ * @see hypeman `cmd/api/config/config.go`
+ */
+export const loadConfig = (path: string | undefined, env: Environment): TE.TaskEither<ConfigErrors, Config> =>
+  pipe(
+    path === undefined ? TE.right({}) : readSettings(path),
+    T.map((file) => combine(file, decodeEnvironment(env))),
+  );
+
+const readSettings = (path: string): TE.TaskEither<ConfigErrors, Settings> =>
+  pipe(
+    readConfigFile(path),
+    TE.chainEitherK((value) => pipe(decodeSettings(value), E.mapLeft(nameFile(path)))),
+  );
+
+/** A fault of the file as a whole has no path of its own. */
+const nameFile =
+  (file: string) =>
+  (errors: ConfigErrors): ConfigErrors =>
+    errors.map((fault) => (fault.path === '' ? { ...fault, path: file } : fault));
+
+const combine = (
+  file: E.Either<ConfigErrors, Settings>,
+  environment: E.Either<ConfigErrors, Settings>,
+): E.Either<ConfigErrors, Config> =>
+  pipe(
+    sequenceS(everyFault)({ file, environment }),
+    E.map((said) =>
+      configOf({
+        instances: { ...said.file.instances, ...said.environment.instances },
+        metrics: { ...said.file.metrics, ...said.environment.metrics },
+      }),
+    ),
+  );
+
+const everyFault = E.getApplicativeValidation(RA.getSemigroup<Fault>());
