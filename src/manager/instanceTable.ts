@@ -1,0 +1,75 @@
+import { AmbiguousName, InstanceNotFound, InvalidRequest, NameTaken } from '../lifecycle/errors.js';
+import type { Cursor, LifecycleEvent } from '../lifecycle/event.js';
+import type { Instance } from '../lifecycle/instance.js';
+import { found } from '../codecs/decode.js';
+import type { TableView } from '../streams/snapshotThen.js';
+
+/** All instances as the events made them, by id and by name. */
+export interface InstanceTable {
+  /** Takes over what an event says. */
+  apply(event: LifecycleEvent): void;
+  /** The instance with this id. @throws {@link InstanceNotFound} */
+  get(id: string): Instance;
+  /** The instance with this id, else this name, else an id that begins so. @throws {@link InstanceNotFound}, {@link AmbiguousName} */
+  find(idOrName: string): Instance;
+  all(): readonly Instance[];
+  view(): TableView;
+  /** Keeps a name for an instance in the making. @throws {@link NameTaken} */
+  reserve(name: string): void;
+  /** Gives a reserved name back; the instance, if it came to be, holds it now. */
+  release(name: string): void;
+}
+
+/** Creates a table that holds what is kept. */
+export function createInstanceTable(instances: readonly Instance[], start: Cursor): InstanceTable {
+  const byId = new Map(instances.map((instance) => [instance.id, instance]));
+  const idByName = new Map(instances.map(({ name, id }) => [name, id]));
+  const reserved = new Set<string>();
+  let cursor = start;
+
+  const get = (id: string): Instance => {
+    const instance = byId.get(id);
+    if (instance === undefined) throw new InstanceNotFound(id);
+    return instance;
+  };
+
+  const byPrefix = (prefix: string): Instance => {
+    const matches = prefix === '' ? [] : [...byId.keys()].filter((id) => id.startsWith(prefix));
+    const [match] = matches;
+    if (match === undefined) throw new InstanceNotFound(prefix);
+    if (matches.length > 1) throw new AmbiguousName(prefix, matches);
+    return get(match);
+  };
+
+  return {
+    apply: ({ epoch, sequence, action, instanceId, instance }) => {
+      cursor = { epoch, sequence };
+      if (action === 'delete') {
+        idByName.delete(get(instanceId).name);
+        byId.delete(instanceId);
+      } else {
+        byId.set(instanceId, instance);
+        idByName.set(instance.name, instanceId);
+      }
+    },
+    get,
+    find: (idOrName) => {
+      if (typeof idOrName !== 'string') {
+        throw new InvalidRequest([
+          { path: 'idOrName', found: found(idOrName), expected: 'an id, a name, or the beginning of an id' },
+        ]);
+      }
+      const id = byId.has(idOrName) ? idOrName : idByName.get(idOrName);
+      return id === undefined ? byPrefix(idOrName) : get(id);
+    },
+    all: () => [...byId.values()],
+    view: () => ({ ...cursor, instances: [...byId.values()] }),
+    reserve: (name) => {
+      if (idByName.has(name) || reserved.has(name)) throw new NameTaken(name);
+      reserved.add(name);
+    },
+    release: (name) => {
+      reserved.delete(name);
+    },
+  };
+}

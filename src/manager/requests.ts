@@ -1,0 +1,149 @@
+import * as E from 'fp-ts/lib/Either.js';
+import * as t from 'io-ts';
+import { closed, isRecord } from '../codecs/closed.js';
+import { decode, decodeOrThrow, found } from '../codecs/decode.js';
+import { cText, integer, oneOf, text } from '../codecs/scalars.js';
+import type { Driver, LogOptions } from '../drivers/driver.js';
+import { deepFreeze } from '../lifecycle/deepFreeze.js';
+import { type Fault, InvalidRequest } from '../lifecycle/errors.js';
+import type { InstanceSpec } from '../lifecycle/instance.js';
+import { states } from '../lifecycle/state.js';
+import type { ForkRequest, ListFilter } from './commands.js';
+
+/** A request to create that was understood. */
+export interface Creation {
+  readonly name: string;
+  readonly driver: Driver;
+  readonly spec: InstanceSpec;
+}
+
+type Drivers = ReadonlyMap<string, Driver>;
+type Fields = Readonly<Record<string, unknown>>;
+
+/** Decodes a request to create. @throws {@link InvalidRequest} naming every fault, those of the driver's fields included */
+export function decodeCreation(drivers: Drivers, request: unknown): Creation {
+  const [common, rest] = split(request, ['name', 'image', 'driver', 'env', 'tags']);
+  const decoded = decode(creation, common);
+  const driver = driverOf(drivers, common['driver']);
+  const fields = E.isRight(driver) ? driver.right.decode(rest) : driver;
+  if (E.isRight(decoded) && E.isRight(driver) && E.isRight(fields)) {
+    const { name, image, env = {}, tags = {} } = decoded.right;
+    const spec = specOf({ driver: driver.right.kind, image, env, tags, ...fields.right });
+    return { name, driver: driver.right, spec };
+  }
+  throw new InvalidRequest([...faultsOf(decoded), ...(E.isLeft(driver) ? driver.left : faultsOf(fields))]);
+}
+
+/** Decodes a request to update into the spec that it leads to. @throws {@link InvalidRequest} */
+export function decodeUpdate(driver: Driver, spec: InstanceSpec, patch: unknown): InstanceSpec {
+  const [common, rest] = split(patch, ['env', 'tags']);
+  if (Object.keys(common).length + Object.keys(rest).length === 0) {
+    throw new InvalidRequest([{ path: '', found: found(patch), expected: 'at least one field to change' }]);
+  }
+  const decoded = decode(labels, common);
+  const fields = driver.decode({ ...ownFields(spec), ...rest });
+  if (E.isLeft(decoded) || E.isLeft(fields)) {
+    throw new InvalidRequest([...faultsOf(decoded), ...faultsOf(fields)]);
+  }
+  return specOf({ ...common4(spec), ...decoded.right, ...fields.right });
+}
+
+/** Decodes what to run from this start on into the spec that it leads to. @throws {@link InvalidRequest} */
+export function decodeOverrides(driver: Driver, spec: InstanceSpec, overrides: unknown): InstanceSpec {
+  const [, unknown] = split(overrides, ['entrypoint', 'cmd']);
+  if (Object.keys(unknown).length > 0) decodeOrThrow(noOverrides, unknown);
+  const fields = driver.decode({ ...ownFields(spec), ...(overrides as Fields) });
+  if (E.isLeft(fields)) throw new InvalidRequest(fields.left);
+  return specOf({ ...common4(spec), ...fields.right });
+}
+
+/** Decodes a request to fork. @throws {@link InvalidRequest} */
+export const decodeFork = (request: unknown): ForkRequest => decodeOrThrow(fork, request);
+
+/** Decodes a filter. @throws {@link InvalidRequest} */
+export const decodeFilter = (filter: unknown): ListFilter => decodeOrThrow(listFilter, filter);
+
+/** Decodes which log to read; what is left open is filled in. @throws {@link InvalidRequest} */
+export function decodeLogOptions(driver: Driver, options: unknown): Required<LogOptions> {
+  const [first = ''] = driver.capabilities.logs;
+  const { source = first, tail = 100, follow = false } = decodeOrThrow(logOptions, options);
+  return { source, tail, follow };
+}
+
+const specOf = (spec: InstanceSpec): InstanceSpec => deepFreeze(structuredClone(spec));
+
+const common4 = ({ driver, image, env, tags }: InstanceSpec): InstanceSpec => ({ driver, image, env, tags });
+
+function ownFields(spec: InstanceSpec): Fields {
+  const [, fields] = split(spec, ['driver', 'image', 'env', 'tags']);
+  return fields;
+}
+
+/** Parts an object into the named keys and all others. @throws {@link InvalidRequest} for what is no object */
+function split(value: unknown, keys: readonly string[]): readonly [Fields, Fields] {
+  if (!isRecord(value)) {
+    throw new InvalidRequest([{ path: '', found: found(value), expected: 'an object' }]);
+  }
+  const part = (isNamed: boolean): Fields =>
+    Object.fromEntries(Object.entries(value).filter(([key]) => keys.includes(key) === isNamed));
+  return [part(true), part(false)];
+}
+
+function driverOf(drivers: Drivers, kind: unknown): E.Either<readonly Fault[], Driver> {
+  const [only, ...others] = drivers.values();
+  const driver = kind === undefined && others.length === 0 ? only : drivers.get(String(kind));
+  if (driver !== undefined) return E.right(driver);
+  return E.left([{ path: 'driver', found: found(kind), expected: `one of ${[...drivers.keys()].join(', ')}` }]);
+}
+
+const faultsOf = (decoded: E.Either<readonly Fault[], unknown>): readonly Fault[] =>
+  E.isLeft(decoded) ? decoded.left : [];
+
+const name = text(
+  'a name (1 to 63 lower-case letters, digits and inner hyphens)',
+  (value) => /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(value),
+);
+
+const image = text(
+  'an image (1 to 4096 characters, no control characters)',
+  // eslint-disable-next-line no-control-regex -- control characters are what it is about
+  (value) => value.length >= 1 && value.length <= 4096 && !/[\u0000-\u001f\u007f]/.test(value),
+);
+
+const envName = text('a variable name (not empty, no = or NUL)', (value) => /^[^=\0]+$/.test(value));
+const env = t.record(envName, cText, 'variables (an object of texts)');
+
+const tagText = /^[A-Za-z0-9 _.:/=+@-]*$/;
+const tagKey = text(
+  'a tag key (1 to 128 of letters, digits and " _.:/=+@-")',
+  (value) => value.length >= 1 && value.length <= 128 && tagText.test(value),
+);
+const tagValue = text(
+  'a tag value (at most 256 of letters, digits and " _.:/=+@-")',
+  (value) => value.length <= 256 && tagText.test(value),
+);
+const anyTags = t.record(tagKey, tagValue, 'tags (an object of texts)');
+const tags = new t.Type<Readonly<Record<string, string>>, unknown>(
+  'tags (at most 50)',
+  anyTags.is,
+  (value, context) =>
+    isRecord(value) && Object.keys(value).length > 50
+      ? t.failure(`${String(Object.keys(value).length)} tags`, context)
+      : anyTags.validate(value, context),
+  t.identity,
+);
+
+const creation = closed('create request', { name, image }, { driver: t.string, env, tags });
+const labels = closed('update request', {}, { env, tags });
+const noOverrides = closed('start overrides', {}, { entrypoint: t.unknown, cmd: t.unknown });
+const fork = closed(
+  'fork request',
+  { name },
+  { fromRunning: t.boolean, targetState: oneOf(['Stopped', 'Standby', 'Running']) },
+);
+const listFilter = closed('filter', {}, { state: oneOf(states), driver: t.string, tags: anyTags });
+const logOptions = closed(
+  'log options',
+  {},
+  { source: t.string, tail: integer('lines', 0, 1_000_000), follow: t.boolean },
+);
