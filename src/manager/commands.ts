@@ -3,8 +3,9 @@ import type { LogOptions } from '../drivers/driver.js';
 import type { LifecycleEvent } from '../lifecycle/event.js';
 import type { DriverFields, Instance } from '../lifecycle/instance.js';
 import type { State } from '../lifecycle/state.js';
-import type { Buffering, WorkBuffering } from '../streams/buffering.js';
+import type { Buffering, WatchBuffering, WorkBuffering } from '../streams/buffering.js';
 import type { ConsumerStats } from '../streams/consumers.js';
+import type { EventsOptions } from '../streams/lifecycleBus.js';
 import type { InstanceChange } from '../streams/snapshotThen.js';
 import type { WaitOptions, WaitOutcome } from '../streams/waitForState.js';
 
@@ -54,12 +55,6 @@ export interface ListFilter {
   readonly tags?: Readonly<Record<string, string>>;
 }
 
-/** Which events to hear. */
-export interface EventsOptions {
-  /** Events of this instance only: an exact id. Publishing costs nothing to those of other instances. */
-  readonly instanceId?: string;
-}
-
 /** The verbs that controllers use. */
 export interface Commands {
   /** Starts a stopped instance. No-op when it is Running or Initializing, unless there are overrides. */
@@ -95,11 +90,11 @@ export interface InstanceManager extends Commands {
   events(consumer: string, options?: EventsOptions): Observable<LifecycleEvent>;
   consume<R>(
     consumer: string,
-    project: (event: LifecycleEvent) => ObservableInput<R>,
+    project: (event: LifecycleEvent, index: number) => ObservableInput<R>,
     buffering?: WorkBuffering<LifecycleEvent>,
   ): Observable<R>;
   iterate(consumer: string, buffering?: Buffering<LifecycleEvent>): AsyncIterable<LifecycleEvent>;
-  watch(consumer: string, buffering?: Buffering<LifecycleEvent>): Observable<InstanceChange>;
+  watch(consumer: string, buffering?: WatchBuffering): Observable<InstanceChange>;
   waitForState(
     idOrName: string,
     target: State | readonly State[],

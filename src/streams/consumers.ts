@@ -36,6 +36,8 @@ export const knownConsumers = [
   'health_check',
   'expiration',
   'http',
+  'logs',
+  'metrics',
 ] as const;
 
 /** Consumer names that a manager knows at most, so that metric labels stay bounded. */
