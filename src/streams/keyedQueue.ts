@@ -1,4 +1,4 @@
-import { Observable, type Subscriber } from 'rxjs';
+import { defer, EMPTY, ignoreElements, Observable, Subject, type Subscriber, take } from 'rxjs';
 
 /** Runs tasks of one key one after another, and tasks of different keys side by side. */
 export interface KeyedQueue {
@@ -7,6 +7,8 @@ export interface KeyedQueue {
    * one whose subscriber has gone before its turn is left out. A task that begins at once begins within `subscribe`.
    */
   run<T>(key: string, task: () => Observable<T>): Observable<T>;
+  /** Completes once no task is under way and none waits; at once when that is so. */
+  whenIdle(): Observable<never>;
   /** How many keys have a task under way. */
   readonly size: number;
 }
@@ -23,6 +25,7 @@ interface Lane {
 /** Creates a {@link KeyedQueue}; a key is forgotten with its last task. */
 export function createKeyedQueue(): KeyedQueue {
   const lanes = new Map<string, Lane>();
+  const emptied$ = new Subject<void>();
 
   // A task that ends at once comes back here: the flag turns what would be recursion into this loop.
   const drain = (key: string, lane: Lane): void => {
@@ -38,7 +41,9 @@ export function createKeyedQueue(): KeyedQueue {
       });
     }
     lane.draining = false;
-    if (!lane.busy) lanes.delete(key);
+    if (lane.busy) return;
+    lanes.delete(key);
+    if (lanes.size === 0) emptied$.next();
   };
 
   const enter = (key: string, begin: Begin): void => {
@@ -56,6 +61,7 @@ export function createKeyedQueue(): KeyedQueue {
           else follow(task, subscriber, release);
         });
       }),
+    whenIdle: () => defer(() => (lanes.size === 0 ? EMPTY : emptied$.pipe(take(1), ignoreElements()))),
     get size() {
       return lanes.size;
     },
