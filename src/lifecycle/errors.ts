@@ -1,3 +1,4 @@
+import { messageOf } from './messageOf.js';
 import type { State } from './state.js';
 
 /** One thing that is wrong with a value from outside. */
@@ -11,12 +12,6 @@ export interface Fault {
   readonly found: string;
   /** What may stand there. */
   readonly expected: string;
-}
-
-// Not by `instanceof`: a cause may come from another realm, and `String` throws on an object without a prototype.
-function messageOf(cause: unknown): string {
-  if (typeof cause !== 'object' || cause === null) return String(cause);
-  return 'message' in cause ? String(cause.message) : Object.prototype.toString.call(cause);
 }
 
 /** Writes a fault as one sentence. */

@@ -55,21 +55,61 @@ export interface ListFilter {
   readonly tags?: Readonly<Record<string, string>>;
 }
 
-/** The verbs that controllers use. */
+/** How to close a manager. */
+export interface CloseOptions {
+  /**
+   * Whether to stop every instance and to remove its home. If not, machines go on by themselves as far as their driver
+   * lets them, and their homes stay.
+   *
+   * @defaultValue true
+   */
+  readonly stopInstances?: boolean;
+}
+
+/**
+ * The verbs that take nothing but an instance, which is all that a controller needs.
+ *
+ * `idOrName` is looked up as an exact id, then as an exact name, then as the beginning of an id. Every verb returns a
+ * cold Observable: nothing happens before subscribe, then it emits the instance as it is after the verb and completes.
+ * Verbs of one instance run one after another, those of different instances side by side. A verb that has begun runs to
+ * its end, whoever still listens; one that waits for its turn is left out when its subscriber goes. Its event is
+ * published before the instance is emitted. A verb that fails, and one that finds nothing to do, publishes nothing.
+ *
+ * Errors of every verb: {@link InstanceNotFound}, {@link AmbiguousName}, {@link InvalidRequest}, {@link InvalidState} where
+ * {@link transition} refuses, {@link DriverFailed}, {@link ManagerClosed}.
+ */
 export interface Commands {
-  /** Starts a stopped instance. No-op when it is Running or Initializing, unless there are overrides. */
+  /**
+   * Starts a Stopped instance. Overrides stay part of its spec. Nothing to do when it is Running or Initializing, unless
+   * there are overrides: those are refused with {@link InvalidState}. Also fails with {@link LaunchFailed}.
+   */
   start(idOrName: string, overrides?: StartOverrides): Observable<Instance>;
+  /** Stops a Running or Initializing instance: asks it to end, kills it after `stopGraceMs`. Nothing to do when Stopped. */
   stop(idOrName: string): Observable<Instance>;
+  /** Puts a Running instance on standby. Nothing to do when it is. Also fails with {@link NotSupported}. */
   standby(idOrName: string): Observable<Instance>;
+  /** Lets an instance on Standby, or a Paused one, go on. Nothing to do when it is Running or Initializing. */
   restore(idOrName: string): Observable<Instance>;
+  /** Stops and starts in one turn; both events are published. One that is Stopped is started. Also fails with {@link LaunchFailed}. */
   restart(idOrName: string): Observable<Instance>;
+  /** Ends an instance in any state at once, removes its home, and emits it as it last was. */
   delete(idOrName: string): Observable<Instance>;
+  /**
+   * Asks the driver for the truth and publishes what had changed: `ready`, `exit`, `lost`, or `update` for a state that
+   * none of them explains. A driver that does not answer within 5 s leaves the instance Unknown.
+   */
   refresh(idOrName: string): Observable<Instance>;
 }
 
-/** How long something took, or that it happened; what {@link createMetrics} counts. */
+/** What took how long, for {@link createMetrics}. */
 export type Measurement =
-  | { readonly kind: 'verb'; readonly verb: string; readonly result: string; readonly seconds: number }
+  | {
+      readonly kind: 'verb';
+      readonly verb: string;
+      /** `ok`, the `_tag` of the error, or `Error` for one that has none. */
+      readonly result: string;
+      readonly seconds: number;
+    }
   | {
       readonly kind: 'wait';
       readonly outcome: 'reached' | 'unreachable' | 'timed_out' | 'failed';
@@ -79,29 +119,84 @@ export type Measurement =
   | { readonly kind: 'commit'; readonly seconds: number }
   | { readonly kind: 'found_by_poll'; readonly instanceId: string };
 
+/**
+ * Creates, changes and deletes instances, and tells on one shared stream all that happens to them. Made by
+ * {@link openManager}; what goes for every verb stands at {@link Commands}.
+ */
 export interface InstanceManager extends Commands {
+  /**
+   * Creates an instance and starts it: it is Running then, or Initializing until it is ready. Also fails with
+   * {@link NameTaken} and {@link LaunchFailed}; no instance and no file of the attempt is left then.
+   */
   create(request: CreateRequest): Observable<Instance>;
+  /** Emits an instance as the last event told it. */
   get(idOrName: string): Observable<Instance>;
+  /** Emits the instances for which the filter holds, oldest first, as the last event told them. */
   list(filter?: ListFilter): Observable<readonly Instance[]>;
+  /** Changes what an instance is asked to be, in any state. An update that changes nothing publishes nothing. */
   update(idOrName: string, patch: UpdateRequest): Observable<Instance>;
+  /**
+   * Makes a new instance from a copy of a Stopped or Standby one, or of a Running one with `fromRunning`, which is put on
+   * standby while it is copied and restored after; these two events are published too. Emits the fork. Also fails with
+   * {@link NameTaken}, {@link LaunchFailed}, {@link NotSupported}; nothing of the fork is left then.
+   */
   fork(idOrName: string, request: ForkRequest): Observable<Instance>;
+  /**
+   * Emits lines of a log of the instance, whether or not it runs. With `follow` it goes on until unsubscribed, or until
+   * the instance is deleted or the manager closed. Also fails with {@link LogNotFound}.
+   */
   logs(idOrName: string, options?: LogOptions): Observable<string>;
 
+  /**
+   * Emits every event from subscribe on, within the call that publishes it; nothing is buffered. It never errors, and
+   * completes when the manager closes. A subscriber that throws is unsubscribed and counted, and hurts nobody else.
+   *
+   * @param consumer - the name under which the subscriber is counted: a lower-case letter, then lower-case letters, digits
+   * and underscores
+   * @throws {@link InvalidRequest} at once for what is no name, {@link TooManyConsumers} for the 65th
+   */
   events(consumer: string, options?: EventsOptions): Observable<LifecycleEvent>;
+  /**
+   * Does work for every event, `concurrency` at a time, with a queue of its own: {@link boundedMergeMap} over the events.
+   *
+   * @throws as `events`, and {@link InvalidRequest} at once for buffering that can't be understood
+   */
   consume<R>(
     consumer: string,
     project: (event: LifecycleEvent, index: number) => ObservableInput<R>,
     buffering?: WorkBuffering<LifecycleEvent>,
   ): Observable<R>;
+  /**
+   * Reads the events with `for await`, with a queue of its own: {@link boundedIterable} over the events.
+   *
+   * @throws as `consume`
+   */
   iterate(consumer: string, buffering?: Buffering<LifecycleEvent>): AsyncIterable<LifecycleEvent>;
+  /**
+   * Emits the whole table, then one change after another; after a lag the whole table again. Whoever applies each in turn
+   * holds the true table in the end. Changes are emitted in a turn of their own, never within the call that publishes.
+   *
+   * @throws as `consume`
+   */
   watch(consumer: string, buffering?: WatchBuffering): Observable<InstanceChange>;
+  /** Waits until an instance reaches a state, or one of several: {@link waitForState} over this manager. */
   waitForState(
     idOrName: string,
     target: State | readonly State[],
     options?: WaitOptions,
   ): Observable<WaitOutcome>;
 
+  /** Tells of every consumer what its subscribers are doing. */
   stats(): Readonly<Record<string, ConsumerStats>>;
+  /** Emits what verbs, waits and commits took, as each ends. Completes when the manager closes. */
   readonly measurements$: Observable<Measurement>;
-  close(options?: { readonly stopInstances?: boolean }): Promise<void>;
+  /**
+   * Closes the manager: from now on verbs and waits fail with {@link ManagerClosed}; verbs that have begun are waited for;
+   * instances are stopped, 16 at a time, and their events published; then every stream completes. Called again, it
+   * returns the same Promise.
+   *
+   * @returns a Promise that rejects with an `AggregateError` of {@link DriverFailed} when instances could not be stopped;
+   * their homes stay
+   */
+  close(options?: CloseOptions): Promise<void>;
 }

@@ -2,6 +2,7 @@ import { AmbiguousName, InstanceNotFound, InvalidRequest, NameTaken } from '../l
 import type { Cursor, LifecycleEvent } from '../lifecycle/event.js';
 import type { Instance } from '../lifecycle/instance.js';
 import { found } from '../codecs/decode.js';
+import type { ListFilter } from './commands.js';
 import type { TableView } from '../streams/snapshotThen.js';
 
 /** All instances as the events made them, by id and by name. */
@@ -13,6 +14,8 @@ export interface InstanceTable {
   /** The instance with this id, else this name, else an id that begins so. @throws {@link InstanceNotFound}, {@link AmbiguousName} */
   find(idOrName: string): Instance;
   all(): readonly Instance[];
+  /** The instances for which all conditions hold. */
+  matching(filter: ListFilter): readonly Instance[];
   view(): TableView;
   /** Keeps a name for an instance in the making. @throws {@link NameTaken} */
   reserve(name: string): void;
@@ -63,6 +66,13 @@ export function createInstanceTable(instances: readonly Instance[], start: Curso
       return id === undefined ? byPrefix(idOrName) : get(id);
     },
     all: () => [...byId.values()],
+    matching: ({ state, driver, tags = {} }) =>
+      [...byId.values()].filter(
+        (instance) =>
+          (state === undefined || instance.state === state) &&
+          (driver === undefined || instance.spec.driver === driver) &&
+          Object.entries(tags).every(([key, value]) => instance.spec.tags[key] === value),
+      ),
     view: () => ({ ...cursor, instances: [...byId.values()] }),
     reserve: (name) => {
       if (idByName.has(name) || reserved.has(name)) throw new NameTaken(name);

@@ -44,4 +44,3 @@ export function createMachines(onSignal: (instanceId: string, held: Held, signal
     },
   };
 }
-

@@ -8,7 +8,7 @@ import { deepFreeze } from '../lifecycle/deepFreeze.js';
 import { type Fault, InvalidRequest } from '../lifecycle/errors.js';
 import type { InstanceSpec } from '../lifecycle/instance.js';
 import { states } from '../lifecycle/state.js';
-import type { ForkRequest, ListFilter } from './commands.js';
+import type { CloseOptions, ForkRequest, ListFilter } from './commands.js';
 
 /** A request to create that was understood. */
 export interface Creation {
@@ -63,6 +63,9 @@ export const decodeFork = (request: unknown): ForkRequest => decodeOrThrow(fork,
 /** Decodes a filter. @throws {@link InvalidRequest} */
 export const decodeFilter = (filter: unknown): ListFilter => decodeOrThrow(listFilter, filter);
 
+/** Decodes how to close. @throws {@link InvalidRequest} */
+export const decodeClose = (options: unknown): CloseOptions => decodeOrThrow(closing, options);
+
 /** Decodes which log to read; what is left open is filled in. @throws {@link InvalidRequest} */
 export function decodeLogOptions(driver: Driver, options: unknown): Required<LogOptions> {
   const [first = ''] = driver.capabilities.logs;
@@ -93,15 +96,16 @@ function driverOf(drivers: Drivers, kind: unknown): E.Either<readonly Fault[], D
   const [only, ...others] = drivers.values();
   const driver = kind === undefined && others.length === 0 ? only : drivers.get(String(kind));
   if (driver !== undefined) return E.right(driver);
-  return E.left([{ path: 'driver', found: found(kind), expected: `one of ${[...drivers.keys()].join(', ')}` }]);
+  return E.left([
+    { path: 'driver', found: found(kind), expected: `one of ${[...drivers.keys()].join(', ')}` },
+  ]);
 }
 
 const faultsOf = (decoded: E.Either<readonly Fault[], unknown>): readonly Fault[] =>
   E.isLeft(decoded) ? decoded.left : [];
 
-const name = text(
-  'a name (1 to 63 lower-case letters, digits and inner hyphens)',
-  (value) => /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(value),
+const name = text('a name (1 to 63 lower-case letters, digits and inner hyphens)', (value) =>
+  /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(value),
 );
 
 const image = text(
@@ -147,3 +151,4 @@ const logOptions = closed(
   {},
   { source: t.string, tail: integer('lines', 0, 1_000_000), follow: t.boolean },
 );
+const closing = closed('close options', {}, { stopInstances: t.boolean });

@@ -1,0 +1,317 @@
+import { createId } from '@paralleldrive/cuid2';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import {
+  asyncScheduler,
+  catchError,
+  concat,
+  defer,
+  EMPTY,
+  filter,
+  finalize,
+  from,
+  ignoreElements,
+  lastValueFrom,
+  map,
+  merge,
+  mergeMap,
+  type Observable,
+  of,
+  Subject,
+  take,
+  takeUntil,
+  tap,
+  throwError,
+} from 'rxjs';
+import type { Driver } from '../drivers/driver.js';
+import { InvalidState, ManagerClosed } from '../lifecycle/errors.js';
+import type { Change } from '../lifecycle/event.js';
+import type { Instance, InstanceSpec } from '../lifecycle/instance.js';
+import { type Action, transition } from '../lifecycle/state.js';
+import { createMemoryStore } from '../store/memoryStore.js';
+import { createKeyedQueue } from '../streams/keyedQueue.js';
+import { createLifecycleBus } from '../streams/lifecycleBus.js';
+import type { CloseOptions, InstanceManager, Measurement } from './commands.js';
+import { createInstanceTable } from './instanceTable.js';
+import { noLogger } from './logger.js';
+import { createMachines } from './machines.js';
+import { driversOf, type ManagerOptions } from './options.js';
+import * as requests from './requests.js';
+import { stopwatch } from './stopwatch.js';
+import { createVerbs } from './verbs.js';
+import { createWaits } from './waits.js';
+
+/** How many machines a closing manager stops at a time. */
+const stopsAtATime = 16;
+
+/**
+ * Opens a manager of instances.
+ *
+ * Its store is in memory, so that it begins with no instances, and none outlives it: {@link InstanceManager.close} stops
+ * them all and removes their homes, which lie in a folder of their own among the system's temporary files.
+ *
+ * @throws {@link InvalidRequest} as a rejection, when the options can't be understood.
+ *
+ * @example
+ * ```ts
+ * import { createMemoryDriver, openManager } from 'rx-instances';
+ * import { firstValueFrom } from 'rxjs';
+ *
+ * const manager = await openManager({ drivers: [createMemoryDriver()] });
+ * const { state } = await firstValueFrom(manager.create({ name: 'web', image: 'any' }));
+ * state; // => 'Running'
+ * await manager.close();
+ * ```
+ */
+export async function openManager(options: ManagerOptions): Promise<InstanceManager> {
+  const drivers = driversOf(options);
+  const { config, logger = noLogger } = options;
+  const now = (): number => asyncScheduler.now();
+  const store = options.store ?? createMemoryStore(now);
+  const kept = await lastValueFrom(store.load());
+
+  const root = join(tmpdir(), `rx-instances-${createId()}`);
+  const homeOf = (instanceId: string): string => join(root, 'instances', instanceId);
+  const driverOf = ({ driver }: InstanceSpec): Driver => drivers.get(driver) as Driver;
+
+  const table = createInstanceTable(kept.instances, { epoch: store.epoch, sequence: kept.sequence });
+  const queue = createKeyedQueue();
+  const measurements$ = new Subject<Measurement>();
+  const measure = (measurement: Measurement): void => {
+    measurements$.next(measurement);
+  };
+  const bus = createLifecycleBus({
+    ...(config === undefined ? {} : { capacity: config.instances.lifecycleEventBufferSize }),
+    onThrow: (consumer, error) => {
+      logger.warn({ consumer, err: error }, 'a subscriber threw and was unsubscribed');
+    },
+  });
+  const machines = createMachines((instanceId, held, signal) => {
+    queue
+      .run(instanceId, () =>
+        machines.of(instanceId) === held ? verbs.hear(table.get(instanceId), signal) : EMPTY,
+      )
+      .subscribe({
+        error: (error: unknown) => {
+          logger.warn({ instanceId, signal, err: error }, 'what a machine said could not be kept');
+        },
+      });
+  });
+
+  const commit = (change: Change): Observable<Instance> =>
+    defer(() => {
+      const seconds = stopwatch();
+      return store.commit(change).pipe(
+        map((event) => {
+          table.apply(event);
+          measure({ kind: 'commit', seconds: seconds() });
+          bus.publish(event);
+          return event.instance;
+        }),
+        filter((instance) => instance !== undefined),
+      );
+    });
+
+  const verbs = createVerbs({ driverOf, homeOf, machines, commit, now, logger });
+
+  const closing$ = new Subject<void>();
+  let open = true;
+  let closed: Promise<void> | undefined;
+
+  const whileOpen = <T>(work: () => Observable<T>): Observable<T> =>
+    defer(() => {
+      if (!open) throw new ManagerClosed();
+      return work();
+    });
+
+  /** Runs a verb in its turn and measures it, waiting included. */
+  const inTurn = (verb: string, instanceId: string, task: () => Observable<Instance>): Observable<Instance> =>
+    defer(() => {
+      const seconds = stopwatch();
+      const end = (result: string): void => {
+        measure({ kind: 'verb', verb, result, seconds: seconds() });
+      };
+      return queue.run(instanceId, () =>
+        whileOpen(task).pipe(
+          tap({
+            complete: () => {
+              end('ok');
+            },
+            error: (error: unknown) => {
+              end(tagOf(error));
+            },
+          }),
+        ),
+      );
+    });
+
+  const onInstance = (
+    verb: string,
+    idOrName: string,
+    task: (instance: Instance) => Observable<Instance>,
+  ): Observable<Instance> =>
+    whileOpen(() => {
+      const { id } = table.find(idOrName);
+      return inTurn(verb, id, () => task(table.get(id)));
+    });
+
+  /** Runs a verb where the transition table allows it; where there is nothing to do, the instance stays as it is. */
+  const moving = (
+    action: Action,
+    idOrName: string,
+    task: (instance: Instance) => Observable<Instance>,
+  ): Observable<Instance> =>
+    onInstance(action, idOrName, (instance) => {
+      const { kind } = transition(action, instance.state);
+      if (kind === 'refused') throw new InvalidState(instance.id, instance.state, action);
+      return kind === 'noop' ? of(instance) : task(instance);
+    });
+
+  /** Makes an instance in the queue of its new id, under a name that nobody else can take meanwhile. */
+  const making = (
+    verb: string,
+    name: string,
+    task: (id: string) => Observable<Instance>,
+  ): Observable<Instance> =>
+    defer(() => {
+      const id = createId();
+      return inTurn(verb, id, () => {
+        table.reserve(name);
+        return task(id).pipe(
+          finalize(() => {
+            table.release(name);
+          }),
+        );
+      });
+    });
+
+  /** What a poll finds was told by no event. */
+  const poll = (instanceId: string): Observable<Instance> =>
+    queue.run(instanceId, () => {
+      const known = table.get(instanceId);
+      return verbs.refresh(known).pipe(
+        tap((instance) => {
+          if (instance === known) return;
+          measure({ kind: 'found_by_poll', instanceId });
+          logger.debug(
+            { instanceId, from: known.state, to: instance.state },
+            'a poll found what no event told',
+          );
+        }),
+      );
+    });
+
+  const wait = createWaits(
+    {
+      events: (instanceId) => bus.events('wait_for_state', { instanceId }).pipe(takeUntil(closing$)),
+      read: (instanceId) => defer(() => of(table.get(instanceId))),
+      refresh: poll,
+    },
+    poll,
+    measure,
+  );
+
+  const stopEverything = async (): Promise<void> => {
+    const failures: unknown[] = [];
+    const end = ({ id }: Instance): Observable<Instance> =>
+      queue
+        .run(id, () => verbs.end(table.get(id)))
+        .pipe(
+          catchError((error: unknown) => {
+            failures.push(error);
+            return EMPTY;
+          }),
+        );
+    await lastValueFrom(from(table.all()).pipe(mergeMap(end, stopsAtATime)), { defaultValue: undefined });
+    if (failures.length > 0) throw new AggregateError(failures, 'some instances could not be stopped');
+    await rm(root, { recursive: true, force: true });
+  };
+
+  const close = async ({ stopInstances = true }: CloseOptions): Promise<void> => {
+    open = false;
+    closing$.next();
+    await lastValueFrom(queue.whenIdle(), { defaultValue: undefined });
+    try {
+      if (stopInstances) await stopEverything();
+    } finally {
+      machines.releaseAll();
+      bus.close();
+      measurements$.complete();
+      await lastValueFrom(store.close(), { defaultValue: undefined });
+    }
+  };
+
+  return {
+    create: (request) =>
+      whileOpen(() => {
+        const creation = requests.decodeCreation(drivers, request);
+        return making('create', creation.name, (id) => verbs.create(id, creation));
+      }),
+    get: (idOrName) => whileOpen(() => of(table.find(idOrName))),
+    list: (conditions = {}) => whileOpen(() => of(table.matching(requests.decodeFilter(conditions)))),
+    update: (idOrName, patch) =>
+      moving('update', idOrName, (instance) => {
+        const spec = requests.decodeUpdate(driverOf(instance.spec), instance.spec, patch);
+        return isDeepStrictEqual(spec, instance.spec) ? of(instance) : verbs.update(instance, spec);
+      }),
+    start: (idOrName, overrides = {}) =>
+      onInstance('start', idOrName, (instance) => {
+        const { kind } = transition('start', instance.state);
+        const spec = requests.decodeOverrides(driverOf(instance.spec), instance.spec, overrides);
+        const asItIs = kind === 'noop' && Object.keys(overrides).length === 0;
+        if (asItIs) return of(instance);
+        if (kind !== 'move') throw new InvalidState(instance.id, instance.state, 'start');
+        return verbs.start(instance, spec);
+      }),
+    stop: (idOrName) => moving('stop', idOrName, verbs.stop),
+    standby: (idOrName) => moving('standby', idOrName, verbs.standby),
+    restore: (idOrName) => moving('restore', idOrName, verbs.restore),
+    restart: (idOrName) =>
+      onInstance('restart', idOrName, (instance) => {
+        if (transition('stop', instance.state).kind === 'refused') {
+          throw new InvalidState(instance.id, instance.state, 'restart');
+        }
+        return verbs.restart(instance);
+      }),
+    delete: (idOrName) => moving('delete', idOrName, verbs.delete),
+    fork: (idOrName, request) =>
+      whileOpen(() => {
+        const source = table.find(idOrName);
+        const decoded = requests.decodeFork(request);
+        return making('fork', decoded.name, (id) =>
+          queue
+            .run(source.id, () => verbs.copy(table.get(source.id), id, decoded))
+            .pipe(mergeMap((copied) => verbs.fork(copied, id, decoded))),
+        );
+      }),
+    refresh: (idOrName) => onInstance('refresh', idOrName, verbs.refresh),
+    logs: (idOrName, options = {}) =>
+      whileOpen(() => {
+        const { id, spec } = table.find(idOrName);
+        const driver = driverOf(spec);
+        const gone$ = bus
+          .events('logs', { instanceId: id })
+          .pipe(filter(({ action }) => action === 'delete'));
+        return driver
+          .logs(homeOf(id), requests.decodeLogOptions(driver, options))
+          .pipe(takeUntil(merge(gone$, closing$)));
+      }),
+
+    events: bus.events,
+    consume: bus.consume,
+    iterate: bus.iterate,
+    watch: (consumer, buffering) => bus.watch(consumer, () => of(table.view()), buffering),
+    waitForState: (idOrName, target, options = {}) =>
+      whileOpen(() => wait(table.find(idOrName).id, target, options)),
+
+    stats: bus.stats,
+    measurements$: measurements$.asObservable(),
+    close: (options = {}) => (closed ??= close(requests.decodeClose(options))),
+  };
+}
+
+/** An error that is none of ours counts as `Error`, so that the results stay few. */
+const tagOf = (error: unknown): string =>
+  typeof error === 'object' && error !== null && '_tag' in error ? String(error._tag) : 'Error';

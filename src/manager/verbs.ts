@@ -1,0 +1,390 @@
+import {
+  catchError,
+  concat,
+  defer,
+  EMPTY,
+  ignoreElements,
+  map,
+  mergeMap,
+  type Observable,
+  of,
+  take,
+  tap,
+  throwError,
+  throwIfEmpty,
+  timeout,
+} from 'rxjs';
+import type { Driver, LaunchPlan, Machine, MachineStatus, Signal } from '../drivers/driver.js';
+import { DriverFailed, InvalidState, LaunchFailed, NotSupported } from '../lifecycle/errors.js';
+import type { Change } from '../lifecycle/event.js';
+import type { Exit, Instance, InstanceSpec } from '../lifecycle/instance.js';
+import { messageOf } from '../lifecycle/messageOf.js';
+import { type State, transition } from '../lifecycle/state.js';
+import type { ForkRequest } from './commands.js';
+import type { Logger } from './logger.js';
+import type { Held, Machines } from './machines.js';
+import type { Creation } from './requests.js';
+import { type Revision, revise } from './revise.js';
+
+/** What the verbs work with. */
+export interface Workshop {
+  driverOf(spec: InstanceSpec): Driver;
+  homeOf(instanceId: string): string;
+  readonly machines: Machines;
+  /** Keeps a change and publishes it; emits the instance as it is then. An error means that nothing changed. */
+  commit(change: Change): Observable<Instance>;
+  now(): number;
+  readonly logger: Logger;
+}
+
+/**
+ * What each verb does to the machine and to the record of an instance. Each is called while the instance's queue is
+ * held, with the instance as it is then, and emits it as it is after. A verb that fails has changed nothing.
+ */
+export interface Verbs {
+  create(id: string, creation: Creation): Observable<Instance>;
+  start(instance: Instance, spec: InstanceSpec): Observable<Instance>;
+  stop(instance: Instance): Observable<Instance>;
+  standby(instance: Instance): Observable<Instance>;
+  restore(instance: Instance): Observable<Instance>;
+  restart(instance: Instance): Observable<Instance>;
+  update(instance: Instance, spec: InstanceSpec): Observable<Instance>;
+  delete(instance: Instance): Observable<Instance>;
+  /** Lays out a home like the source's; a source that runs stands still meanwhile. Holds the queue of the source. */
+  copy(source: Instance, id: string, request: ForkRequest): Observable<Instance>;
+  /** Makes an instance of a copied home. Holds the queue of the fork. */
+  fork(source: Instance, id: string, request: ForkRequest): Observable<Instance>;
+  refresh(instance: Instance): Observable<Instance>;
+  /** Takes in what a held machine said by itself. */
+  hear(instance: Instance, signal: Signal): Observable<Instance>;
+  /** Ends the machine of an instance in any state. */
+  end(instance: Instance): Observable<Instance>;
+}
+
+/** hypeman's. */
+const defaultGraceMs = 5_000;
+
+/** How long a driver may take to look at a machine. */
+const inspectMs = 5_000;
+
+/** Creates the {@link Verbs}. */
+export function createVerbs({ driverOf, homeOf, machines, commit, now, logger }: Workshop): Verbs {
+  const commitRevision = (
+    action: Exclude<Change['action'], 'create' | 'fork' | 'delete'>,
+    instance: Instance,
+    changes: Revision,
+  ): Observable<Instance> =>
+    commit({
+      action,
+      instanceId: instance.id,
+      instance: revise(instance, changes),
+      previousState: instance.state,
+    });
+
+  const planOf = (instanceId: string, name: string, spec: InstanceSpec): LaunchPlan => ({
+    instanceId,
+    name,
+    spec,
+    home: homeOf(instanceId),
+  });
+
+  const launch = (plan: LaunchPlan): Observable<Held> =>
+    defer(() => driverOf(plan.spec).launch(plan)).pipe(
+      take(1),
+      throwIfEmpty(() => new Error('the driver gave no machine')),
+      map((machine) => machines.hold(plan.instanceId, machine)),
+    );
+
+  /** Ends a machine that should not have been. */
+  const takeDown = (instanceId: string): Observable<never> =>
+    defer(() => {
+      const held = machines.of(instanceId);
+      machines.release(instanceId);
+      return held?.machine.kill() ?? EMPTY;
+    }).pipe(ignoreElements());
+
+  /** Undoes what was done when the rest fails; the first failure is the one that is told. */
+  const orUndo = <T>(work$: Observable<T>, ...undo: readonly Observable<unknown>[]): Observable<T> =>
+    work$.pipe(
+      catchError((error: unknown) =>
+        concat(
+          ...undo.map((step$) =>
+            step$.pipe(
+              ignoreElements(),
+              catchError((cause: unknown) => {
+                logger.warn({ err: cause }, 'a failed verb could not be undone');
+                return EMPTY;
+              }),
+            ),
+          ),
+          throwError(() => error),
+        ),
+      ),
+    );
+
+  const discard = (id: string, spec: InstanceSpec): Observable<never> =>
+    defer(() => driverOf(spec).discard(homeOf(id)));
+
+  const machineOf = ({ id }: Instance): Machine | undefined => machines.of(id)?.machine;
+
+  const freezingOf = (instance: Instance, verb: string) => {
+    const freezing = machineOf(instance)?.freezing;
+    if (freezing === undefined) throw new NotSupported(instance.spec.driver, verb);
+    return freezing;
+  };
+
+  const stopped = (exit: Exit | undefined): Revision => ({
+    state: 'Stopped',
+    exit,
+    stoppedAt: now(),
+    handle: undefined,
+    stateError: undefined,
+  });
+
+  const started = (held: Held): Pick<Instance, 'state' | 'startedAt' | 'handle'> => ({
+    state: runningState(held),
+    startedAt: now(),
+    handle: held.machine.handle,
+  });
+
+  const release = (instance: Instance): void => {
+    machines.release(instance.id);
+  };
+
+  /** Commits what a machine that has ended leaves, then lets go of it. */
+  const commitEnd = (action: 'stop' | 'exit', instance: Instance, exit: Exit): Observable<Instance> =>
+    commitRevision(action, instance, stopped(exit)).pipe(tap(release));
+
+  const start = (instance: Instance, spec: InstanceSpec): Observable<Instance> =>
+    orUndo(
+      launch(planOf(instance.id, instance.name, spec)).pipe(
+        catchError(launchFailed),
+        mergeMap((held) =>
+          commitRevision('start', instance, {
+            ...started(held),
+            spec,
+            exit: undefined,
+            stoppedAt: undefined,
+          }),
+        ),
+      ),
+      takeDown(instance.id),
+    );
+
+  const stop = (instance: Instance): Observable<Instance> =>
+    ended(instance, 'stop', (machine) =>
+      machine.stop({ graceMs: instance.spec.stopGraceMs ?? defaultGraceMs }),
+    ).pipe(mergeMap((exit) => commitEnd('stop', instance, exit)));
+
+  /** Ends the machine in the given way; without one there is nobody who could tell how it ended. */
+  const ended = (
+    instance: Instance,
+    verb: string,
+    how: (machine: Machine) => Observable<Exit>,
+  ): Observable<Exit> =>
+    defer(() => {
+      const machine = machineOf(instance);
+      return machine === undefined ? of(unknownExit) : how(machine);
+    }).pipe(
+      take(1),
+      throwIfEmpty(() => new Error('the driver did not tell the end')),
+      catchError(driverFailed(instance, verb)),
+    );
+
+  const standby = (instance: Instance, verb = 'standby'): Observable<Instance> =>
+    defer(() => {
+      const freezing = freezingOf(instance, verb);
+      return orUndo(
+        concat(
+          freezing.freeze().pipe(catchError(driverFailed(instance, verb))),
+          commitRevision('standby', instance, { state: 'Standby' }),
+        ),
+        freezing.thaw(),
+      );
+    });
+
+  const restore = (instance: Instance): Observable<Instance> =>
+    defer(() => {
+      const freezing = freezingOf(instance, 'restore');
+      return concat(
+        freezing.thaw().pipe(catchError(driverFailed(instance, 'restore'))),
+        defer(() => commitRevision('restore', instance, { state: runningState(machines.of(instance.id)) })),
+      );
+    });
+
+  const refresh = (instance: Instance): Observable<Instance> => {
+    const held = machines.of(instance.id);
+    if (held === undefined) return of(instance);
+    return defer(() => held.machine.inspect()).pipe(
+      timeout({ first: inspectMs, with: () => throwError(() => new Error('the driver did not answer')) }),
+      take(1),
+      throwIfEmpty(() => new Error('the driver did not tell the state')),
+      map(
+        (status): (() => Observable<Instance>) =>
+          () =>
+            find(instance, held, status),
+      ),
+      catchError((error: unknown) => of(() => lose(instance, messageOf(error)))),
+      mergeMap((settle) => settle()),
+    );
+  };
+
+  const find = (instance: Instance, held: Held, status: MachineStatus): Observable<Instance> => {
+    if (status.kind === 'ended') return commitEnd('exit', instance, status.exit);
+    if (status.kind === 'running' && status.ready) held.ready = true;
+    const state = status.kind === 'running' ? runningState(held) : haltedState(instance);
+    if (state === instance.state) return of(instance);
+    const action = instance.state === 'Initializing' && state === 'Running' ? 'ready' : 'update';
+    return commitRevision(action, instance, { state, stateError: undefined });
+  };
+
+  const lose = (instance: Instance, stateError: string): Observable<Instance> =>
+    transition('lost', instance.state).kind === 'move'
+      ? commitRevision('lost', instance, { state: 'Unknown', stateError })
+      : of(instance);
+
+  const born = (id: string, name: string, spec: InstanceSpec): Instance => ({
+    id,
+    name,
+    spec,
+    state: 'Stopped',
+    revision: 1,
+    createdAt: now(),
+  });
+
+  return {
+    create: (id, { name, driver, spec }) => {
+      const plan = planOf(id, name, spec);
+      return orUndo(
+        concat(
+          defer(() => driver.prepare(plan)),
+          launch(plan),
+        ).pipe(
+          catchError(launchFailed),
+          mergeMap((held) =>
+            commit({
+              action: 'create',
+              instanceId: id,
+              instance: { ...born(id, name, spec), ...started(held) },
+            }),
+          ),
+        ),
+        takeDown(id),
+        discard(id, spec),
+      );
+    },
+
+    start,
+    stop,
+    standby: (instance) => standby(instance),
+    restore,
+
+    restart: (instance) =>
+      instance.state === 'Stopped'
+        ? start(instance, instance.spec)
+        : stop(instance).pipe(mergeMap((stopped) => start(stopped, stopped.spec))),
+
+    update: (instance, spec) => commitRevision('update', instance, { spec }),
+
+    delete: (instance) =>
+      concat(
+        ended(instance, 'delete', (machine) => machine.kill()).pipe(ignoreElements()),
+        discard(instance.id, instance.spec).pipe(catchError(driverFailed(instance, 'delete'))),
+        commit({ action: 'delete', instanceId: instance.id, previousState: instance.state }).pipe(
+          ignoreElements(),
+        ),
+        defer(() => {
+          release(instance);
+          return of(instance);
+        }),
+      ),
+
+    copy: (source, id, request) => {
+      if (!still(source) && (source.state !== 'Running' || request.fromRunning !== true)) {
+        throw new InvalidState(source.id, source.state, 'fork');
+      }
+      const copy$ = defer(() =>
+        driverOf(source.spec).prepare({
+          ...planOf(id, request.name, source.spec),
+          copyOf: homeOf(source.id),
+        }),
+      ).pipe(catchError(driverFailed(source, 'fork')));
+      const copied$ = still(source)
+        ? copy$
+        : standby(source, 'fork').pipe(
+            mergeMap((frozen) =>
+              concat(orUndo(copy$, restore(frozen)), restore(frozen).pipe(ignoreElements())),
+            ),
+          );
+      return orUndo(concat(copied$, of(source)), discard(id, source.spec));
+    },
+
+    fork: (source, id, { name, targetState = source.state }) => {
+      const { spec } = source;
+      const copied = born(id, name, spec);
+      const commitFork = (changes: Partial<Instance>): Observable<Instance> =>
+        commit({ action: 'fork', instanceId: id, instance: { ...copied, ...changes } });
+      if (targetState === 'Stopped') return orUndo(commitFork({}), discard(id, spec));
+      return orUndo(
+        launch(planOf(id, name, spec)).pipe(
+          catchError(launchFailed),
+          mergeMap((held) => {
+            if (targetState !== 'Standby') return commitFork(started(held));
+            return concat(
+              freezingOf(copied, 'standby').freeze(),
+              defer(() => commitFork({ ...started(held), state: 'Standby' })),
+            );
+          }),
+        ),
+        takeDown(id),
+        discard(id, spec),
+      );
+    },
+
+    refresh,
+
+    hear: (instance, signal) => {
+      switch (signal.kind) {
+        case 'ready':
+          return transition('ready', instance.state).kind === 'move'
+            ? commitRevision('ready', instance, { state: 'Running' })
+            : of(instance);
+        case 'exit':
+          return commitEnd('exit', instance, signal.exit);
+        case 'lost':
+          return lose(instance, signal.reason);
+      }
+    },
+
+    end: (instance) => {
+      const canStop = transition('stop', instance.state).kind === 'move';
+      if (canStop) return stop(instance);
+      if (machineOf(instance) === undefined) return of(instance);
+      return ended(instance, 'stop', (machine) => machine.kill()).pipe(
+        mergeMap((exit) => commitEnd('exit', instance, exit)),
+      );
+    },
+  };
+}
+
+const unknownExit: Exit = { code: null, signal: null };
+
+const runningState = (held: Held | undefined): State => (held?.ready === true ? 'Running' : 'Initializing');
+
+/** An instance on standby that stands still is as it should be; any other was halted by somebody else. */
+const haltedState = ({ state }: Instance): State => (state === 'Standby' ? 'Standby' : 'Paused');
+
+const still = ({ state }: Instance): boolean => state === 'Stopped' || state === 'Standby';
+
+const hasTag = (error: unknown, tag: string): boolean =>
+  typeof error === 'object' && error !== null && '_tag' in error && error._tag === tag;
+
+const launchFailed = (error: unknown): Observable<never> =>
+  throwError(() =>
+    hasTag(error, 'LaunchFailed') ? error : new LaunchFailed(messageOf(error), { cause: error }),
+  );
+
+const driverFailed =
+  (instance: Instance, verb: string) =>
+  (cause: unknown): Observable<never> =>
+    throwError(() => new DriverFailed(instance.id, verb, { cause }));
