@@ -1,0 +1,89 @@
+// What instances are.
+export { type Action, actions, type Move, type State, states, transition } from './lifecycle/state.js';
+export type {
+  BaseSpec,
+  DriverFields,
+  Exit,
+  Instance,
+  InstanceSpec,
+  Json,
+  MachineHandle,
+  Readiness,
+} from './lifecycle/instance.js';
+export type { Change, Cursor, LifecycleEvent } from './lifecycle/event.js';
+
+// What can go wrong.
+export {
+  AmbiguousName,
+  describeFault,
+  DriverFailed,
+  type Fault,
+  InstanceNotFound,
+  InvalidRequest,
+  InvalidState,
+  LaunchFailed,
+  LogNotFound,
+  ManagerClosed,
+  NameTaken,
+  NotSupported,
+  StateUnreadable,
+  SubscriberLagged,
+  TooManyConsumers,
+} from './lifecycle/errors.js';
+
+// How to run them.
+export { openManager } from './manager/instanceManager.js';
+export type { ManagerOptions } from './manager/options.js';
+export type { Logger } from './manager/logger.js';
+export type {
+  CloseOptions,
+  Commands,
+  CreateRequest,
+  ForkRequest,
+  InstanceManager,
+  ListFilter,
+  Measurement,
+  StartOverrides,
+  UpdateRequest,
+} from './manager/commands.js';
+
+// Streams that can be used alone.
+export { boundedIterable } from './streams/boundedIterable.js';
+export { boundedMergeMap } from './streams/boundedMergeMap.js';
+export { fromEither, toTaskEither } from './streams/bridges.js';
+export {
+  type Buffering,
+  byInstance,
+  type Lag,
+  type Overflow,
+  type WatchBuffering,
+  type WorkBuffering,
+} from './streams/buffering.js';
+export type { ConsumerStats, DropReason } from './streams/consumers.js';
+export {
+  createLifecycleBus,
+  type EventsOptions,
+  type LifecycleBus,
+  type LifecycleBusOptions,
+} from './streams/lifecycleBus.js';
+export type { InstanceChange, TableView } from './streams/snapshotThen.js';
+export { type StateSource, waitForState, type WaitOptions, type WaitOutcome } from './streams/waitForState.js';
+
+// What machines run on, and where instances are kept.
+export type {
+  Capabilities,
+  Driver,
+  Freezing,
+  LaunchPlan,
+  LogOptions,
+  Machine,
+  MachineStatus,
+  PreparePlan,
+  Signal,
+} from './drivers/driver.js';
+export type { Kept, Store } from './store/store.js';
+
+// Configuration.
+export { type Config, type ConfigErrors, decodeConfig, describeConfigErrors } from './config/config.js';
+export type { Environment } from './config/environment.js';
+export { loadConfig } from './config/loadConfig.js';
