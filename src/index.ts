@@ -67,7 +67,12 @@ export {
   type LifecycleBusOptions,
 } from './streams/lifecycleBus.js';
 export type { InstanceChange, TableView } from './streams/snapshotThen.js';
-export { type StateSource, waitForState, type WaitOptions, type WaitOutcome } from './streams/waitForState.js';
+export {
+  type StateSource,
+  waitForState,
+  type WaitOptions,
+  type WaitOutcome,
+} from './streams/waitForState.js';
 
 // What machines run on, and where instances are kept.
 export type {
