@@ -6,7 +6,7 @@ export function tagged<Variants extends Readonly<Record<string, t.Mixed>>>(
   name: string,
   tag: string,
   variants: Variants,
-): t.Decoder<unknown, t.TypeOf<Variants[keyof Variants]>> & t.Mixed {
+): t.Type<t.TypeOf<Variants[keyof Variants]>, unknown, unknown> {
   type A = t.TypeOf<Variants[keyof Variants]>;
   const kinds = Object.keys(variants);
   return new t.Type<A, unknown>(

@@ -24,6 +24,15 @@ test('gives a new object, in which an optional key that is undefined is absent',
   expect(point.encode(value as never)).toBe(value);
 });
 
+test('types what it decodes, so that nothing of it is any', () => {
+  const { x, label } = E.getOrElseW(() => ({ x: 0, label: '' }))(decode(point, { x: 1 }));
+  // @ts-expect-error -- a number
+  const text: string = x;
+  // @ts-expect-error -- absent, or a text
+  const surely: string = label;
+  expect([text, surely]).toEqual([1, undefined]);
+});
+
 test('gives what the codecs of the keys made of their values', () => {
   const trimmed = new t.Type<string, string, unknown>(
     'trimmed',

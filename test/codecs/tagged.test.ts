@@ -23,6 +23,13 @@ test.each([[{ kind: 'circle', radius: 1 }], [{ kind: 'square', side: 1 }]])(
   },
 );
 
+test('types what it decodes, so that nothing of it is any', () => {
+  const decoded = E.getOrElseW(() => undefined)(decode(shape, { kind: 'circle', radius: 1 }));
+  // @ts-expect-error -- 'circle' or 'square'
+  const kind: 'triangle' | undefined = decoded?.kind;
+  expect(kind).toBe('circle');
+});
+
 test('tells the faults of the variant that was meant, and of no other', () => {
   expect(faults({ kind: 'circle', side: 1 })).toEqual([
     { path: 'shape.side', found: '1', expected: 'no such key; known are kind, radius' },
