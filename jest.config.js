@@ -1,12 +1,24 @@
 /** @type {import('jest').Config} */
 module.exports = {
-  testEnvironment: 'node',
+  testEnvironment: '<rootDir>/test/support/leavesNothingEnvironment.ts',
+  globalSetup: '<rootDir>/test/support/leavesNothingSetup.ts',
+  globalTeardown: '<rootDir>/test/support/leavesNothingTeardown.ts',
   roots: ['<rootDir>/test'],
   testMatch: ['**/*.test.ts'],
-  transform: { '^.+\\.ts$': ['@swc/jest', { jsc: { target: 'es2022', parser: { syntax: 'typescript' } }, module: { type: 'commonjs' } }] },
+  testPathIgnorePatterns: ['/fixtures/'],
+  maxWorkers: 2,
+  transform: {
+    '^.+\\.ts$': [
+      '@swc/jest',
+      { jsc: { target: 'es2022', parser: { syntax: 'typescript' } }, module: { type: 'commonjs' } },
+    ],
+  },
   moduleNameMapper: {
     '^rx-instances$': '<rootDir>/src/index.ts',
     '^rx-instances/testing$': '<rootDir>/src/testing.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
+  collectCoverageFrom: ['src/lifecycle/**', 'src/streams/**'],
+  coverageReporters: ['text'],
+  coverageThreshold: { './src/lifecycle/': { branches: 100 } },
 };

@@ -1,0 +1,94 @@
+/**
+ * The floor law, lowest floor first: a file imports from a lower floor or from its own room. Rooms on one floor do not see
+ * each other. `uses` names the packages that a room may import; `node:` stands for Node's own modules.
+ *
+ * A new room is given its floor here, before its first line.
+ */
+const floors = [
+  { lifecycle: { uses: [] } },
+  { codecs: { uses: ['io-ts', 'fp-ts', 'node:'] } },
+  { streams: { uses: ['rxjs', 'io-ts', 'fp-ts'] } },
+  {
+    drivers: { uses: ['rxjs', 'io-ts', 'fp-ts', 'node:'] },
+    store: { uses: ['rxjs', 'io-ts', 'fp-ts', 'node:', '@paralleldrive/cuid2'] },
+  },
+  {
+    manager: {
+      uses: ['rxjs', 'io-ts', 'fp-ts', 'node:', '@paralleldrive/cuid2'],
+      sees: ['drivers/driver.ts'],
+    },
+  },
+  { metrics: { uses: ['rxjs', 'prom-client'] } },
+  { config: { uses: ['io-ts', 'fp-ts', 'node:', 'yaml'] } },
+];
+
+const rooms = floors.flatMap((floor) => Object.keys(floor));
+const anyOf = (names) => `(${names.join('|')})`;
+const forbidden = (name, comment, from, to) => ({ name, comment, severity: 'error', from, to });
+
+const floorRules = floors.flatMap((floor, height) =>
+  Object.entries(floor).flatMap(([room, { uses, sees = [] }]) => {
+    const from = { path: `^src/${room}/` };
+    const below = floors.slice(0, height).flatMap((lower) => Object.keys(lower));
+    const packages = uses.filter((name) => name !== 'node:');
+    const interfaces = anyOf(sees.map((file) => file.split('/')[0]));
+    return [
+      forbidden(`${room}-floor`, `${room} stands on ${below.join(', ') || 'nothing'}`, from, {
+        path: '^src/',
+        pathNot: `^src/${anyOf([room, ...below])}/`,
+      }),
+      forbidden(`${room}-packages`, `${room} uses ${uses.join(', ') || 'no package'}`, from, {
+        dependencyTypesNot: ['local', ...(uses.includes('node:') ? ['core'] : [])],
+        pathNot: `^(src|node_modules/${anyOf(packages)})/`,
+      }),
+      ...(sees.length === 0
+        ? []
+        : [
+            forbidden(`${room}-interfaces`, `${room} sees ${sees.join(', ')}, and nothing behind it`, from, {
+              path: `^src/${interfaces}/`,
+              pathNot: `^src/${anyOf(sees)}$`,
+            }),
+          ]),
+    ];
+  }),
+);
+
+/** @type {import('dependency-cruiser').IConfiguration} */
+module.exports = {
+  forbidden: [
+    ...floorRules,
+    forbidden('no-circular', 'two files that need each other are one file, or three', {}, { circular: true }),
+    forbidden(
+      'no-barrel',
+      'a room has no index: import the file that you mean',
+      {},
+      { path: '^src/.+/index\\.ts$' },
+    ),
+    forbidden('no-way-back', 'doors are for those outside', {}, { path: '^src/[^/]+$' }),
+    forbidden(
+      'room-has-a-floor',
+      'give the new room its floor, above',
+      {},
+      {
+        path: '^src/.+/',
+        pathNot: `^src/${anyOf(rooms)}/`,
+      },
+    ),
+    forbidden(
+      'drivers-apart',
+      'a driver does not see another driver',
+      { path: '^src/drivers/([^/]+)/' },
+      {
+        path: '^src/drivers/[^/]+/',
+        pathNot: '^src/drivers/$1/',
+      },
+    ),
+    forbidden('resolvable', 'what is imported is there', {}, { couldNotResolve: true }),
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'types', 'default'] },
+  },
+};

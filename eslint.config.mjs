@@ -1,0 +1,54 @@
+import rxjs from 'eslint-plugin-rxjs-x';
+import { defineConfig } from 'eslint/config';
+import tseslint from 'typescript-eslint';
+
+const fromLib = 'import its file, as in fp-ts/lib/Either.js: folders are not found from native ES modules';
+
+export default defineConfig(
+  { ignores: ['dist', 'build', 'coverage', 'test/house/fixtures/layers', '**/*.{js,cjs,mjs}'] },
+  tseslint.configs.strictTypeChecked,
+  tseslint.configs.stylisticTypeChecked,
+  rxjs.configs.strict,
+  {
+    linterOptions: { reportUnusedDisableDirectives: 'error' },
+    languageOptions: { parserOptions: { projectService: true } },
+    rules: {
+      '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'inline-type-imports' }],
+      '@typescript-eslint/switch-exhaustiveness-check': 'error',
+      // `!` is forbidden, so that what has to be asserted says as what.
+      '@typescript-eslint/non-nullable-type-assertion-style': 'off',
+      // Factories return closures: nothing here has a `this` to lose.
+      '@typescript-eslint/unbound-method': 'off',
+      // Its constructor is the one way to unsubscribe within the first value.
+      '@typescript-eslint/no-deprecated': [
+        'error',
+        { allow: [{ from: 'package', name: 'Subscriber', package: 'rxjs' }] },
+      ],
+      // A stream that ends without its one value is an error, and rejects as one.
+      'rxjs-x/no-ignored-default-value': 'off',
+      'no-restricted-imports': [
+        'error',
+        {
+          patterns: [
+            { regex: '^fp-ts$', message: 'the root of fp-ts takes 100 ms to load' },
+            { regex: '^(fp-ts|io-ts)/(?!lib/.+\\.js$)', message: fromLib },
+            { regex: '^rxjs/internal', message: 'rxjs may change it in any release' },
+          ],
+        },
+      ],
+    },
+  },
+  {
+    files: ['examples/**', 'test/**'],
+    // An error that nobody expects ends the program, or fails the test.
+    rules: { 'rxjs-x/no-ignored-error': 'off' },
+  },
+  {
+    files: ['src/**'],
+    rules: {
+      'no-restricted-exports': ['error', { restrictDefaultExports: { direct: true, named: true } }],
+      // A value from outside is thrown on as it came.
+      'rxjs-x/throw-error': ['error', { allowThrowingAny: false, allowThrowingUnknown: true }],
+    },
+  },
+);

@@ -1,0 +1,62 @@
+// Opens every door of a packed package as one who installed it: as CommonJS, as an ES module, and as the compiler does.
+// Usage: node scripts/doors.mjs build/package/rx-instances-0.1.0.tgz
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+
+const tarball = process.argv[2];
+const project = mkdtempSync(join(tmpdir(), 'doors-'));
+
+/** Extracts the package as npm would, its dependencies beside it. */
+function install() {
+  const folder = join(project, 'node_modules/rx-instances');
+  mkdirSync(folder, { recursive: true });
+  execFileSync('tar', ['-xzf', tarball, '--strip-components=1', '-C', folder]);
+  const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+  for (const name of Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies })) {
+    const link = join(project, 'node_modules', name);
+    mkdirSync(dirname(link), { recursive: true });
+    symlinkSync(resolve('node_modules', name), link);
+  }
+  return Object.keys(manifest.exports)
+    .filter((path) => !path.endsWith('.json'))
+    .map((path) => path.replace('.', 'rx-instances'));
+}
+
+/** Runs a file of the project and returns what it printed. */
+function run(file, text) {
+  writeFileSync(join(project, file), text);
+  return execFileSync(process.execPath, [file], { cwd: project, encoding: 'utf8' });
+}
+
+const print = 'console.log(Object.keys(door).sort().join(" "))';
+
+/** Compiles importers in both forms against the declarations, those of the package checked too. */
+function compile(doors) {
+  const lines = doors.map(
+    (door, index) => `import * as door${index} from '${door}';\nexport { door${index} };\n`,
+  );
+  for (const file of ['importer.cts', 'importer.mts']) writeFileSync(join(project, file), lines.join(''));
+  const options = '--noEmit --strict --module nodenext --target es2022 --types node --typeRoots'.split(' ');
+  const types = resolve('node_modules/@types');
+  execFileSync(resolve('node_modules/.bin/tsc'), [...options, types, 'importer.cts', 'importer.mts'], {
+    cwd: project,
+    stdio: 'inherit',
+  });
+}
+
+try {
+  const doors = install();
+  for (const door of doors) {
+    const required = run('require.cjs', `const door = require('${door}'); ${print}`);
+    const imported = run('import.mjs', `import * as door from '${door}'; ${print}`);
+    if (required !== imported || required.trim() === '') {
+      throw new Error(`${door} gives\n${required}as CommonJS, and as an ES module\n${imported}`);
+    }
+    console.log(`${door}: ${required.trim().split(' ').length} values, the same in both forms`);
+  }
+  compile(doors);
+} finally {
+  rmSync(project, { recursive: true, force: true });
+}
