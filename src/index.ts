@@ -54,12 +54,13 @@ export { fromEither, toTaskEither } from './streams/bridges.js';
 export {
   type Buffering,
   byInstance,
+  type DropReason,
   type Lag,
   type Overflow,
   type WatchBuffering,
   type WorkBuffering,
 } from './streams/buffering.js';
-export type { ConsumerStats, DropReason } from './streams/consumers.js';
+export type { ConsumerStats } from './streams/consumers.js';
 export {
   createLifecycleBus,
   type EventsOptions,

@@ -3,7 +3,6 @@ import { closed } from '../codecs/closed.js';
 import { decodeOrThrow } from '../codecs/decode.js';
 import { integer, oneOf } from '../codecs/scalars.js';
 import type { LifecycleEvent } from '../lifecycle/event.js';
-import type { DropReason } from './consumers.js';
 
 /**
  * What to do with a value for which there is no room.
@@ -17,6 +16,15 @@ import type { DropReason } from './consumers.js';
 export type Overflow = (typeof overflows)[number];
 
 const overflows = ['dropNewest', 'dropOldest', 'latest', 'fail'] as const;
+
+/**
+ * Why a value was lost, one for each {@link Overflow} policy: `buffer_full` is dropNewest's (hypeman's reason),
+ * `overwritten` dropOldest's, `folded` latest's, `failed` fail's.
+ */
+export type DropReason = (typeof dropReasons)[number];
+
+/** Every {@link DropReason}. */
+export const dropReasons = ['buffer_full', 'overwritten', 'folded', 'failed'] as const;
 
 /** Values lost one after another: after the value handed over before, and before the one to come. */
 export interface Lag<T> {

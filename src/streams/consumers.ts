@@ -1,7 +1,7 @@
 import { decodeOrThrow } from '../codecs/decode.js';
 import { text } from '../codecs/scalars.js';
 import { TooManyConsumers } from '../lifecycle/errors.js';
-import type { Ledger, QueueDepth } from './buffering.js';
+import { type DropReason, dropReasons, type Ledger, type QueueDepth } from './buffering.js';
 
 /** What one consumer's subscribers are doing, all together. */
 export interface ConsumerStats {
@@ -18,15 +18,6 @@ export interface ConsumerStats {
   /** How often one of its subscribers threw, or left an error unhandled, and was unsubscribed for it. */
   readonly thrown: number;
 }
-
-/**
- * Why a value was lost, one for each {@link Overflow} policy: `buffer_full` is dropNewest's (hypeman's reason),
- * `overwritten` dropOldest's, `folded` latest's, `failed` fail's.
- */
-export type DropReason = (typeof dropReasons)[number];
-
-/** Every {@link DropReason}. */
-export const dropReasons = ['buffer_full', 'overwritten', 'folded', 'failed'] as const;
 
 /** Consumers that every manager knows, subscribed or not. */
 export const knownConsumers = [
