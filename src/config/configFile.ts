@@ -3,12 +3,17 @@ import { pipe } from 'fp-ts/lib/function.js';
 import * as TE from 'fp-ts/lib/TaskEither.js';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { LineCounter, parseAllDocuments } from 'yaml';
+import { LineCounter, parseDocument, type YAMLError } from 'yaml';
 import type { Fault } from '../lifecycle/errors.js';
+import { messageOf } from '../lifecycle/messageOf.js';
 
-const mostBytes = 2 ** 18;
+/** The parser's time grows with the square of the number of keys. */
+const mostBytes = 2 ** 16;
 
-/** Reads a YAML or JSON file of at most 256 KiB into plain values; of an empty one an empty object. */
+/** What the parser says after its tenth complaint follows from those before. */
+const mostComplaints = 10;
+
+/** Reads a YAML or JSON file of at most 64 KiB into plain values; of an empty one an empty object. */
 export const readConfigFile = (path: string): TE.TaskEither<readonly Fault[], unknown> =>
   pipe(
     TE.tryCatch(
@@ -29,7 +34,7 @@ async function readBytes(path: string): Promise<Uint8Array> {
 }
 
 /** What Node says without the call and the path: `ENOENT: no such file or directory`. */
-const reasonOf = (error: unknown): string => (error as Error).message.replace(/, \w+( '.*')?$/s, '');
+const reasonOf = (error: unknown): string => messageOf(error).replace(/, \w+( '.*')?$/s, '');
 
 function textOf(path: string, bytes: Uint8Array): E.Either<readonly Fault[], string> {
   if (bytes.length > mostBytes) {
@@ -43,38 +48,29 @@ function textOf(path: string, bytes: Uint8Array): E.Either<readonly Fault[], str
 }
 
 function parse(path: string, text: string): E.Either<readonly Fault[], unknown> {
-  const lines = new LineCounter();
-  const broken = (place: string, { message }: Error): Fault => ({
+  const lineCounter = new LineCounter();
+  const document = parseDocument(text, { ...plainYaml, lineCounter });
+  const broken = (place: string, message: string): Fault => ({
     path: place,
-    found: `broken YAML: ${message}`,
-    expected: 'YAML or JSON',
+    found: `broken YAML (${message})`,
+    expected: 'one document of YAML or JSON',
   });
-
-  const read = (): E.Either<readonly Fault[], unknown> => {
-    const documents = [...parseAllDocuments(text, { ...plainYaml, lineCounter: lines })];
-    const faults = documents
-      .flatMap(({ errors, warnings }) => [...errors, ...warnings])
-      .map((error) => {
-        const { line, col } = lines.linePos(error.pos[0]);
-        return broken(`${path}:${String(line)}:${String(col)}`, error);
-      });
-    if (faults.length > 0) return E.left(faults);
-    if (documents.length > 1) {
-      return E.left([{ path, found: `${String(documents.length)} documents`, expected: 'one document' }]);
-    }
-    return E.right(documents[0]?.toJS({ maxAliasCount: mostAliases }) ?? {});
+  const faultOf = ({ code, message, pos }: YAMLError): Fault => {
+    const { line, col } = lineCounter.linePos(pos[0]);
+    // The parser's own words advise the programmer.
+    const complaint = code === 'MULTIPLE_DOCS' ? 'a second document' : message;
+    return broken(`${path}:${String(line)}:${String(col)}`, complaint);
   };
-
-  // Thrown are aliases of nothing, too many aliases, and nesting deeper than the stack.
-  return pipe(
-    E.tryCatch(read, (error) => [broken(path, error as Error)]),
-    E.flatten,
+  const complaints = [...document.errors, ...document.warnings].slice(0, mostComplaints);
+  if (complaints.length > 0) return E.left(complaints.map(faultOf));
+  // Thrown are aliases of nothing, aliases that unfold to too much, and nesting deeper than the stack.
+  return E.tryCatch(
+    () => (document.toJS() as unknown) ?? {},
+    (error) => [broken(path, messageOf(error))],
   );
 }
 
-const mostAliases = 100;
-
-/** No tags, keys are texts, and each stands once. */
+/** No tags of applications, keys are texts, and each stands once. */
 const plainYaml = {
   schema: 'core',
   resolveKnownTags: false,

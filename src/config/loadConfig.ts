@@ -14,9 +14,9 @@ import { decodeSettings, type Settings } from './settings.js';
  * Loads the configuration: the environment beats the file, the file beats the defaults. Nothing is read before the task
  * is run; each run reads anew. It never rejects: on the left is every fault of file and environment at once.
  *
- * The file is YAML 1.2 or JSON in UTF-8, one document of at most 256 KiB, without tags, with at most 100 aliases; an
- * empty one leaves all open. The path of a fault is the key as it stands in the file, or the file itself with line and
- * column where it can't be read.
+ * The file is one document of YAML 1.2 or JSON, in UTF-8, of at most 64 KiB; an empty one leaves all open. Tags of
+ * applications, keys that stand twice, and aliases that unfold to more than 100 values are faults. The path of a fault is
+ * the key as it stands in the file, or the file itself, with line and column where the parser tells them.
  *
  * For each key the environment has a variable: its name in upper case, `__` between section and key, such as
  * `INSTANCES__LIFECYCLE_EVENT_BUFFER_SIZE`. Numbers are whole and decimal; an empty variable counts as absent; one that

@@ -6,12 +6,7 @@ import { decode } from '../codecs/decode.js';
 import { integer, port, text } from '../codecs/scalars.js';
 import type { Fault } from '../lifecycle/errors.js';
 
-/** Settings as they are written, by section; what is left open is absent. */
-export interface Settings {
-  readonly instances?: t.TypeOf<typeof sections.instances>;
-  readonly metrics?: t.TypeOf<typeof sections.metrics>;
-}
-
+/** The last label is no number, so that a mistyped IP address is no host name. */
 const hostName =
   /^(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*(?!\d+$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/i;
 
@@ -23,25 +18,25 @@ export const keys = {
   metrics: { listen_address: address, port },
 } as const;
 
-const sections = {
-  instances: closed('settings of instances', {}, keys.instances),
-  metrics: closed('settings of metrics', {}, keys.metrics),
-} as const;
-
-/** A section whose keys are all commented out is read as null. */
-const orEmpty = <A>(section: t.Decoder<unknown, A> & t.Mixed): t.Decoder<unknown, A> & t.Mixed =>
-  new t.Type<A, unknown>(
-    section.name,
-    (value): value is A => section.is(value),
-    (value, context) => section.validate(value ?? {}, context) as t.Validation<A>,
-    t.identity,
+/** Takes null too: as such a section is read whose keys are all commented out. */
+function section<Keys extends t.Props>(name: string, codecs: Keys) {
+  const codec = closed(`settings of ${name}`, {}, codecs);
+  return new t.Type(
+    codec.name,
+    codec.is,
+    (value, context) => codec.validate(value ?? {}, context),
+    codec.encode,
   );
+}
 
-const settings: t.Decoder<unknown, Settings> = closed(
-  `sections (${Object.keys(sections).join(', ')})`,
+const settings = closed(
+  `sections (${Object.keys(keys).join(', ')})`,
   {},
-  { instances: orEmpty(sections.instances), metrics: orEmpty(sections.metrics) },
+  { instances: section('instances', keys.instances), metrics: section('metrics', keys.metrics) },
 );
+
+/** Settings as they are written, by section; what is left open is absent. */
+export type Settings = t.TypeOf<typeof settings>;
 
 /** Decodes settings as they stand in a file. */
 export const decodeSettings = (value: unknown): E.Either<readonly Fault[], Settings> =>

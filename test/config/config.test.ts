@@ -1,0 +1,185 @@
+import * as E from 'fp-ts/lib/Either.js';
+import * as fc from 'fast-check';
+import { decodeConfig, describeConfigErrors } from '../../src/config/config.js';
+
+const defaults = {
+  instances: { lifecycleEventBufferSize: 256 },
+  metrics: { listenAddress: '127.0.0.1', port: 9464 },
+};
+
+const faults = (value: unknown): unknown => {
+  const decoded = decodeConfig(value);
+  return E.isLeft(decoded) ? decoded.left : 'no fault';
+};
+
+test.each([
+  [{}],
+  [{ instances: {}, metrics: {} }],
+  [{ instances: null, metrics: null }],
+  [{ instances: undefined, metrics: { port: undefined } }],
+])('what is left open has its default: %p', (value) => {
+  expect(decodeConfig(value)).toStrictEqual(E.right(defaults));
+});
+
+test('what is said takes the place of its default alone', () => {
+  expect(decodeConfig({ metrics: { port: 80 } })).toStrictEqual(
+    E.right({ ...defaults, metrics: { listenAddress: '127.0.0.1', port: 80 } }),
+  );
+  expect(
+    decodeConfig({
+      instances: { lifecycle_event_buffer_size: 1 },
+      metrics: { listen_address: '::1', port: 65535 },
+    }),
+  ).toStrictEqual(
+    E.right({
+      instances: { lifecycleEventBufferSize: 1 },
+      metrics: { listenAddress: '::1', port: 65535 },
+    }),
+  );
+});
+
+test('a configuration is frozen to its depths', () => {
+  const config = E.getOrElseW(() => undefined)(decodeConfig({ metrics: { port: 80 } }));
+  expect(Object.isFrozen(config)).toBe(true);
+  expect(Object.values(config ?? {}).map(Object.isFrozen)).toEqual([true, true]);
+});
+
+const size = 'number of events (a whole number from 1 to 16777216)';
+const port = 'TCP port (a whole number from 1 to 65535)';
+const address = 'an IP address or a host name';
+
+test.each<[unknown, string, string, string]>([
+  [undefined, '', 'nothing', 'sections (instances, metrics)'],
+  [null, '', 'null', 'sections (instances, metrics)'],
+  [[], '', '[]', 'sections (instances, metrics)'],
+  ['metrics', '', "'metrics'", 'sections (instances, metrics)'],
+  [{ metrics: [] }, 'metrics', '[]', 'settings of metrics'],
+  [{ instances: 256 }, 'instances', '256', 'settings of instances'],
+  [{ metric: {} }, 'metric', '{}', 'no such key; known are instances, metrics'],
+  [{ metrics: { Port: 1 } }, 'metrics.Port', '1', 'no such key; known are listen_address, port'],
+  [
+    { metrics: { listenAddress: 1 } },
+    'metrics.listenAddress',
+    '1',
+    'no such key; known are listen_address, port',
+  ],
+  [{ 'metrics.port': 1 }, "['metrics.port']", '1', 'no such key; known are instances, metrics'],
+  [
+    JSON.parse('{"__proto__":{"metrics":{}}}'),
+    '__proto__',
+    '{ metrics: {} }',
+    'no such key; known are instances, metrics',
+  ],
+  [{ instances: { lifecycle_event_buffer_size: 0 } }, 'instances.lifecycle_event_buffer_size', '0', size],
+  [{ instances: { lifecycle_event_buffer_size: -1 } }, 'instances.lifecycle_event_buffer_size', '-1', size],
+  [{ instances: { lifecycle_event_buffer_size: 1.5 } }, 'instances.lifecycle_event_buffer_size', '1.5', size],
+  [
+    { instances: { lifecycle_event_buffer_size: 2 ** 24 + 1 } },
+    'instances.lifecycle_event_buffer_size',
+    '16777217',
+    size,
+  ],
+  [
+    { instances: { lifecycle_event_buffer_size: null } },
+    'instances.lifecycle_event_buffer_size',
+    'null',
+    size,
+  ],
+  [{ metrics: { port: 0 } }, 'metrics.port', '0', port],
+  [{ metrics: { port: 65536 } }, 'metrics.port', '65536', port],
+  [{ metrics: { port: '80' } }, 'metrics.port', "'80'", port],
+  [{ metrics: { listen_address: 1 } }, 'metrics.listen_address', '1', address],
+])('a fault tells its path, what was found, and what was expected: %j', (value, path, found, expected) => {
+  expect(faults(value)).toEqual([{ path, found, expected }]);
+});
+
+test('all faults are told at once, a line for each', () => {
+  const decoded = decodeConfig({
+    instances: { lifecycle_event_buffer_size: '256' },
+    metrics: { port: 0 },
+    more: 1,
+  });
+  expect(E.isLeft(decoded) && describeConfigErrors(decoded.left)).toBe(
+    [
+      'more: found 1, expected no such key; known are instances, metrics',
+      `instances.lifecycle_event_buffer_size: found '256', expected ${size}`,
+      `metrics.port: found 0, expected ${port}`,
+    ].join('\n'),
+  );
+});
+
+test.each([
+  '127.0.0.1',
+  '0.0.0.0',
+  '::',
+  '::1',
+  'fe80::1%eth0',
+  'localhost',
+  'a',
+  'metrics.example.com',
+  '4chan.org',
+  'x1.2y',
+  'A-B.C',
+  `${'a'.repeat(63)}.b`,
+])('listens on %s', (listen_address) => {
+  expect(faults({ metrics: { listen_address } })).toBe('no fault');
+});
+
+test.each([
+  '',
+  ' ',
+  '127.0.0.256',
+  '1.2.3',
+  '1',
+  'a.1',
+  '-a',
+  'a-',
+  'a..b',
+  '.a',
+  'a.',
+  'a b',
+  'a\n',
+  'a\0b',
+  'a/b',
+  '[::1]',
+  '127.0.0.1:80',
+  'http://a',
+  'ä',
+  'a_b',
+  `${'a'.repeat(64)}.b`,
+  Array(128).fill('a').join('.'),
+])('does not listen on %j', (listen_address) => {
+  expect(faults({ metrics: { listen_address } })).toEqual([
+    expect.objectContaining({ path: 'metrics.listen_address', expected: address }),
+  ]);
+});
+
+test('every unknown key is named, beside whatever is right', () => {
+  const known = ['instances', 'metrics', 'lifecycle_event_buffer_size', 'listen_address', 'port'];
+  const unknownKey = fc.string({ minLength: 1 }).filter((key) => !known.includes(key));
+  const unknownKeys = fc.uniqueArray(unknownKey, { maxLength: 5 });
+  fc.assert(
+    fc.property(unknownKeys, unknownKeys, (sections, keys) => {
+      const entries = (names: readonly string[]) => Object.fromEntries(names.map((name) => [name, 1]));
+      const value = { ...entries(sections), metrics: { port: 80, ...entries(keys) } };
+      const decoded = decodeConfig(value);
+      expect(E.isLeft(decoded) ? decoded.left.length : 0).toBe(
+        Object.keys(entries(sections)).length + Object.keys(entries(keys)).length,
+      );
+      const paths = E.isLeft(decoded) ? decoded.left.map(({ path }) => path) : [];
+      for (const key of keys.filter((name) => /^\w+$/.test(name))) expect(paths).toContain(`metrics.${key}`);
+      for (const key of sections.filter((name) => /^\w+$/.test(name))) expect(paths).toContain(key);
+    }),
+  );
+});
+
+test('nothing that is decoded throws', () => {
+  fc.assert(
+    fc.property(fc.anything({ withNullPrototype: true, withBigInt: true, withMap: true }), (value) => {
+      for (const whole of [value, { metrics: value }, { instances: value }, { metrics: { port: value } }]) {
+        const decoded = decodeConfig(whole);
+        if (E.isLeft(decoded)) expect(decoded.left.length).toBeGreaterThan(0);
+      }
+    }),
+  );
+});

@@ -1,0 +1,117 @@
+import * as E from 'fp-ts/lib/Either.js';
+import * as fc from 'fast-check';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describeConfigErrors } from '../../src/config/config.js';
+import { loadConfig } from '../../src/config/loadConfig.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'load-config-'));
+const path = join(folder, 'config.yaml');
+
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+});
+
+const load = async (content: string, env: Readonly<Record<string, string>> = {}): Promise<unknown> => {
+  writeFileSync(path, content);
+  const loaded = await loadConfig(path, env)();
+  return E.isRight(loaded) ? loaded.right : describeConfigErrors(loaded.left).replaceAll(path, 'FILE');
+};
+
+test('without a file there is the environment', async () => {
+  expect(await loadConfig(undefined, { METRICS__PORT: '80' })()).toStrictEqual(
+    E.right({
+      instances: { lifecycleEventBufferSize: 256 },
+      metrics: { listenAddress: '127.0.0.1', port: 80 },
+    }),
+  );
+});
+
+test('the environment beats the file, the file beats the defaults, for every set of keys', async () => {
+  const keys = [
+    { section: 'instances', key: 'lifecycle_event_buffer_size', fallback: 256, inFile: '1', inEnv: '2' },
+    { section: 'metrics', key: 'listen_address', fallback: '127.0.0.1', inFile: '::1', inEnv: 'localhost' },
+    { section: 'metrics', key: 'port', fallback: 9464, inFile: '80', inEnv: '81' },
+  ];
+  const choice = fc.record({ file: fc.boolean(), env: fc.constantFrom('absent', 'empty', 'set') });
+  await fc.assert(
+    fc.asyncProperty(fc.tuple(choice, choice, choice), async (choices) => {
+      const said = keys.map((key, index) => ({ ...key, ...choices[index] }));
+      const lines = ['instances', 'metrics'].flatMap((section) => [
+        `${section}:`,
+        ...said
+          .filter((key) => key.section === section && key.file)
+          .map(({ key, inFile }) => `  ${key}: ${inFile}`),
+      ]);
+      const env = Object.fromEntries(
+        said
+          .filter((key) => key.env !== 'absent')
+          .map((key) => [`${key.section}__${key.key}`.toUpperCase(), key.env === 'set' ? key.inEnv : '']),
+      );
+      const [size, address, port] = said.map(({ fallback, file, inFile, env: inEnv, ...key }) =>
+        String(inEnv === 'set' ? key.inEnv : file ? inFile : fallback),
+      );
+      expect(await load(lines.join('\n'), env)).toStrictEqual({
+        instances: { lifecycleEventBufferSize: Number(size) },
+        metrics: { listenAddress: address, port: Number(port) },
+      });
+    }),
+  );
+});
+
+test('every fault of file and environment is told at once', async () => {
+  expect(await load('metrics: { port: 0 }\nmore: 1', { METRICS__PORT: 'x', INSTANCES__MORE: '1' })).toBe(
+    [
+      'more: found 1, expected no such key; known are instances, metrics',
+      'metrics.port: found 0, expected TCP port (a whole number from 1 to 65535)',
+      "METRICS__PORT: found 'x', expected TCP port (a whole number from 1 to 65535)",
+      "INSTANCES__MORE: found '1', expected no such variable; known are INSTANCES__LIFECYCLE_EVENT_BUFFER_SIZE, METRICS__LISTEN_ADDRESS, METRICS__PORT",
+    ].join('\n'),
+  );
+});
+
+test('a fault is told although the environment says better', async () => {
+  expect(await load('metrics: { port: 0 }', { METRICS__PORT: '80' })).toBe(
+    'metrics.port: found 0, expected TCP port (a whole number from 1 to 65535)',
+  );
+});
+
+test('a file that is no configuration at all is named', async () => {
+  expect(await load('- metrics', { METRICS__PORT: 'x' })).toBe(
+    [
+      "FILE: found [ 'metrics' ], expected sections (instances, metrics)",
+      "METRICS__PORT: found 'x', expected TCP port (a whole number from 1 to 65535)",
+    ].join('\n'),
+  );
+});
+
+test('a file that cannot be read does not hide the environment', async () => {
+  const missing = join(folder, 'missing');
+  expect(await loadConfig(missing, { METRICS__PORT: 'x' })()).toEqual(
+    E.left([
+      { path: missing, found: 'ENOENT: no such file or directory', expected: 'a file that can be read' },
+      { path: 'METRICS__PORT', found: "'x'", expected: 'TCP port (a whole number from 1 to 65535)' },
+    ]),
+  );
+});
+
+test('of the faults of a file without a place of their own each is named', async () => {
+  const faults = Array.from({ length: 102 }, (_, index) => `k${String(index)}: 1`).join('\n');
+  const told = String(await load(faults)).split('\n');
+  expect(told).toHaveLength(101);
+  expect(told.at(-1)).toBe('FILE: found 2 more faults, expected none');
+});
+
+test('nothing is read before the task is run, and it never rejects', async () => {
+  const task = loadConfig(path, {});
+  writeFileSync(path, 'metrics: { port: 81 }');
+  expect(E.isRight(await task())).toBe(true);
+  writeFileSync(path, '@');
+  expect(E.isLeft(await task())).toBe(true);
+  await fc.assert(
+    fc.asyncProperty(fc.oneof(fc.string({ unit: 'binary' }), fc.json()), async (content) => {
+      expect(['string', 'object']).toContain(typeof (await load(content)));
+    }),
+  );
+});
