@@ -1,0 +1,111 @@
+import { defer, from, Observable, type OperatorFunction, repeat, switchMap } from 'rxjs';
+import { connect } from '../../streams/connect.js';
+import type { LogFiles } from './logFiles.js';
+
+const newline = 10;
+const stepBytes = 64 * 1_024;
+
+/** A line of more bytes is told in pieces. */
+const longestLine = 64 * 1_024;
+
+/** Emits the last lines of a log as it is now, the last one finished or not, and completes. */
+export const readTail = (log: LogFiles, lines: number): Observable<string> =>
+  defer(() => Promise.all([startOfTail(log, lines), log.end()])).pipe(
+    switchMap(([start, end]) => from(chunks(log, start, end))),
+    splitLines(),
+  );
+
+/** Emits the last lines of a log and those that come, each when it is finished, until unsubscribed. */
+export const followTail = (log: LogFiles, lines: number, pollMs: number): Observable<string> =>
+  defer(() => startOfTail(log, lines)).pipe(switchMap((start) => followFrom(log, start, pollMs)));
+
+/** Emits every line from a place on, each when it is finished, until unsubscribed. */
+export const followFrom = (log: LogFiles, start: number, pollMs: number): Observable<string> =>
+  defer(() => {
+    let place = start;
+    const onward = async function* (): AsyncGenerator<Buffer> {
+      for (;;) {
+        const { bytes, next } = await log.read(place);
+        if (bytes.length === 0) return;
+        place = next;
+        yield bytes;
+      }
+    };
+    return defer(() => from(onward())).pipe(repeat({ delay: pollMs }), splitLines());
+  });
+
+async function* chunks(log: LogFiles, start: number, end: number): AsyncGenerator<Buffer> {
+  let place = start;
+  while (place < end) {
+    const { bytes, next } = await log.read(place);
+    if (bytes.length === 0) return;
+    place = next;
+    yield next > end ? bytes.subarray(0, Math.max(0, bytes.length - (next - end))) : bytes;
+  }
+}
+
+async function together(parts: AsyncIterable<Buffer>): Promise<Buffer> {
+  const all: Buffer[] = [];
+  for await (const part of parts) all.push(part);
+  return Buffer.concat(all);
+}
+
+/** The place of the n-th line from the end; the end of the log does not begin a line. */
+async function startOfTail(log: LogFiles, lines: number): Promise<number> {
+  const [start, end] = await Promise.all([log.start(), log.end()]);
+  if (lines === 0) return end;
+  let found = 0;
+  for (let to = end; to > start;) {
+    const from = Math.max(start, to - stepBytes);
+    const bytes = await together(chunks(log, from, to));
+    const last = to === end ? bytes.length - 2 : bytes.length - 1;
+    for (let index = bytes.lastIndexOf(newline, last); index !== -1;) {
+      found += 1;
+      if (found === lines) return from + index + 1;
+      if (index === 0) break;
+      index = bytes.lastIndexOf(newline, index - 1);
+    }
+    to = from;
+  }
+  return start;
+}
+
+/** Turns bytes into lines without their ends. When the bytes complete, what is left is a line too. */
+const splitLines = (): OperatorFunction<Buffer, string> => (bytes$) =>
+  new Observable((subscriber) => {
+    let rest = Buffer.alloc(0);
+
+    const tell = (line: Buffer): void => {
+      const end = line.at(-1) === 13 ? line.length - 1 : line.length;
+      subscriber.next(line.toString('utf8', 0, end));
+    };
+
+    connect(bytes$, subscriber, {
+      next: (bytes) => {
+        rest = Buffer.concat([rest, bytes]);
+        for (let end = rest.indexOf(newline); end !== -1; end = rest.indexOf(newline)) {
+          tell(rest.subarray(0, end));
+          rest = rest.subarray(end + 1);
+        }
+        while (rest.length >= longestLine) {
+          const end = wholeCharacters(rest, longestLine);
+          tell(rest.subarray(0, end));
+          rest = rest.subarray(end);
+        }
+      },
+      error: (error) => {
+        subscriber.error(error);
+      },
+      complete: () => {
+        if (rest.length > 0) tell(rest);
+        subscriber.complete();
+      },
+    });
+  });
+
+/** The length of the longest beginning that cuts no UTF-8 character. */
+function wholeCharacters(bytes: Buffer, longest: number): number {
+  let length = longest;
+  while (length > longest - 4 && ((bytes[length] ?? 0) & 0xc0) === 0x80) length -= 1;
+  return length;
+}

@@ -1,0 +1,179 @@
+import * as t from 'io-ts';
+import { rm } from 'node:fs/promises';
+import {
+  defer,
+  exhaustMap,
+  filter,
+  from,
+  ignoreElements,
+  interval,
+  map,
+  Observable,
+  ReplaySubject,
+  take,
+  throwError,
+} from 'rxjs';
+import { closed } from '../../codecs/closed.js';
+import { decodeOrThrow } from '../../codecs/decode.js';
+import { integer, longestTimerMs } from '../../codecs/scalars.js';
+import { LogNotFound } from '../../lifecycle/errors.js';
+import type { Exit } from '../../lifecycle/instance.js';
+import type { Driver, LaunchPlan, Machine } from '../driver.js';
+import { createLogFiles } from './logFiles.js';
+import { followTail, readTail } from './logReader.js';
+import { decodeProcessFields } from './processFields.js';
+import { decodeProcessHandle, findProcess, type ProcessHandle } from './processHandle.js';
+import { createProcessMachine } from './processMachine.js';
+import { processTable } from './processTable.js';
+import { startProcess } from './startProcess.js';
+import { layOut, workDirOf } from './workDir.js';
+
+/** How to make a process driver. */
+export interface ProcessDriverOptions {
+  /** Size from which a log is laid aside, in bytes. @defaultValue 10485760 (10 MiB) */
+  readonly logMaxBytes?: number;
+  /** How many parts of a log that were laid aside are kept. @defaultValue 3 */
+  readonly logKeep?: number;
+  /** Milliseconds between looks: at a log that is followed, whether a machine is ready, whether an adopted one lives. @defaultValue 100 */
+  readonly pollMs?: number;
+  /**
+   * Whether to kill what runs when this process exits before its manager was closed. An end by a signal that nobody
+   * handles goes unnoticed.
+   *
+   * @defaultValue true
+   */
+  readonly killOnExit?: boolean;
+}
+
+const logSource = 'app';
+
+/**
+ * Creates the driver `process`: instances are operating-system processes with all that they start, each in a working
+ * directory of its own. Its README tells what goes where, and what differs between Linux and macOS.
+ *
+ * @throws {@link InvalidRequest} for options that can't be understood
+ *
+ * @example
+ * ```ts
+ * import { createProcessDriver, openManager } from 'rx-instances';
+ * import { firstValueFrom } from 'rxjs';
+ *
+ * const manager = await openManager({ drivers: [createProcessDriver()] });
+ * await firstValueFrom(manager.create({ name: 'sleeper', image: 'scratch', entrypoint: ['sleep', '60'] }));
+ * const { exit } = await firstValueFrom(manager.stop('sleeper'));
+ * exit; // => { code: null, signal: 'SIGTERM' }
+ * await manager.close();
+ * ```
+ */
+export function createProcessDriver(options: ProcessDriverOptions = {}): Driver {
+  const {
+    logMaxBytes = 10 * 1_024 * 1_024,
+    logKeep = 3,
+    pollMs = 100,
+    killOnExit = true,
+  } = decodeOrThrow(processDriverOptions, options);
+  const live = new Set<number>();
+
+  const killAll = (): void => {
+    for (const pid of live) {
+      try {
+        process.kill(-pid, 'SIGKILL');
+      } catch {
+        // It has ended meanwhile, and nobody is left to be told.
+      }
+    }
+  };
+
+  const guard = (pid: number): void => {
+    if (killOnExit && live.size === 0) process.on('exit', killAll);
+    live.add(pid);
+  };
+
+  const unguard = (pid: number): void => {
+    live.delete(pid);
+    if (live.size === 0) process.off('exit', killAll);
+  };
+
+  const machineOf = (plan: LaunchPlan, handle: ProcessHandle, leaderEnded$: Observable<Exit>): Machine =>
+    createProcessMachine({
+      handle,
+      spec: plan.spec,
+      log: createLogFiles(plan.home),
+      logLimits: { maxBytes: logMaxBytes, keep: logKeep },
+      pollMs,
+      leaderEnded$,
+    });
+
+  const launch = async (plan: LaunchPlan): Promise<Machine> => {
+    const log = createLogFiles(plan.home);
+    const logStart = await log.end();
+    const { pid, ended$ } = await startProcess(plan, log.path);
+    guard(pid);
+    ended$.subscribe(() => {
+      unguard(pid);
+    });
+    const [entry, bootId] = await Promise.all([processTable.find(pid), processTable.bootId()]);
+    return machineOf(plan, { pid, startTime: entry?.startTime ?? '', bootId, logStart }, ended$);
+  };
+
+  return {
+    kind: 'process',
+    capabilities: { standbyFrees: 'cpu', logs: [logSource] },
+    decode: decodeProcessFields,
+    prepare: ({ home, spec, copyOf }) =>
+      defer(() => layOut(home, copyOf === undefined ? spec.image : workDirOf(copyOf))).pipe(ignoreElements()),
+    launch: (plan) => untilLaunched(() => launch(plan)),
+    adopt: (plan, handle) =>
+      defer(async () => {
+        const decoded = decodeProcessHandle(handle);
+        if ((await findProcess(decoded)) === undefined) throw new Error('the process has ended');
+        return machineOf(plan, decoded, endOfAdopted(decoded, pollMs));
+      }),
+    discard: (home) => defer(() => rm(home, { recursive: true, force: true })).pipe(ignoreElements()),
+    logs: (home, { source, tail, follow }) => {
+      if (source !== logSource) return throwError(() => new LogNotFound(source, [logSource]));
+      const log = createLogFiles(home);
+      return follow ? followTail(log, tail, pollMs) : readTail(log, tail);
+    },
+  };
+}
+
+/** Emits a machine once it runs; one that comes up when nobody waits for it any more is killed. */
+const untilLaunched = (launch: () => Promise<Machine>): Observable<Machine> =>
+  new Observable((subscriber) => {
+    launch().then(
+      (machine) => {
+        if (subscriber.closed) machine.kill().subscribe();
+        subscriber.next(machine);
+        subscriber.complete();
+      },
+      (error: unknown) => {
+        subscriber.error(error);
+      },
+    );
+  });
+
+/** Only its parent is told how a process ended. */
+function endOfAdopted(handle: ProcessHandle, pollMs: number): Observable<Exit> {
+  const ended$ = new ReplaySubject<Exit>(1);
+  interval(pollMs)
+    .pipe(
+      exhaustMap(() => from(findProcess(handle))),
+      filter((entry) => entry === undefined),
+      take(1),
+      map(() => ({ code: null, signal: null })),
+    )
+    .subscribe(ended$);
+  return ended$;
+}
+
+const processDriverOptions = closed(
+  'options of the process driver',
+  {},
+  {
+    logMaxBytes: integer('bytes', 1, Number.MAX_SAFE_INTEGER),
+    logKeep: integer('parts', 0, 1_000),
+    pollMs: integer('milliseconds', 1, longestTimerMs),
+    killOnExit: t.boolean,
+  },
+);

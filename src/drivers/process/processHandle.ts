@@ -1,0 +1,40 @@
+import * as t from 'io-ts';
+import { closed } from '../../codecs/closed.js';
+import { decodeOrThrow } from '../../codecs/decode.js';
+import { integer } from '../../codecs/scalars.js';
+import type { MachineHandle } from '../../lifecycle/instance.js';
+import { type ProcessEntry, processTable } from './processTable.js';
+
+/** By what a process is found again: a pid alone may have gone to another one meanwhile. */
+export interface ProcessHandle extends MachineHandle {
+  readonly pid: number;
+  readonly startTime: string;
+  readonly bootId: string;
+  /** Where in the instance's log the run of this process begins. */
+  readonly logStart: number;
+}
+
+/** Decodes the handle of a process. @throws {@link InvalidRequest} */
+export const decodeProcessHandle = (handle: unknown): ProcessHandle => decodeOrThrow(processHandle, handle);
+
+/** The process of a handle, unless it has ended. */
+export async function findProcess({
+  pid,
+  startTime,
+  bootId,
+}: ProcessHandle): Promise<ProcessEntry | undefined> {
+  const entry = await processTable.find(pid);
+  const isSame = entry?.startTime === startTime && (await processTable.bootId()) === bootId;
+  return isSame && entry.state !== 'Z' ? entry : undefined;
+}
+
+const processHandle = closed(
+  'handle of a process',
+  {
+    pid: integer('pid', 2, 2 ** 31 - 1),
+    startTime: t.string,
+    bootId: t.string,
+    logStart: integer('place', 0, Number.MAX_SAFE_INTEGER),
+  },
+  {},
+);

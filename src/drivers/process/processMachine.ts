@@ -1,0 +1,142 @@
+import {
+  catchError,
+  concat,
+  defer,
+  EMPTY,
+  exhaustMap,
+  from,
+  interval,
+  map,
+  merge,
+  mergeMap,
+  type Observable,
+  of,
+  ReplaySubject,
+  take,
+  takeUntil,
+  throwError,
+  timer,
+} from 'rxjs';
+import type { Exit, InstanceSpec } from '../../lifecycle/instance.js';
+import type { Machine, MachineStatus, Signal } from '../driver.js';
+import type { LogFiles, LogLimits } from './logFiles.js';
+import { createProcessGroup, isHalted } from './processGroup.js';
+import { findProcess, type ProcessHandle } from './processHandle.js';
+import { readinessOf } from './readiness.js';
+
+/** What a process machine is made of. */
+export interface ProcessMachineOptions {
+  readonly handle: ProcessHandle;
+  readonly spec: InstanceSpec;
+  readonly log: LogFiles;
+  readonly logLimits: LogLimits;
+  readonly pollMs: number;
+  /** Emits how the process ended, once it has. */
+  readonly leaderEnded$: Observable<Exit>;
+}
+
+/** How often the log is held against its limit. */
+const rotateMs = 1_000;
+
+/**
+ * A machine around a process that leads a group. It ends with this process: what is left of the group is killed, then the
+ * exit is told.
+ */
+export function createProcessMachine(options: ProcessMachineOptions): Machine {
+  const { handle, spec, log, logLimits, pollMs, leaderEnded$ } = options;
+  const group = createProcessGroup(handle.pid);
+  const signals$ = new ReplaySubject<Signal>();
+  const exit$ = new ReplaySubject<Exit>(1);
+  let ready = false;
+  let leaderEnded = false;
+  let asked = false;
+
+  /** Kills what the leader left behind. What even that cannot end is not ours to wait for. */
+  const clearUp = (): Observable<never> => {
+    leaderEnded = true;
+    group.signal('SIGKILL');
+    return group.ended().pipe(catchError(() => EMPTY));
+  };
+
+  leaderEnded$.pipe(mergeMap((exit) => concat(defer(clearUp), of(exit)))).subscribe((exit) => {
+    signals$.next({ kind: 'exit', exit });
+    signals$.complete();
+    exit$.next(exit);
+    exit$.complete();
+  });
+
+  const readiness$ =
+    spec.readiness === undefined
+      ? EMPTY
+      : readinessOf(spec.readiness, { log, logStart: handle.logStart, pollMs });
+  readiness$.pipe(takeUntil(leaderEnded$)).subscribe({
+    complete: () => {
+      if (leaderEnded) return;
+      ready = true;
+      signals$.next({ kind: 'ready' });
+    },
+  });
+
+  interval(rotateMs)
+    .pipe(
+      // Without room for a copy the log grows on, and is tried again.
+      exhaustMap(() => from(log.rotate(logLimits)).pipe(catchError(() => EMPTY))),
+      takeUntil(leaderEnded$),
+    )
+    .subscribe();
+
+  // A pid that has ended may be another's by now.
+  const signal = (name: NodeJS.Signals): void => {
+    if (!leaderEnded) group.signal(name);
+  };
+
+  const told = (name: NodeJS.Signals, done$: Observable<never>): Observable<never> =>
+    defer(() => {
+      if (leaderEnded) return throwError(() => new Error('the process has ended'));
+      signal(name);
+      return done$.pipe(takeUntil(exit$));
+    });
+
+  return {
+    handle,
+    signals$: signals$.asObservable(),
+
+    inspect: () =>
+      merge(
+        exit$.pipe(map((exit): MachineStatus => ({ kind: 'ended', exit }))),
+        defer(() => findProcess(handle)).pipe(
+          mergeMap((entry): Observable<MachineStatus> => {
+            // It has ended, and the exit is about to be told.
+            if (entry === undefined) return EMPTY;
+            return of(isHalted(entry) ? { kind: 'frozen' } : { kind: 'running', ready });
+          }),
+        ),
+      ).pipe(take(1)),
+
+    stop: ({ graceMs }) =>
+      defer(() => {
+        if (!asked) signal((spec.stopSignal ?? 'SIGTERM') as NodeJS.Signals);
+        asked = true;
+        // A halted process gets no signal before it goes on.
+        signal('SIGCONT');
+        const kill$ = timer(graceMs).pipe(
+          mergeMap(() => {
+            signal('SIGKILL');
+            return EMPTY;
+          }),
+        );
+        return merge(exit$, kill$).pipe(take(1));
+      }),
+
+    kill: () =>
+      defer(() => {
+        signal('SIGKILL');
+        return exit$;
+      }),
+
+    freezing: {
+      freeze: () => told('SIGSTOP', group.halted()),
+      thaw: () => told('SIGCONT', group.resumed()),
+    },
+  };
+}

@@ -1,0 +1,92 @@
+import { request } from 'node:http';
+import { connect } from 'node:net';
+import {
+  catchError,
+  defer,
+  filter,
+  ignoreElements,
+  map,
+  Observable,
+  of,
+  repeat,
+  take,
+  takeWhile,
+  timeout,
+} from 'rxjs';
+import type { Readiness } from '../../lifecycle/instance.js';
+import type { LogFiles } from './logFiles.js';
+import { followFrom } from './logReader.js';
+
+/** Where to look for what a machine says of its readiness. */
+export interface ReadinessOptions {
+  readonly log: LogFiles;
+  /** Where in the log the machine's run begins. */
+  readonly logStart: number;
+  readonly pollMs: number;
+}
+
+/** How long a server may take to answer one question. */
+const answerMs = 2_000;
+
+/** Completes once the readiness is there; asks until then. */
+export function readinessOf(
+  readiness: Readiness,
+  { log, logStart, pollMs }: ReadinessOptions,
+): Observable<never> {
+  const ask = (question: () => Observable<boolean>): Observable<never> =>
+    defer(question).pipe(
+      timeout(answerMs),
+      catchError(() => of(false)),
+      repeat({ delay: pollMs }),
+      takeWhile((isReady) => !isReady),
+      ignoreElements(),
+    );
+
+  switch (readiness.kind) {
+    case 'log': {
+      const pattern = new RegExp(readiness.pattern, 'u');
+      return followFrom(log, logStart, pollMs).pipe(
+        filter((line) => pattern.test(line)),
+        take(1),
+        ignoreElements(),
+      );
+    }
+    case 'tcp':
+      return ask(() => accepts(readiness.port));
+    case 'http':
+      return ask(() => answers(readiness.port, readiness.path));
+  }
+}
+
+const host = '127.0.0.1';
+
+const accepts = (port: number): Observable<boolean> =>
+  new Observable((subscriber) => {
+    const socket = connect({ host, port });
+    socket.once('connect', () => {
+      subscriber.next(true);
+      subscriber.complete();
+    });
+    socket.once('error', (error) => {
+      subscriber.error(error);
+    });
+    return () => {
+      socket.destroy();
+    };
+  });
+
+const answers = (port: number, path: string): Observable<boolean> =>
+  new Observable<number>((subscriber) => {
+    const asking = request({ host, port, path, agent: false }, ({ statusCode = 0 }) => {
+      subscriber.next(statusCode);
+      subscriber.complete();
+    });
+    // Stays after the end: a request that is destroyed may still fail.
+    asking.on('error', (error) => {
+      subscriber.error(error);
+    });
+    asking.end();
+    return () => {
+      asking.destroy();
+    };
+  }).pipe(map((status) => status >= 200 && status < 400));

@@ -1,0 +1,70 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { open } from 'node:fs/promises';
+import { type Observable, ReplaySubject } from 'rxjs';
+import { LaunchFailed } from '../../lifecycle/errors.js';
+import type { Exit } from '../../lifecycle/instance.js';
+import { messageOf } from '../../lifecycle/messageOf.js';
+import type { LaunchPlan } from '../driver.js';
+import { workDirOf } from './workDir.js';
+
+/** Variables that a process gets from this one; all others are the instance's own. */
+const inherited = /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_\w+|TZ|TMPDIR)$/;
+
+/** A process that was started. */
+export interface Started {
+  readonly pid: number;
+  /** Emits how it ended, once it has; to late subscribers too. */
+  readonly ended$: Observable<Exit>;
+}
+
+/**
+ * Starts a process that leads a group of its own, without a shell; what it writes goes to the log.
+ *
+ * @throws {@link LaunchFailed} as a rejection, with its cause
+ */
+export async function startProcess(plan: LaunchPlan, logPath: string): Promise<Started> {
+  const { spec, home } = plan;
+  const [program = '', ...args] = [...(spec.entrypoint ?? []), ...(spec.cmd ?? [])];
+  const log = await open(logPath, 'a', 0o600);
+  try {
+    const child = spawn(program, args, {
+      cwd: workDirOf(home),
+      env: environmentOf(plan),
+      detached: true,
+      stdio: ['ignore', log.fd, log.fd],
+    });
+    const ended$ = endOf(child);
+    await once(child, 'spawn');
+    return { pid: child.pid as number, ended$ };
+  } catch (error) {
+    throw new LaunchFailed(reasonOf(program, error), { cause: error });
+  } finally {
+    await log.close();
+  }
+}
+
+function endOf(child: ChildProcess): Observable<Exit> {
+  const ended$ = new ReplaySubject<Exit>(1);
+  child.once('exit', (code, signal) => {
+    ended$.next({ code, signal });
+    ended$.complete();
+  });
+  return ended$;
+}
+
+function environmentOf({ instanceId, name, spec }: LaunchPlan): NodeJS.ProcessEnv {
+  const ours = Object.entries(process.env).filter(([key]) => inherited.test(key));
+  return { ...Object.fromEntries(ours), ...spec.env, INSTANCE_ID: instanceId, INSTANCE_NAME: name };
+}
+
+function reasonOf(program: string, error: unknown): string {
+  switch ((error as NodeJS.ErrnoException).code) {
+    case 'ENOENT':
+      return `there is no program "${program}"`;
+    case 'EACCES':
+      return `"${program}" may not be executed`;
+    default:
+      return messageOf(error);
+  }
+}

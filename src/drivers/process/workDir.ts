@@ -1,0 +1,88 @@
+import { constants } from 'node:fs';
+import { cp, lstat, mkdir, realpath, rm, stat } from 'node:fs/promises';
+import { dirname, isAbsolute, join, relative } from 'node:path';
+import { LaunchFailed } from '../../lifecycle/errors.js';
+import { messageOf } from '../../lifecycle/messageOf.js';
+
+/** The image of an empty directory. */
+export const scratch = 'scratch';
+
+/** Where a process runs. */
+export const workDirOf = (home: string): string => join(home, 'work');
+
+/**
+ * Makes a home, readable by nobody else, with a working directory that is a copy of the image: links are copied as links,
+ * sockets and pipes are left out. When it fails, no file is left.
+ */
+export async function layOut(home: string, image: string): Promise<void> {
+  const source = image === scratch ? undefined : await directoryOf(image);
+  if (source !== undefined) await keepApart(home, source, image);
+  try {
+    await mkdir(join(home, 'logs'), { recursive: true, mode: 0o700 });
+    if (source === undefined) await mkdir(workDirOf(home));
+    else await copy(source, workDirOf(home));
+  } catch (error) {
+    await rm(home, { recursive: true, force: true });
+    throw new LaunchFailed(`the image could not be copied: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+const copy = (source: string, target: string): Promise<void> =>
+  cp(source, target, {
+    recursive: true,
+    verbatimSymlinks: true,
+    preserveTimestamps: true,
+    // Blocks are shared where the file system can.
+    mode: constants.COPYFILE_FICLONE,
+    filter: async (path) => {
+      const entry = await lstat(path);
+      return entry.isFile() || entry.isDirectory() || entry.isSymbolicLink();
+    },
+  });
+
+async function directoryOf(image: string): Promise<string> {
+  if (!isAbsolute(image)) {
+    throw new LaunchFailed(`the image "${image}" is neither "${scratch}" nor an absolute path`);
+  }
+  const entry = await stat(image).catch((error: unknown) => {
+    throw new LaunchFailed(reasonOf(image, error), { cause: error });
+  });
+  if (!entry.isDirectory()) throw new LaunchFailed(`the image ${image} is no directory`);
+  return realpath(image);
+}
+
+function reasonOf(image: string, error: unknown): string {
+  switch ((error as NodeJS.ErrnoException).code) {
+    case 'ENOENT':
+      return `there is no image ${image}`;
+    case 'ELOOP':
+      return `the image ${image} is a loop of links`;
+    case 'EACCES':
+      return `the image ${image} may not be read`;
+    default:
+      return `the image ${image} cannot be read: ${messageOf(error)}`;
+  }
+}
+
+/** A copy into itself would never end. */
+async function keepApart(home: string, source: string, image: string): Promise<void> {
+  const target = join(await nearest(home), 'work');
+  if (isWithin(source, target) || isWithin(target, source)) {
+    throw new LaunchFailed(`the image ${image} and the home of the instance lie in each other`);
+  }
+}
+
+const isWithin = (outer: string, inner: string): boolean => {
+  const path = relative(outer, inner);
+  return path === '' || (!path.startsWith('..') && !isAbsolute(path));
+};
+
+/** The real path of a directory that need not exist yet. */
+async function nearest(path: string): Promise<string> {
+  try {
+    return await realpath(path);
+  } catch {
+    const parent = dirname(path);
+    return parent === path ? path : join(await nearest(parent), relative(parent, path));
+  }
+}
