@@ -7,6 +7,10 @@ module.exports = {
   testMatch: ['**/*.test.ts'],
   testPathIgnorePatterns: ['/fixtures/'],
   maxWorkers: 2,
+  // With a limit jest takes workers even for one file: in its own process its timers would hide those of the tests.
+  workerIdleMemoryLimit: '1GB',
+  // Not among the temporary files, which are the run's own.
+  cacheDirectory: '<rootDir>/node_modules/.cache/jest',
   transform: {
     '^.+\\.ts$': [
       '@swc/jest',
