@@ -1,0 +1,51 @@
+import { execFile } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+
+const examples = readdirSync('examples').filter((file) => file.endsWith('.ts'));
+
+interface Ended {
+  readonly code: unknown;
+  readonly printed: string;
+  readonly complained: string;
+}
+
+/** Runs an example as a reader does. */
+function run(example: string): Promise<Ended> {
+  // ts-node's cache of compiled code would stay among the temporary files.
+  const env = { ...process.env, DISABLE_V8_COMPILE_CACHE: '1' };
+  return new Promise((done) => {
+    execFile(
+      'node_modules/.bin/ts-node',
+      [`examples/${example}`],
+      { env, timeout: 30_000 },
+      (error, printed, complained) => {
+        done({ code: error === null ? 0 : (error.code ?? error.signal), printed, complained });
+      },
+    );
+  });
+}
+
+describe.each(examples)('examples/%s', (example) => {
+  const text = readFileSync(`examples/${example}`, 'utf8');
+
+  it('is short enough to be read at a glance', () => {
+    expect(text.split('\n').length).toBeLessThanOrEqual(60);
+  });
+
+  it('imports what its reader will have installed', () => {
+    const imported = [...text.matchAll(/ from '(.+)';/g)].map(([, name]) => name);
+    expect(imported).toContain('rx-instances');
+    expect(imported.filter((name) => name?.startsWith('.'))).toStrictEqual([]);
+  });
+
+  it.concurrent(
+    'runs to its end and prints what it does',
+    async () => {
+      const { code, printed, complained } = await run(example);
+      expect(complained).toBe('');
+      expect(code).toBe(0);
+      expect(printed).not.toBe('');
+    },
+    40_000,
+  );
+});
