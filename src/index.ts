@@ -76,6 +76,14 @@ export {
 } from './streams/waitForState.js';
 
 // What machines run on, and where instances are kept.
+export { createProcessDriver, type ProcessDriverOptions } from './drivers/process/processDriver.js';
+export {
+  createMemoryDriver,
+  type MemoryDriver,
+  type MemoryDriverOptions,
+  type MemoryOperation,
+} from './drivers/memory/memoryDriver.js';
+export type { MemoryMachine } from './drivers/memory/memoryMachine.js';
 export type {
   Capabilities,
   Driver,

@@ -215,9 +215,9 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
 
   const stopEverything = async (): Promise<void> => {
     const failures: unknown[] = [];
-    const end = ({ id }: Instance): Observable<Instance> =>
+    const end = ({ id, spec }: Instance): Observable<Instance> =>
       queue
-        .run(id, () => verbs.end(table.get(id)))
+        .run(id, () => concat(verbs.end(table.get(id)), driverOf(spec).discard(homeOf(id))))
         .pipe(
           catchError((error: unknown) => {
             failures.push(error);

@@ -3,10 +3,10 @@ import * as t from 'io-ts';
 import { constants } from 'node:os';
 import { closed } from '../../codecs/closed.js';
 import { decode, found } from '../../codecs/decode.js';
-import { cText, integer, longestTimerMs, port, text } from '../../codecs/scalars.js';
-import { tagged } from '../../codecs/tagged.js';
+import { cText, integer, longestTimerMs, text } from '../../codecs/scalars.js';
 import type { Fault } from '../../lifecycle/errors.js';
 import type { DriverFields } from '../../lifecycle/instance.js';
+import { readiness } from '../readiness.js';
 
 /** Decodes what a request says to this driver alone. There has to be a program: the first of entrypoint and cmd. */
 export function decodeProcessFields(
@@ -20,33 +20,6 @@ export function decodeProcessFields(
   const expected = 'a program, as the first text of entrypoint or, without one, of cmd';
   return E.left([{ path: 'entrypoint', found: found(fields['entrypoint']), expected }]);
 }
-
-const isPattern = (source: string): boolean => {
-  try {
-    new RegExp(source, 'u');
-    return true;
-  } catch {
-    return false;
-  }
-};
-
-const readiness = tagged('readiness', 'kind', {
-  log: closed(
-    'readiness by log',
-    { kind: t.literal('log'), pattern: text('a regular expression', isPattern) },
-    {},
-  ),
-  tcp: closed('readiness by TCP', { kind: t.literal('tcp'), port }, {}),
-  http: closed(
-    'readiness by HTTP',
-    {
-      kind: t.literal('http'),
-      port,
-      path: text('a path with its leading slash', (path) => /^\/[\x21-\x7e]*$/.test(path)),
-    },
-    {},
-  ),
-});
 
 const signalNames = Object.keys(constants.signals);
 

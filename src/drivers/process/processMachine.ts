@@ -22,7 +22,7 @@ import type { Machine, MachineStatus, Signal } from '../driver.js';
 import type { LogFiles, LogLimits } from './logFiles.js';
 import { createProcessGroup, isHalted } from './processGroup.js';
 import { findProcess, type ProcessHandle } from './processHandle.js';
-import { readinessOf } from './readiness.js';
+import { readinessOf } from './readinessOf.js';
 
 /** What a process machine is made of. */
 export interface ProcessMachineOptions {

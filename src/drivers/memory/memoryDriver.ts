@@ -1,0 +1,146 @@
+import { defer, EMPTY, from, map, merge, type Observable, of, Subject, throwError, timer } from 'rxjs';
+import { closed } from '../../codecs/closed.js';
+import { decode } from '../../codecs/decode.js';
+import { integer, longestTimerMs } from '../../codecs/scalars.js';
+import { LogNotFound } from '../../lifecycle/errors.js';
+import type { Driver, LaunchPlan, Machine } from '../driver.js';
+import { readiness } from '../readiness.js';
+import { createMemoryMachine, type MemoryMachine } from './memoryMachine.js';
+
+/** What a memory driver can be told to fail at. */
+export type MemoryOperation =
+  'prepare' | 'launch' | 'adopt' | 'inspect' | 'stop' | 'kill' | 'freeze' | 'thaw' | 'discard';
+
+/** How to make a memory driver. */
+export interface MemoryDriverOptions {
+  /** How long a launch takes, in milliseconds; with 0 it is done within `subscribe`. @defaultValue 0 */
+  readonly launchMs?: number;
+  /** How long a machine takes to end when it is asked to, in milliseconds; with 0 it ends within `subscribe`. @defaultValue 0 */
+  readonly stopMs?: number;
+  /** Asked before each operation; an error that it gives is what the operation fails with. @defaultValue none fails */
+  readonly fail?: (operation: MemoryOperation) => Error | undefined;
+}
+
+/** A driver whose machines are played by whoever holds it. */
+export interface MemoryDriver extends Driver {
+  /** The machine that an instance has or had last, to play it. Throws when it never had one. */
+  machine(instanceId: string): MemoryMachine;
+  /** Ids of the instances whose machine has not ended. */
+  running(): readonly string[];
+  /** Every home that was prepared and not discarded. */
+  homes(): readonly string[];
+}
+
+/** A log that is kept, and told as it is written. */
+interface Home {
+  readonly lines: string[];
+  readonly written$: Subject<string>;
+}
+
+const logSource = 'app';
+
+/**
+ * Creates the driver `memory`: machines that exist in the memory of this process only, for tests, and for programs that
+ * want to try what they do with instances. Each runs until it is stopped, or played by {@link MemoryDriver.machine}. All its
+ * clocks are RxJS timers, so that a `TestScheduler` rules them.
+ *
+ * @example
+ * ```ts
+ * import { createMemoryDriver, openManager } from 'rx-instances';
+ * import { firstValueFrom } from 'rxjs';
+ *
+ * const driver = createMemoryDriver();
+ * const manager = await openManager({ drivers: [driver] });
+ * const { id } = await firstValueFrom(manager.create({ name: 'web', image: 'any' }));
+ * driver.machine(id).exit({ code: 1, signal: null });
+ * const { state } = await firstValueFrom(manager.get('web'));
+ * state; // => 'Stopped'
+ * await manager.close();
+ * ```
+ */
+export function createMemoryDriver(options: MemoryDriverOptions = {}): MemoryDriver {
+  const { launchMs = 0, stopMs = 0, fail = () => undefined } = options;
+  const homes = new Map<string, Home>();
+  const played = new Map<string, MemoryMachine>();
+  const running = new Map<number, { readonly instanceId: string; readonly machine: Machine }>();
+  let launches = 0;
+
+  /** Does something unless it is to fail. */
+  const attempt = <T>(operation: MemoryOperation, work: () => Observable<T>): Observable<T> =>
+    defer(() => {
+      const error = fail(operation);
+      return error === undefined ? work() : throwError(() => error);
+    });
+
+  const homeOf = (path: string): Home => {
+    const home = homes.get(path);
+    if (home === undefined) throw new Error(`there is no home ${path}`);
+    return home;
+  };
+
+  const start = ({ instanceId, spec, home }: LaunchPlan): Machine => {
+    const { lines, written$ } = homeOf(home);
+    const handle = { machine: (launches += 1) };
+    const { machine, strings } = createMemoryMachine({
+      handle,
+      spec,
+      stopMs,
+      attempt,
+      write: (line) => {
+        lines.push(line);
+        written$.next(line);
+      },
+      onExit: () => running.delete(handle.machine),
+    });
+    played.set(instanceId, strings);
+    running.set(handle.machine, { instanceId, machine });
+    return machine;
+  };
+
+  return {
+    kind: 'memory',
+    capabilities: { standbyFrees: 'cpu', logs: [logSource] },
+    decode: (fields) => decode(memoryFields, fields),
+    prepare: ({ home, copyOf }) =>
+      attempt('prepare', () => {
+        const lines = copyOf === undefined ? [] : [...homeOf(copyOf).lines];
+        homes.set(home, { lines, written$: new Subject() });
+        return EMPTY;
+      }),
+    launch: (plan) =>
+      attempt('launch', () => (launchMs === 0 ? of(0) : timer(launchMs)).pipe(map(() => start(plan)))),
+    adopt: (_, handle) =>
+      attempt('adopt', () => {
+        const found = running.get(Number(handle['machine']));
+        if (found === undefined) throw new Error('the machine has ended');
+        return of(found.machine);
+      }),
+    discard: (home) =>
+      attempt('discard', () => {
+        homes.get(home)?.written$.complete();
+        homes.delete(home);
+        return EMPTY;
+      }),
+    logs: (home, { source, tail, follow }) =>
+      defer(() => {
+        if (source !== logSource) throw new LogNotFound(source, [logSource]);
+        const { lines, written$ } = homeOf(home);
+        const last$ = from(tail === 0 ? [] : lines.slice(-tail));
+        return follow ? merge(written$, last$) : last$;
+      }),
+
+    machine: (instanceId) => {
+      const strings = played.get(instanceId);
+      if (strings === undefined) throw new Error(`the instance ${instanceId} never had a machine`);
+      return strings;
+    },
+    running: () => [...running.values()].map(({ instanceId }) => instanceId),
+    homes: () => [...homes.keys()],
+  };
+}
+
+const memoryFields = closed(
+  'fields of a machine in memory',
+  {},
+  { readiness, stopGraceMs: integer('milliseconds', 0, longestTimerMs) },
+);

@@ -1,0 +1,124 @@
+import { defer, EMPTY, map, merge, mergeMap, type Observable, of, ReplaySubject, take, timer } from 'rxjs';
+import type { Exit, InstanceSpec, MachineHandle } from '../../lifecycle/instance.js';
+import type { Machine, MachineStatus, Signal } from '../driver.js';
+
+/** What happens to a machine in memory happens because somebody says so. */
+export interface MemoryMachine {
+  /** Lets it become ready. */
+  ready(): void;
+  /** Lets it end by itself. */
+  exit(exit: Exit): void;
+  /** Lets the driver lose sight of it; the machine goes on. */
+  lose(reason: string): void;
+  /** Halts it, as somebody else might. */
+  halt(): void;
+  /** Lets it go on, as somebody else might. */
+  resume(): void;
+  /** Writes a line to its log; one that its readiness waits for makes it ready. */
+  print(line: string): void;
+}
+
+/** What a machine in memory is made of. */
+export interface MemoryMachineOptions {
+  readonly handle: MachineHandle;
+  readonly spec: InstanceSpec;
+  readonly stopMs: number;
+  /** Does something unless it is to fail. */
+  readonly attempt: <T>(
+    operation: 'inspect' | 'stop' | 'kill' | 'freeze' | 'thaw',
+    work: () => Observable<T>,
+  ) => Observable<T>;
+  readonly write: (line: string) => void;
+  readonly onExit: () => void;
+}
+
+/** Creates a machine that runs, and the strings to play it by. */
+export function createMemoryMachine(options: MemoryMachineOptions): {
+  readonly machine: Machine;
+  readonly strings: MemoryMachine;
+} {
+  const { handle, spec, stopMs, attempt, write, onExit } = options;
+  const signals$ = new ReplaySubject<Signal>();
+  const exit$ = new ReplaySubject<Exit>(1);
+  const awaited = spec.readiness?.kind === 'log' ? new RegExp(spec.readiness.pattern, 'u') : undefined;
+  let isReady = false;
+  let isHalted = false;
+  let hasEnded = false;
+
+  const ready = (): void => {
+    if (isReady || hasEnded) return;
+    isReady = true;
+    signals$.next({ kind: 'ready' });
+  };
+
+  const end = (exit: Exit): void => {
+    if (hasEnded) return;
+    hasEnded = true;
+    onExit();
+    signals$.next({ kind: 'exit', exit });
+    signals$.complete();
+    exit$.next(exit);
+    exit$.complete();
+  };
+
+  /** Ends it unless it ends before, and emits how it did. */
+  const endAfter = (ms: number, exit: Exit): Observable<Exit> => {
+    const end$ = (ms === 0 ? of(0) : timer(ms)).pipe(
+      mergeMap(() => {
+        end(exit);
+        return EMPTY;
+      }),
+    );
+    return merge(exit$, end$).pipe(take(1));
+  };
+
+  const status = (): MachineStatus => (isHalted ? { kind: 'frozen' } : { kind: 'running', ready: isReady });
+
+  const setHalted = (halted: boolean): Observable<never> =>
+    defer(() => {
+      isHalted = halted;
+      return EMPTY;
+    });
+
+  if (spec.readiness === undefined) ready();
+
+  return {
+    machine: {
+      handle,
+      signals$: signals$.asObservable(),
+      inspect: () =>
+        attempt('inspect', () =>
+          hasEnded ? exit$.pipe(map((exit) => ({ kind: 'ended', exit }) as const)) : of(status()),
+        ),
+      stop: ({ graceMs }) =>
+        attempt('stop', () =>
+          stopMs > graceMs
+            ? endAfter(graceMs, { code: null, signal: 'SIGKILL' })
+            : endAfter(stopMs, { code: null, signal: 'SIGTERM' }),
+        ),
+      kill: () => attempt('kill', () => endAfter(0, { code: null, signal: 'SIGKILL' })),
+      freezing: {
+        freeze: () => attempt('freeze', () => setHalted(true)),
+        thaw: () => attempt('thaw', () => setHalted(false)),
+      },
+    },
+    strings: {
+      ready,
+      exit: end,
+      lose: (reason) => {
+        if (!hasEnded) signals$.next({ kind: 'lost', reason });
+      },
+      halt: () => {
+        isHalted = true;
+      },
+      resume: () => {
+        isHalted = false;
+      },
+      print: (line) => {
+        if (hasEnded) return;
+        write(line);
+        if (awaited?.test(line) === true) ready();
+      },
+    },
+  };
+}

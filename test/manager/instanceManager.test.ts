@@ -1,0 +1,766 @@
+import {
+  EMPTY,
+  firstValueFrom,
+  lastValueFrom,
+  map,
+  type Observable,
+  Subject,
+  throwError,
+  toArray,
+} from 'rxjs';
+import {
+  createMemoryDriver,
+  type Driver,
+  type Instance,
+  type InstanceManager,
+  type LifecycleEvent,
+  type ManagerOptions,
+  type Measurement,
+  type MemoryDriver,
+  openManager,
+  type WaitOptions,
+} from 'rx-instances';
+import { createMemoryStore } from '../../src/store/memoryStore.js';
+
+const readiness = { kind: 'tcp', port: 80 } as const;
+
+const value = <T>(source$: Observable<T>): Promise<T> => firstValueFrom(source$);
+
+const lines = (source$: Observable<string>): Promise<string[]> => lastValueFrom(source$.pipe(toArray()));
+
+let driver: MemoryDriver;
+let manager: InstanceManager;
+let events: LifecycleEvent[];
+
+const told = (): string[] =>
+  events.map(({ action, previousState, instance }) =>
+    [action, previousState, instance?.state].filter((part) => part !== undefined).join(' '),
+  );
+
+async function open(
+  driverOptions: Parameters<typeof createMemoryDriver>[0] = {},
+  options: Partial<ManagerOptions> = {},
+): Promise<void> {
+  driver = createMemoryDriver(driverOptions);
+  manager = await openManager({ drivers: [driver], ...options });
+  events = [];
+  manager.events('test').subscribe((event) => events.push(event));
+}
+
+const create = (name = 'web', fields: object = {}): Promise<Instance> =>
+  value(manager.create({ name, image: 'any', ...fields }));
+
+beforeEach(() => open());
+afterEach(() => manager.close().catch(() => undefined));
+
+describe('create', () => {
+  it('starts the instance and tells one event without a previous state', async () => {
+    const instance = await create('web', { env: { A: '1' }, tags: { team: 'x' } });
+
+    expect(instance).toEqual({
+      id: expect.stringMatching(/^[a-z][a-z0-9]{23}$/) as string,
+      name: 'web',
+      spec: { driver: 'memory', image: 'any', env: { A: '1' }, tags: { team: 'x' } },
+      state: 'Running',
+      revision: 1,
+      createdAt: expect.any(Number) as number,
+      startedAt: expect.any(Number) as number,
+      handle: expect.any(Object) as object,
+    });
+    expect(events).toEqual([expect.objectContaining({ action: 'create', sequence: 1, instance })]);
+    expect(events[0]).not.toHaveProperty('previousState');
+  });
+
+  it('leaves an instance Initializing until its machine says that it is ready', async () => {
+    const { id } = await create('web', { readiness });
+    driver.machine(id).ready();
+
+    expect(told()).toEqual(['create Initializing', 'ready Initializing Running']);
+    await expect(value(manager.get(id))).resolves.toMatchObject({ state: 'Running', revision: 2 });
+  });
+
+  it('does nothing before it is subscribed to, and creates anew with each subscription', async () => {
+    const create$ = manager.create({ name: 'web', image: 'any' });
+    await expect(value(manager.list())).resolves.toEqual([]);
+
+    await value(create$);
+    await expect(value(create$)).rejects.toMatchObject({ _tag: 'NameTaken', taken: 'web' });
+  });
+
+  it('goes on when its subscriber has gone', async () => {
+    await open({ launchMs: 1 });
+    manager.create({ name: 'web', image: 'any' }).subscribe().unsubscribe();
+
+    await value(manager.events('first'));
+    expect(told()).toEqual(['create Running']);
+  });
+
+  it('keeps the name from others while the instance is in the making', async () => {
+    await open({ launchMs: 1 });
+    const first = create();
+
+    await expect(create()).rejects.toMatchObject({ _tag: 'NameTaken' });
+    await first;
+    expect(told()).toEqual(['create Running']);
+  });
+
+  it.each(['prepare', 'launch'])('leaves nothing when %s fails', async (operation) => {
+    const cause = new Error('no room');
+    await open({ fail: (failing: string) => (failing === operation ? cause : undefined) });
+
+    await expect(create()).rejects.toMatchObject({
+      _tag: 'LaunchFailed',
+      message: 'launch failed: no room',
+      cause,
+    });
+    await expect(value(manager.list())).resolves.toEqual([]);
+    expect(events).toEqual([]);
+    expect(driver.homes()).toEqual([]);
+    await expect(create()).rejects.toMatchObject({ _tag: 'LaunchFailed' });
+  });
+
+  it('ends the machine and leaves nothing when the change cannot be kept', async () => {
+    const store = createMemoryStore();
+    const full = new Error('disk full');
+    await open({}, { store: { ...store, commit: () => throwError(() => full) } });
+
+    await expect(create()).rejects.toBe(full);
+    expect(driver.homes()).toEqual([]);
+    expect(driver.running()).toEqual([]);
+    await expect(value(manager.list())).resolves.toEqual([]);
+  });
+});
+
+describe('the other verbs', () => {
+  it('stop, start, stand by and restore, each told once with the state before', async () => {
+    const { id } = await create();
+    await value(manager.stop(id));
+    await value(manager.start(id));
+    await value(manager.standby(id));
+    await value(manager.restore(id));
+
+    expect(told()).toEqual([
+      'create Running',
+      'stop Running Stopped',
+      'start Stopped Running',
+      'standby Running Standby',
+      'restore Standby Running',
+    ]);
+    expect(events.map(({ instance }) => instance?.revision)).toEqual([1, 2, 3, 4, 5]);
+    expect(events.map(({ sequence }) => sequence)).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  it('record how and when the last run ended, until the next begins', async () => {
+    const { id } = await create();
+    const stopped = await value(manager.stop(id));
+    expect(stopped).toMatchObject({ exit: { signal: expect.any(String) as string } });
+    expect(stopped).toHaveProperty('stoppedAt');
+    expect(stopped).not.toHaveProperty('handle');
+
+    const started = await value(manager.start(id));
+    expect(started).not.toHaveProperty('exit');
+    expect(started).not.toHaveProperty('stoppedAt');
+    expect(started).toHaveProperty('handle');
+  });
+
+  it('tell nothing and change nothing where there is nothing to do', async () => {
+    const { id } = await create();
+    const running = await value(manager.get(id));
+    await expect(value(manager.start(id))).resolves.toBe(running);
+    await expect(value(manager.restore(id))).resolves.toBe(running);
+    await expect(value(manager.update(id, { env: {} }))).resolves.toBe(running);
+    const standby = await value(manager.standby(id));
+    await expect(value(manager.standby(id))).resolves.toBe(standby);
+    await value(manager.restore(id));
+    const stopped = await value(manager.stop(id));
+    await expect(value(manager.stop(id))).resolves.toBe(stopped);
+
+    expect(told()).toHaveLength(4);
+  });
+
+  it('fail in the wrong state, name state and verb, and change nothing', async () => {
+    const { id } = await create();
+    await value(manager.stop(id));
+    for (const verb of ['standby', 'restore'] as const) {
+      await expect(value(manager[verb](id))).rejects.toMatchObject({
+        _tag: 'InvalidState',
+        state: 'Stopped',
+        verb,
+      });
+    }
+    await value(manager.start(id));
+    await value(manager.standby(id));
+    for (const verb of ['start', 'stop', 'restart'] as const) {
+      await expect(value(manager[verb](id))).rejects.toMatchObject({ state: 'Standby', verb });
+    }
+    expect(told()).toHaveLength(4);
+  });
+
+  it('of one instance run one after another, in the order of their subscription', async () => {
+    await open({ stopMs: 1, launchMs: 1 });
+    const { id } = await create();
+    const stop = value(manager.stop(id));
+    const start = value(manager.start(id));
+    const standby = value(manager.standby(id));
+
+    await Promise.all([stop, start, standby]);
+    expect(told()).toEqual([
+      'create Running',
+      'stop Running Stopped',
+      'start Stopped Running',
+      'standby Running Standby',
+    ]);
+  });
+
+  it('are left out when their subscriber goes before their turn', async () => {
+    await open({ stopMs: 1 });
+    const { id } = await create();
+    const stop = value(manager.stop(id));
+    manager.start(id).subscribe().unsubscribe();
+
+    await stop;
+    await value(manager.refresh(id));
+    expect(told()).toEqual(['create Running', 'stop Running Stopped']);
+  });
+
+  it('restart in one turn and tell both events', async () => {
+    const { id } = await create();
+    await value(manager.restart(id));
+    expect(told()).toEqual(['create Running', 'stop Running Stopped', 'start Stopped Running']);
+
+    await value(manager.stop(id));
+    await value(manager.restart(id));
+    expect(told().slice(3)).toEqual(['stop Running Stopped', 'start Stopped Running']);
+  });
+
+  it('restore at the same time succeed together, and one event is told', async () => {
+    const { id } = await create();
+    await value(manager.standby(id));
+    await Promise.all([value(manager.restore(id)), value(manager.restore(id))]);
+
+    expect(told().filter((event) => event.startsWith('restore'))).toEqual(['restore Standby Running']);
+  });
+
+  it.each(['stop', 'freeze', 'thaw', 'kill', 'discard'])(
+    'tell a driver that fails to %s as DriverFailed with its cause',
+    async (operation) => {
+      const cause = new Error('broken');
+      let broken = false;
+      await open({ fail: (failing: string) => (broken && failing === operation ? cause : undefined) });
+      const { id } = await create();
+      if (operation === 'thaw') await value(manager.standby(id));
+      broken = true;
+      const verb = {
+        stop: manager.stop,
+        freeze: manager.standby,
+        thaw: manager.restore,
+        kill: manager.delete,
+        discard: manager.delete,
+      }[operation];
+
+      const before = told().length;
+      await expect(value(verb?.(id) ?? EMPTY)).rejects.toMatchObject({ _tag: 'DriverFailed', cause });
+      // A machine that was killed before its home could not be removed has ended, and that is told.
+      expect(told().slice(before)).toEqual(operation === 'discard' ? ['exit Running Stopped'] : []);
+      broken = false;
+      await value(manager.delete(id));
+    },
+  );
+
+  it('cannot put on standby, nor fork while it runs, what the driver cannot freeze', async () => {
+    const memory = createMemoryDriver();
+    const rigid: Driver = {
+      ...memory,
+      launch: (plan) => memory.launch(plan).pipe(map(({ freezing, ...machine }) => machine)),
+    };
+    await open({}, { drivers: [rigid] });
+    const { id } = await create();
+
+    await expect(value(manager.standby(id))).rejects.toMatchObject({
+      _tag: 'NotSupported',
+      driver: 'memory',
+      verb: 'standby',
+    });
+    await expect(value(manager.fork(id, { name: 'two', fromRunning: true }))).rejects.toMatchObject({
+      _tag: 'NotSupported',
+      verb: 'fork',
+    });
+    expect(told()).toEqual(['create Running']);
+    expect(memory.homes()).toHaveLength(1);
+  });
+});
+
+describe('delete', () => {
+  it.each([
+    ['Running', (): unknown => undefined],
+    ['Stopped', (id: string) => value(manager.stop(id))],
+    ['Standby', (id: string) => value(manager.standby(id))],
+    [
+      'Unknown',
+      (id: string) => {
+        driver.machine(id).lose('gone');
+      },
+    ],
+    [
+      'Paused',
+      (id: string) => {
+        driver.machine(id).halt();
+        return value(manager.refresh(id));
+      },
+    ],
+  ])('takes an instance away that is %s, and emits it as it last was', async (state, bring) => {
+    const { id } = await create();
+    await bring(id);
+
+    await expect(value(manager.delete('web'))).resolves.toMatchObject({ id, state });
+    expect(told().at(-1)).toBe(`delete ${state}`);
+    expect(events.at(-1)).not.toHaveProperty('instance');
+    await expect(value(manager.get(id))).rejects.toMatchObject({ _tag: 'InstanceNotFound', idOrName: id });
+    expect(driver.homes()).toEqual([]);
+    expect(driver.running()).toEqual([]);
+    await create('web');
+  });
+
+  it('ends what waits for its turn behind it with InstanceNotFound', async () => {
+    await open({ stopMs: 1 });
+    const { id } = await create();
+    const results = await Promise.allSettled([
+      value(manager.stop(id)),
+      value(manager.delete(id)),
+      value(manager.start(id)),
+    ]);
+
+    expect(results[2]).toMatchObject({ status: 'rejected', reason: { _tag: 'InstanceNotFound' } });
+  });
+});
+
+describe('what a machine does by itself', () => {
+  it('is told as exit, with its code and signal', async () => {
+    const { id } = await create();
+    driver.machine(id).exit({ code: 3, signal: null });
+
+    expect(told()).toEqual(['create Running', 'exit Running Stopped']);
+    expect(events.at(-1)?.instance).toMatchObject({ exit: { code: 3, signal: null } });
+    await expect(value(manager.start(id))).resolves.toMatchObject({ state: 'Running' });
+  });
+
+  it('is told as lost, with the reason, and found again by a refresh', async () => {
+    const { id } = await create();
+    driver.machine(id).lose('the host is silent');
+
+    expect(events.at(-1)).toMatchObject({
+      action: 'lost',
+      instance: { state: 'Unknown', stateError: 'the host is silent' },
+    });
+    const found = await value(manager.refresh(id));
+    expect(found.state).toBe('Running');
+    expect(found).not.toHaveProperty('stateError');
+    expect(told()).toEqual(['create Running', 'lost Running Unknown', 'update Unknown Running']);
+  });
+
+  it('is not told when the manager asked for it', async () => {
+    const { id } = await create();
+    await value(manager.stop(id));
+    await value(manager.refresh(id));
+    expect(told()).toEqual(['create Running', 'stop Running Stopped']);
+  });
+
+  it('is kept in mind while it stands still: what got ready on standby is Running once restored', async () => {
+    const { id } = await create('web', { readiness });
+    driver.machine(id).halt();
+    await value(manager.refresh(id));
+    driver.machine(id).ready();
+    await value(manager.restore(id));
+
+    expect(told()).toEqual(['create Initializing', 'update Initializing Paused', 'restore Paused Running']);
+  });
+
+  it('is not told of a machine that another has replaced', async () => {
+    const { id } = await create();
+    const former = driver.machine(id);
+    await value(manager.restart(id));
+    former.exit({ code: 1, signal: null });
+
+    expect(told()).toEqual(['create Running', 'stop Running Stopped', 'start Stopped Running']);
+  });
+});
+
+describe('refresh', () => {
+  it('tells what had changed, and nothing when nothing had', async () => {
+    const { id } = await create();
+    await value(manager.refresh(id));
+    driver.machine(id).halt();
+    await value(manager.refresh(id));
+    await value(manager.refresh(id));
+    driver.machine(id).resume();
+    await value(manager.refresh(id));
+
+    expect(told()).toEqual(['create Running', 'update Running Paused', 'update Paused Running']);
+  });
+
+  it('leaves an instance Unknown whose machine cannot be looked at', async () => {
+    let broken = false;
+    await open({
+      fail: (operation: string) => (broken && operation === 'inspect' ? new Error('no answer') : undefined),
+    });
+    const { id } = await create();
+    broken = true;
+    await value(manager.refresh(id));
+    await value(manager.refresh(id));
+
+    expect(told()).toEqual(['create Running', 'lost Running Unknown']);
+    expect(events.at(-1)?.instance?.stateError).toBe('no answer');
+  });
+
+  it('finds an instance on standby that somebody else woke', async () => {
+    const { id } = await create();
+    await value(manager.standby(id));
+    await value(manager.refresh(id));
+    driver.machine(id).resume();
+    await value(manager.refresh(id));
+
+    expect(told().slice(1)).toEqual(['standby Running Standby', 'update Standby Running']);
+  });
+});
+
+describe('fork', () => {
+  it.each([
+    ['Running', 'standby Running Standby', 'restore Standby Running', 'fork Running'],
+    ['Standby', 'standby Running Standby', 'restore Standby Running', 'fork Standby'],
+    ['Stopped', 'standby Running Standby', 'restore Standby Running', 'fork Stopped'],
+  ] as const)(
+    'of a running instance to %s tells what the source does, then the fork',
+    async (targetState, ...expected) => {
+      const source = await create('web', { tags: { a: 'b' } });
+      driver.machine(source.id).print('hello');
+      const fork = await value(manager.fork('web', { name: 'two', fromRunning: true, targetState }));
+
+      expect(told()).toEqual(['create Running', ...expected]);
+      expect(events.at(-1)).not.toHaveProperty('previousState');
+      expect(fork).toMatchObject({ name: 'two', state: targetState, revision: 1, spec: source.spec });
+      expect(fork.id).not.toBe(source.id);
+      await expect(lines(manager.logs('two'))).resolves.toEqual(['hello']);
+    },
+  );
+
+  it.each([
+    ['Stopped', 'Stopped'],
+    ['Stopped', 'Running'],
+    ['Stopped', 'Standby'],
+    ['Standby', 'Standby'],
+    ['Standby', 'Running'],
+    ['Standby', 'Stopped'],
+  ] as const)('of an instance that is %s to %s leaves the source as it is', async (from, targetState) => {
+    const { id } = await create();
+    await value(from === 'Stopped' ? manager.stop(id) : manager.standby(id));
+    const request = targetState === from ? { name: 'two' } : { name: 'two', targetState };
+    await value(manager.fork(id, request));
+
+    expect(told().slice(2)).toEqual([`fork ${targetState}`]);
+  });
+
+  it('of a running instance has to be asked for', async () => {
+    const { id } = await create();
+    await expect(value(manager.fork(id, { name: 'two' }))).rejects.toMatchObject({
+      _tag: 'InvalidState',
+      state: 'Running',
+      verb: 'fork',
+    });
+    expect(told()).toEqual(['create Running']);
+    expect(driver.homes()).toHaveLength(1);
+  });
+
+  it('that cannot be copied wakes the source again and leaves nothing', async () => {
+    let broken = false;
+    await open({
+      fail: (operation: string) => (broken && operation === 'prepare' ? new Error('no room') : undefined),
+    });
+    const { id } = await create();
+    broken = true;
+
+    await expect(value(manager.fork(id, { name: 'two', fromRunning: true }))).rejects.toMatchObject({
+      _tag: 'DriverFailed',
+      message: `cannot fork instance ${id}: no room`,
+    });
+    expect(told()).toEqual(['create Running', 'standby Running Standby', 'restore Standby Running']);
+    expect(driver.homes()).toHaveLength(1);
+    broken = false;
+    await create('two');
+  });
+
+  it('that cannot be launched leaves nothing of itself', async () => {
+    let broken = false;
+    await open({
+      fail: (operation: string) => (broken && operation === 'launch' ? new Error('no room') : undefined),
+    });
+    const { id } = await create();
+    broken = true;
+
+    await expect(value(manager.fork(id, { name: 'two', fromRunning: true }))).rejects.toMatchObject({
+      _tag: 'LaunchFailed',
+    });
+    expect(driver.homes()).toHaveLength(1);
+    await expect(value(manager.list())).resolves.toHaveLength(1);
+  });
+});
+
+describe('update', () => {
+  it('replaces what it names, keeps the rest, and takes effect at the next start', async () => {
+    const { id } = await create('web', { env: { A: '1' }, tags: { b: '2' } });
+    const updated = await value(manager.update(id, { env: { C: '3' }, stopGraceMs: 10 }));
+
+    expect(updated.spec).toEqual({
+      driver: 'memory',
+      image: 'any',
+      env: { C: '3' },
+      tags: { b: '2' },
+      stopGraceMs: 10,
+    });
+    expect(told()).toEqual(['create Running', 'update Running Running']);
+    await expect(value(manager.restart(id))).resolves.toMatchObject({ spec: updated.spec });
+  });
+
+  it('has to name something, and nothing unknown', async () => {
+    const { id } = await create();
+    await expect(value(manager.update(id, {}))).rejects.toMatchObject({
+      _tag: 'InvalidRequest',
+      faults: [{ path: '', found: '{}', expected: 'at least one field to change' }],
+    });
+    await expect(value(manager.update(id, { image: 'x' } as object))).rejects.toMatchObject({
+      faults: [{ path: 'image' }],
+    });
+  });
+});
+
+describe('lookup', () => {
+  it('finds by id, then by name, then by the beginning of an id', async () => {
+    const { id } = await create();
+    const named = await create(id.slice(0, 6));
+
+    await expect(value(manager.get(id))).resolves.toMatchObject({ id });
+    await expect(value(manager.get(id.slice(0, 6)))).resolves.toMatchObject({ id: named.id });
+    await expect(value(manager.get(id.slice(0, 9)))).resolves.toMatchObject({ id });
+  });
+
+  it('says when a beginning stands for several, or for none', async () => {
+    for (let n = 0; n < 27; n += 1) await create(`web-${String(n)}`);
+    const all = await value(manager.list());
+    const letters = all.map(({ id }) => id.charAt(0));
+    const shared = letters.find((letter, index) => letters.indexOf(letter) !== index) ?? '';
+
+    await expect(value(manager.get(shared))).rejects.toMatchObject({
+      _tag: 'AmbiguousName',
+      matches: all.map(({ id }) => id).filter((id) => id.startsWith(shared)),
+    });
+    await expect(value(manager.get(''))).rejects.toMatchObject({ _tag: 'InstanceNotFound' });
+    await expect(value(manager.get('../web-1'))).rejects.toMatchObject({ _tag: 'InstanceNotFound' });
+    await expect(value(manager.get(7 as never))).rejects.toMatchObject({
+      _tag: 'InvalidRequest',
+      faults: [{ path: 'idOrName', found: '7' }],
+    });
+  });
+
+  it('lists by state, driver and tags, all of which have to hold', async () => {
+    await create('one', { tags: { team: 'a', tier: 'web' } });
+    await create('two', { tags: { team: 'a' } });
+    await value(manager.stop('two'));
+    const names = async (filter?: object): Promise<string[]> =>
+      (await value(manager.list(filter))).map(({ name }) => name);
+
+    await expect(names()).resolves.toEqual(['one', 'two']);
+    await expect(names({ tags: { team: 'a' } })).resolves.toEqual(['one', 'two']);
+    await expect(names({ tags: { team: 'a', tier: 'web' } })).resolves.toEqual(['one']);
+    await expect(names({ state: 'Stopped' })).resolves.toEqual(['two']);
+    await expect(names({ driver: 'process' })).resolves.toEqual([]);
+    await expect(names({ colour: 'red' })).rejects.toMatchObject({ faults: [{ path: 'colour' }] });
+    await expect(names({ state: 'running' })).rejects.toMatchObject({ faults: [{ path: 'state' }] });
+  });
+});
+
+describe('waitForState', () => {
+  it('is decided by the event that reaches the target', async () => {
+    const { id } = await create('web', { readiness });
+    const wait = value(manager.waitForState('web', 'Running'));
+    driver.machine(id).ready();
+
+    await expect(wait).resolves.toMatchObject({ state: 'Running', via: 'event', timedOut: false, reads: 1 });
+    expect(manager.stats()['wait_for_state']?.subscribers).toBe(0);
+  });
+
+  it('finds by its poll what no event told, which is counted, logged and then published', async () => {
+    const logged: unknown[] = [];
+    const logger = { debug: (fields: object) => logged.push(fields), warn: () => undefined };
+    await open({}, { logger });
+    const measured: Measurement[] = [];
+    manager.measurements$.subscribe((measurement) => measured.push(measurement));
+    const { id } = await create();
+    const wait = value(manager.waitForState(id, 'Stopped', { pollMs: 1 }));
+    driver.machine(id).halt();
+
+    await expect(wait).resolves.toMatchObject({ state: 'Paused', via: 'event' });
+    expect(told()).toEqual(['create Running', 'update Running Paused']);
+    expect(measured).toContainEqual({ kind: 'found_by_poll', instanceId: id });
+    expect(logged).toEqual([{ instanceId: id, from: 'Running', to: 'Paused' }]);
+  });
+
+  it('ends with InstanceNotFound when the instance is deleted, and with ManagerClosed when the manager closes', async () => {
+    const { id } = await create();
+    const first = value(manager.waitForState(id, 'Stopped'));
+    await value(manager.delete(id));
+    await expect(first).rejects.toMatchObject({ _tag: 'InstanceNotFound' });
+
+    await create('two');
+    const second = value(manager.waitForState('two', 'Stopped'));
+    const closed = manager.close();
+    await expect(second).rejects.toMatchObject({ _tag: 'ManagerClosed' });
+    await closed;
+  });
+
+  it.each([
+    ['no such state', 'Sleeping' as never, {}, 'target'],
+    ['no states at all', [], {}, 'target'],
+    ['a timeout of more than 5 minutes', 'Running', { timeoutMs: 300_001 }, 'timeoutMs'],
+    ['a timeout that is no number', 'Running', { timeoutMs: Number.NaN }, 'timeoutMs'],
+    ['no interval', 'Running', { pollMs: 0 }, 'pollMs'],
+    ['an unknown option', 'Running', { timeout: 5 }, 'timeout'],
+  ] as const)('refuses %s', async (_, target, options, path) => {
+    await create();
+    await expect(value(manager.waitForState('web', target, options as WaitOptions))).rejects.toMatchObject({
+      _tag: 'InvalidRequest',
+      faults: [{ path }],
+    });
+  });
+});
+
+describe('logs', () => {
+  it('follow until the instance is deleted', async () => {
+    const { id } = await create();
+    driver.machine(id).print('one');
+    const followed = lines(manager.logs(id, { follow: true }));
+    driver.machine(id).print('two');
+    await value(manager.delete(id));
+
+    await expect(followed).resolves.toEqual(['one', 'two']);
+    expect(manager.stats()['logs']?.subscribers).toBe(0);
+  });
+
+  it('follow until the manager closes', async () => {
+    await create();
+    const followed = lines(manager.logs('web', { follow: true }));
+    await manager.close();
+    await expect(followed).resolves.toEqual([]);
+  });
+
+  it('name an unknown source and a bad option', async () => {
+    await create();
+    await expect(lines(manager.logs('web', { source: 'vmm' }))).rejects.toMatchObject({
+      _tag: 'LogNotFound',
+    });
+    await expect(lines(manager.logs('web', { tail: -1 }))).rejects.toMatchObject({
+      faults: [{ path: 'tail' }],
+    });
+  });
+});
+
+describe('close', () => {
+  it('stops what runs, tells so, completes every stream, and is done once', async () => {
+    await create('one');
+    await create('two');
+    await value(manager.standby('two'));
+    const all = lastValueFrom(manager.events('all').pipe(toArray()));
+    const closed = manager.close();
+    expect(manager.close()).toBe(closed);
+    await closed;
+
+    expect((await all).map(({ action }) => action)).toEqual(['stop', 'exit']);
+    expect(driver.running()).toEqual([]);
+    await expect(value(manager.get('one'))).rejects.toMatchObject({ _tag: 'ManagerClosed' });
+    await expect(create('three')).rejects.toMatchObject({ _tag: 'ManagerClosed' });
+    await expect(value(manager.waitForState('one', 'Running'))).rejects.toMatchObject({
+      _tag: 'ManagerClosed',
+    });
+    await expect(lastValueFrom(manager.events('late').pipe(toArray()))).resolves.toEqual([]);
+  });
+
+  it('waits for the verb that has begun, and fails the one that has not', async () => {
+    await open({ launchMs: 1, stopMs: 1 });
+    const created = create();
+    const { id } = await created;
+    const stop = value(manager.stop(id));
+    const start = value(manager.start(id));
+    const closed = manager.close();
+
+    await expect(stop).resolves.toMatchObject({ state: 'Stopped' });
+    await expect(start).rejects.toMatchObject({ _tag: 'ManagerClosed' });
+    await closed;
+    expect(told()).toEqual(['create Running', 'stop Running Stopped']);
+  });
+
+  it('leaves machines alone when told so', async () => {
+    const { id } = await create();
+    await manager.close({ stopInstances: false });
+    expect(driver.running()).toEqual([id]);
+    expect(told()).toEqual(['create Running']);
+  });
+
+  it('closes all the same when an instance cannot be stopped, and names it', async () => {
+    await open({ fail: (operation: string) => (operation === 'stop' ? new Error('broken') : undefined) });
+    const { id } = await create();
+
+    await expect(manager.close()).rejects.toMatchObject({
+      errors: [{ _tag: 'DriverFailed', instanceId: id }],
+    });
+    await expect(value(manager.get(id))).rejects.toMatchObject({ _tag: 'ManagerClosed' });
+  });
+});
+
+describe('openManager', () => {
+  it.each([
+    ['nothing', undefined, ''],
+    ['no drivers', { drivers: [] }, 'drivers'],
+    ['what is no driver', { drivers: [{ kind: 'x' }] }, 'drivers[0]'],
+    [
+      'a buffer of no events',
+      { drivers: [createMemoryDriver()], config: { instances: { lifecycleEventBufferSize: 0 } } },
+      'config.instances.lifecycleEventBufferSize',
+    ],
+    ['an unknown option', { drivers: [createMemoryDriver()], colour: 'red' }, 'colour'],
+    ['two drivers of one kind', { drivers: [createMemoryDriver(), createMemoryDriver()] }, 'drivers[1].kind'],
+  ])('refuses %s', async (_, options, path) => {
+    await expect(openManager(options as never)).rejects.toMatchObject({
+      _tag: 'InvalidRequest',
+      faults: [{ path }],
+    });
+  });
+
+  it('takes the capacity of queues from the configuration', async () => {
+    await open({}, { config: { instances: { lifecycleEventBufferSize: 2 } } });
+    const never$ = new Subject<never>();
+    const work = manager.consume('slow', () => never$).subscribe();
+    await create();
+    for (let n = 0; n < 5; n += 1) await value(manager.restart('web'));
+
+    expect(manager.stats()['slow']).toMatchObject({ maxQueueDepth: 2, dropped: { buffer_full: 8 } });
+    work.unsubscribe();
+  });
+});
+
+describe('measurements$', () => {
+  it('tells what verbs, commits and waits took, and how they ended', async () => {
+    const measured: Measurement[] = [];
+    manager.measurements$.subscribe((measurement) => measured.push(measurement));
+    const { id } = await create();
+    await expect(value(manager.fork(id, { name: 'x' }))).rejects.toBeDefined();
+    await value(manager.waitForState(id, 'Running'));
+    await value(manager.waitForState(id, 'Stopped', { timeoutMs: 0 }));
+
+    const seconds = expect.any(Number) as number;
+    expect(measured).toEqual([
+      { kind: 'commit', seconds },
+      { kind: 'verb', verb: 'create', result: 'ok', seconds },
+      { kind: 'verb', verb: 'fork', result: 'InvalidState', seconds },
+      { kind: 'wait', outcome: 'reached', via: 'read', seconds },
+      { kind: 'wait', outcome: 'timed_out', via: 'deadline', seconds },
+    ]);
+  });
+});
