@@ -28,7 +28,8 @@ interface Real {
 
 type Command = fc.AsyncCommand<Model, Real>;
 
-const names = ['a', 'b', 'c'] as const;
+// With a hyphen, so that none is the beginning of an id.
+const names = ['web-a', 'web-b', 'web-c'] as const;
 const readiness = { kind: 'tcp', port: 80 } as const;
 
 const runningState = ({ ready }: Expected): State => (ready ? 'Running' : 'Initializing');
