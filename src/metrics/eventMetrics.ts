@@ -1,0 +1,39 @@
+import { Counter, Histogram } from 'prom-client';
+import type { LifecycleEvent } from '../lifecycle/event.js';
+import { actions } from '../lifecycle/state.js';
+import { durationBuckets } from './durationBuckets.js';
+import type { Named } from './named.js';
+
+/** Counts what happens to instances; what is returned is to be called with every event. */
+export function eventMetrics(named: Named): (event: LifecycleEvent) => void {
+  const events = new Counter({
+    ...named('instances_lifecycle_events_total'),
+    help: 'Total number of lifecycle events by action',
+    labelNames: ['action'],
+  });
+  const transitions = new Counter({
+    ...named('instances_state_transitions_total'),
+    help: 'Total number of instance state transitions; absent is the state before the first and after the last',
+    labelNames: ['from', 'to'],
+  });
+  const timeToRunning = new Histogram({
+    ...named('instances_time_to_running_seconds'),
+    help: 'Time from the start of an instance until it is Running',
+    labelNames: ['driver'],
+    buckets: durationBuckets,
+  });
+  for (const action of actions) events.inc({ action }, 0);
+
+  return ({ action, instance, previousState: from = 'absent', time }) => {
+    events.inc({ action });
+    const to = instance?.state ?? 'absent';
+    if (from !== to) transitions.inc({ from, to });
+    if (to === 'Running' && begins.has(action) && instance?.startedAt !== undefined) {
+      // The clock may have been set back in between.
+      timeToRunning.observe({ driver: instance.spec.driver }, Math.max(0, time - instance.startedAt) / 1_000);
+    }
+  };
+}
+
+/** Actions that can end a start; one that restores an instance does not. */
+const begins: ReadonlySet<string> = new Set(['create', 'fork', 'start', 'ready']);
