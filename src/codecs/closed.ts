@@ -16,7 +16,7 @@ export function closed<Required extends t.Props, Optional extends t.Props>(
   name: string,
   required: Required,
   optional: Optional,
-): t.Type<Decoded<Required, Optional>, unknown, unknown> {
+): t.Type<Decoded<Required, Optional>, unknown> {
   const known = new Map<string, t.Mixed>(Object.entries({ ...required, ...optional }));
   const noSuchKey = `no such key; known are ${[...known.keys()].join(', ')}`;
 

@@ -1,7 +1,7 @@
 import * as t from 'io-ts';
 
 /** Decodes a whole number from `min` to `max`, both allowed; -0 becomes 0. */
-export const integer = (name: string, min: number, max: number): t.Type<number, number, unknown> => {
+export const integer = (name: string, min: number, max: number): t.Type<number, number> => {
   const is = (value: unknown): value is number =>
     typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max;
   return new t.Type(
@@ -13,7 +13,7 @@ export const integer = (name: string, min: number, max: number): t.Type<number, 
 };
 
 /** Decodes a text for which `test` holds; `name` says what is expected. */
-export const text = (name: string, test: (value: string) => boolean): t.Type<string, string, unknown> => {
+export const text = (name: string, test: (value: string) => boolean): t.Type<string, string> => {
   const is = (value: unknown): value is string => typeof value === 'string' && test(value);
   return new t.Type(
     name,
@@ -26,12 +26,7 @@ export const text = (name: string, test: (value: string) => boolean): t.Type<str
 /** Decodes one of the given texts. */
 export const oneOf = <const Values extends readonly string[]>(
   values: Values,
-): t.Type<Values[number], string, unknown> =>
-  text(`one of ${values.join(', ')}`, (value) => values.includes(value)) as t.Type<
-    Values[number],
-    string,
-    unknown
-  >;
+): t.Type<Values[number], string> => text(`one of ${values.join(', ')}`, (value) => values.includes(value));
 
 /** Decodes a text that a C library can take: no NUL character in it. */
 export const cText = text('a text without NUL characters', (value) => !value.includes('\0'));

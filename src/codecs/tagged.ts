@@ -6,7 +6,7 @@ export function tagged<Variants extends Readonly<Record<string, t.Mixed>>>(
   name: string,
   tag: string,
   variants: Variants,
-): t.Type<t.TypeOf<Variants[keyof Variants]>, unknown, unknown> {
+): t.Type<t.TypeOf<Variants[keyof Variants]>, unknown> {
   type A = t.TypeOf<Variants[keyof Variants]>;
   const kinds = Object.keys(variants);
   return new t.Type<A, unknown>(

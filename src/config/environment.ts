@@ -10,14 +10,16 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 interface Variable {
   readonly section: string;
   readonly key: string;
-  readonly codec: t.Mixed;
+  readonly codec: Codec;
 }
+
+type Codec = Pick<t.Mixed, 'name'> & { readonly is: (value: unknown) => boolean };
 
 const nameOf = (section: string, key: string): string => `${section}__${key}`.toUpperCase();
 
 const variables = new Map<string, Variable>(
   Object.entries(keys).flatMap(([section, codecs]) =>
-    Object.entries<t.Mixed>(codecs).map(([key, codec]) => [nameOf(section, key), { section, key, codec }]),
+    Object.entries<Codec>(codecs).map(([key, codec]) => [nameOf(section, key), { section, key, codec }]),
   ),
 );
 
@@ -49,5 +51,5 @@ export function decodeEnvironment(env: Environment): E.Either<readonly Fault[], 
 }
 
 /** Reads a text as the whole number that it is, where a text is not wanted. */
-const valueOf = (codec: t.Mixed, text: string): unknown =>
+const valueOf = (codec: Codec, text: string): unknown =>
   !codec.is(text) && /^(0|-?[1-9]\d*)$/.test(text) ? Number(text) : text;
