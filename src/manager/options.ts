@@ -1,7 +1,8 @@
 import * as t from 'io-ts';
-import { closed, isRecord } from '../codecs/closed.js';
+import { closed } from '../codecs/closed.js';
 import { decode, found } from '../codecs/decode.js';
 import { integer } from '../codecs/scalars.js';
+import { withMethods } from '../codecs/withMethods.js';
 import type { Driver } from '../drivers/driver.js';
 import { type Fault, InvalidRequest } from '../lifecycle/errors.js';
 import type { Store } from '../store/store.js';
@@ -45,18 +46,6 @@ export function driversOf(options: ManagerOptions): ReadonlyMap<string, Driver> 
   if (faults.length > 0) throw new InvalidRequest(faults);
   return drivers;
 }
-
-/** An object with these methods, whatever else it is; it is not copied. */
-const withMethods = (name: string, ...methods: readonly string[]): t.Type<unknown> => {
-  const is = (value: unknown): value is unknown =>
-    isRecord(value) && methods.every((method) => typeof value[method] === 'function');
-  return new t.Type(
-    name,
-    is,
-    (value, context) => (is(value) ? t.success(value) : t.failure(value, context)),
-    t.identity,
-  );
-};
 
 const driver = withMethods('a driver', 'decode', 'prepare', 'launch', 'adopt', 'discard', 'logs');
 
