@@ -1,3 +1,4 @@
+import vm from 'node:vm';
 import ts from 'typescript';
 
 /** A runnable example of a doc comment. */
@@ -83,7 +84,10 @@ export async function run(example: DocExample, load: (name: string) => unknown, 
     compilerOptions: { module: ts.ModuleKind.CommonJS, target: ts.ScriptTarget.ES2022 },
   });
   const exports: { example?: () => Promise<void> } = {};
-  // eslint-disable-next-line @typescript-eslint/no-implied-eval -- it is the example that is to be run
-  new Function('require', 'exports', 'same', outputText)(load, exports, same);
+  // The example is there to be run, as a module of its own.
+  const module = vm.compileFunction(outputText, ['require', 'exports', 'same']) as (
+    ...given: unknown[]
+  ) => void;
+  module(load, exports, same);
   await exports.example?.();
 }

@@ -12,11 +12,7 @@ const planted = [
   ['none', "import { of } from 'rxjs';"],
   ['@typescript-eslint/no-explicit-any', 'export const h = (value: any) => String(value);'],
   ['@typescript-eslint/no-floating-promises', 'Promise.resolve(1);'],
-  ['rxjs-x/no-ignored-error', 'of(1).subscribe(String);'],
-  [
-    'rxjs-x/no-nested-subscribe',
-    'of(1).subscribe({ next: () => of(2).subscribe({ error: String }), error: String });',
-  ],
+  ['rxjs-x/no-nested-subscribe', 'of(1).subscribe(() => of(2).subscribe());'],
   ['no-restricted-exports', 'export default h;'],
 ] as const;
 

@@ -4,14 +4,9 @@ import { until } from './until.ts';
 
 /** Fails a test file that leaves behind what keeps Node alive: a timer, a socket, a child process. */
 export default class LeavesNothingEnvironment extends TestEnvironment {
-  private readonly before: readonly string[];
-
-  constructor(...args: ConstructorParameters<typeof TestEnvironment>) {
-    super(...args);
-    // Node opens its standard streams when they are first looked at. They stay.
-    void [process.stdin, process.stdout, process.stderr];
-    this.before = process.getActiveResourcesInfo();
-  }
+  /** Node opens these when they are first looked at, and they stay: now, so that they count as there before. */
+  protected readonly standardStreams = [process.stdin, process.stdout, process.stderr];
+  private readonly before = process.getActiveResourcesInfo();
 
   override async teardown(): Promise<void> {
     const left = await until(
