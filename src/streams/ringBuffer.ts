@@ -12,9 +12,11 @@ const hole = Symbol('hole');
  */
 export class RingBuffer<T> implements QueueDepth {
   readonly #settings: QueueSettings<T>;
-  #values: (T | typeof hole | undefined)[] = new Array(4);
+  #values = new Array<T | typeof hole | undefined>(4);
   /** What was lost just before the value in the slot. */
-  #lags: (Lag<T> | undefined)[] = new Array(4);
+  #lags = new Array<Lag<T> | undefined>(4);
+  /** For `latest`: the key of the value in the slot. */
+  #keys: unknown[] = [];
   /** What was lost after the last value. */
   #lagBehind: Lag<T> | undefined;
   #head = 0;
@@ -23,7 +25,9 @@ export class RingBuffer<T> implements QueueDepth {
   #size = 0;
   #highWater = 0;
   /** For `latest`: the slot of the newest waiting value of each key. */
-  readonly #newest = new Map<unknown, number>();
+  #newest = new Map<unknown, number>();
+  /** For `latest`: the slots of values that a newer one of their key has made old, in the order in which that happened. */
+  #superseded = new Set<number>();
 
   constructor(settings: QueueSettings<T>) {
     this.#settings = settings;
@@ -42,28 +46,27 @@ export class RingBuffer<T> implements QueueDepth {
   /** Puts a value last, at the cost that the policy demands. Returns `false` where the policy is to fail. */
   push(value: T): boolean {
     const { capacity, overflow, ledger } = this.#settings;
-    if (this.#size < capacity) {
-      this.#append(value);
-      return true;
+    const key = overflow === 'latest' ? this.#supersede(value) : undefined;
+    if (this.#size >= capacity) {
+      switch (overflow) {
+        case 'dropNewest':
+          this.#lagBehind = join(this.#lagBehind, lagOf(value));
+          ledger.dropped('buffer_full', 1);
+          return true;
+        case 'dropOldest':
+          this.#loseOldest();
+          ledger.dropped('overwritten', 1);
+          break;
+        case 'latest':
+          if (this.#loseSuperseded()) ledger.dropped('folded', 1);
+          break;
+        case 'fail':
+          ledger.dropped('failed', this.#size + 1);
+          return false;
+      }
     }
-    switch (overflow) {
-      case 'dropNewest':
-        this.#lagBehind = join(this.#lagBehind, lagOf(value));
-        ledger.dropped('buffer_full', 1);
-        return true;
-      case 'dropOldest':
-        this.#loseOldest();
-        ledger.dropped('overwritten', 1);
-        this.#append(value);
-        return true;
-      case 'latest':
-        if (this.#fold(this.#settings.keyOf(value))) ledger.dropped('folded', 1);
-        this.#append(value);
-        return true;
-      case 'fail':
-        ledger.dropped('failed', this.#size + 1);
-        return false;
-    }
+    this.#append(value, key);
+    return true;
   }
 
   /** Takes what was lost before the first value; from an empty queue, what was lost since the last. */
@@ -75,11 +78,11 @@ export class RingBuffer<T> implements QueueDepth {
     return lag;
   }
 
-  /** Takes the first value. The queue must not be empty, and its lag must have been taken. */
+  /** Takes the first value. The queue must not be empty, and its lag must have been taken just before. */
   shift(): T {
     const slot = this.#head;
     const value = this.#values[slot] as T;
-    if (this.#settings.overflow === 'latest') this.#forget(value, slot);
+    if (this.#settings.overflow === 'latest') this.#forgetKey(slot);
     this.#values[slot] = undefined;
     this.#advance();
     this.#size -= 1;
@@ -90,13 +93,15 @@ export class RingBuffer<T> implements QueueDepth {
   clear(): void {
     this.#values.fill(undefined);
     this.#lags.fill(undefined);
+    this.#keys = [];
     this.#lagBehind = undefined;
     this.#used = 0;
     this.#size = 0;
     this.#newest.clear();
+    this.#superseded.clear();
   }
 
-  #append(value: T): void {
+  #append(value: T, key: unknown): void {
     if (this.#used === this.#values.length) this.#makeRoom();
     const slot = this.#slotAt(this.#used);
     this.#values[slot] = value;
@@ -105,29 +110,42 @@ export class RingBuffer<T> implements QueueDepth {
     this.#used += 1;
     this.#size += 1;
     if (this.#size > this.#highWater) this.#highWater = this.#size;
-    if (this.#settings.overflow === 'latest') this.#newest.set(this.#settings.keyOf(value), slot);
+    if (this.#settings.overflow !== 'latest') return;
+    this.#keys[slot] = key;
+    this.#newest.set(key, slot);
   }
 
   #loseOldest(): void {
     const lag = join(this.takeLag(), lagOf(this.shift()));
-    if (this.#used === 0) this.#lagBehind = join(lag, this.#lagBehind);
-    else this.#lags[this.#head] = join(lag, this.#lags[this.#head]);
+    this.#joinAhead(lag);
   }
 
-  /** Loses the newest waiting value of a key, unless there is none or it ends its key. */
-  #fold(key: unknown): boolean {
+  /** Makes way for a value as the newest of its key, and returns the key. */
+  #supersede(value: T): unknown {
+    const { keyOf, endsKey } = this.#settings;
+    const key = keyOf(value);
     const slot = this.#newest.get(key);
+    if (slot !== undefined && !endsKey(this.#values[slot] as T)) this.#superseded.add(slot);
+    this.#newest.delete(key);
+    return key;
+  }
+
+  /** Loses the value that has been old for the longest time, if there is one. */
+  #loseSuperseded(): boolean {
+    const [slot] = this.#superseded;
     if (slot === undefined) return false;
-    const value = this.#values[slot] as T;
-    if (this.#settings.endsKey(value)) return false;
+    this.#superseded.delete(slot);
+    this.#lags[slot] = join(this.#lags[slot], lagOf(this.#values[slot] as T));
     this.#values[slot] = hole;
-    this.#lags[slot] = join(this.#lags[slot], lagOf(value));
+    this.#keys[slot] = undefined;
     this.#size -= 1;
     return true;
   }
 
-  #forget(value: T, slot: number): void {
-    const key = this.#settings.keyOf(value);
+  #forgetKey(slot: number): void {
+    const key = this.#keys[slot];
+    this.#keys[slot] = undefined;
+    this.#superseded.delete(slot);
     if (this.#newest.get(key) === slot) this.#newest.delete(key);
   }
 
@@ -137,9 +155,14 @@ export class RingBuffer<T> implements QueueDepth {
       this.#values[this.#head] = undefined;
       this.#lags[this.#head] = undefined;
       this.#advance();
-      if (this.#used === 0) this.#lagBehind = join(lag, this.#lagBehind);
-      else this.#lags[this.#head] = join(lag, this.#lags[this.#head]);
+      this.#joinAhead(lag);
     }
+  }
+
+  /** Puts a lag before what was lost before the first value. */
+  #joinAhead(lag: Lag<T> | undefined): void {
+    if (this.#used === 0) this.#lagBehind = join(lag, this.#lagBehind);
+    else this.#lags[this.#head] = join(lag, this.#lags[this.#head]);
   }
 
   /** Lays the values out anew without holes, in a ring twice as large unless holes took half of it. */
@@ -147,25 +170,28 @@ export class RingBuffer<T> implements QueueDepth {
     const length = this.#values.length * (this.#size * 2 > this.#values.length ? 2 : 1);
     const values = new Array<T | typeof hole | undefined>(length);
     const lags = new Array<Lag<T> | undefined>(length);
-    let kept = 0;
+    const keys: unknown[] = [];
+    const moved = new Map<number, number>();
     let lag: Lag<T> | undefined;
-    this.#newest.clear();
     for (let index = 0; index < this.#used; index += 1) {
       const slot = this.#slotAt(index);
-      const value = this.#values[slot];
       lag = join(lag, this.#lags[slot]);
-      if (value === hole) continue;
-      values[kept] = value;
-      lags[kept] = lag;
+      if (this.#values[slot] === hole) continue;
+      const place = moved.size;
+      values[place] = this.#values[slot];
+      lags[place] = lag;
+      keys[place] = this.#keys[slot];
+      moved.set(slot, place);
       lag = undefined;
-      if (this.#settings.overflow === 'latest') this.#newest.set(this.#settings.keyOf(value as T), kept);
-      kept += 1;
     }
+    this.#newest = new Map([...this.#newest].map(([key, slot]) => [key, moved.get(slot) as number]));
+    this.#superseded = new Set([...this.#superseded].map((slot) => moved.get(slot) as number));
     this.#lagBehind = join(lag, this.#lagBehind);
     this.#values = values;
     this.#lags = lags;
+    this.#keys = keys;
     this.#head = 0;
-    this.#used = kept;
+    this.#used = moved.size;
   }
 
   #advance(): void {
