@@ -1,6 +1,6 @@
 import { type Observable, Subscriber } from 'rxjs';
 import { SubscriberLagged } from '../lifecycle/errors.js';
-import { type Buffering, type QueueSettings, queueSettings } from './buffering.js';
+import { type Buffering, type Lag, type QueueSettings, queueSettings } from './buffering.js';
 import { RingBuffer } from './ringBuffer.js';
 
 /**
@@ -9,7 +9,8 @@ import { RingBuffer } from './ringBuffer.js';
  *
  * Each iteration subscribes when its iterator is made, so that nothing is missed before the first `next()`, and
  * unsubscribes when the loop ends, whichever way. What waits when the source completes or fails is still read, then the
- * loop ends or throws. With the policy `fail` the reader gets {@link SubscriberLagged} at its next read.
+ * loop ends or throws. With the policy `fail` the reader gets {@link SubscriberLagged} at its next read, and what a
+ * function in `buffering` throws likewise.
  *
  * @throws {@link InvalidRequest} at once, when `buffering` can't be understood.
  *
@@ -62,22 +63,25 @@ function createIterator<T>(source$: Observable<T>, settings: QueueSettings<T>): 
     else reader.resolve(done);
   };
 
-  const stop = (): void => {
+  const stop = (how: { readonly error?: unknown }): void => {
     subscription.unsubscribe();
     queue.clear();
-    end({});
+    end(how);
+  };
+
+  const offer = (value: T): void => {
+    try {
+      if (!queue.push(value)) stop({ error: new SubscriberLagged(settings.capacity, queue.size + 1) });
+    } catch (error) {
+      stop({ error });
+    }
   };
 
   const subscription = new Subscriber<T>({
-    next: (value) => {
+    next: (value: T) => {
       const reader = readers.shift();
-      if (reader !== undefined) reader.resolve({ done: false, value });
-      else if (!queue.push(value)) {
-        const missed = queue.size + 1;
-        queue.clear();
-        subscription.unsubscribe();
-        end({ error: new SubscriberLagged(settings.capacity, missed) });
-      }
+      if (reader === undefined) offer(value);
+      else reader.resolve({ done: false, value });
     },
     error: (error: unknown) => {
       end({ error });
@@ -88,13 +92,18 @@ function createIterator<T>(source$: Observable<T>, settings: QueueSettings<T>): 
   });
   source$.subscribe(subscription);
 
+  const tell = (lag: Lag<T>): void => {
+    settings.ledger.lagged();
+    settings.onLag(lag);
+  };
+
   const read = (reader: Reader<T>): void => {
     const lag = queue.takeLag();
-    if (lag !== undefined) {
-      settings.ledger.lagged();
-      settings.onLag(lag);
-    }
-    if (queue.size > 0) reader.resolve({ done: false, value: queue.shift() });
+    // Taken together, since who is told of a lag may make the source emit, and so change the queue.
+    const first = queue.size > 0 ? { done: false as const, value: queue.shift() } : undefined;
+    if (lag !== undefined) tell(lag);
+    if (first !== undefined) reader.resolve(first);
+    else if (lag !== undefined) read(reader);
     else if (ending !== undefined) finish(reader);
     else readers.push(reader);
   };
@@ -105,12 +114,12 @@ function createIterator<T>(source$: Observable<T>, settings: QueueSettings<T>): 
         try {
           read({ resolve, reject });
         } catch (error) {
-          stop();
-          reject(error as Error);
+          stop({});
+          reject(error);
         }
       }),
     return: () => {
-      stop();
+      stop({});
       return Promise.resolve(done);
     },
   };

@@ -1,6 +1,6 @@
-import { from, Observable, type ObservableInput, type OperatorFunction } from 'rxjs';
+import { defer, Observable, type ObservableInput, type OperatorFunction } from 'rxjs';
 import { SubscriberLagged } from '../lifecycle/errors.js';
-import { type WorkBuffering, type WorkSettings, workSettings } from './buffering.js';
+import { type Lag, type WorkBuffering, type WorkSettings, workSettings } from './buffering.js';
 import { connect } from './connect.js';
 import { RingBuffer } from './ringBuffer.js';
 
@@ -9,7 +9,7 @@ import { RingBuffer } from './ringBuffer.js';
  * {@link Overflow} policy decides what is lost. RxJS's `mergeMap` with a bounded buffer.
  *
  * Results are emitted as they come, values are begun in their order. When the source completes, what waits is still
- * done. An error of the source, of a project, or of `onLag` ends the stream at once. Unsubscribing stops the running
+ * done. An error of the source, of a project, or of a function in `buffering` ends the stream at once. Unsubscribing stops the running
  * work and forgets what waits.
  *
  * ```text
@@ -52,23 +52,19 @@ export function mergeMapThrough<T, R>(
       let sourceCompleted = false;
       let draining = false;
 
+      const fail = (error: unknown): void => {
+        subscriber.error(error);
+      };
+
       const begin = (value: T): void => {
         // Counted before the project is called: a project that makes the source emit must not find room twice.
         active += 1;
-        let result$: Observable<R>;
-        try {
-          result$ = from(project(value, index++));
-        } catch (error) {
-          subscriber.error(error);
-          return;
-        }
+        const result$ = defer(() => project(value, index++));
         connect(result$, subscriber, {
           next: (result) => {
             subscriber.next(result);
           },
-          error: (error) => {
-            subscriber.error(error);
-          },
+          error: fail,
           complete: () => {
             active -= 1;
             drain();
@@ -76,14 +72,20 @@ export function mergeMapThrough<T, R>(
         });
       };
 
-      const reportLag = (): void => {
-        const lag = queue.takeLag();
-        if (lag === undefined) return;
+      const offer = (value: T): void => {
+        try {
+          if (!queue.push(value)) fail(new SubscriberLagged(settings.capacity, queue.size + 1));
+        } catch (error) {
+          fail(error);
+        }
+      };
+
+      const tell = (lag: Lag<T>): void => {
         settings.ledger.lagged();
         try {
           settings.onLag(lag);
         } catch (error) {
-          subscriber.error(error);
+          fail(error);
         }
       };
 
@@ -92,9 +94,12 @@ export function mergeMapThrough<T, R>(
         if (draining) return;
         draining = true;
         while (active < settings.concurrency && !subscriber.closed) {
-          reportLag();
-          if (queue.size === 0) break;
-          begin(queue.shift());
+          const lag = queue.takeLag();
+          // Taken together, since who is told of a lag may make the source emit, and so change the queue.
+          const first = queue.size > 0 ? { value: queue.shift() } : undefined;
+          if (lag !== undefined) tell(lag);
+          if (first !== undefined) begin(first.value);
+          else if (lag === undefined) break;
         }
         draining = false;
         if (sourceCompleted && active === 0 && queue.size === 0) subscriber.complete();
@@ -107,13 +112,9 @@ export function mergeMapThrough<T, R>(
       connect(source$, subscriber, {
         next: (value) => {
           if (active < settings.concurrency && !draining) begin(value);
-          else if (!queue.push(value)) {
-            subscriber.error(new SubscriberLagged(settings.capacity, queue.size + 1));
-          }
+          else offer(value);
         },
-        error: (error) => {
-          subscriber.error(error);
-        },
+        error: fail,
         complete: () => {
           sourceCompleted = true;
           drain();

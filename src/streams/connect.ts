@@ -9,6 +9,8 @@ export function connect<T>(
   destination: Subscriber<never>,
   observer: Observer<T>,
 ): void {
+  // What has ended within an earlier call begins nothing new.
+  if (destination.closed) return;
   const link = new Subscriber<T>(observer);
   destination.add(link);
   source$.subscribe(link);
