@@ -1,4 +1,15 @@
-import { catchError, defer, interval, map, Observable, of, Subject, type Subscription, take } from 'rxjs';
+import {
+  catchError,
+  defer,
+  first,
+  interval,
+  map,
+  Observable,
+  of,
+  skip,
+  Subject,
+  type Subscription,
+} from 'rxjs';
 
 /** What one read brought: a value, or why there is none. */
 export type Look<T> = { readonly value: T } | { readonly error: unknown };
@@ -7,7 +18,8 @@ export type Look<T> = { readonly value: T } | { readonly error: unknown };
 export interface SharedPoll<T> {
   /**
    * Emits what the reads of `key` bring, until unsubscribed; it never errors. All who poll at one interval share one
-   * timer, so that the first look comes within one interval. A read that is slower than the interval is waited for.
+   * timer, so that the first read begins within one interval. A read that is slower than the interval is waited for.
+   * What a read brings that began before the subscribe is passed over: it may be older than what the subscriber knows.
    */
   poll(key: string, intervalMs: number): Observable<Look<T>>;
 }
@@ -17,7 +29,9 @@ interface Polled<T> {
   reading: Subscription | undefined;
 }
 
-/** Creates a {@link SharedPoll} over `read`, of which the first value counts. */
+const isReading = <T>({ reading }: Polled<T>): boolean => reading?.closed === false;
+
+/** Creates a {@link SharedPoll} over `read`, of which the first value counts; no value is an error, `EmptyError`. */
 export function createSharedPoll<T>(read: (key: string) => Observable<T>): SharedPoll<T> {
   const tickers = new Map<number, Ticker<T>>();
 
@@ -46,14 +60,17 @@ function createTicker<T>(
   const polled = new Map<string, Polled<T>>();
 
   const readOnce = (key: string, entry: Polled<T>): void => {
-    if (entry.reading?.closed === false) return;
+    // It is waited for, or all who polled have gone within this tick.
+    if (isReading(entry) || !entry.looks$.observed) return;
     entry.reading = defer(() => read(key))
       .pipe(
-        take(1),
+        first(),
         map((value): Look<T> => ({ value })),
         catchError((error: unknown) => of({ error })),
       )
       .subscribe((look) => {
+        // Over before it is told: who begins to poll on hearing it waits for the next read, not the one after.
+        entry.reading = undefined;
         entry.looks$.next(look);
       });
   };
@@ -66,7 +83,7 @@ function createTicker<T>(
     join: (key, subscriber) => {
       const entry = polled.get(key) ?? { looks$: new Subject<Look<T>>(), reading: undefined };
       polled.set(key, entry);
-      const membership = entry.looks$.subscribe((look) => {
+      const membership = entry.looks$.pipe(skip(isReading(entry) ? 1 : 0)).subscribe((look) => {
         subscriber.next(look);
       });
       return () => {

@@ -8,6 +8,7 @@ import {
   defer,
   EMPTY,
   filter,
+  first,
   map,
   merge,
   mergeMap,
@@ -17,11 +18,10 @@ import {
   switchMap,
   take,
   throwError,
-  throwIfEmpty,
   timeout,
   timer,
 } from 'rxjs';
-import { closed } from '../codecs/closed.js';
+import { closed, isRecord } from '../codecs/closed.js';
 import { decodeOrThrow } from '../codecs/decode.js';
 import { integer, oneOf } from '../codecs/scalars.js';
 import { InstanceNotFound, ManagerClosed, StateUnreadable } from '../lifecycle/errors.js';
@@ -119,8 +119,15 @@ export function waitForState(
   target: State | readonly State[],
   options: WaitOptions = {},
 ): Observable<WaitOutcome> {
-  return waitThrough(source, createSharedPoll(source.refresh ?? source.read), instanceId, target, options);
+  return waitThrough(source, createSharedPoll(readsOf(source).truth), instanceId, target, options);
 }
+
+type Read = (instanceId: string) => Observable<Instance>;
+
+const readsOf = (source: StateSource): { readonly known: Read; readonly truth: Read } => ({
+  known: (instanceId) => source.read(instanceId),
+  truth: (instanceId) => source.refresh?.(instanceId) ?? source.read(instanceId),
+});
 
 /** {@link waitForState} with a poll that others share. */
 export function waitThrough(
@@ -137,6 +144,7 @@ export function waitThrough(
       pollMs = 5_000,
       signal,
     } = decodeOrThrow(waitCodec, { ...options, target });
+    const { known, truth } = readsOf(source);
     const startedAt = asyncScheduler.now();
     let newest: Instance | undefined;
     let reads = 0;
@@ -167,9 +175,9 @@ export function waitThrough(
       return EMPTY;
     };
 
-    const lookOnce = (read: StateSource['read'], via: WaitOutcome['via']): Observable<WaitOutcome> =>
+    const lookOnce = (read: Read, via: WaitOutcome['via']): Observable<WaitOutcome> =>
       defer(() => read(instanceId)).pipe(
-        take(1),
+        first(),
         map((value) => ({ value })),
         catchError((error: unknown) => of({ error })),
         mergeMap((look) => weigh(look, via)),
@@ -192,19 +200,11 @@ export function waitThrough(
     const polls$ = sharedPoll.poll(instanceId, pollMs).pipe(mergeMap((look) => weigh(look, 'poll')));
     const deadline$ = timer(timeoutMs).pipe(
       switchMap(() =>
-        concat(
-          lookOnce(source.refresh ?? source.read, 'deadline').pipe(
-            timeout({ first: lastLookMs, with: () => EMPTY }),
-          ),
-          giveUp,
-        ),
+        concat(lookOnce(truth, 'deadline').pipe(timeout({ first: lastLookMs, with: () => EMPTY })), giveUp),
       ),
     );
 
-    return merge(aborted(signal), events$, lookOnce(source.read, 'read'), polls$, deadline$).pipe(
-      take(1),
-      throwIfEmpty(),
-    );
+    return merge(aborted(signal), events$, lookOnce(known, 'read'), polls$, deadline$).pipe(take(1));
   });
 }
 
@@ -250,8 +250,9 @@ const pipeOne = (value: unknown, context: t.Context): t.Validation<readonly Stat
   return E.isRight(one) ? t.success([one.right]) : t.failure(value, context, reachable.name);
 };
 
+// By its shape: it may come from another realm, or be somebody's own.
 const isAbortSignal = (value: unknown): value is AbortSignal =>
-  value instanceof EventTarget && 'aborted' in value;
+  isRecord(value) && typeof value['aborted'] === 'boolean' && typeof value['addEventListener'] === 'function';
 
 const longestMs = 300_000;
 
