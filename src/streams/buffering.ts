@@ -9,8 +9,8 @@ import type { LifecycleEvent } from '../lifecycle/event.js';
  *
  * - `dropNewest`: it is lost, what waits stays (hypeman's).
  * - `dropOldest`: what has waited longest is lost.
- * - `latest`: of the values of one key that wait, the newest takes the place of the one before it. A value that ends its
- *   key (a `delete`) is never folded away. With more keys waiting than `capacity`, the queue holds one value for each.
+ * - `latest`: of the values that wait, the one that a newer one of its key made old first is lost. The newest of each key
+ *   is kept, and so is every value that ends its key (a `delete`), even where these are more than `capacity`.
  * - `fail`: the subscriber gets {@link SubscriberLagged}, and all that waits is lost.
  */
 export type Overflow = (typeof overflows)[number];
@@ -47,7 +47,7 @@ export interface Buffering<T> {
   readonly overflow?: Overflow;
   /** Told of lost values in their place among the values: before the value that came after them. */
   readonly onLag?: (lag: Lag<T>) => void;
-  /** For `latest`: values of equal keys replace each other. @defaultValue one key for all; from a manager, {@link byInstance} */
+  /** For `latest`: a value makes those of an equal key old. @defaultValue one key for all; from a manager, {@link byInstance} */
   readonly keyOf?: (value: T) => unknown;
   /** For `latest`: tells a value that ends its key. @defaultValue none does; from a manager, {@link byInstance} */
   readonly endsKey?: (value: T) => boolean;
@@ -150,7 +150,8 @@ const nothing = (): undefined => undefined;
 const never = (): boolean => false;
 const noLedger: Ledger = { opened: () => nothing, dropped: nothing, lagged: nothing };
 
-const callback = new t.Type<unknown>(
+/** Decodes a function. */
+export const callback = new t.Type<unknown>(
   'a function',
   (value): value is unknown => typeof value === 'function',
   (value, context) => (typeof value === 'function' ? t.success(value) : t.failure(value, context)),
@@ -158,7 +159,11 @@ const callback = new t.Type<unknown>(
 );
 
 const largest = 2 ** 24;
-const watchKeys = { capacity: integer('capacity', 1, largest), onLag: callback };
+
+/** Decodes {@link Buffering.capacity}. */
+export const capacityCodec = integer('capacity', 1, largest);
+
+const watchKeys = { capacity: capacityCodec, onLag: callback };
 const keys = { ...watchKeys, overflow: oneOf(overflows), keyOf: callback, endsKey: callback };
 const workKeys = {
   ...keys,

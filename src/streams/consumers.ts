@@ -1,7 +1,7 @@
 import { decodeOrThrow } from '../codecs/decode.js';
 import { text } from '../codecs/scalars.js';
 import { TooManyConsumers } from '../lifecycle/errors.js';
-import { type DropReason, dropReasons, type Ledger, type QueueDepth } from './buffering.js';
+import type { DropReason, Ledger, QueueDepth } from './buffering.js';
 
 /** What one consumer's subscribers are doing, all together. */
 export interface ConsumerStats {

@@ -5,6 +5,8 @@ import { Observable, type Observer, type OperatorFunction, Subscriber, type Subs
  * handler when an error reaches it, is unsubscribed and `onThrow` is told; RxJS would throw again from a timer and so
  * end the process. It holds through `pipe`; it ends where another Observable is built around this one.
  */
+// A subclass, since only a `subscribe` of its own sees who subscribes.
+// eslint-disable-next-line rxjs-x/no-subclass
 export class ContainedObservable<T> extends Observable<T> {
   readonly #source$: Observable<T>;
   readonly #onThrow: (error: unknown) => void;
@@ -45,7 +47,7 @@ export class ContainedObservable<T> extends Observable<T> {
       }
     };
     const link: Subscriber<T> = new Subscriber<T>({
-      next: (value) => {
+      next: (value: T) => {
         guard(() => observer.next?.(value));
       },
       error: (error: unknown) => {

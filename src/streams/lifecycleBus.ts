@@ -1,10 +1,14 @@
 import { Observable, type ObservableInput, Subject, type Subscriber } from 'rxjs';
+import { closed } from '../codecs/closed.js';
+import { decodeOrThrow } from '../codecs/decode.js';
 import type { LifecycleEvent } from '../lifecycle/event.js';
 import { iterateThrough } from './boundedIterable.js';
 import { mergeMapThrough } from './boundedMergeMap.js';
 import {
   type Buffering,
   byInstance,
+  callback,
+  capacityCodec,
   defaultCapacity,
   queueSettings,
   type WatchBuffering,
@@ -51,15 +55,18 @@ export interface LifecycleBusOptions {
   readonly onThrow?: (consumer: string, error: unknown) => void;
 }
 
-/** Creates a {@link LifecycleBus}. */
+const busOptions = closed('bus options', {}, { capacity: capacityCodec, onThrow: callback });
+
+/** Creates a {@link LifecycleBus}. @throws {@link InvalidRequest} */
 export function createLifecycleBus(options: LifecycleBusOptions = {}): LifecycleBus {
+  decodeOrThrow(busOptions, options);
   const { capacity = defaultCapacity, onThrow } = options;
   const shared$ = new Subject<LifecycleEvent>();
   const keyed = new Map<string, Set<Subscriber<LifecycleEvent>>>();
   const consumers = createConsumers();
   const pending: LifecycleEvent[] = [];
   let publishing = false;
-  let closed = false;
+  let isClosed = false;
 
   const tell = (event: LifecycleEvent): void => {
     shared$.next(event);
@@ -73,11 +80,11 @@ export function createLifecycleBus(options: LifecycleBusOptions = {}): Lifecycle
     pending.push(event);
     if (publishing) return;
     publishing = true;
-    // By index, since a shift is not O(1) for a long array.
-    for (let index = 0; index < pending.length; index += 1) tell(pending[index] as LifecycleEvent);
+    // Goes on to the events that are put in meanwhile.
+    for (const event of pending) tell(event);
     pending.length = 0;
     publishing = false;
-    if (closed) completeAll();
+    if (isClosed) completeAll();
   };
 
   const completeAll = (): void => {
@@ -98,7 +105,7 @@ export function createLifecycleBus(options: LifecycleBusOptions = {}): Lifecycle
 
   const eventsOf = (consumer: Consumer, instanceId?: string): Observable<LifecycleEvent> =>
     new Observable((subscriber) => {
-      if (closed) {
+      if (isClosed) {
         subscriber.complete();
         return;
       }
@@ -110,7 +117,11 @@ export function createLifecycleBus(options: LifecycleBusOptions = {}): Lifecycle
   const contained = <T>(name: string, consumer: Consumer, source$: Observable<T>): Observable<T> =>
     new ContainedObservable(source$, (error) => {
       consumer.threw();
-      onThrow?.(name, error);
+      try {
+        onThrow?.(name, error);
+      } catch {
+        // It has been counted; who reports on a subscriber can't be allowed to stop the publisher either.
+      }
     });
 
   const defaults = (ledger: Consumer) => ({ ...byInstance, capacity, ledger });
@@ -137,8 +148,8 @@ export function createLifecycleBus(options: LifecycleBusOptions = {}): Lifecycle
     },
     stats: consumers.stats,
     close: () => {
-      if (closed) return;
-      closed = true;
+      if (isClosed) return;
+      isClosed = true;
       if (!publishing) completeAll();
     },
   };
