@@ -1,4 +1,4 @@
-import { asapScheduler, Observable, type OperatorFunction, type Subscription } from 'rxjs';
+import { asapScheduler, first, Observable, type OperatorFunction, type Subscription } from 'rxjs';
 import type { Cursor, LifecycleEvent } from '../lifecycle/event.js';
 import type { Instance } from '../lifecycle/instance.js';
 import type { QueueSettings } from './buffering.js';
@@ -24,7 +24,9 @@ export interface TableView extends Cursor {
  * it. Changes are emitted in a turn of their own, never within the publisher's call; when more than `capacity` wait for
  * it, or when the sequence of the events has a hole, what waits is forgotten and the table is read again.
  *
- * Errors: those of the events and of the read.
+ * A read has to show at least what the events told before it was begun; its first value counts.
+ *
+ * Errors: those of the events, of the read, and of `onLag`; `EmptyError` for a read without a value.
  */
 export function snapshotThen(
   read: () => Observable<TableView>,
@@ -46,7 +48,7 @@ export function snapshotThen(
 
       const readTable = (): void => {
         reading = true;
-        connect(read(), subscriber, {
+        connect(read().pipe(first()), subscriber, {
           next: ({ instances, epoch, sequence }) => {
             cursor = { epoch, sequence };
             subscriber.next({ kind: 'snapshot', instances });
