@@ -97,6 +97,9 @@ export type {
 } from './drivers/driver.js';
 export type { Kept, Store } from './store/store.js';
 
+// Metrics.
+export { createMetrics, type MetricsOptions } from './metrics/createMetrics.js';
+
 // Configuration.
 export { type Config, type ConfigErrors, decodeConfig, describeConfigErrors } from './config/config.js';
 export type { Environment } from './config/environment.js';

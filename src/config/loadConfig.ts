@@ -27,15 +27,14 @@ import { decodeSettings, type Settings } from './settings.js';
  *
  * @example
  * ```ts
- * import { getOrElse } from 'fp-ts/lib/Either.js';
+ * import { isLeft } from 'fp-ts/lib/Either.js';
  * import { describeConfigErrors, loadConfig } from 'rx-instances';
  *
- * const load = loadConfig(undefined, { INSTANCES__LIFECYCLE_EVENT_BUFFER_SIZE: '1024' });
- * const config = getOrElse((errors) => {
- *   throw new Error(describeConfigErrors(errors));
- * })(await load());
- * config.instances.lifecycleEventBufferSize; // => 1024
- * config.metrics.port; // => 9464
+ * const loaded = await loadConfig(undefined, { INSTANCES__LIFECYCLE_EVENT_BUFFER_SIZE: '1024' })();
+ * if (isLeft(loaded)) throw new Error(describeConfigErrors(loaded.left));
+ * const { instances, metrics } = loaded.right;
+ * instances.lifecycleEventBufferSize; // => 1024
+ * metrics.port; // => 9464
  * ```
  *
  * @see hypeman `cmd/api/config/config.go`

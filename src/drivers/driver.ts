@@ -87,7 +87,9 @@ export interface Machine {
 
 /** Halts a machine and lets it go on where it was. Both may be repeated without effect. */
 export interface Freezing {
+  /** Halts it: nothing of it runs when this completes. */
   freeze(): Observable<never>;
+  /** Lets it go on. */
   thaw(): Observable<never>;
 }
 

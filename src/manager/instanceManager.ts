@@ -12,7 +12,6 @@ import {
   filter,
   finalize,
   from,
-  ignoreElements,
   lastValueFrom,
   map,
   merge,
@@ -20,10 +19,8 @@ import {
   type Observable,
   of,
   Subject,
-  take,
   takeUntil,
   tap,
-  throwError,
 } from 'rxjs';
 import type { Driver } from '../drivers/driver.js';
 import { InvalidState, ManagerClosed } from '../lifecycle/errors.js';

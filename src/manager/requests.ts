@@ -110,7 +110,6 @@ const name = text('a name (1 to 63 lower-case letters, digits and inner hyphens)
 
 const image = text(
   'an image (1 to 4096 characters, no control characters)',
-  // eslint-disable-next-line no-control-regex -- control characters are what it is about
   (value) => value.length >= 1 && value.length <= 4096 && !/[\u0000-\u001f\u007f]/.test(value),
 );
 

@@ -108,9 +108,9 @@ describe('of hostile objects', () => {
   });
 
   test('a known key may bear the name of something that every object inherits', () => {
-    const odd = closed('odd', {}, { constructor: t.string, toString: t.string } as t.Props);
+    const odd = closed('odd', {}, { constructor: t.string, toString: t.string });
     expect(decode(odd, {})).toEqual(E.right({}));
-    const strict = closed('strict', { valueOf: t.string } as t.Props, {});
+    const strict = closed('strict', { valueOf: t.string }, {});
     expect(faults(strict, {})).toEqual([{ path: 'valueOf', found: 'nothing', expected: 'string' }]);
   });
 

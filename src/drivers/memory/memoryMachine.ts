@@ -38,7 +38,7 @@ export function createMemoryMachine(options: MemoryMachineOptions): {
   readonly strings: MemoryMachine;
 } {
   const { handle, spec, stopMs, attempt, write, onExit } = options;
-  const signals$ = new ReplaySubject<Signal>();
+  const signals$ = new ReplaySubject<Signal>(Infinity);
   const exit$ = new ReplaySubject<Exit>(1);
   const awaited = spec.readiness?.kind === 'log' ? new RegExp(spec.readiness.pattern, 'u') : undefined;
   let isReady = false;

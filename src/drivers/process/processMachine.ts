@@ -45,7 +45,7 @@ const rotateMs = 1_000;
 export function createProcessMachine(options: ProcessMachineOptions): Machine {
   const { handle, spec, log, logLimits, pollMs, leaderEnded$ } = options;
   const group = createProcessGroup(handle.pid);
-  const signals$ = new ReplaySubject<Signal>();
+  const signals$ = new ReplaySubject<Signal>(Infinity);
   const exit$ = new ReplaySubject<Exit>(1);
   let ready = false;
   let leaderEnded = false;
