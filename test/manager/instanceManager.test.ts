@@ -14,6 +14,7 @@ import {
   type Instance,
   type InstanceManager,
   type LifecycleEvent,
+  type Machine,
   type ManagerOptions,
   type Measurement,
   type MemoryDriver,
@@ -25,6 +26,14 @@ import { createMemoryStore } from '../../src/store/memoryStore.js';
 const readiness = { kind: 'tcp', port: 80 } as const;
 
 const value = <T>(source$: Observable<T>): Promise<T> => firstValueFrom(source$);
+
+const withoutFreezing = ({ handle, signals$, inspect, stop, kill }: Machine): Machine => ({
+  handle,
+  signals$,
+  inspect,
+  stop,
+  kill,
+});
 
 const lines = (source$: Observable<string>): Promise<string[]> => lastValueFrom(source$.pipe(toArray()));
 
@@ -271,7 +280,7 @@ describe('the other verbs', () => {
     const memory = createMemoryDriver();
     const rigid: Driver = {
       ...memory,
-      launch: (plan) => memory.launch(plan).pipe(map(({ freezing, ...machine }) => machine)),
+      launch: (plan) => memory.launch(plan).pipe(map(withoutFreezing)),
     };
     await open({}, { drivers: [rigid] });
     const { id } = await create();
@@ -292,13 +301,14 @@ describe('the other verbs', () => {
 
 describe('delete', () => {
   it.each([
-    ['Running', (): unknown => undefined],
+    ['Running', (): Promise<unknown> => Promise.resolve()],
     ['Stopped', (id: string) => value(manager.stop(id))],
     ['Standby', (id: string) => value(manager.standby(id))],
     [
       'Unknown',
       (id: string) => {
         driver.machine(id).lose('gone');
+        return Promise.resolve();
       },
     ],
     [

@@ -35,7 +35,7 @@ const readiness = { kind: 'tcp', port: 80 } as const;
 const runningState = ({ ready }: Expected): State => (ready ? 'Running' : 'Initializing');
 
 /** The tag of the error, or what came. */
-const outcome = (work$: Observable<Instance>): Promise<State | string> =>
+const outcome = (work$: Observable<Instance>): Promise<string> =>
   firstValueFrom(work$).then(
     ({ state }) => state,
     (error: unknown) => (error as { readonly _tag: string })._tag,
@@ -94,11 +94,6 @@ const byItself = (
     happen(real, id);
     await firstValueFrom(real.manager.refresh(id));
   });
-
-const start = (expected: Expected, isReady: boolean): void => {
-  Object.assign(expected, { ready: isReady, halted: false });
-  expected.state = runningState(expected);
-};
 
 const commands = names.flatMap((name) => [
   fc.boolean().map((isReady) => create(name, isReady)),
