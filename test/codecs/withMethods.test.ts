@@ -16,9 +16,9 @@ class Derived extends Base {
   }
 }
 
-test.each([{ load: () => 1, close: () => 2, more: 3 }, new Derived()])(
+test.each<object>([{ load: () => 1, close: () => 2, more: 3 }, new Derived()])(
   'takes an object that has the methods, its own or inherited, and does not copy it: %p',
-  (value) => {
+  (value: unknown) => {
     const decoded = decode(store, value);
     expect(E.isRight(decoded) && decoded.right).toBe(value);
     expect(store.is(value)).toBe(true);
