@@ -60,7 +60,8 @@ export default defineConfig(
     files: ['src/**'],
     rules: {
       'no-restricted-exports': ['error', { restrictDefaultExports: { direct: true, named: true } }],
-      // A value from outside is thrown on as it came.
+      // What was thrown from outside is thrown on as it came.
+      '@typescript-eslint/prefer-promise-reject-errors': 'off',
       'rxjs-x/throw-error': ['error', { allowThrowingAny: false, allowThrowingUnknown: true }],
     },
   },

@@ -81,7 +81,9 @@ export const defaultCapacity = 256;
  * ```
  */
 export const byInstance = {
+  /** Its instance. */
   keyOf: (event: LifecycleEvent): string => event.instanceId,
+  /** Whether it is the last of its instance. */
   endsKey: (event: LifecycleEvent): boolean => event.action === 'delete',
 } as const;
 

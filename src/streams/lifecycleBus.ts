@@ -30,18 +30,23 @@ export interface EventsOptions {
 export interface LifecycleBus {
   /** Tells every subscriber, in order. Called by a subscriber meanwhile, it waits until the event at hand is told to all. */
   publish(event: LifecycleEvent): void;
+  /** Emits every event from subscribe on, within the call that publishes it. */
   events(consumer: string, options?: EventsOptions): Observable<LifecycleEvent>;
+  /** Does work for every event: {@link boundedMergeMap} over the events. */
   consume<R>(
     consumer: string,
     project: (event: LifecycleEvent, index: number) => ObservableInput<R>,
     buffering?: WorkBuffering<LifecycleEvent>,
   ): Observable<R>;
+  /** Reads the events with `for await`: {@link boundedIterable} over the events. */
   iterate(consumer: string, buffering?: Buffering<LifecycleEvent>): AsyncIterable<LifecycleEvent>;
+  /** Emits the table that `read` tells, then its changes; after a lag the table again. */
   watch(
     consumer: string,
     read: () => Observable<TableView>,
     buffering?: WatchBuffering,
   ): Observable<InstanceChange>;
+  /** Tells of every consumer what its subscribers are doing. */
   stats(): Readonly<Record<string, ConsumerStats>>;
   /** Completes every stream, after the events that are being told. Who subscribes later gets the end at once. */
   close(): void;
