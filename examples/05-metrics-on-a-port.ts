@@ -4,6 +4,8 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { Registry } from 'prom-client';
 import {
+  type Config,
+  type ConfigErrors,
   createMemoryDriver,
   createMetrics,
   describeConfigErrors,
