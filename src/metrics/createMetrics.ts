@@ -1,4 +1,4 @@
-import { Registry } from 'prom-client';
+import { type OpenMetricsContentType, Registry } from 'prom-client';
 import { noop, Subscription } from 'rxjs';
 import { closed } from '../codecs/closed.js';
 import { decodeOrThrow } from '../codecs/decode.js';
@@ -15,7 +15,7 @@ import type { Named } from './named.js';
 /** Where metrics go, and how they are called. */
 export interface MetricsOptions {
   /** The registry that the metrics join; there is no default one. */
-  readonly registry: Registry;
+  readonly registry: Registry | Registry<OpenMetricsContentType>;
   /** What every name begins with, such as `hypeman_`. @defaultValue none */
   readonly prefix?: string;
 }
@@ -73,7 +73,7 @@ export function createMetrics(
 }
 
 /** Adds all of one registry's metrics to another, or none; what is returned takes them out again. */
-function join(own: Registry, registry: Registry): () => void {
+function join(own: Registry, registry: MetricsOptions['registry']): () => void {
   // By name from the start: a registry of the OpenMetrics format renames its counters when it is scraped.
   const metrics = own.getMetricsAsArray().flatMap(({ name }) => {
     const metric = own.getSingleMetric(name);
