@@ -149,7 +149,13 @@ describe('what is no file', () => {
       "The argument 'path' must be a string, Uint8Array, or URL without null bytes. Received FILE",
       () => undefined,
     ],
-    ['config.yaml/below', 'ENOTDIR: not a directory', () => { writeFileSync(path, ''); }],
+    [
+      'config.yaml/below',
+      'ENOTDIR: not a directory',
+      () => {
+        writeFileSync(path, '');
+      },
+    ],
     ['x'.repeat(256), 'ENAMETOOLONG: name too long', () => undefined],
     ['directory', 'a directory', mkdirSync],
     [
