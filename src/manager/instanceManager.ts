@@ -34,7 +34,9 @@ import type { CloseOptions, InstanceManager, Measurement } from './commands.js';
 import { createInstanceTable } from './instanceTable.js';
 import { noLogger } from './logger.js';
 import { createMachines } from './machines.js';
+import { createObservations } from './observations.js';
 import { driversOf, type ManagerOptions } from './options.js';
+import { createRecords } from './records.js';
 import * as requests from './requests.js';
 import { stopwatch } from './stopwatch.js';
 import { createVerbs } from './verbs.js';
@@ -88,7 +90,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
   const machines = createMachines((instanceId, held, signal) => {
     queue
       .run(instanceId, () =>
-        machines.of(instanceId) === held ? verbs.hear(table.get(instanceId), signal) : EMPTY,
+        machines.of(instanceId) === held ? observations.hear(table.get(instanceId), signal) : EMPTY,
       )
       .subscribe({
         error: (error: unknown) => {
@@ -111,7 +113,9 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
       );
     });
 
-  const verbs = createVerbs({ driverOf, homeOf, machines, commit, now, logger });
+  const records = createRecords(commit, machines, now);
+  const observations = createObservations(machines, records);
+  const verbs = createVerbs({ driverOf, homeOf, machines, commit, records, now, logger });
 
   const closing$ = new Subject<void>();
   let open = true;
@@ -188,7 +192,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
   const poll = (instanceId: string): Observable<Instance> =>
     queue.run(instanceId, () => {
       const known = table.get(instanceId);
-      return verbs.refresh(known).pipe(
+      return observations.refresh(known).pipe(
         tap((instance) => {
           if (instance === known) return;
           measure({ kind: 'found_by_poll', instanceId });
@@ -283,7 +287,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
             .pipe(mergeMap((copied) => verbs.fork(copied, id, decoded))),
         );
       }),
-    refresh: (idOrName) => onInstance('refresh', idOrName, verbs.refresh),
+    refresh: (idOrName) => onInstance('refresh', idOrName, observations.refresh),
     logs: (idOrName, options = {}) =>
       whileOpen(() => {
         const { id, spec } = table.find(idOrName);

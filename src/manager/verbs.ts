@@ -9,30 +9,27 @@ import {
   type Observable,
   of,
   take,
-  tap,
   throwError,
   throwIfEmpty,
-  timeout,
 } from 'rxjs';
-import type { Driver, LaunchPlan, Machine, MachineStatus, Signal } from '../drivers/driver.js';
+import type { Driver, Freezing, LaunchPlan, Machine } from '../drivers/driver.js';
 import { DriverFailed, InvalidState, LaunchFailed, NotSupported } from '../lifecycle/errors.js';
-import type { Change } from '../lifecycle/event.js';
 import type { Exit, Instance, InstanceSpec } from '../lifecycle/instance.js';
 import { messageOf } from '../lifecycle/messageOf.js';
-import { type State, transition } from '../lifecycle/state.js';
+import { transition } from '../lifecycle/state.js';
 import type { ForkRequest } from './commands.js';
 import type { Logger } from './logger.js';
 import type { Held, Machines } from './machines.js';
+import { type Commit, type Records, runningState } from './records.js';
 import type { Creation } from './requests.js';
-import { type Revision, revise } from './revise.js';
 
 /** What the verbs work with. */
 export interface Workshop {
   driverOf(spec: InstanceSpec): Driver;
   homeOf(instanceId: string): string;
   readonly machines: Machines;
-  /** Keeps a change and publishes it; emits the instance as it is then. An error means that nothing changed. */
-  commit(change: Change): Observable<Instance>;
+  readonly commit: Commit;
+  readonly records: Records;
   now(): number;
   readonly logger: Logger;
 }
@@ -54,9 +51,6 @@ export interface Verbs {
   copy(source: Instance, id: string, request: ForkRequest): Observable<Instance>;
   /** Makes an instance of a copied home. Holds the queue of the fork. */
   fork(source: Instance, id: string, request: ForkRequest): Observable<Instance>;
-  refresh(instance: Instance): Observable<Instance>;
-  /** Takes in what a held machine said by itself. */
-  hear(instance: Instance, signal: Signal): Observable<Instance>;
   /** Ends the machine of an instance in any state. */
   end(instance: Instance): Observable<Instance>;
 }
@@ -64,23 +58,8 @@ export interface Verbs {
 /** hypeman's. */
 const defaultGraceMs = 5_000;
 
-/** How long a driver may take to look at a machine. */
-const inspectMs = 5_000;
-
 /** Creates the {@link Verbs}. */
-export function createVerbs({ driverOf, homeOf, machines, commit, now, logger }: Workshop): Verbs {
-  const commitRevision = (
-    action: Exclude<Change['action'], 'create' | 'fork' | 'delete'>,
-    instance: Instance,
-    changes: Revision,
-  ): Observable<Instance> =>
-    commit({
-      action,
-      instanceId: instance.id,
-      instance: revise(instance, changes),
-      previousState: instance.state,
-    });
-
+export function createVerbs({ driverOf, homeOf, machines, commit, records, now, logger }: Workshop): Verbs {
   const planOf = (instanceId: string, name: string, spec: InstanceSpec): LaunchPlan => ({
     instanceId,
     name,
@@ -127,19 +106,15 @@ export function createVerbs({ driverOf, homeOf, machines, commit, now, logger }:
 
   const machineOf = ({ id }: Instance): Machine | undefined => machines.of(id)?.machine;
 
-  const freezingOf = (instance: Instance, verb: string) => {
-    const freezing = machineOf(instance)?.freezing;
-    if (freezing === undefined) throw new NotSupported(instance.spec.driver, verb);
-    return freezing;
+  const freezableOf = (
+    instance: Instance,
+    verb: string,
+  ): { readonly held: Held; readonly freezing: Freezing } => {
+    const held = machines.of(instance.id);
+    const freezing = held?.machine.freezing;
+    if (held === undefined || freezing === undefined) throw new NotSupported(instance.spec.driver, verb);
+    return { held, freezing };
   };
-
-  const stopped = (exit: Exit | undefined): Revision => ({
-    state: 'Stopped',
-    exit,
-    stoppedAt: now(),
-    handle: undefined,
-    stateError: undefined,
-  });
 
   const started = (held: Held): Pick<Instance, 'state' | 'startedAt' | 'handle'> => ({
     state: runningState(held),
@@ -147,20 +122,12 @@ export function createVerbs({ driverOf, homeOf, machines, commit, now, logger }:
     handle: held.machine.handle,
   });
 
-  const release = (instance: Instance): void => {
-    machines.release(instance.id);
-  };
-
-  /** Commits what a machine that has ended leaves, then lets go of it. */
-  const commitEnd = (action: 'stop' | 'exit', instance: Instance, exit: Exit): Observable<Instance> =>
-    commitRevision(action, instance, stopped(exit)).pipe(tap(release));
-
   const start = (instance: Instance, spec: InstanceSpec): Observable<Instance> =>
     orUndo(
       launch(planOf(instance.id, instance.name, spec)).pipe(
         catchError(launchFailed),
         mergeMap((held) =>
-          commitRevision('start', instance, {
+          records.revised('start', instance, {
             ...started(held),
             spec,
             exit: undefined,
@@ -174,7 +141,7 @@ export function createVerbs({ driverOf, homeOf, machines, commit, now, logger }:
   const stop = (instance: Instance): Observable<Instance> =>
     ended(instance, 'stop', (machine) =>
       machine.stop({ graceMs: instance.spec.stopGraceMs ?? defaultGraceMs }),
-    ).pipe(mergeMap((exit) => commitEnd('stop', instance, exit)));
+    ).pipe(mergeMap((exit) => records.ended('stop', instance, exit)));
 
   /** Ends the machine in the given way; without one there is nobody who could tell how it ended. */
   const ended = (
@@ -193,11 +160,11 @@ export function createVerbs({ driverOf, homeOf, machines, commit, now, logger }:
 
   const standby = (instance: Instance, verb = 'standby'): Observable<Instance> =>
     defer(() => {
-      const freezing = freezingOf(instance, verb);
+      const { freezing } = freezableOf(instance, verb);
       return orUndo(
         concat(
           freezing.freeze().pipe(catchError(driverFailed(instance, verb))),
-          commitRevision('standby', instance, { state: 'Standby' }),
+          records.revised('standby', instance, { state: 'Standby' }),
         ),
         freezing.thaw(),
       );
@@ -205,43 +172,12 @@ export function createVerbs({ driverOf, homeOf, machines, commit, now, logger }:
 
   const restore = (instance: Instance): Observable<Instance> =>
     defer(() => {
-      const freezing = freezingOf(instance, 'restore');
+      const { held, freezing } = freezableOf(instance, 'restore');
       return concat(
         freezing.thaw().pipe(catchError(driverFailed(instance, 'restore'))),
-        defer(() => commitRevision('restore', instance, { state: runningState(machines.of(instance.id)) })),
+        defer(() => records.revised('restore', instance, { state: runningState(held) })),
       );
     });
-
-  const refresh = (instance: Instance): Observable<Instance> => {
-    const held = machines.of(instance.id);
-    if (held === undefined) return of(instance);
-    return defer(() => held.machine.inspect()).pipe(
-      timeout({ first: inspectMs, with: () => throwError(() => new Error('the driver did not answer')) }),
-      take(1),
-      throwIfEmpty(() => new Error('the driver did not tell the state')),
-      map(
-        (status): (() => Observable<Instance>) =>
-          () =>
-            find(instance, held, status),
-      ),
-      catchError((error: unknown) => of(() => lose(instance, messageOf(error)))),
-      mergeMap((settle) => settle()),
-    );
-  };
-
-  const find = (instance: Instance, held: Held, status: MachineStatus): Observable<Instance> => {
-    if (status.kind === 'ended') return commitEnd('exit', instance, status.exit);
-    if (status.kind === 'running' && status.ready) held.ready = true;
-    const state = status.kind === 'running' ? runningState(held) : haltedState(instance);
-    if (state === instance.state) return of(instance);
-    const action = instance.state === 'Initializing' && state === 'Running' ? 'ready' : 'update';
-    return commitRevision(action, instance, { state, stateError: undefined });
-  };
-
-  const lose = (instance: Instance, stateError: string): Observable<Instance> =>
-    transition('lost', instance.state).kind === 'move'
-      ? commitRevision('lost', instance, { state: 'Unknown', stateError })
-      : of(instance);
 
   const born = (id: string, name: string, spec: InstanceSpec): Instance => ({
     id,
@@ -284,7 +220,7 @@ export function createVerbs({ driverOf, homeOf, machines, commit, now, logger }:
         ? start(instance, instance.spec)
         : stop(instance).pipe(mergeMap((stopped) => start(stopped, stopped.spec))),
 
-    update: (instance, spec) => commitRevision('update', instance, { spec }),
+    update: (instance, spec) => records.revised('update', instance, { spec }),
 
     delete: (instance) =>
       concat(
@@ -294,7 +230,7 @@ export function createVerbs({ driverOf, homeOf, machines, commit, now, logger }:
           ignoreElements(),
         ),
         defer(() => {
-          release(instance);
+          machines.release(instance.id);
           return of(instance);
         }),
       ),
@@ -331,7 +267,9 @@ export function createVerbs({ driverOf, homeOf, machines, commit, now, logger }:
           mergeMap((held) => {
             if (targetState !== 'Standby') return commitFork(started(held));
             return concat(
-              freezingOf(copied, 'standby').freeze(),
+              freezableOf(copied, 'fork')
+                .freezing.freeze()
+                .pipe(catchError(driverFailed(copied, 'fork'))),
               defer(() => commitFork({ ...started(held), state: 'Standby' })),
             );
           }),
@@ -341,38 +279,18 @@ export function createVerbs({ driverOf, homeOf, machines, commit, now, logger }:
       );
     },
 
-    refresh,
-
-    hear: (instance, signal) => {
-      switch (signal.kind) {
-        case 'ready':
-          return transition('ready', instance.state).kind === 'move'
-            ? commitRevision('ready', instance, { state: 'Running' })
-            : of(instance);
-        case 'exit':
-          return commitEnd('exit', instance, signal.exit);
-        case 'lost':
-          return lose(instance, signal.reason);
-      }
-    },
-
     end: (instance) => {
       const canStop = transition('stop', instance.state).kind === 'move';
       if (canStop) return stop(instance);
       if (machineOf(instance) === undefined) return of(instance);
       return ended(instance, 'stop', (machine) => machine.kill()).pipe(
-        mergeMap((exit) => commitEnd('exit', instance, exit)),
+        mergeMap((exit) => records.ended('exit', instance, exit)),
       );
     },
   };
 }
 
 const unknownExit: Exit = { code: null, signal: null };
-
-const runningState = (held: Held | undefined): State => (held?.ready === true ? 'Running' : 'Initializing');
-
-/** An instance on standby that stands still is as it should be; any other was halted by somebody else. */
-const haltedState = ({ state }: Instance): State => (state === 'Standby' ? 'Standby' : 'Paused');
 
 const still = ({ state }: Instance): boolean => state === 'Stopped' || state === 'Standby';
 

@@ -1,0 +1,51 @@
+import { type Observable, tap } from 'rxjs';
+import type { Change } from '../lifecycle/event.js';
+import type { Exit, Instance } from '../lifecycle/instance.js';
+import type { State } from '../lifecycle/state.js';
+import type { Held, Machines } from './machines.js';
+import { type Revision, revise } from './revise.js';
+
+/** Keeps a change and publishes it; emits the instance as it is then. An error means that nothing changed. */
+export type Commit = (change: Change) => Observable<Instance>;
+
+/** Writes down what became of an instance. */
+export interface Records {
+  /** Keeps the next revision of an instance and publishes it. */
+  revised(
+    action: Exclude<Change['action'], 'create' | 'fork' | 'delete'>,
+    instance: Instance,
+    changes: Revision,
+  ): Observable<Instance>;
+  /** Keeps how the machine of an instance ended, then lets go of it. */
+  ended(action: 'stop' | 'exit', instance: Instance, exit: Exit): Observable<Instance>;
+}
+
+/** Creates the {@link Records}. */
+export function createRecords(commit: Commit, machines: Machines, now: () => number): Records {
+  const revised: Records['revised'] = (action, instance, changes) =>
+    commit({
+      action,
+      instanceId: instance.id,
+      instance: revise(instance, changes),
+      previousState: instance.state,
+    });
+
+  return {
+    revised,
+    ended: (action, instance, exit) =>
+      revised(action, instance, {
+        state: 'Stopped',
+        exit,
+        stoppedAt: now(),
+        handle: undefined,
+        stateError: undefined,
+      }).pipe(
+        tap(() => {
+          machines.release(instance.id);
+        }),
+      ),
+  };
+}
+
+/** The state of an instance whose machine runs. */
+export const runningState = ({ ready }: Held): State => (ready ? 'Running' : 'Initializing');
