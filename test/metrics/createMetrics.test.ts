@@ -136,6 +136,7 @@ describe('options', () => {
     ['prefix', "'1a'", prefix, { registry, prefix: '1a' }],
     ['prefix', "'a-b'", prefix, { registry, prefix: 'a-b' }],
     ['prefix', "'a:'", prefix, { registry, prefix: 'a:' }],
+    ['prefix', "':a'", prefix, { registry, prefix: ':a' }],
     ['prefix', "'a\\n'", prefix, { registry, prefix: 'a\n' }],
     ['prefix', "'ä'", prefix, { registry, prefix: 'ä' }],
     ['prefix', `'${'a'.repeat(65)}'`, prefix, { registry, prefix: 'a'.repeat(65) }],
