@@ -2,6 +2,8 @@ import rxjs from 'eslint-plugin-rxjs-x';
 import { defineConfig } from 'eslint/config';
 import tseslint from 'typescript-eslint';
 
+const noSleep = 'time is virtual in tests, and whatever is waited for is an event';
+const throughRxjs = 'time goes through a scheduler of RxJS, so that tests can hold it';
 const fromLib = 'import its file, as in fp-ts/lib/Either.js: folders are not found from native ES modules';
 
 export default defineConfig(
@@ -39,6 +41,7 @@ export default defineConfig(
           patterns: [
             { regex: '^fp-ts$', message: 'the root of fp-ts takes 100 ms to load' },
             { regex: '^(fp-ts|io-ts)/(?!lib/.+\\.js$)', message: fromLib },
+            { regex: '^(node:)?timers', importNames: ['setTimeout', 'setInterval'], message: noSleep },
             { regex: '^rxjs/internal', message: 'rxjs may change it in any release' },
           ],
         },
@@ -47,11 +50,28 @@ export default defineConfig(
   },
   {
     files: ['test/**'],
+    ignores: ['test/house/fixtures/**'],
     rules: {
+      'no-restricted-globals': ['error', { name: 'setTimeout', message: noSleep }],
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector:
+            'MemberExpression[object.name=/^(it|test|describe)$/][property.name=/^(skip|only|todo)$/]',
+          message: 'a test is run, or it is not there',
+        },
+        {
+          selector: 'MemberExpression[object.name=jest][property.name=/mock/i]',
+          message: 'a seam is an option, never a module',
+        },
+      ],
       // Rows of a table may wait for nothing.
       '@typescript-eslint/await-thenable': 'off',
       '@typescript-eslint/no-confusing-void-expression': 'off',
       '@typescript-eslint/class-literal-property-style': 'off',
+      // A misbehaving source, and an error that is no Error, are there to be tried.
+      'rxjs-x/no-redundant-notify': 'off',
+      'rxjs-x/throw-error': 'off',
       // The names say what is meant, though one type takes in the other.
       '@typescript-eslint/no-redundant-type-constituents': 'off',
     },
@@ -59,6 +79,11 @@ export default defineConfig(
   {
     files: ['src/**'],
     rules: {
+      'no-console': 'error',
+      'no-restricted-globals': [
+        'error',
+        ...['setTimeout', 'setInterval', 'setImmediate'].map((name) => ({ name, message: throughRxjs })),
+      ],
       'no-restricted-exports': ['error', { restrictDefaultExports: { direct: true, named: true } }],
       // What was thrown from outside is thrown on as it came.
       '@typescript-eslint/prefer-promise-reject-errors': 'off',

@@ -22,7 +22,7 @@ function run(script) {
       if (error === null) passed += 1;
       else failed.push(script);
       console.log(`${error === null ? 'ok    ' : 'FAILED'} ${name} ${seconds.padStart(6)} s`);
-      if (error !== null) console.log(`\n$ ${scripts[script]}\n${stdout}${stderr}`);
+      if (error !== null) console.log(`\n$ ${scripts[script]}\n${stdout}${stderr}`.replace(/^/gm, '  '));
       done();
     });
     child.stdin?.end();

@@ -26,7 +26,7 @@ function namesOf(door: string): string {
 // A name that comes or goes is a promise to users: `npx jest publicNames -u` writes it down.
 describe('the public names', () => {
   it('are those of these doors', () => {
-    expect(doors).toStrictEqual(['.']);
+    expect(doors).toStrictEqual(['.', './testing']);
   });
 
   it('of rx-instances are these', () => {
@@ -126,5 +126,9 @@ describe('the public names', () => {
        WatchBuffering
        WorkBuffering"
     `);
+  });
+
+  it('of rx-instances/testing are these', () => {
+    expect(namesOf('./testing')).toMatchInlineSnapshot();
   });
 });
