@@ -3,6 +3,7 @@ import {
   firstValueFrom,
   lastValueFrom,
   map,
+  mergeMap,
   type Observable,
   Subject,
   throwError,
@@ -20,8 +21,10 @@ import {
   type MemoryDriver,
   openManager,
   type WaitOptions,
+  type WatchBuffering,
 } from 'rx-instances';
 import { createMemoryStore } from '../../src/store/memoryStore.js';
+import { thrownBy } from '../support/thrownBy.js';
 
 const readiness = { kind: 'tcp', port: 80 } as const;
 
@@ -639,6 +642,64 @@ describe('waitForState', () => {
       _tag: 'InvalidRequest',
       faults: [{ path }],
     });
+  });
+});
+
+describe('subscribers', () => {
+  it.each([0, -1, Number.NaN, 1.5, Infinity, '3'])('may not ask for a capacity of %p', (capacity) => {
+    const buffering = { capacity } as WatchBuffering;
+    const fault = { _tag: 'InvalidRequest', faults: [{ path: 'capacity' }] };
+    expect(thrownBy(() => manager.consume('app', () => EMPTY, buffering))).toMatchObject(fault);
+    expect(thrownBy(() => manager.iterate('app', buffering))).toMatchObject(fault);
+    expect(thrownBy(() => manager.watch('app', buffering))).toMatchObject(fault);
+  });
+
+  it.each(['', 'App', '7up', 'a-b', 'a'.repeat(65), '__proto__', 7, undefined])(
+    'may not be called %p',
+    (name) => {
+      expect(thrownBy(() => manager.events(name as string))).toMatchObject({ _tag: 'InvalidRequest' });
+    },
+  );
+
+  it('have 64 names at most, those of the manager included', () => {
+    const known = Object.keys(manager.stats()).length;
+    for (let n = known; n < 64; n += 1) void manager.events(`app_${String(n)}`);
+
+    expect(thrownBy(() => manager.events('one_more'))).toMatchObject({
+      _tag: 'TooManyConsumers',
+      consumer: 'one_more',
+      limit: 64,
+    });
+    expect(thrownBy(() => manager.events('app_20'))).toBeUndefined();
+  });
+
+  it('that throw are unsubscribed, counted and logged, and hurt neither the verb nor each other', async () => {
+    const logged: unknown[] = [];
+    await open({}, { logger: { debug: () => undefined, warn: (fields) => logged.push(fields) } });
+    const err = new Error('careless');
+    manager.events('careless').subscribe(() => {
+      throw err;
+    });
+    await create();
+    await value(manager.stop('web'));
+
+    expect(told()).toEqual(['create Running', 'stop Running Stopped']);
+    expect(manager.stats()['careless']).toMatchObject({ thrown: 1, subscribers: 0 });
+    expect(logged).toEqual([{ consumer: 'careless', err }]);
+  });
+
+  it('may call a verb from within an event, and all see the same order', async () => {
+    const order: string[] = [];
+    manager
+      .events('first')
+      .pipe(mergeMap(({ action, instanceId }) => (action === 'create' ? manager.stop(instanceId) : EMPTY)))
+      .subscribe();
+    manager.events('second').subscribe(({ action }) => order.push(action));
+    await create();
+    await value(manager.refresh('web'));
+
+    expect(order).toEqual(['create', 'stop']);
+    expect(told()).toEqual(['create Running', 'stop Running Stopped']);
   });
 });
 

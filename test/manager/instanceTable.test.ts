@@ -1,0 +1,86 @@
+import type { Instance, LifecycleEvent } from 'rx-instances';
+import { createInstanceTable } from '../../src/manager/instanceTable.js';
+import { thrownBy } from '../support/thrownBy.js';
+
+const instanceOf = (id: string, name: string): Instance => ({
+  id,
+  name,
+  spec: { driver: 'memory', image: 'any', env: {}, tags: {} },
+  state: 'Running',
+  revision: 1,
+  createdAt: 0,
+});
+
+const created = (sequence: number, instance: Instance): LifecycleEvent => ({
+  epoch: 'e',
+  sequence,
+  time: 0,
+  action: 'create',
+  instanceId: instance.id,
+  instance,
+});
+
+const deleted = (sequence: number, { id }: Instance): LifecycleEvent => ({
+  epoch: 'e',
+  sequence,
+  time: 0,
+  action: 'delete',
+  instanceId: id,
+  previousState: 'Running',
+});
+
+const one = instanceOf('aa1', 'one');
+const two = instanceOf('aa2', 'two');
+const start = { epoch: 'e', sequence: 0 };
+
+it('holds what the events made, and the cursor of the last', () => {
+  const table = createInstanceTable([one], start);
+  table.apply(created(1, two));
+  table.apply(deleted(2, one));
+
+  expect(table.view()).toEqual({ epoch: 'e', sequence: 2, instances: [two] });
+  expect(thrownBy(() => table.get('aa1'))).toMatchObject({ _tag: 'InstanceNotFound' });
+});
+
+it('prefers an exact id to a name, and a name to the beginning of an id', () => {
+  const named = instanceOf('bb', 'aa1');
+  const alsoNamed = instanceOf('cc', 'aa');
+  const table = createInstanceTable([one, two, named, alsoNamed], start);
+
+  expect(table.find('aa1')).toBe(one);
+  expect(table.find('aa')).toBe(alsoNamed);
+  expect(table.find('b')).toBe(named);
+});
+
+it('tells a beginning that several ids share apart from one that none has', () => {
+  const table = createInstanceTable([one, two], start);
+
+  expect(thrownBy(() => table.find('a'))).toMatchObject({
+    _tag: 'AmbiguousName',
+    idOrName: 'a',
+    matches: ['aa1', 'aa2'],
+  });
+  expect(thrownBy(() => table.find(''))).toMatchObject({ _tag: 'InstanceNotFound' });
+});
+
+it('keeps a name for one instance in the making, until it is given back', () => {
+  const table = createInstanceTable([one], start);
+  table.reserve('new');
+
+  for (const name of ['new', 'one']) {
+    expect(
+      thrownBy(() => {
+        table.reserve(name);
+      }),
+    ).toMatchObject({ _tag: 'NameTaken', taken: name });
+  }
+  table.release('new');
+  table.reserve('new');
+});
+
+it('finds nothing under the names of what every object has', () => {
+  const table = createInstanceTable([one], start);
+  for (const name of ['__proto__', 'constructor', 'toString']) {
+    expect(thrownBy(() => table.find(name))).toMatchObject({ _tag: 'InstanceNotFound' });
+  }
+});
