@@ -670,7 +670,7 @@ describe('subscribers', () => {
       consumer: 'one_more',
       limit: 64,
     });
-    expect(thrownBy(() => manager.events('app_20'))).toBeUndefined();
+    void manager.events('app_20');
   });
 
   it('that throw are unsubscribed, counted and logged, and hurt neither the verb nor each other', async () => {
