@@ -129,6 +129,14 @@ describe('the public names', () => {
   });
 
   it('of rx-instances/testing are these', () => {
-    expect(namesOf('./testing')).toMatchInlineSnapshot();
+    expect(namesOf('./testing')).toMatchInlineSnapshot(`
+     "values
+       driverContract
+     types
+       ContractFramework
+       DriverSubject
+       HomeContent
+       Specimen"
+    `);
   });
 });

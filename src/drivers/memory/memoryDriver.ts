@@ -17,8 +17,12 @@ export interface MemoryDriverOptions {
   readonly launchMs?: number;
   /** How long a machine takes to end when it is asked to, in milliseconds; with 0 it ends within `subscribe`. @defaultValue 0 */
   readonly stopMs?: number;
-  /** Asked before each operation; an error that it gives is what the operation fails with. @defaultValue none fails */
-  readonly fail?: (operation: MemoryOperation) => Error | undefined;
+  /**
+   * Asked before each operation, with the plan of the instance; an error that it gives is what the operation fails with.
+   *
+   * @defaultValue none fails
+   */
+  readonly fail?: (operation: MemoryOperation, plan: LaunchPlan) => Error | undefined;
 }
 
 /** A driver whose machines are played by whoever holds it. */
@@ -33,6 +37,7 @@ export interface MemoryDriver extends Driver {
 
 /** A log that is kept, and told as it is written. */
 interface Home {
+  readonly plan: LaunchPlan;
   readonly lines: string[];
   readonly written$: Subject<string>;
 }
@@ -66,9 +71,13 @@ export function createMemoryDriver(options: MemoryDriverOptions = {}): MemoryDri
   let launches = 0;
 
   /** Does something unless it is to fail. */
-  const attempt = <T>(operation: MemoryOperation, work: () => Observable<T>): Observable<T> =>
+  const attempt = <T>(
+    operation: MemoryOperation,
+    plan: LaunchPlan,
+    work: () => Observable<T>,
+  ): Observable<T> =>
     defer(() => {
-      const error = fail(operation);
+      const error = fail(operation, plan);
       return error === undefined ? work() : throwError(() => error);
     });
 
@@ -78,14 +87,15 @@ export function createMemoryDriver(options: MemoryDriverOptions = {}): MemoryDri
     return home;
   };
 
-  const start = ({ instanceId, spec, home }: LaunchPlan): Machine => {
+  const start = (plan: LaunchPlan): Machine => {
+    const { instanceId, spec, home } = plan;
     const { lines, written$ } = homeOf(home);
     const handle = { machine: (launches += 1) };
     const { machine, strings } = createMemoryMachine({
       handle,
       spec,
       stopMs,
-      attempt,
+      attempt: (operation, work) => attempt(operation, plan, work),
       write: (line) => {
         lines.push(line);
         written$.next(line);
@@ -101,25 +111,29 @@ export function createMemoryDriver(options: MemoryDriverOptions = {}): MemoryDri
     kind: 'memory',
     capabilities: { standbyFrees: 'cpu', logs: [logSource] },
     decode: (fields) => decode(memoryFields, fields),
-    prepare: ({ home, copyOf }) =>
-      attempt('prepare', () => {
+    prepare: ({ copyOf, ...plan }) =>
+      attempt('prepare', plan, () => {
         const lines = copyOf === undefined ? [] : [...homeOf(copyOf).lines];
-        homes.set(home, { lines, written$: new Subject() });
+        homes.set(plan.home, { plan, lines, written$: new Subject() });
         return EMPTY;
       }),
     launch: (plan) =>
-      attempt('launch', () => (launchMs === 0 ? of(0) : timer(launchMs)).pipe(map(() => start(plan)))),
-    adopt: (_, handle) =>
-      attempt('adopt', () => {
+      attempt('launch', plan, () => (launchMs === 0 ? of(0) : timer(launchMs)).pipe(map(() => start(plan)))),
+    adopt: (plan, handle) =>
+      attempt('adopt', plan, () => {
         const found = running.get(Number(handle['machine']));
         if (found === undefined) throw new Error('the machine has ended');
         return of(found.machine);
       }),
-    discard: (home) =>
-      attempt('discard', () => {
-        homes.get(home)?.written$.complete();
-        homes.delete(home);
-        return EMPTY;
+    discard: (path) =>
+      defer(() => {
+        const home = homes.get(path);
+        if (home === undefined) return EMPTY;
+        return attempt('discard', home.plan, () => {
+          homes.delete(path);
+          home.written$.complete();
+          return EMPTY;
+        });
       }),
     logs: (home, { source, tail, follow }) =>
       defer(() => {

@@ -1,0 +1,48 @@
+import type { InstanceSpec } from '../lifecycle/instance.js';
+import type { Driver } from './driver.js';
+
+/** What {@link driverContract} has to know of a driver to try it. */
+export interface DriverSubject<D extends Driver = Driver> {
+  /** Creates a driver; each case gets one of its own. Nothing of it is closed afterwards. */
+  createDriver(): D;
+  /** Absolute path of a folder in which the cases may make homes. They remove them again. */
+  readonly homesDir: string;
+  /** Tells, without asking the driver, whether a machine of this instance runs at this moment. */
+  isRunning(driver: D, instanceId: string): boolean | Promise<boolean>;
+  /** Ends the running machine of an instance from outside, as a crash would. */
+  crash(driver: D, instanceId: string): void | Promise<void>;
+  /** Fields of a request that the driver accepts. */
+  readonly fields: Readonly<Record<string, unknown>>;
+  /** Runs on until it is stopped, and says nothing of readiness. */
+  readonly lasting: Specimen<D>;
+  /** Ends by itself with code 3. */
+  readonly ending: Specimen<D>;
+  /** Becomes ready when it has run for some time, and runs on. */
+  readonly slow: Specimen<D>;
+  /** Runs on and never becomes ready. */
+  readonly neverReady: Specimen<D>;
+  /** Can be prepared and cannot be launched. */
+  readonly broken: Specimen<D>;
+  /** Does not end when it is asked to. Absent where every machine does. */
+  readonly stubborn?: Specimen<D>;
+  /** Writes the lines `one`, `two` and `three` to the first log, and runs on. Absent where the driver keeps no log. */
+  readonly printing?: Specimen<D>;
+  /** How to look into homes. Absent where nothing in a home is the instance's own. */
+  readonly content?: HomeContent;
+  /** How long a case waits for what has to come, in milliseconds. @defaultValue 4000 */
+  readonly patienceMs?: number;
+}
+
+/** Something that a driver can be told to run. */
+export interface Specimen<D extends Driver = Driver> {
+  readonly spec: InstanceSpec;
+  /** Plays the machine's part once it was launched, where it does not do so by itself. */
+  play?(driver: D, instanceId: string): void;
+}
+
+/** Writes and reads what belongs to the instance in a home. */
+export interface HomeContent {
+  write(home: string, text: string): void;
+  /** What was written last, to this home or to that which it was copied from. */
+  read(home: string): string | undefined;
+}

@@ -1,0 +1,376 @@
+import * as E from 'fp-ts/lib/Either.js';
+import {
+  concat,
+  concatWith,
+  defer,
+  EMPTY,
+  filter,
+  from,
+  map,
+  mergeMap,
+  NEVER,
+  Observable,
+  of,
+  ReplaySubject,
+  shareReplay,
+  startWith,
+  Subject,
+  tap,
+  throwError,
+} from 'rxjs';
+import type { Driver, Freezing, LaunchPlan, Machine, MemoryDriver } from 'rx-instances';
+import { driverContract } from 'rx-instances/testing';
+import { memorySubject } from './memory/memorySubject.js';
+
+/** Runs the contract against a driver with a fault, and returns the sentences that it breaks. */
+async function brokenBy(fault: (driver: MemoryDriver) => Partial<Driver>): Promise<readonly string[]> {
+  const cases: { readonly sentence: string; readonly body: () => Promise<void> }[] = [];
+  const createDriver = (): MemoryDriver => {
+    const driver = memorySubject.createDriver();
+    return { ...driver, ...fault(driver) };
+  };
+  driverContract(
+    {
+      describe: (_, body) => {
+        body();
+      },
+      it: (sentence, body) => cases.push({ sentence, body }),
+    },
+    { ...memorySubject, createDriver, patienceMs: 50 },
+  );
+  const results = await Promise.allSettled(cases.map(({ body }) => body()));
+  return cases.filter((_, index) => results[index]?.status === 'rejected').map(({ sentence }) => sentence);
+}
+
+/** Puts a fault into each machine. */
+const inMachines =
+  (fault: (machine: Machine) => Partial<Machine>) =>
+  (driver: MemoryDriver): Partial<Driver> => {
+    const faulty = map((machine: Machine) => ({ ...machine, ...fault(machine) }));
+    return {
+      launch: (plan) => driver.launch(plan).pipe(faulty),
+      adopt: (plan, handle) => driver.adopt(plan, handle).pipe(faulty),
+    };
+  };
+
+const inFreezing = (fault: (freezing: Freezing) => Partial<Freezing>) =>
+  inMachines(({ freezing }) =>
+    freezing === undefined ? {} : { freezing: { ...freezing, ...fault(freezing) } },
+  );
+
+/** Begins before anybody subscribes. */
+const hot = <T>(work$: Observable<T>): Observable<T> => {
+  const told$ = new ReplaySubject<T>(Infinity);
+  work$.subscribe(told$);
+  return told$;
+};
+
+/** Fails from the second time on. */
+const once = <A extends readonly unknown[], T>(work: (...args: A) => Observable<T>) => {
+  let calls = 0;
+  return (...args: A): Observable<T> =>
+    defer(() => ((calls += 1) === 1 ? work(...args) : throwError(() => new Error('already'))));
+};
+
+const notReplayed = <T>(source$: Observable<T>): Observable<T> => {
+  const told$ = new Subject<T>();
+  source$.subscribe(told$);
+  return told$;
+};
+
+/** Finds every machine that it ever launched. */
+const adoptingAll = ({ launch }: MemoryDriver): Partial<Driver> => {
+  const machines = new Map<unknown, Machine>();
+  return {
+    launch: (plan) => launch(plan).pipe(tap((machine) => machines.set(machine.handle['machine'], machine))),
+    adopt: (_, handle) => from([machines.get(handle['machine'])].filter((machine) => machine !== undefined)),
+  };
+};
+
+/** The machine comes up later, whoever waits for it. */
+const late = (launch: (plan: LaunchPlan) => Observable<Machine>) => (plan: LaunchPlan) =>
+  new Observable<Machine>((subscriber) => {
+    setImmediate(() => {
+      launch(plan).subscribe({
+        next: (machine) => {
+          subscriber.next(machine);
+          subscriber.complete();
+        },
+        error: (error: unknown) => {
+          subscriber.error(error);
+        },
+      });
+    });
+  });
+
+const killed = { code: null, signal: 'SIGKILL' };
+
+describe('the contract holds a driver to its law:', () => {
+  it('one without fault breaks no sentence', async () => {
+    await expect(brokenBy(() => ({}))).resolves.toEqual([]);
+  });
+
+  it.each<[string, (driver: MemoryDriver) => Partial<Driver>, string]>([
+    [
+      'prepares before subscribe',
+      ({ prepare }) => ({ prepare: (plan) => hot(prepare(plan)) }),
+      'prepare, launch and discard do nothing before',
+    ],
+    [
+      'launches once for all subscribers',
+      ({ launch }) => ({
+        launch: (plan) => launch(plan).pipe(shareReplay({ bufferSize: 1, refCount: false })),
+      }),
+      'prepare, launch and discard do nothing before',
+    ],
+    [
+      'discards before subscribe',
+      ({ discard }) => ({ discard: (home) => hot(discard(home)) }),
+      'prepare, launch and discard do nothing before',
+    ],
+    [
+      'stops before subscribe',
+      inMachines(({ stop }) => ({ stop: (options) => hot(stop(options)) })),
+      'what a machine can be told does nothing before',
+    ],
+    [
+      'freezes before subscribe',
+      inFreezing(({ freeze }) => ({ freeze: () => hot(freeze()) })),
+      'what a machine can be told does nothing before',
+    ],
+    [
+      'never completes a launch',
+      ({ launch }) => ({ launch: (plan) => launch(plan).pipe(concatWith(NEVER)) }),
+      'prepare completes without a value; launch emits one machine',
+    ],
+    [
+      'launches two machines',
+      ({ launch }) => ({ launch: (plan) => concat(launch(plan), launch(plan)) }),
+      'prepare completes without a value; launch emits one machine',
+    ],
+    [
+      'launches without a home',
+      ({ launch, prepare }) => ({ launch: (plan) => concat(prepare(plan), launch(plan)) }),
+      'a launch without a home fails',
+    ],
+    [
+      'leaves a home that it failed to fill',
+      ({ prepare }) => ({
+        prepare: ({ copyOf, ...plan }) =>
+          concat(prepare(plan), copyOf === undefined ? EMPTY : prepare({ ...plan, copyOf })),
+      }),
+      'a prepare that fails leaves no home',
+    ],
+    [
+      'fails without saying why',
+      ({ launch }) => ({
+        launch: (plan) => (plan.spec.image === 'broken' ? throwError(() => new Error()) : launch(plan)),
+      }),
+      'a launch that fails says why',
+    ],
+    [
+      'lets a machine live that nobody waits for',
+      ({ launch }) => ({ launch: late(launch) }),
+      'a machine whose subscriber went before it came up is killed',
+    ],
+    ['gives every machine one handle', inMachines(() => ({ handle: {} })), 'a home can be launched again'],
+    [
+      'gives handles that JSON cannot carry',
+      inMachines(({ handle }) => ({ handle: { ...handle, at: undefined } })),
+      'a handle is JSON',
+    ],
+    ['adopts what has ended', adoptingAll, 'adopt fails for a machine that has ended'],
+    [
+      'adopts nothing',
+      () => ({ adopt: () => throwError(() => new Error('gone')) }),
+      'adopt finds a machine that runs',
+    ],
+    [
+      'tells signals to who is there only',
+      inMachines(({ signals$ }) => ({ signals$: notReplayed(signals$) })),
+      'every subscriber gets all signals',
+    ],
+    [
+      'never says ready',
+      inMachines(({ signals$ }) => ({ signals$: signals$.pipe(filter(({ kind }) => kind !== 'ready')) })),
+      'without readiness in the spec a machine is ready at once',
+    ],
+    [
+      'says ready too early',
+      inMachines(({ signals$ }) => ({ signals$: signals$.pipe(startWith({ kind: 'ready' } as const)) })),
+      'one that never becomes ready runs unready',
+    ],
+    [
+      'says ready again',
+      inMachines(({ signals$ }) => ({
+        signals$: signals$.pipe(
+          mergeMap((signal) => (signal.kind === 'ready' ? of(signal, signal) : of(signal))),
+        ),
+      })),
+      'every subscriber gets all signals',
+    ],
+    [
+      'does not say that a machine ended',
+      inMachines(({ signals$ }) => ({ signals$: signals$.pipe(filter(({ kind }) => kind !== 'exit')) })),
+      'one that is ended from outside says so',
+    ],
+    [
+      'does not complete the signals',
+      inMachines(({ signals$ }) => ({ signals$: signals$.pipe(concatWith(NEVER)) })),
+      'one that ends by itself says how, last, and completes',
+    ],
+    [
+      'ends the signals with an error',
+      inMachines(({ signals$ }) => ({
+        signals$: concat(
+          signals$,
+          throwError(() => new Error('ended')),
+        ),
+      })),
+      'one that ends by itself says how, last, and completes',
+    ],
+    [
+      'ends a machine with its subscriber',
+      inMachines(({ signals$, kill }) => ({
+        signals$: new Observable((subscriber) => {
+          subscriber.add(signals$.subscribe(subscriber));
+          return () => {
+            kill().subscribe();
+          };
+        }),
+      })),
+      'nothing is ended by unsubscribing',
+    ],
+    [
+      'finds what it found first',
+      inMachines(({ inspect }) => {
+        const first$ = inspect().pipe(shareReplay({ bufferSize: 1, refCount: false }));
+        return { inspect: () => first$ };
+      }),
+      'freeze halts and thaw resumes',
+    ],
+    [
+      'finds ready what is not',
+      inMachines(({ inspect }) => ({
+        inspect: () =>
+          inspect().pipe(map((status) => (status.kind === 'running' ? { ...status, ready: true } : status))),
+      })),
+      'one that never becomes ready runs unready',
+    ],
+    [
+      'answers a stop with what it guesses',
+      inMachines(({ stop }) => ({ stop: (options) => stop(options).pipe(map(() => killed)) })),
+      'stop of one that has ended answers how it ended',
+    ],
+    [
+      'answers a kill before the end',
+      inMachines(() => ({ kill: () => of(killed) })),
+      'kill emits how the machine ended',
+    ],
+    [
+      'stops once only',
+      inMachines(({ stop }) => ({ stop: once(stop) })),
+      'several stops and kills at once all answer alike',
+    ],
+    [
+      'fails to stop what has ended',
+      inMachines(({ inspect, stop }) => ({
+        stop: (options) =>
+          inspect().pipe(
+            mergeMap(({ kind }) => (kind === 'ended' ? throwError(() => new Error('ended')) : stop(options))),
+          ),
+      })),
+      'stop of one that has ended answers',
+    ],
+    ['freezes nothing', inFreezing(() => ({ freeze: () => EMPTY })), 'freeze halts and thaw resumes'],
+    ['thaws nothing', inFreezing(() => ({ thaw: () => EMPTY })), 'freeze halts and thaw resumes'],
+    [
+      'freezes only what is not frozen',
+      inFreezing(({ freeze }) => ({ freeze: once(freeze) })),
+      'freeze halts and thaw resumes',
+    ],
+    [
+      'stops only what is not frozen',
+      inMachines(({ inspect, stop }) => ({
+        stop: (options) =>
+          inspect().pipe(mergeMap(({ kind }) => (kind === 'frozen' ? NEVER : stop(options)))),
+      })),
+      'stop ends a frozen machine',
+    ],
+    [
+      'says that it frees the CPU and cannot',
+      inMachines(() => ({ freezing: undefined as never })),
+      'freeze halts and thaw resumes',
+    ],
+    [
+      'says that it frees nothing and can freeze',
+      ({ capabilities }) => ({ capabilities: { ...capabilities, standbyFrees: 'nothing' } }),
+      'which frees nothing on standby has machines without freezing',
+    ],
+    ['keeps what it should discard', () => ({ discard: () => EMPTY }), 'discard removes a home'],
+    ['discards once only', ({ discard }) => ({ discard: once(discard) }), 'discard removes a home'],
+    [
+      'discards copies with their source',
+      ({ discard, homes }) => ({ discard: () => concat(...homes().map((home) => discard(home))) }),
+      'a home can be copied',
+    ],
+    [
+      'keeps the log of a home that was discarded',
+      ({ logs }) => ({
+        logs: (home, options) => concat(options.source === 'app' ? of('one') : EMPTY, logs(home, options)),
+      }),
+      'a home that was discarded and is prepared anew is fresh',
+    ],
+    [
+      'takes a tail of 0 for all',
+      ({ logs }) => ({
+        logs: (home, options) =>
+          logs(home, { ...options, tail: options.tail === 0 ? Infinity : options.tail }),
+      }),
+      'a log begins with as many lines from the end',
+    ],
+    [
+      'gives one line too many',
+      ({ logs }) => ({ logs: (home, options) => logs(home, { ...options, tail: options.tail + 1 }) }),
+      'a log begins with as many lines from the end',
+    ],
+    [
+      'does not follow',
+      ({ logs }) => ({ logs: (home, options) => logs(home, { ...options, follow: false }) }),
+      'who follows a log gets the last lines',
+    ],
+    [
+      'tells new lines twice',
+      ({ logs }) => ({
+        logs: (home, options) =>
+          options.follow
+            ? concat(
+                logs(home, { ...options, follow: false }),
+                logs(home, { ...options, tail: 0 }).pipe(mergeMap((line) => [line, line])),
+              )
+            : logs(home, options),
+      }),
+      'who follows a log gets the last lines',
+    ],
+    [
+      'gives nothing of an unknown log',
+      ({ logs }) => ({ logs: (home, options) => (options.source === 'app' ? logs(home, options) : EMPTY) }),
+      'a log that it does not keep is not found',
+    ],
+    [
+      'accepts every field',
+      () => ({ decode: (fields) => E.right(fields) }),
+      'one that it does not know is a fault',
+    ],
+    ['refuses every field', () => ({ decode: () => E.left([]) }), 'those it knows are accepted'],
+    [
+      'names no path',
+      ({ decode }) => ({
+        decode: (fields) => E.mapLeft(() => [{ path: '', found: 'x', expected: 'y' }])(decode(fields)),
+      }),
+      'one that it does not know is a fault',
+    ],
+  ])('one that %s', async (_, fault, sentence) => {
+    await expect(brokenBy(fault)).resolves.toContainEqual(expect.stringContaining(sentence));
+  });
+});
