@@ -111,11 +111,12 @@ function createIterator<T>(source$: Observable<T>, settings: QueueSettings<T>): 
   return {
     next: () =>
       new Promise((resolve, reject) => {
+        const reader: Reader<T> = { resolve, reject };
         try {
-          read({ resolve, reject });
+          read(reader);
         } catch (error) {
           stop({});
-          reject(error);
+          reader.reject(error);
         }
       }),
     return: () => {
