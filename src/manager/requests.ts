@@ -2,11 +2,12 @@ import * as E from 'fp-ts/lib/Either.js';
 import * as t from 'io-ts';
 import { closed, isRecord } from '../codecs/closed.js';
 import { decode, decodeOrThrow, found } from '../codecs/decode.js';
+import { record } from '../codecs/record.js';
 import { cText, integer, oneOf, text } from '../codecs/scalars.js';
 import type { Driver, LogOptions } from '../drivers/driver.js';
 import { deepFreeze } from '../lifecycle/deepFreeze.js';
 import { type Fault, InvalidRequest } from '../lifecycle/errors.js';
-import type { InstanceSpec } from '../lifecycle/instance.js';
+import type { BaseSpec, InstanceSpec } from '../lifecycle/instance.js';
 import { states } from '../lifecycle/state.js';
 import type { CloseOptions, ForkRequest, ListFilter } from './commands.js';
 
@@ -45,16 +46,16 @@ export function decodeUpdate(driver: Driver, spec: InstanceSpec, patch: unknown)
   if (E.isLeft(decoded) || E.isLeft(fields)) {
     throw new InvalidRequest([...faultsOf(decoded), ...faultsOf(fields)]);
   }
-  return specOf({ ...common4(spec), ...decoded.right, ...fields.right });
+  return specOf({ ...baseOf(spec), ...decoded.right, ...fields.right });
 }
 
 /** Decodes what to run from this start on into the spec that it leads to. @throws {@link InvalidRequest} */
 export function decodeOverrides(driver: Driver, spec: InstanceSpec, overrides: unknown): InstanceSpec {
-  const [, unknown] = split(overrides, ['entrypoint', 'cmd']);
+  const [said, unknown] = split(overrides, ['entrypoint', 'cmd']);
   if (Object.keys(unknown).length > 0) decodeOrThrow(noOverrides, unknown);
-  const fields = driver.decode({ ...ownFields(spec), ...(overrides as Fields) });
+  const fields = driver.decode({ ...ownFields(spec), ...said });
   if (E.isLeft(fields)) throw new InvalidRequest(fields.left);
-  return specOf({ ...common4(spec), ...fields.right });
+  return specOf({ ...baseOf(spec), ...fields.right });
 }
 
 /** Decodes a request to fork. @throws {@link InvalidRequest} */
@@ -75,26 +76,31 @@ export function decodeLogOptions(driver: Driver, options: unknown): Required<Log
 
 const specOf = (spec: InstanceSpec): InstanceSpec => deepFreeze(structuredClone(spec));
 
-const common4 = ({ driver, image, env, tags }: InstanceSpec): InstanceSpec => ({ driver, image, env, tags });
+const baseOf = ({ driver, image, env, tags }: InstanceSpec): BaseSpec => ({ driver, image, env, tags });
 
 function ownFields(spec: InstanceSpec): Fields {
   const [, fields] = split(spec, ['driver', 'image', 'env', 'tags']);
   return fields;
 }
 
-/** Parts an object into the named keys and all others. @throws {@link InvalidRequest} for what is no object */
+/**
+ * Parts an object into the named keys and all others; a key whose value is `undefined` counts as absent, so that it takes
+ * nothing away. @throws {@link InvalidRequest} for what is no object
+ */
 function split(value: unknown, keys: readonly string[]): readonly [Fields, Fields] {
   if (!isRecord(value)) {
     throw new InvalidRequest([{ path: '', found: found(value), expected: 'an object' }]);
   }
+  const said = Object.entries(value).filter(([, part]) => part !== undefined);
   const part = (isNamed: boolean): Fields =>
-    Object.fromEntries(Object.entries(value).filter(([key]) => keys.includes(key) === isNamed));
+    Object.fromEntries(said.filter(([key]) => keys.includes(key) === isNamed));
   return [part(true), part(false)];
 }
 
 function driverOf(drivers: Drivers, kind: unknown): E.Either<readonly Fault[], Driver> {
   const [only, ...others] = drivers.values();
-  const driver = kind === undefined && others.length === 0 ? only : drivers.get(String(kind));
+  const isOnly = kind === undefined && others.length === 0;
+  const driver = isOnly ? only : typeof kind === 'string' ? drivers.get(kind) : undefined;
   if (driver !== undefined) return E.right(driver);
   return E.left([
     { path: 'driver', found: found(kind), expected: `one of ${[...drivers.keys()].join(', ')}` },
@@ -114,7 +120,7 @@ const image = text(
 );
 
 const envName = text('a variable name (not empty, no = or NUL)', (value) => /^[^=\0]+$/.test(value));
-const env = t.record(envName, cText, 'variables (an object of texts)');
+const env = record('variables (an object of texts)', envName, cText);
 
 const tagText = /^[A-Za-z0-9 _.:/=+@-]*$/;
 const tagKey = text(
@@ -125,7 +131,7 @@ const tagValue = text(
   'a tag value (at most 256 of letters, digits and " _.:/=+@-")',
   (value) => value.length <= 256 && tagText.test(value),
 );
-const anyTags = t.record(tagKey, tagValue, 'tags (an object of texts)');
+const anyTags = record('tags (an object of texts)', tagKey, tagValue);
 const tags = new t.Type<Readonly<Record<string, string>>, unknown>(
   'tags (at most 50)',
   anyTags.is,
@@ -136,7 +142,8 @@ const tags = new t.Type<Readonly<Record<string, string>>, unknown>(
   t.identity,
 );
 
-const creation = closed('create request', { name, image }, { driver: t.string, env, tags });
+// What `driver` may be is told by `driverOf`, which knows the kinds.
+const creation = closed('create request', { name, image }, { driver: t.unknown, env, tags });
 const labels = closed('update request', {}, { env, tags });
 const noOverrides = closed('start overrides', {}, { entrypoint: t.unknown, cmd: t.unknown });
 const fork = closed(
