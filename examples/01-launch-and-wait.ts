@@ -1,16 +1,21 @@
 /**
  * Starts three web servers, waits until each is ready, freezes, restores and forks some, kills one from outside, and
- * prints all that happens. Run it with `npx ts-node examples/01-launch-and-wait.ts`, or `npm start`.
+ * prints all that happens. Run it with `npm start`, or `npx ts-node examples/01-launch-and-wait.ts`.
  */
 import { Registry } from 'prom-client';
 import { createMetrics, createProcessDriver, type LifecycleEvent, openManager } from 'rx-instances';
-import { concat, concatMap, forkJoin, from, lastValueFrom, switchMap, tap, timer } from 'rxjs';
+import { concat, concatMap, forkJoin, from, fromEvent, lastValueFrom, takeUntil, tap, timer } from 'rxjs';
 
 const server = `
   const { createServer } = require('node:http');
   createServer((_, response) => response.end('hello')).listen(0, '127.0.0.1', function () {
     console.log(process.env.INSTANCE_NAME + ' listens on port ' + this.address().port);
   });`;
+const request = {
+  image: 'scratch',
+  entrypoint: [process.execPath, '-e', server],
+  readiness: { kind: 'log', pattern: 'listens on port \\d+' },
+} as const;
 
 function print({ time, sequence, action, instanceId, instance, previousState }: LifecycleEvent): void {
   const clock = new Date(time).toISOString().slice(11, 23);
@@ -21,23 +26,15 @@ function print({ time, sequence, action, instanceId, instance, previousState }: 
 
 async function main(): Promise<void> {
   const manager = await openManager({ drivers: [createProcessDriver()] });
-  process.once('SIGINT', () => void manager.close());
   const registry = new Registry();
   createMetrics(manager, { registry });
-
   console.log('time         event   action    instance  state');
   manager.events('show').subscribe(print);
 
-  const launch = (name: string) => {
-    const readiness = { kind: 'log', pattern: 'listens on port \\d+' } as const;
-    const entrypoint = [process.execPath, '-e', server];
-    return manager
-      .create({ name, image: 'scratch', entrypoint, readiness })
-      .pipe(switchMap(({ id }) => manager.waitForState(id, 'Running')));
-  };
-  await lastValueFrom(forkJoin([launch('alpha'), launch('beta'), launch('gamma')]));
-
+  const names = ['alpha', 'beta', 'gamma'];
   const steps = [
+    () => forkJoin(names.map((name) => manager.create({ name, ...request }))),
+    () => forkJoin(names.map((name) => manager.waitForState(name, 'Running'))),
     () => manager.standby('alpha'),
     () => manager.restore('alpha'),
     () => manager.fork('beta', { name: 'beta-two', fromRunning: true }),
@@ -46,7 +43,11 @@ async function main(): Promise<void> {
     () => manager.waitForState('gamma', 'Stopped'),
     () => manager.delete('gamma'),
   ];
-  await lastValueFrom(from(steps).pipe(concatMap((step) => concat(step(), timer(700)))));
+  const show$ = from(steps).pipe(
+    concatMap((step) => concat(step(), timer(600))),
+    takeUntil(fromEvent(process, 'SIGINT')),
+  );
+  await lastValueFrom(show$, { defaultValue: undefined });
   await manager.close();
 
   const counted = (await registry.metrics()).split('\n').filter((line) => /_total{.* [1-9]/.test(line));
