@@ -22,9 +22,15 @@ export interface LogFiles {
   /** The place that is written next. */
   end(): Promise<number>;
   /** Reads some bytes at a place, or at the first after it that is kept; none at the end. */
-  read(place: number): Promise<{ readonly bytes: Buffer; readonly next: number }>;
+  read(place: number): Promise<Chunk>;
   /** Lays the log aside when it has grown to the limit. One at a time. */
   rotate(limits: LogLimits): Promise<void>;
+}
+
+/** Some bytes, and the place after them: an earlier one than was asked for when somebody else has emptied the log. */
+export interface Chunk {
+  readonly bytes: Buffer;
+  readonly next: number;
 }
 
 /** A part that was laid aside, named by the places that it holds. */
@@ -53,28 +59,31 @@ export function createLogFiles(home: string): LogFiles {
 
   const size = async (): Promise<number> => (await stat(path).catch(orNone({ size: 0 }))).size;
 
-  const readAt = async (
-    laidAside: readonly Part[],
-    place: number,
-  ): Promise<{ readonly bytes: Buffer; readonly next: number }> => {
-    const part = laidAside.find(({ end }) => place < end) ?? { name: 'app.log', start: endOf(laidAside) };
-    const from = Math.max(place, part.start);
-    const bytes = await readChunk(join(dir, part.name), from - part.start);
-    return { bytes, next: from + bytes.length };
+  /** Looks again when a log was laid aside meanwhile: what was seen may be half of the one and half of the other. */
+  const steady = async <T>(look: () => Promise<T>): Promise<T> => {
+    for (;;) {
+      const before = timesLaidAside;
+      const seen = await look();
+      if (before === timesLaidAside) return seen;
+    }
+  };
+
+  const readAt = async (place: number): Promise<Chunk> => {
+    const laidAside = await parts();
+    const part = laidAside.find(({ end }) => place < end);
+    const { name, start } = part ?? { name: 'app.log', start: endOf(laidAside) };
+    const chunk = await readChunk(join(dir, name), Math.max(0, place - start));
+    // A part that is gone now was removed after it was listed; a log that is not there was not written yet.
+    if (chunk === undefined)
+      return part === undefined ? { bytes: Buffer.alloc(0), next: place } : readAt(place);
+    return { bytes: chunk.bytes, next: start + chunk.position + chunk.bytes.length };
   };
 
   return {
     path,
     start: async () => (await parts())[0]?.start ?? 0,
-    end: async () => endOf(await parts()) + (await size()),
-    read: async (place) => {
-      for (;;) {
-        const before = await parts();
-        const chunk = await readAt(before, place);
-        // What is read while the log is laid aside may be of another place.
-        if (endOf(await parts()) === endOf(before)) return chunk;
-      }
-    },
+    end: () => steady(async () => endOf(await parts()) + (await size())),
+    read: (place) => steady(() => readAt(place)),
     rotate: async ({ maxBytes, keep }) => {
       if ((await size()) < maxBytes) return;
       const laidAside = await parts();
@@ -96,11 +105,15 @@ export function createLogFiles(home: string): LogFiles {
 
 const endOf = (laidAside: readonly Part[]): number => laidAside.at(-1)?.end ?? 0;
 
+/** Of all logs: that a few reads of others are done twice costs less than a count for each. */
+let timesLaidAside = 0;
+
 /**
  * Completes the copy, names it, and empties the log, in one go: what processes write between the last read and the
  * truncation is lost, and that is a few microseconds.
  */
 function layAside(path: string, copy: string, nameOf: (bytes: number) => string): void {
+  timesLaidAside += 1;
   const log = openSync(path, 'r+');
   const target = openSync(copy, 'a');
   try {
@@ -120,15 +133,18 @@ function layAside(path: string, copy: string, nameOf: (bytes: number) => string)
   }
 }
 
-async function readChunk(path: string, position: number): Promise<Buffer> {
+async function readChunk(
+  path: string,
+  wanted: number,
+): Promise<{ readonly bytes: Buffer; readonly position: number } | undefined> {
   const file = await open(path).catch(orNone(undefined));
-  if (file === undefined) return Buffer.alloc(0);
+  if (file === undefined) return undefined;
   try {
     const { size } = await file.stat();
-    // Somebody else has emptied it.
-    const from = position > size ? 0 : position;
-    const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(chunkBytes), 0, chunkBytes, from);
-    return buffer.subarray(0, bytesRead);
+    // Shorter than what was read before: somebody else has emptied it.
+    const position = wanted > size ? 0 : wanted;
+    const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(chunkBytes), 0, chunkBytes, position);
+    return { bytes: buffer.subarray(0, bytesRead), position };
   } finally {
     await file.close();
   }

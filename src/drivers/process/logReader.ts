@@ -3,6 +3,7 @@ import { connect } from '../../streams/connect.js';
 import type { LogFiles } from './logFiles.js';
 
 const newline = 10;
+const carriageReturn = 13;
 const stepBytes = 64 * 1_024;
 
 /** A line of more bytes is told in pieces. */
@@ -26,8 +27,8 @@ export const followFrom = (log: LogFiles, start: number, pollMs: number): Observ
     const onward = async function* (): AsyncGenerator<Buffer> {
       for (;;) {
         const { bytes, next } = await log.read(place);
-        if (bytes.length === 0) return;
         place = next;
+        if (bytes.length === 0) return;
         yield bytes;
       }
     };
@@ -58,13 +59,15 @@ async function startOfTail(log: LogFiles, lines: number): Promise<number> {
   for (let to = end; to > start;) {
     const from = Math.max(start, to - stepBytes);
     const bytes = await together(chunks(log, from, to));
-    const last = to === end ? bytes.length - 2 : bytes.length - 1;
-    for (let index = bytes.lastIndexOf(newline, last); index !== -1;) {
+    const first = to - bytes.length;
+    let index = bytes.lastIndexOf(newline, to === end ? -2 : -1);
+    while (index !== -1) {
       found += 1;
-      if (found === lines) return from + index + 1;
-      if (index === 0) break;
-      index = bytes.lastIndexOf(newline, index - 1);
+      if (found === lines) return first + index + 1;
+      index = index === 0 ? -1 : bytes.lastIndexOf(newline, index - 1);
     }
+    // What came before was removed meanwhile.
+    if (first > from) return first;
     to = from;
   }
   return start;
@@ -76,28 +79,33 @@ const splitLines = (): OperatorFunction<Buffer, string> => (bytes$) =>
     let rest = Buffer.alloc(0);
 
     const tell = (line: Buffer): void => {
-      const end = line.at(-1) === 13 ? line.length - 1 : line.length;
-      subscriber.next(line.toString('utf8', 0, end));
+      subscriber.next(line.toString('utf8'));
+    };
+
+    const tellWhole = (line: Buffer): void => {
+      tell(line.at(-1) === carriageReturn ? line.subarray(0, -1) : line);
     };
 
     connect(bytes$, subscriber, {
       next: (bytes) => {
         rest = Buffer.concat([rest, bytes]);
-        for (let end = rest.indexOf(newline); end !== -1; end = rest.indexOf(newline)) {
-          tell(rest.subarray(0, end));
-          rest = rest.subarray(end + 1);
-        }
-        while (rest.length >= longestLine) {
-          const end = wholeCharacters(rest, longestLine);
-          tell(rest.subarray(0, end));
-          rest = rest.subarray(end);
+        for (;;) {
+          const end = rest.indexOf(newline);
+          if (end !== -1 && end <= longestLine) {
+            tellWhole(rest.subarray(0, end));
+            rest = rest.subarray(end + 1);
+          } else if (rest.length > longestLine) {
+            const length = wholeCharacters(rest, longestLine);
+            tell(rest.subarray(0, length));
+            rest = rest.subarray(length);
+          } else return;
         }
       },
       error: (error) => {
         subscriber.error(error);
       },
       complete: () => {
-        if (rest.length > 0) tell(rest);
+        if (rest.length > 0) tellWhole(rest);
         subscriber.complete();
       },
     });

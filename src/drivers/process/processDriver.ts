@@ -1,16 +1,16 @@
 import * as t from 'io-ts';
-import { rm } from 'node:fs/promises';
 import {
+  catchError,
   defer,
+  EMPTY,
   exhaustMap,
-  filter,
+  first,
   from,
   ignoreElements,
   interval,
   map,
   Observable,
   ReplaySubject,
-  take,
   throwError,
 } from 'rxjs';
 import { closed } from '../../codecs/closed.js';
@@ -25,6 +25,7 @@ import { decodeProcessFields } from './processFields.js';
 import { decodeProcessHandle, findProcess, type ProcessHandle } from './processHandle.js';
 import { createProcessMachine } from './processMachine.js';
 import { processTable } from './processTable.js';
+import { removeTree } from './removeTree.js';
 import { startProcess } from './startProcess.js';
 import { layOut, workDirOf } from './workDir.js';
 
@@ -32,13 +33,13 @@ import { layOut, workDirOf } from './workDir.js';
 export interface ProcessDriverOptions {
   /** Size from which a log is laid aside, in bytes. @defaultValue 10485760 (10 MiB) */
   readonly logMaxBytes?: number;
-  /** How many parts of a log that were laid aside are kept. @defaultValue 3 */
+  /** How many parts of a log that were laid aside are kept, at least 1. @defaultValue 3 */
   readonly logKeep?: number;
   /** Milliseconds between looks: at a log that is followed, whether a machine is ready, whether an adopted one lives. @defaultValue 100 */
   readonly pollMs?: number;
   /**
-   * Whether to kill what runs when this process exits before its manager was closed. An end by a signal that nobody
-   * handles goes unnoticed.
+   * Whether to kill what was launched and still runs when this process exits before its manager was closed. An end by a
+   * signal that nobody handles goes unnoticed.
    *
    * @defaultValue true
    */
@@ -75,13 +76,7 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
   const live = new Set<number>();
 
   const killAll = (): void => {
-    for (const pid of live) {
-      try {
-        process.kill(-pid, 'SIGKILL');
-      } catch {
-        // It has ended meanwhile, and nobody is left to be told.
-      }
-    }
+    for (const pid of live) killGroup(pid);
   };
 
   const guard = (pid: number): void => {
@@ -106,14 +101,21 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
 
   const launch = async (plan: LaunchPlan): Promise<Machine> => {
     const log = createLogFiles(plan.home);
-    const logStart = await log.end();
+    const [logStart, bootId] = await Promise.all([log.end(), processTable.bootId()]);
     const { pid, ended$ } = await startProcess(plan, log.path);
     guard(pid);
     ended$.subscribe(() => {
       unguard(pid);
     });
-    const [entry, bootId] = await Promise.all([processTable.find(pid), processTable.bootId()]);
-    return machineOf(plan, { pid, startTime: entry?.startTime ?? '', bootId, logStart }, ended$);
+    // One that has ended already has no start time any more, and is never found again.
+    const startTime = await processTable.find(pid).then(
+      (entry) => entry?.startTime ?? '',
+      (error: unknown) => {
+        killGroup(pid);
+        throw error;
+      },
+    );
+    return machineOf(plan, { pid, startTime, bootId, logStart }, ended$);
   };
 
   return {
@@ -124,12 +126,16 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
       defer(() => layOut(home, copyOf === undefined ? spec.image : workDirOf(copyOf))).pipe(ignoreElements()),
     launch: (plan) => untilLaunched(() => launch(plan)),
     adopt: (plan, handle) =>
-      defer(async () => {
+      defer(() => {
         const decoded = decodeProcessHandle(handle);
-        if ((await findProcess(decoded)) === undefined) throw new Error('the process has ended');
-        return machineOf(plan, decoded, endOfAdopted(decoded, pollMs));
+        return from(findProcess(decoded)).pipe(
+          map((entry) => {
+            if (entry === undefined) throw new Error('the process has ended');
+            return machineOf(plan, decoded, endOfAdopted(decoded, pollMs));
+          }),
+        );
       }),
-    discard: (home) => defer(() => rm(home, { recursive: true, force: true })).pipe(ignoreElements()),
+    discard: (home) => defer(() => removeTree(home)).pipe(ignoreElements()),
     logs: (home, { source, tail, follow }) => {
       if (source !== logSource) return throwError(() => new LogNotFound(source, [logSource]));
       const log = createLogFiles(home);
@@ -138,12 +144,24 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
   };
 }
 
+const killGroup = (pid: number): void => {
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // It has ended meanwhile, and nobody is left to be told.
+  }
+};
+
 /** Emits a machine once it runs; one that comes up when nobody waits for it any more is killed. */
 const untilLaunched = (launch: () => Promise<Machine>): Observable<Machine> =>
   new Observable((subscriber) => {
     launch().then(
       (machine) => {
-        if (subscriber.closed) machine.kill().subscribe();
+        if (subscriber.closed)
+          machine
+            .kill()
+            .pipe(catchError(() => EMPTY))
+            .subscribe();
         subscriber.next(machine);
         subscriber.complete();
       },
@@ -158,9 +176,9 @@ function endOfAdopted(handle: ProcessHandle, pollMs: number): Observable<Exit> {
   const ended$ = new ReplaySubject<Exit>(1);
   interval(pollMs)
     .pipe(
-      exhaustMap(() => from(findProcess(handle))),
-      filter((entry) => entry === undefined),
-      take(1),
+      // A look that fails is no proof of an end.
+      exhaustMap(() => from(findProcess(handle)).pipe(catchError(() => EMPTY))),
+      first((entry) => entry === undefined),
       map(() => ({ code: null, signal: null })),
     )
     .subscribe(ended$);
@@ -172,7 +190,7 @@ const processDriverOptions = closed(
   {},
   {
     logMaxBytes: integer('bytes', 1, Number.MAX_SAFE_INTEGER),
-    logKeep: integer('parts', 0, 1_000),
+    logKeep: integer('parts', 1, 1_000),
     pollMs: integer('milliseconds', 1, longestTimerMs),
     killOnExit: t.boolean,
   },

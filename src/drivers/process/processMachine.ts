@@ -51,31 +51,40 @@ export function createProcessMachine(options: ProcessMachineOptions): Machine {
   let leaderEnded = false;
   let asked = false;
 
-  /** Kills what the leader left behind. What even that cannot end is not ours to wait for. */
+  /** Kills what the leader left behind. */
   const clearUp = (): Observable<never> => {
     leaderEnded = true;
     group.signal('SIGKILL');
-    return group.ended().pipe(catchError(() => EMPTY));
+    return group.ended();
   };
 
-  leaderEnded$.pipe(mergeMap((exit) => concat(defer(clearUp), of(exit)))).subscribe((exit) => {
+  /** What even that cannot end is not ours to wait for. */
+  const clearedUp$ = defer(clearUp).pipe(catchError(() => EMPTY));
+
+  const beReady = (): void => {
+    ready = true;
+    signals$.next({ kind: 'ready' });
+  };
+
+  // Before the end is heard of: what ends at once was ready too.
+  if (spec.readiness === undefined) beReady();
+
+  leaderEnded$.pipe(mergeMap((exit) => concat(clearedUp$, of(exit)))).subscribe((exit) => {
     signals$.next({ kind: 'exit', exit });
     signals$.complete();
     exit$.next(exit);
     exit$.complete();
   });
 
-  const readiness$ =
-    spec.readiness === undefined
-      ? EMPTY
-      : readinessOf(spec.readiness, { log, logStart: handle.logStart, pollMs });
-  readiness$.pipe(takeUntil(leaderEnded$)).subscribe({
-    complete: () => {
-      if (leaderEnded) return;
-      ready = true;
-      signals$.next({ kind: 'ready' });
-    },
-  });
+  if (spec.readiness !== undefined) {
+    readinessOf(spec.readiness, { log, logStart: handle.logStart, pollMs })
+      .pipe(takeUntil(leaderEnded$))
+      .subscribe({
+        complete: () => {
+          if (!leaderEnded) beReady();
+        },
+      });
+  }
 
   interval(rotateMs)
     .pipe(

@@ -1,6 +1,8 @@
 import { execFile } from 'node:child_process';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdirSync, readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
+import { firstValueFrom, map, share, timer } from 'rxjs';
 
 /** What the operating system tells of one process. */
 export interface ProcessEntry {
@@ -21,30 +23,54 @@ export interface ProcessTable {
   group(group: number): Promise<readonly ProcessEntry[]>;
 }
 
+/** What the kernel writes of a process into `/proc`: made when it is read, so that waiting for a thread would cost more. */
+const entryOf = (pid: number): ProcessEntry | undefined => {
+  const text = readStat(pid);
+  // The name stands in parentheses and may hold any character.
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  const [state, , group] = fields;
+  const startTime = fields[19];
+  if (state === undefined || startTime === undefined) return undefined;
+  return { pid, group: Number(group), state, startTime };
+};
+
+const readStat = (pid: number): string => {
+  try {
+    return readFileSync(`/proc/${String(pid)}/stat`, 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    // It ended before the file was opened, or before it was read.
+    if (code === 'ENOENT' || code === 'ESRCH') return '';
+    throw error;
+  }
+};
+
+/** Looks at every process, once for all who ask in the same turn. */
+const everyEntry$ = timer(0).pipe(
+  map(() =>
+    readdirSync('/proc')
+      .filter((name) => /^\d+$/.test(name))
+      .map((pid) => entryOf(Number(pid)))
+      .filter((entry) => entry !== undefined),
+  ),
+  share(),
+);
+
 const linux: ProcessTable = {
   bootId: async () => (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim(),
-  find: async (pid) => {
-    const text = await readFile(`/proc/${String(pid)}/stat`, 'utf8').catch(() => '');
-    // The name stands in parentheses and may hold any character.
-    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-    const [state, , group] = fields;
-    const startTime = fields[19];
-    if (state === undefined || startTime === undefined) return undefined;
-    return { pid, group: Number(group), state, startTime };
-  },
-  group: async (group) => {
-    const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
-    const entries = await Promise.all(pids.map((pid) => linux.find(Number(pid))));
-    return entries.filter((entry) => entry !== undefined).filter(isLiveMemberOf(group));
-  },
+  find: async (pid) => Promise.resolve(entryOf(pid)),
+  group: async (group) => (await firstValueFrom(everyEntry$)).filter(isLiveMemberOf(group)),
 };
 
 const run = promisify(execFile);
 
 const ps = async (...selection: readonly string[]): Promise<readonly ProcessEntry[]> => {
   const columns = ['-o', 'pid=,pgid=,state=,lstart='];
-  // It fails when it finds no process.
-  const { stdout } = await run('ps', [...selection, ...columns]).catch(() => ({ stdout: '' }));
+  const { stdout } = await run('ps', [...selection, ...columns]).catch((error: unknown) => {
+    // It ends with 1 when it finds no process. That it could not be run says nothing of those.
+    if ((error as { readonly code?: unknown }).code === 1) return { stdout: '' };
+    throw error;
+  });
   return stdout
     .split('\n')
     .map((line) => /^\s*(\d+)\s+(\d+)\s+(\S)\S*\s+(.+?)\s*$/.exec(line))
@@ -68,5 +94,8 @@ const isLiveMemberOf =
   (entry: ProcessEntry): boolean =>
     entry.group === group && entry.state !== 'Z' && entry.state !== 'X';
 
+const table = process.platform === 'linux' ? linux : macos;
+let bootId: Promise<string> | undefined;
+
 /** The table of this machine. */
-export const processTable = process.platform === 'linux' ? linux : macos;
+export const processTable: ProcessTable = { ...table, bootId: () => (bootId ??= table.bootId()) };

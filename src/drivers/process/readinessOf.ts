@@ -9,6 +9,7 @@ import {
   Observable,
   of,
   repeat,
+  retry,
   take,
   takeWhile,
   timeout,
@@ -49,6 +50,8 @@ export function readinessOf(
         filter((line) => pattern.test(line)),
         take(1),
         ignoreElements(),
+        // A log that cannot be read now may be readable later.
+        retry({ delay: pollMs }),
       );
     }
     case 'tcp':

@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { open } from 'node:fs/promises';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { type Observable, ReplaySubject } from 'rxjs';
 import { LaunchFailed } from '../../lifecycle/errors.js';
-import type { Exit } from '../../lifecycle/instance.js';
+import type { Exit, InstanceSpec } from '../../lifecycle/instance.js';
 import { messageOf } from '../../lifecycle/messageOf.js';
 import type { LaunchPlan } from '../driver.js';
 import { workDirOf } from './workDir.js';
@@ -24,25 +24,33 @@ export interface Started {
  * @throws {@link LaunchFailed} as a rejection, with its cause
  */
 export async function startProcess(plan: LaunchPlan, logPath: string): Promise<Started> {
-  const { spec, home } = plan;
-  const [program = '', ...args] = [...(spec.entrypoint ?? []), ...(spec.cmd ?? [])];
-  const log = await open(logPath, 'a', 0o600);
   try {
-    const child = spawn(program, args, {
-      cwd: workDirOf(home),
-      env: environmentOf(plan),
-      detached: true,
-      stdio: ['ignore', log.fd, log.fd],
-    });
+    const child = spawnInto(logPath, plan);
     const ended$ = endOf(child);
     await once(child, 'spawn');
     return { pid: child.pid as number, ended$ };
   } catch (error) {
-    throw new LaunchFailed(reasonOf(program, error), { cause: error });
-  } finally {
-    await log.close();
+    throw new LaunchFailed(reasonOf(plan, error), { cause: error });
   }
 }
+
+/** Opens the log within one turn only, so that a thousand launches at once hold one file open, not a thousand. */
+function spawnInto(logPath: string, plan: LaunchPlan): ChildProcess {
+  const [program = '', ...args] = commandOf(plan.spec);
+  const log = openSync(logPath, 'a', 0o600);
+  try {
+    return spawn(program, args, {
+      cwd: workDirOf(plan.home),
+      env: environmentOf(plan),
+      detached: true,
+      stdio: ['ignore', log, log],
+    });
+  } finally {
+    closeSync(log);
+  }
+}
+
+const commandOf = ({ entrypoint = [], cmd = [] }: InstanceSpec): readonly string[] => [...entrypoint, ...cmd];
 
 function endOf(child: ChildProcess): Observable<Exit> {
   const ended$ = new ReplaySubject<Exit>(1);
@@ -58,10 +66,13 @@ function environmentOf({ instanceId, name, spec }: LaunchPlan): NodeJS.ProcessEn
   return { ...Object.fromEntries(ours), ...spec.env, INSTANCE_ID: instanceId, INSTANCE_NAME: name };
 }
 
-function reasonOf(program: string, error: unknown): string {
+function reasonOf({ spec, home }: LaunchPlan, error: unknown): string {
+  const [program = ''] = commandOf(spec);
   switch ((error as NodeJS.ErrnoException).code) {
     case 'ENOENT':
-      return `there is no program "${program}"`;
+      return existsSync(workDirOf(home))
+        ? `there is no program "${program}", or none that its first line names`
+        : 'the instance has no working directory';
     case 'EACCES':
       return `"${program}" may not be executed`;
     default:

@@ -1,8 +1,10 @@
 import { constants } from 'node:fs';
-import { cp, lstat, mkdir, realpath, rm, stat } from 'node:fs/promises';
-import { dirname, isAbsolute, join, relative } from 'node:path';
+import { cp, lstat, mkdir, realpath, stat } from 'node:fs/promises';
+import { dirname, isAbsolute, join, relative, sep } from 'node:path';
 import { LaunchFailed } from '../../lifecycle/errors.js';
 import { messageOf } from '../../lifecycle/messageOf.js';
+import { logDirOf } from './logFiles.js';
+import { removeTree } from './removeTree.js';
 
 /** The image of an empty directory. */
 export const scratch = 'scratch';
@@ -17,13 +19,24 @@ export const workDirOf = (home: string): string => join(home, 'work');
 export async function layOut(home: string, image: string): Promise<void> {
   const source = image === scratch ? undefined : await directoryOf(image);
   if (source !== undefined) await keepApart(home, source, image);
+  await makeHome(home);
   try {
-    await mkdir(join(home, 'logs'), { recursive: true, mode: 0o700 });
+    await mkdir(logDirOf(home));
     if (source === undefined) await mkdir(workDirOf(home));
     else await copy(source, workDirOf(home));
   } catch (error) {
-    await rm(home, { recursive: true, force: true });
+    await removeTree(home);
     throw new LaunchFailed(`the image could not be copied: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+/** One that is there already is somebody's, and stays as it is. */
+async function makeHome(home: string): Promise<void> {
+  try {
+    await mkdir(dirname(home), { recursive: true, mode: 0o700 });
+    await mkdir(home, { mode: 0o700 });
+  } catch (error) {
+    throw new LaunchFailed(`the home could not be made: ${messageOf(error)}`, { cause: error });
   }
 }
 
@@ -74,7 +87,7 @@ async function keepApart(home: string, source: string, image: string): Promise<v
 
 const isWithin = (outer: string, inner: string): boolean => {
   const path = relative(outer, inner);
-  return path === '' || (!path.startsWith('..') && !isAbsolute(path));
+  return path !== '..' && !path.startsWith(`..${sep}`) && !isAbsolute(path);
 };
 
 /** The real path of a directory that need not exist yet. */

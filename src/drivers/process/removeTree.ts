@@ -1,0 +1,25 @@
+import { chmod, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/** Removes a folder with all that is in it, also what its owner has made read-only; one that is not there is removed already. */
+export async function removeTree(path: string): Promise<void> {
+  try {
+    await remove(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'EACCES' && code !== 'EPERM') throw error;
+    await makeWritable(path);
+    await remove(path);
+  }
+}
+
+// Processes that end may still be writing.
+const remove = (path: string): Promise<void> => rm(path, { recursive: true, force: true, maxRetries: 3 });
+
+/** Nothing can be removed from a folder that may not be written. Links are left alone: they lead elsewhere. */
+async function makeWritable(path: string): Promise<void> {
+  await chmod(path, 0o700);
+  for (const entry of await readdir(path, { withFileTypes: true })) {
+    if (entry.isDirectory()) await makeWritable(join(path, entry.name));
+  }
+}

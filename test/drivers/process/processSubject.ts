@@ -1,0 +1,61 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createProcessDriver, type InstanceSpec } from 'rx-instances';
+import type { DriverSubject } from 'rx-instances/testing';
+import { processesOf } from '../../support/processes.js';
+
+const spec = (fields: Partial<InstanceSpec>): InstanceSpec => ({
+  driver: 'process',
+  image: 'scratch',
+  env: {},
+  tags: {},
+  ...fields,
+});
+
+const script = (...lines: readonly string[]) => ({ entrypoint: ['/bin/sh', '-c', lines.join('\n')] });
+
+/** The process driver, for the contract. */
+export const createProcessSubject = (homesDir: string): DriverSubject => ({
+  createDriver: () => createProcessDriver({ pollMs: 5 }),
+  homesDir,
+  isRunning: (_, instanceId) => processesOf(instanceId).length > 0,
+  crash: (_, instanceId) => {
+    for (const pid of processesOf(instanceId)) process.kill(pid, 'SIGSEGV');
+  },
+  fields: {
+    entrypoint: ['node'],
+    cmd: ['server.js'],
+    readiness: { kind: 'http', port: 8080, path: '/health' },
+    stopSignal: 'SIGINT',
+    stopGraceMs: 100,
+  },
+  lasting: { spec: spec({ entrypoint: ['sleep', '600'] }) },
+  ending: { spec: spec(script('exit 3')) },
+  slow: {
+    spec: spec({
+      ...script('echo not ready yet', 'sleep 0.05', 'echo ready', 'exec sleep 600'),
+      readiness: { kind: 'log', pattern: '^ready$' },
+    }),
+  },
+  neverReady: { spec: spec({ entrypoint: ['sleep', '600'], readiness: { kind: 'log', pattern: '.' } }) },
+  broken: { spec: spec({ entrypoint: ['/no/such/program'] }) },
+  stubborn: {
+    spec: spec({
+      ...script('trap "" TERM', 'echo deaf', 'while :; do sleep 600; done'),
+      readiness: { kind: 'log', pattern: 'deaf' },
+    }),
+  },
+  printing: { spec: spec(script('printf "one\\ntwo\\nthree\\n"', 'exec sleep 600')) },
+  content: {
+    write: (home, text) => {
+      writeFileSync(join(home, 'work', 'content'), text);
+    },
+    read: (home) => {
+      try {
+        return readFileSync(join(home, 'work', 'content'), 'utf8');
+      } catch {
+        return undefined;
+      }
+    },
+  },
+});
