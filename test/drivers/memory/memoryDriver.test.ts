@@ -1,0 +1,235 @@
+import {
+  createMemoryDriver,
+  type Driver,
+  type Exit,
+  type Machine,
+  type MemoryDriver,
+  type MemoryDriverOptions,
+  type MemoryOperation,
+  type Readiness,
+  type Signal,
+} from 'rx-instances';
+import { mergeMap, type Observable } from 'rxjs';
+import { marbles } from '../../support/marbles.js';
+
+const home = '/homes/web';
+const plan = {
+  instanceId: 'web-id',
+  name: 'web',
+  home,
+  spec: { driver: 'memory', image: 'any', env: {}, tags: {} },
+};
+
+/** What a stream that emits within `subscribe` gives. */
+function now<T>(source$: Observable<T>): readonly T[] {
+  const values: T[] = [];
+  source$.subscribe((value) => values.push(value));
+  return values;
+}
+
+function launched(
+  options: MemoryDriverOptions = {},
+  readiness?: Readiness,
+): { readonly driver: MemoryDriver; readonly machine: Machine; readonly said: readonly Signal[] } {
+  const driver = createMemoryDriver(options);
+  now(driver.prepare(plan));
+  const spec = readiness === undefined ? plan.spec : { ...plan.spec, readiness };
+  const [machine] = now(driver.launch({ ...plan, spec }));
+  if (machine === undefined) throw new Error('not launched within subscribe');
+  const said: Signal[] = [];
+  machine.signals$.subscribe((signal) => said.push(signal));
+  return { driver, machine, said };
+}
+
+const log = (driver: Driver, path = home, tail = 100): readonly string[] =>
+  now(driver.logs(path, { source: 'app', tail, follow: false }));
+
+const ready = { kind: 'ready' } as const;
+const exited = (exit: Exit) => ({ kind: 'exit', exit }) as const;
+const killed = { code: null, signal: 'SIGKILL' };
+const stopped = { code: null, signal: 'SIGTERM' };
+
+describe('a memory driver takes time', () => {
+  it('to launch: launchMs after subscribe, one machine', () => {
+    marbles(({ expectObservable }) => {
+      const driver = createMemoryDriver({ launchMs: 30 });
+      now(driver.prepare(plan));
+      const running$ = driver.launch(plan).pipe(mergeMap(() => [driver.running().length]));
+
+      expectObservable(running$).toBe('30ms (1|)', { 1: 1 });
+      expectObservable(driver.launch(plan).pipe(mergeMap(() => 'never')), '10ms !').toBe('');
+    });
+  });
+
+  it.each([
+    ['the machine ends after stopMs', 20, 50, '20ms (e|)', stopped],
+    ['the machine ends in time at the very end of its grace', 20, 20, '20ms (e|)', stopped],
+    ['the machine is killed when its grace is over', 50, 20, '20ms (e|)', killed],
+    ['a machine without grace is killed at once', 50, 0, '(e|)', killed],
+  ])('to stop: %s', (_, stopMs, graceMs, diagram, exit) => {
+    marbles(({ expectObservable }) => {
+      const { machine } = launched({ stopMs });
+      expectObservable(machine.stop({ graceMs })).toBe(diagram, { e: exit });
+    });
+  });
+
+  it('of which a kill takes none, and answers a stop that waits', () => {
+    marbles(({ cold, expectObservable }) => {
+      const { machine } = launched({ stopMs: 50 });
+      const kill$ = cold('10ms (k|)').pipe(mergeMap(() => machine.kill()));
+
+      expectObservable(machine.stop({ graceMs: 100 })).toBe('10ms (e|)', { e: killed });
+      expectObservable(kill$).toBe('10ms (e|)', { e: killed });
+    });
+  });
+});
+
+describe('who holds a memory driver plays its machines:', () => {
+  it('one that has no readiness is ready at once', () => {
+    expect(launched().said).toEqual([ready]);
+  });
+
+  it('one with readiness is ready when it is told to be, once', () => {
+    const { driver, machine, said } = launched({}, { kind: 'tcp', port: 80 });
+    expect(said).toEqual([]);
+    expect(now(machine.inspect())).toEqual([{ kind: 'running', ready: false }]);
+
+    driver.machine('web-id').ready();
+    driver.machine('web-id').ready();
+    expect(said).toEqual([ready]);
+    expect(now(machine.inspect())).toEqual([{ kind: 'running', ready: true }]);
+  });
+
+  it('one whose readiness is a line is ready when it prints it', () => {
+    const { driver, said } = launched({}, { kind: 'log', pattern: '^listening on \\d+$' });
+    driver.machine('web-id').print('listening on nothing');
+    expect(said).toEqual([]);
+    driver.machine('web-id').print('listening on 80');
+    driver.machine('web-id').print('listening on 81');
+    expect(said).toEqual([ready]);
+  });
+
+  it('one ends once, and nothing is heard of it afterwards', () => {
+    const { driver, machine, said } = launched({}, { kind: 'tcp', port: 80 });
+    const played = driver.machine('web-id');
+    played.exit({ code: 7, signal: null });
+    played.exit({ code: 8, signal: null });
+    played.ready();
+    played.lose('too late');
+    played.print('too late');
+
+    expect(said).toEqual([exited({ code: 7, signal: null })]);
+    expect(now(machine.kill())).toEqual([{ code: 7, signal: null }]);
+    expect(log(driver)).toEqual([]);
+    expect(driver.running()).toEqual([]);
+  });
+
+  it('one that is lost goes on', () => {
+    const { driver, said } = launched();
+    driver.machine('web-id').lose('the host is silent');
+    driver.machine('web-id').exit({ code: 0, signal: null });
+    expect(said).toEqual([
+      ready,
+      { kind: 'lost', reason: 'the host is silent' },
+      exited({ code: 0, signal: null }),
+    ]);
+  });
+
+  it('one that somebody else halts and resumes is found so', () => {
+    const { driver, machine } = launched();
+    driver.machine('web-id').halt();
+    expect(now(machine.inspect())).toEqual([{ kind: 'frozen' }]);
+    driver.machine('web-id').resume();
+    expect(now(machine.inspect())).toEqual([{ kind: 'running', ready: true }]);
+  });
+
+  it('the last of an instance answers to its id, and there is none before the first', () => {
+    const { driver, said } = launched();
+    driver.machine('web-id').exit({ code: 0, signal: null });
+    now(driver.launch(plan));
+    driver.machine('web-id').exit({ code: 1, signal: null });
+
+    expect(said).toEqual([ready, exited({ code: 0, signal: null })]);
+    expect(() => driver.machine('other-id')).toThrow('the instance other-id never had a machine');
+  });
+});
+
+describe('a memory driver keeps homes', () => {
+  it('with the log, of which a fork gets a copy that goes its own way', () => {
+    const { driver } = launched();
+    driver.machine('web-id').print('before');
+    now(driver.prepare({ ...plan, instanceId: 'two-id', home: '/homes/two', copyOf: home }));
+    driver.machine('web-id').print('after');
+
+    expect(log(driver)).toEqual(['before', 'after']);
+    expect(log(driver, '/homes/two')).toEqual(['before']);
+    expect(driver.homes()).toEqual([home, '/homes/two']);
+  });
+
+  it('until they are discarded, which ends who follows the log', () => {
+    const { driver } = launched();
+    const told: string[] = [];
+    driver.logs(home, { source: 'app', tail: 100, follow: true }).subscribe({
+      next: (line) => told.push(line),
+      complete: () => told.push('the end'),
+    });
+    driver.machine('web-id').print('one');
+    now(driver.discard(home));
+
+    expect(told).toEqual(['one', 'the end']);
+    expect(driver.homes()).toEqual([]);
+  });
+});
+
+describe('a memory driver fails on demand', () => {
+  const error = new Error('on demand');
+  const operations: Record<
+    MemoryOperation,
+    (driver: Driver, machine: Machine) => Observable<unknown> | undefined
+  > = {
+    prepare: (driver) => driver.prepare(plan),
+    launch: (driver) => driver.launch(plan),
+    adopt: (driver, { handle }) => driver.adopt(plan, handle),
+    discard: (driver) => driver.discard(home),
+    inspect: (_, machine) => machine.inspect(),
+    stop: (_, machine) => machine.stop({ graceMs: 0 }),
+    kill: (_, machine) => machine.kill(),
+    freeze: (_, machine) => machine.freezing?.freeze(),
+    thaw: (_, machine) => machine.freezing?.thaw(),
+  };
+
+  it.each(Object.entries(operations))('to %s, told of which instance, and does nothing', (operation, run) => {
+    const asked: string[] = [];
+    let isBroken = false;
+    const { driver, machine, said } = launched({
+      fail: (name, { instanceId }) => {
+        if (isBroken) asked.push(`${name} ${instanceId}`);
+        return isBroken ? error : undefined;
+      },
+    });
+    isBroken = true;
+    let failure: unknown;
+    run(driver, machine)?.subscribe({ error: (thrown: unknown) => (failure = thrown) });
+
+    expect(failure).toBe(error);
+    expect(asked).toEqual([`${operation} web-id`]);
+    isBroken = false;
+    expect(said).toEqual([ready]);
+    expect(now(machine.inspect())).toEqual([{ kind: 'running', ready: true }]);
+    expect(driver.homes()).toEqual([home]);
+    expect(driver.running()).toEqual(['web-id']);
+  });
+});
+
+describe('a memory driver decodes', () => {
+  it.each([
+    [{ readiness: { kind: 'log', pattern: '(' } }, 'readiness.pattern'],
+    [{ readiness: { kind: 'tcp', port: 0 } }, 'readiness.port'],
+    [{ readiness: { kind: 'http', port: 80, path: 'health' } }, 'readiness.path'],
+    [{ readiness: { kind: 'udp' } }, 'readiness.kind'],
+    [{ stopGraceMs: -1 }, 'stopGraceMs'],
+    [{ entrypoint: ['node'] }, 'entrypoint'],
+  ])('%j as a fault at %s', (fields, path) => {
+    expect(createMemoryDriver().decode(fields)).toMatchObject({ _tag: 'Left', left: [{ path }] });
+  });
+});
