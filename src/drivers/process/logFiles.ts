@@ -41,6 +41,7 @@ interface Part {
 }
 
 const chunkBytes = 64 * 1_024;
+const nothing = Buffer.alloc(0);
 
 /** Where the logs of a home lie. */
 export const logDirOf = (home: string): string => join(home, 'logs');
@@ -74,8 +75,7 @@ export function createLogFiles(home: string): LogFiles {
     const { name, start } = part ?? { name: 'app.log', start: endOf(laidAside) };
     const chunk = await readChunk(join(dir, name), Math.max(0, place - start));
     // A part that is gone now was removed after it was listed; a log that is not there was not written yet.
-    if (chunk === undefined)
-      return part === undefined ? { bytes: Buffer.alloc(0), next: place } : readAt(place);
+    if (chunk === undefined) return part === undefined ? { bytes: nothing, next: place } : readAt(place);
     return { bytes: chunk.bytes, next: start + chunk.position + chunk.bytes.length };
   };
 
@@ -97,7 +97,7 @@ export function createLogFiles(home: string): LogFiles {
       } finally {
         await rm(copy, { force: true });
       }
-      const surplus = (await parts()).slice(0, -keep || undefined);
+      const surplus = (await parts()).slice(0, -keep);
       await Promise.all(surplus.map(({ name }) => rm(join(dir, name), { force: true })));
     },
   };
@@ -122,8 +122,7 @@ function layAside(path: string, copy: string, nameOf: (bytes: number) => string)
     for (;;) {
       const length = readSync(log, chunk, 0, chunkBytes, copied);
       if (length === 0) break;
-      writeSync(target, chunk, 0, length);
-      copied += length;
+      copied += writeSync(target, chunk, 0, length);
     }
     renameSync(copy, nameOf(copied));
     ftruncateSync(log);
