@@ -38,6 +38,10 @@ interface Reader<T> {
   readonly reject: (error: unknown) => void;
 }
 
+interface Failure {
+  readonly error: unknown;
+}
+
 const done = { done: true, value: undefined } as const;
 
 function createIterator<T>(source$: Observable<T>, settings: QueueSettings<T>): AsyncIterator<T, undefined> {
@@ -45,25 +49,25 @@ function createIterator<T>(source$: Observable<T>, settings: QueueSettings<T>): 
   // Readers wait only while the queue is empty.
   const readers: Reader<T>[] = [];
   const closeLedger = settings.ledger.opened(queue);
-  let ending: { readonly error?: unknown } | undefined;
-
-  const end = (how: { readonly error?: unknown }): void => {
-    ending ??= how;
-    closeLedger();
-    const [first, ...others] = readers.splice(0);
-    if (first !== undefined) finish(first);
-    for (const reader of others) reader.resolve(done);
-  };
+  let ended = false;
+  let failure: Failure | undefined;
 
   /** An error is told to one reader; whoever reads after it finds the end. */
   const finish = (reader: Reader<T>): void => {
-    const how = ending ?? {};
-    ending = {};
-    if ('error' in how) reader.reject(how.error);
-    else reader.resolve(done);
+    const told = failure;
+    failure = undefined;
+    if (told === undefined) reader.resolve(done);
+    else reader.reject(told.error);
   };
 
-  const stop = (how: { readonly error?: unknown }): void => {
+  const end = (how?: Failure): void => {
+    ended = true;
+    failure = how;
+    closeLedger();
+    for (const reader of readers.splice(0)) finish(reader);
+  };
+
+  const stop = (how?: Failure): void => {
     subscription.unsubscribe();
     queue.clear();
     end(how);
@@ -87,7 +91,7 @@ function createIterator<T>(source$: Observable<T>, settings: QueueSettings<T>): 
       end({ error });
     },
     complete: () => {
-      end({});
+      end();
     },
   });
   source$.subscribe(subscription);
@@ -104,7 +108,7 @@ function createIterator<T>(source$: Observable<T>, settings: QueueSettings<T>): 
     if (lag !== undefined) tell(lag);
     if (first !== undefined) reader.resolve(first);
     else if (lag !== undefined) read(reader);
-    else if (ending !== undefined) finish(reader);
+    else if (ended) finish(reader);
     else readers.push(reader);
   };
 
@@ -115,12 +119,12 @@ function createIterator<T>(source$: Observable<T>, settings: QueueSettings<T>): 
         try {
           read(reader);
         } catch (error) {
-          stop({});
+          stop();
           reader.reject(error);
         }
       }),
     return: () => {
-      stop({});
+      stop();
       return Promise.resolve(done);
     },
   };
