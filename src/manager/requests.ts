@@ -133,7 +133,7 @@ const tagValue = text(
 );
 const anyTags = record('tags (an object of texts)', tagKey, tagValue);
 const tags = new t.Type<Readonly<Record<string, string>>, unknown>(
-  'tags (at most 50)',
+  'tags (an object of at most 50 texts)',
   anyTags.is,
   (value, context) =>
     isRecord(value) && Object.keys(value).length > 50
