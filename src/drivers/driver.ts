@@ -81,6 +81,11 @@ export interface Machine {
   stop(options: { readonly graceMs: number }): Observable<Exit>;
   /** Ends it at once, with all that it started, and emits how it ended. One that has ended answers at once. */
   kill(): Observable<Exit>;
+  /**
+   * Lets go of it: it runs on, to be adopted later, and nothing of it is held here any more. Its signals complete, and
+   * nothing else may be asked of it. Absent where nothing of a machine keeps Node alive.
+   */
+  detach?(): void;
   /** How to halt and resume it; absent where the driver has no such thing. */
   readonly freezing?: Freezing;
 }

@@ -8,7 +8,9 @@ import type { DriverSubject } from './driverSubject.js';
 
 /** The two words that every test framework has. */
 export interface ContractFramework {
+  /** Groups what the body declares. */
   describe(name: string, body: () => void): void;
+  /** Declares one test. */
   it(name: string, body: () => Promise<void>): void;
 }
 

@@ -42,6 +42,7 @@ export interface Specimen<D extends Driver = Driver> {
 
 /** Writes and reads what belongs to the instance in a home. */
 export interface HomeContent {
+  /** Puts a text there. */
   write(home: string, text: string): void;
   /** What was written last, to this home or to that which it was copied from. */
   read(home: string): string | undefined;

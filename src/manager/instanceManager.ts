@@ -237,7 +237,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     try {
       if (stopInstances) await stopEverything();
     } finally {
-      machines.releaseAll();
+      machines.detachAll();
       bus.close();
       measurements$.complete();
       await lastValueFrom(store.close(), { defaultValue: undefined });

@@ -15,7 +15,8 @@ export interface Machines {
   hold(instanceId: string, machine: Machine): Held;
   /** Lets go: nothing that the machine says is heard any more. */
   release(instanceId: string): void;
-  releaseAll(): void;
+  /** Lets every machine run on by itself. */
+  detachAll(): void;
 }
 
 /** Creates the record of machines; `onSignal` hears what each says while it is held. */
@@ -39,8 +40,11 @@ export function createMachines(onSignal: (instanceId: string, held: Held, signal
       return held;
     },
     release,
-    releaseAll: () => {
-      for (const instanceId of [...byInstance.keys()]) release(instanceId);
+    detachAll: () => {
+      for (const [instanceId, { held }] of [...byInstance]) {
+        release(instanceId);
+        held.machine.detach?.();
+      }
     },
   };
 }

@@ -28,11 +28,21 @@ it('hands on what a machine says until it is let go', () => {
   expect(signals$.observed).toBe(false);
 });
 
-it('lets go of all at once', () => {
-  const machines = createMachines(() => undefined);
-  const signals = [new Subject<Signal>(), new Subject<Signal>()];
-  signals.forEach((signals$, index) => machines.hold(String(index), machineOf(signals$)));
-  machines.releaseAll();
+it('detaches all at once, those that have nothing to detach too', () => {
+  const heard: string[] = [];
+  const machines = createMachines((id, _, { kind }) => heard.push(`${id} ${kind}`));
+  const signals = [new Subject<Signal>(), new Subject<Signal>()] as const;
+  machines.hold('a', machineOf(signals[0]));
+  machines.hold('b', {
+    ...machineOf(signals[1]),
+    detach: () => {
+      signals[1].next({ kind: 'lost', reason: 'detached' });
+      heard.push('detached');
+    },
+  });
+  machines.detachAll();
 
+  expect(heard).toEqual(['detached']);
   expect(signals.map(({ observed }) => observed)).toEqual([false, false]);
+  expect(machines.of('a')).toBeUndefined();
 });

@@ -17,7 +17,7 @@ import { closed } from '../../codecs/closed.js';
 import { decodeOrThrow } from '../../codecs/decode.js';
 import { integer, longestTimerMs } from '../../codecs/scalars.js';
 import { LogNotFound } from '../../lifecycle/errors.js';
-import type { Exit } from '../../lifecycle/instance.js';
+import type { Exit, MachineHandle } from '../../lifecycle/instance.js';
 import type { Driver, LaunchPlan, Machine } from '../driver.js';
 import { createLogFiles } from './logFiles.js';
 import { followTail, readTail } from './logReader.js';
@@ -89,7 +89,12 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
     if (live.size === 0) process.off('exit', killAll);
   };
 
-  const machineOf = (plan: LaunchPlan, handle: ProcessHandle, leaderEnded$: Observable<Exit>): Machine =>
+  const machineOf = (
+    plan: LaunchPlan,
+    handle: ProcessHandle,
+    leaderEnded$: Observable<Exit>,
+    onDetach: () => void,
+  ): Machine =>
     createProcessMachine({
       handle,
       spec: plan.spec,
@@ -97,12 +102,13 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
       logLimits: { maxBytes: logMaxBytes, keep: logKeep },
       pollMs,
       leaderEnded$,
+      onDetach,
     });
 
   const launch = async (plan: LaunchPlan): Promise<Machine> => {
     const log = createLogFiles(plan.home);
     const [logStart, bootId] = await Promise.all([log.end(), processTable.bootId()]);
-    const { pid, ended$ } = await startProcess(plan, log.path);
+    const { pid, ended$, unref } = await startProcess(plan, log.path);
     guard(pid);
     ended$.subscribe(() => {
       unguard(pid);
@@ -115,7 +121,20 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
         throw error;
       },
     );
-    return machineOf(plan, { pid, startTime, bootId, logStart }, ended$);
+    return machineOf(plan, { pid, startTime, bootId, logStart }, ended$, () => {
+      unguard(pid);
+      unref();
+    });
+  };
+
+  const adopt = async (plan: LaunchPlan, handle: MachineHandle): Promise<Machine> => {
+    const decoded = decodeProcessHandle(handle);
+    if ((await findProcess(decoded)) === undefined) throw new Error('the process has ended');
+    const ended$ = new ReplaySubject<Exit>(1);
+    const looking = endOfAdopted(decoded, pollMs).subscribe(ended$);
+    return machineOf(plan, decoded, ended$, () => {
+      looking.unsubscribe();
+    });
   };
 
   return {
@@ -125,16 +144,7 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
     prepare: ({ home, spec, copyOf }) =>
       defer(() => layOut(home, copyOf === undefined ? spec.image : workDirOf(copyOf))).pipe(ignoreElements()),
     launch: (plan) => untilLaunched(() => launch(plan)),
-    adopt: (plan, handle) =>
-      defer(() => {
-        const decoded = decodeProcessHandle(handle);
-        return from(findProcess(decoded)).pipe(
-          map((entry) => {
-            if (entry === undefined) throw new Error('the process has ended');
-            return machineOf(plan, decoded, endOfAdopted(decoded, pollMs));
-          }),
-        );
-      }),
+    adopt: (plan, handle) => defer(() => adopt(plan, handle)),
     discard: (home) => defer(() => removeTree(home)).pipe(ignoreElements()),
     logs: (home, { source, tail, follow }) => {
       if (source !== logSource) return throwError(() => new LogNotFound(source, [logSource]));
@@ -172,18 +182,13 @@ const untilLaunched = (launch: () => Promise<Machine>): Observable<Machine> =>
   });
 
 /** Only its parent is told how a process ended. */
-function endOfAdopted(handle: ProcessHandle, pollMs: number): Observable<Exit> {
-  const ended$ = new ReplaySubject<Exit>(1);
-  interval(pollMs)
-    .pipe(
-      // A look that fails is no proof of an end.
-      exhaustMap(() => from(findProcess(handle)).pipe(catchError(() => EMPTY))),
-      first((entry) => entry === undefined),
-      map(() => ({ code: null, signal: null })),
-    )
-    .subscribe(ended$);
-  return ended$;
-}
+const endOfAdopted = (handle: ProcessHandle, pollMs: number): Observable<Exit> =>
+  interval(pollMs).pipe(
+    // A look that fails is no proof of an end.
+    exhaustMap(() => from(findProcess(handle)).pipe(catchError(() => EMPTY))),
+    first((entry) => entry === undefined),
+    map(() => ({ code: null, signal: null })),
+  );
 
 const processDriverOptions = closed(
   'options of the process driver',

@@ -31,8 +31,10 @@ export interface ProcessMachineOptions {
   readonly log: LogFiles;
   readonly logLimits: LogLimits;
   readonly pollMs: number;
-  /** Emits how the process ended, once it has. */
+  /** Emits how the process ended, once it has; to late subscribers too. */
   readonly leaderEnded$: Observable<Exit>;
+  /** Lets Node end before the process does. */
+  readonly onDetach: () => void;
 }
 
 /** How often the log is held against its limit. */
@@ -43,17 +45,19 @@ const rotateMs = 1_000;
  * exit is told.
  */
 export function createProcessMachine(options: ProcessMachineOptions): Machine {
-  const { handle, spec, log, logLimits, pollMs, leaderEnded$ } = options;
+  const { handle, spec, log, logLimits, pollMs, leaderEnded$, onDetach } = options;
   const group = createProcessGroup(handle.pid);
   const signals$ = new ReplaySubject<Signal>(Infinity);
   const exit$ = new ReplaySubject<Exit>(1);
+  const detached$ = new ReplaySubject<void>(1);
+  const gone$ = merge(leaderEnded$, detached$);
   let ready = false;
-  let leaderEnded = false;
+  let isGone = false;
   let asked = false;
 
   /** Kills what the leader left behind. */
   const clearUp = (): Observable<never> => {
-    leaderEnded = true;
+    isGone = true;
     group.signal('SIGKILL');
     return group.ended();
   };
@@ -69,19 +73,30 @@ export function createProcessMachine(options: ProcessMachineOptions): Machine {
   // Before the end is heard of: what ends at once was ready too.
   if (spec.readiness === undefined) beReady();
 
-  leaderEnded$.pipe(mergeMap((exit) => concat(clearedUp$, of(exit)))).subscribe((exit) => {
-    signals$.next({ kind: 'exit', exit });
+  const complete = (): void => {
     signals$.complete();
-    exit$.next(exit);
     exit$.complete();
-  });
+  };
+
+  leaderEnded$
+    .pipe(
+      mergeMap((exit) => concat(clearedUp$, of(exit))),
+      takeUntil(detached$),
+    )
+    .subscribe({
+      next: (exit) => {
+        signals$.next({ kind: 'exit', exit });
+        exit$.next(exit);
+      },
+      complete,
+    });
 
   if (spec.readiness !== undefined) {
     readinessOf(spec.readiness, { log, logStart: handle.logStart, pollMs })
-      .pipe(takeUntil(leaderEnded$))
+      .pipe(takeUntil(gone$))
       .subscribe({
         complete: () => {
-          if (!leaderEnded) beReady();
+          if (!isGone) beReady();
         },
       });
   }
@@ -90,18 +105,18 @@ export function createProcessMachine(options: ProcessMachineOptions): Machine {
     .pipe(
       // Without room for a copy the log grows on, and is tried again.
       exhaustMap(() => from(log.rotate(logLimits)).pipe(catchError(() => EMPTY))),
-      takeUntil(leaderEnded$),
+      takeUntil(gone$),
     )
     .subscribe();
 
   // A pid that has ended may be another's by now.
   const signal = (name: NodeJS.Signals): void => {
-    if (!leaderEnded) group.signal(name);
+    if (!isGone) group.signal(name);
   };
 
   const told = (name: NodeJS.Signals, done$: Observable<never>): Observable<never> =>
     defer(() => {
-      if (leaderEnded) return throwError(() => new Error('the process has ended'));
+      if (isGone) return throwError(() => new Error('the process has ended'));
       signal(name);
       return done$.pipe(takeUntil(exit$));
     });
@@ -142,6 +157,12 @@ export function createProcessMachine(options: ProcessMachineOptions): Machine {
         signal('SIGKILL');
         return exit$;
       }),
+
+    detach: () => {
+      isGone = true;
+      detached$.next();
+      onDetach();
+    },
 
     freezing: {
       freeze: () => told('SIGSTOP', group.halted()),

@@ -16,6 +16,8 @@ export interface Started {
   readonly pid: number;
   /** Emits how it ended, once it has; to late subscribers too. */
   readonly ended$: Observable<Exit>;
+  /** Lets Node end before it does. */
+  unref(): void;
 }
 
 /**
@@ -28,7 +30,13 @@ export async function startProcess(plan: LaunchPlan, logPath: string): Promise<S
     const child = spawnInto(logPath, plan);
     const ended$ = endOf(child);
     await once(child, 'spawn');
-    return { pid: child.pid as number, ended$ };
+    return {
+      pid: child.pid as number,
+      ended$,
+      unref: () => {
+        child.unref();
+      },
+    };
   } catch (error) {
     throw new LaunchFailed(reasonOf(plan, error), { cause: error });
   }
