@@ -93,7 +93,7 @@ const lastLookMs = 1_000;
  * result    --------------------(Running|)
  * ```
  *
- * Errors of the stream: {@link InvalidRequest}, for a target or an option that can't be understood;
+ * Errors of the stream: {@link InvalidRequest}, for a target (`Unknown` is none) or an option that can't be understood;
  * {@link InstanceNotFound}, also when it is deleted meanwhile; {@link ManagerClosed}, when the events complete;
  * {@link StateUnreadable}, at the deadline, when no look ever succeeded; the reason of `signal`.
  *
@@ -234,21 +234,21 @@ const aborted = (signal: AbortSignal | undefined): Observable<never> =>
 
 const reachable = oneOf(states.filter((state): state is Exclude<State, 'Unknown'> => state !== 'Unknown'));
 
+const validateTarget: t.Validate<unknown, readonly State[]> = (value, context) => {
+  if (!Array.isArray(value)) {
+    const one = reachable.validate(value, context);
+    return E.isRight(one) ? t.success([one.right]) : t.failure(value, context, reachable.name);
+  }
+  if (value.length === 0) return t.failure(value, context);
+  return t.array(reachable).validate(value, context);
+};
+
 const target = new t.Type<readonly State[], unknown>(
   'a state, or a list of at least one',
-  (value): value is readonly State[] => Array.isArray(value) && value.every(reachable.is),
-  (value, context) => {
-    if (!Array.isArray(value)) return pipeOne(value, context);
-    if (value.length === 0) return t.failure(value, context);
-    return t.array(reachable).validate(value, context);
-  },
+  (value): value is readonly State[] => E.isRight(validateTarget(value, [])),
+  validateTarget,
   t.identity,
 );
-
-const pipeOne = (value: unknown, context: t.Context): t.Validation<readonly State[]> => {
-  const one = reachable.validate(value, context);
-  return E.isRight(one) ? t.success([one.right]) : t.failure(value, context, reachable.name);
-};
 
 // By its shape: it may come from another realm, or be somebody's own.
 const isAbortSignal = (value: unknown): value is AbortSignal =>
