@@ -25,12 +25,19 @@ import { RingBuffer } from './ringBuffer.js';
  * ```
  */
 export function boundedIterable<T>(source$: Observable<T>, buffering: Buffering<T> = {}): AsyncIterable<T> {
-  return iterateThrough(source$, queueSettings(buffering));
+  const reading = { source$, settings: queueSettings(buffering) };
+  return iterateThrough(() => reading);
 }
 
-/** {@link boundedIterable} with settings decoded already. */
-export const iterateThrough = <T>(source$: Observable<T>, settings: QueueSettings<T>): AsyncIterable<T> => ({
-  [Symbol.asyncIterator]: () => createIterator(source$, settings),
+/** What one iteration reads, and how. */
+interface Reading<T> {
+  readonly source$: Observable<T>;
+  readonly settings: QueueSettings<T>;
+}
+
+/** {@link boundedIterable} with settings decoded already; each iteration begins a reading of its own. */
+export const iterateThrough = <T>(begin: () => Reading<T>): AsyncIterable<T> => ({
+  [Symbol.asyncIterator]: () => createIterator(begin()),
 });
 
 interface Reader<T> {
@@ -44,7 +51,7 @@ interface Failure {
 
 const done = { done: true, value: undefined } as const;
 
-function createIterator<T>(source$: Observable<T>, settings: QueueSettings<T>): AsyncIterator<T, undefined> {
+function createIterator<T>({ source$, settings }: Reading<T>): AsyncIterator<T, undefined> {
   const queue = new RingBuffer<T>(settings);
   // Readers wait only while the queue is empty.
   const readers: Reader<T>[] = [];

@@ -1,4 +1,4 @@
-import { defer, Observable, type ObservableInput, type OperatorFunction } from 'rxjs';
+import { from, Observable, type ObservableInput, type Observer, type OperatorFunction } from 'rxjs';
 import { SubscriberLagged } from '../lifecycle/errors.js';
 import { type Lag, type WorkBuffering, type WorkSettings, workSettings } from './buffering.js';
 import { connect } from './connect.js';
@@ -56,20 +56,30 @@ export function mergeMapThrough<T, R>(
         subscriber.error(error);
       };
 
+      // One for all the work: nothing in it depends on the value.
+      const work: Observer<R> = {
+        next: (result) => {
+          subscriber.next(result);
+        },
+        error: fail,
+        complete: () => {
+          active -= 1;
+          drain();
+        },
+      };
+
       const begin = (value: T): void => {
+        if (subscriber.closed) return;
         // Counted before the project is called: a project that makes the source emit must not find room twice.
         active += 1;
-        const result$ = defer(() => project(value, index++));
-        connect(result$, subscriber, {
-          next: (result) => {
-            subscriber.next(result);
-          },
-          error: fail,
-          complete: () => {
-            active -= 1;
-            drain();
-          },
-        });
+        let result$: Observable<R>;
+        try {
+          result$ = from(project(value, index++));
+        } catch (error) {
+          fail(error);
+          return;
+        }
+        connect(result$, subscriber, work);
       };
 
       const offer = (value: T): void => {

@@ -101,6 +101,14 @@ export interface QueueDepth {
   readonly highWater: number;
 }
 
+/** Lets a queue that is full, and loses the newest, spare its publisher the telling. */
+export interface Gate<T> {
+  /** Nothing is told from now on, only counted. */
+  close(): void;
+  /** Tells again, from the next value on; and what went by meanwhile, of which `to` was the last. */
+  open(): Pick<Lag<T>, 'missed' | 'to'> | undefined;
+}
+
 /** Decoded {@link Buffering}: nothing is left open. */
 export interface QueueSettings<T> {
   readonly capacity: number;
@@ -109,6 +117,7 @@ export interface QueueSettings<T> {
   readonly keyOf: (value: T) => unknown;
   readonly endsKey: (value: T) => boolean;
   readonly ledger: Ledger;
+  readonly gate?: Gate<T>;
 }
 
 /** Decoded {@link WorkBuffering}: nothing is left open. */

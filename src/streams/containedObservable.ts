@@ -1,24 +1,38 @@
-import { Observable, type Observer, type OperatorFunction, Subscriber, type Subscription } from 'rxjs';
+import { Observable, type Observer, type OperatorFunction, Subscriber, Subscription } from 'rxjs';
+
+/** Brings an observer, which never throws, what an Observable gives, for as long as the subscription is open. */
+export type Connect<T> = (observer: Observer<T>, subscription: Subscription) => void;
+
+/** Brings what another Observable gives. */
+export const through =
+  <T>(source$: Observable<T>): Connect<T> =>
+  (observer, subscription) => {
+    const link = new Subscriber<T>(observer);
+    // Before it emits: who wants to leave within the first value can.
+    subscription.add(link);
+    source$.subscribe(link);
+  };
 
 /**
  * An Observable whose subscribers can hurt nobody but themselves. A subscriber that throws, or that has no `error`
  * handler when an error reaches it, is unsubscribed and `onThrow` is told; RxJS would throw again from a timer and so
- * end the process. It holds through `pipe`; it ends where another Observable is built around this one.
+ * end the process, or throw at the source. What a teardown throws while the stream tells something is told likewise. It
+ * holds through `pipe`, operators included; it ends where another Observable is built around this one.
  */
 // A subclass, since only a `subscribe` of its own sees who subscribes.
 // eslint-disable-next-line rxjs-x/no-subclass
 export class ContainedObservable<T> extends Observable<T> {
-  readonly #source$: Observable<T>;
+  readonly #connect: Connect<T>;
   readonly #onThrow: (error: unknown) => void;
 
-  constructor(source$: Observable<T>, onThrow: (error: unknown) => void) {
+  constructor(connect: Connect<T>, onThrow: (error: unknown) => void) {
     super();
-    this.#source$ = source$;
+    this.#connect = connect;
     this.#onThrow = onThrow;
     // An override by assignment: `pipe` has a dozen overloads, and this one adds nothing to their types.
     this.pipe = ((...operators: OperatorFunction<unknown, unknown>[]) =>
       new ContainedObservable(
-        operators.reduce<Observable<unknown>>((piped$, operator) => operator(piped$), source$),
+        through(operators.reduce<Observable<unknown>>((piped$, operator) => operator(piped$), this)),
         onThrow,
       )) as typeof this.pipe;
   }
@@ -28,37 +42,71 @@ export class ContainedObservable<T> extends Observable<T> {
     error?: ((error: unknown) => void) | null,
     complete?: (() => void) | null,
   ): Subscription {
-    // A Subscriber is an operator's own link; what it does with errors is that operator's.
-    if (observerOrNext instanceof Subscriber) return this.#source$.subscribe(observerOrNext);
-    const observer =
+    const observer = (
       typeof observerOrNext === 'object' && observerOrNext !== null
         ? observerOrNext
-        : { next: observerOrNext ?? undefined, error: error ?? undefined, complete: complete ?? undefined };
-    return this.#subscribeContained(observer as Partial<Observer<T>>);
-  }
-
-  #subscribeContained(observer: Partial<Observer<T>>): Subscription {
-    const guard = (call: () => void): void => {
-      try {
-        call();
-      } catch (error) {
-        link.unsubscribe();
-        this.#onThrow(error);
-      }
-    };
-    const link: Subscriber<T> = new Subscriber<T>({
-      next: (value: T) => {
-        guard(() => observer.next?.(value));
-      },
-      error: (error: unknown) => {
-        if (observer.error === undefined) this.#onThrow(error);
-        else guard(() => observer.error?.(error));
-      },
-      complete: () => {
-        guard(() => observer.complete?.());
-      },
-    });
-    this.#source$.subscribe(link);
-    return link;
+        : { next: observerOrNext ?? undefined, error: error ?? undefined, complete: complete ?? undefined }
+    ) as Partial<Observer<T>>;
+    // A Subscriber is an operator's own link, or of somebody who wants to leave within the first value.
+    const subscription = observer instanceof Subscriber ? observer : new Subscription();
+    this.#connect(new ContainedObserver(observer, subscription, this.#onThrow), subscription);
+    return subscription;
   }
 }
+
+/** Keeps what an observer throws from the source. */
+class ContainedObserver<T> implements Observer<T> {
+  readonly #observer: Partial<Observer<T>>;
+  readonly #next: (value: T) => void;
+  readonly #subscription: Subscription;
+  readonly #onThrow: (error: unknown) => void;
+
+  constructor(
+    observer: Partial<Observer<T>>,
+    subscription: Subscription,
+    onThrow: (error: unknown) => void,
+  ) {
+    this.#observer = observer;
+    this.#next = observer.next?.bind(observer) ?? nothing;
+    this.#subscription = subscription;
+    this.#onThrow = onThrow;
+  }
+
+  next(value: T): void {
+    try {
+      this.#next(value);
+    } catch (error) {
+      this.#onThrow(error);
+      this.#leave();
+    }
+  }
+
+  error(error: unknown): void {
+    const observer = this.#observer;
+    if (observer.error) this.#tell(() => observer.error?.(error));
+    else this.#onThrow(error);
+    this.#leave();
+  }
+
+  complete(): void {
+    this.#tell(() => this.#observer.complete?.());
+    this.#leave();
+  }
+
+  #tell(call: () => void): void {
+    try {
+      call();
+    } catch (error) {
+      this.#onThrow(error);
+    }
+  }
+
+  /** Before RxJS does it after the end: a teardown may throw. */
+  #leave(): void {
+    this.#tell(() => {
+      this.#subscription.unsubscribe();
+    });
+  }
+}
+
+const nothing = (): void => undefined;

@@ -1,7 +1,8 @@
-import { Observable, type ObservableInput, Subject, type Subscriber } from 'rxjs';
+import { defer, Observable, type ObservableInput } from 'rxjs';
 import { closed } from '../codecs/closed.js';
 import { decodeOrThrow } from '../codecs/decode.js';
 import type { LifecycleEvent } from '../lifecycle/event.js';
+import { Audience } from './audience.js';
 import { iterateThrough } from './boundedIterable.js';
 import { mergeMapThrough } from './boundedMergeMap.js';
 import {
@@ -17,8 +18,9 @@ import {
   workSettings,
 } from './buffering.js';
 import { type Consumer, type ConsumerStats, createConsumers } from './consumers.js';
-import { ContainedObservable } from './containedObservable.js';
+import { type Connect, ContainedObservable, through } from './containedObservable.js';
 import { type InstanceChange, snapshotThen, type TableView } from './snapshotThen.js';
+import { type GatedSource, Turnstile } from './turnstile.js';
 
 /** Which events to hear. */
 export interface EventsOptions {
@@ -66,61 +68,81 @@ const busOptions = closed('bus options', {}, { capacity: capacityCodec, onThrow:
 export function createLifecycleBus(options: LifecycleBusOptions = {}): LifecycleBus {
   decodeOrThrow(busOptions, options);
   const { capacity = defaultCapacity, onThrow } = options;
-  const shared$ = new Subject<LifecycleEvent>();
-  const keyed = new Map<string, Set<Subscriber<LifecycleEvent>>>();
+  const audience = new Audience<LifecycleEvent>();
   const consumers = createConsumers();
+  const turnstile = new Turnstile<LifecycleEvent>();
   const pending: LifecycleEvent[] = [];
   let publishing = false;
   let isClosed = false;
 
   const tell = (event: LifecycleEvent): void => {
-    shared$.next(event);
-    const concerned = keyed.get(event.instanceId);
-    if (concerned === undefined) return;
-    // A copy: who subscribes meanwhile hears from the next event on, as with a Subject.
-    for (const subscriber of [...concerned]) subscriber.next(event);
+    turnstile.pass(event);
+    audience.tell(event, event.instanceId);
   };
 
   const publish = (event: LifecycleEvent): void => {
-    pending.push(event);
-    if (publishing) return;
+    if (publishing) {
+      pending.push(event);
+      return;
+    }
     publishing = true;
-    // Goes on to the events that are put in meanwhile.
-    for (const event of pending) tell(event);
-    pending.length = 0;
+    tell(event);
+    if (pending.length > 0) {
+      // Goes on to the events that are put in meanwhile.
+      for (const next of pending) tell(next);
+      pending.length = 0;
+    }
     publishing = false;
     if (isClosed) completeAll();
   };
 
   const completeAll = (): void => {
-    shared$.complete();
-    for (const concerned of [...keyed.values()]) {
-      for (const subscriber of [...concerned]) subscriber.complete();
-    }
+    audience.complete();
+    turnstile.complete();
   };
 
-  const concerning = (instanceId: string, subscriber: Subscriber<LifecycleEvent>): void => {
-    const concerned = keyed.get(instanceId) ?? new Set();
-    keyed.set(instanceId, concerned.add(subscriber));
-    subscriber.add(() => {
-      concerned.delete(subscriber);
-      if (concerned.size === 0) keyed.delete(instanceId);
-    });
-  };
-
-  const eventsOf = (consumer: Consumer, instanceId?: string): Observable<LifecycleEvent> =>
-    new Observable((subscriber) => {
+  const join =
+    (consumer: Consumer, instanceId?: string): Connect<LifecycleEvent> =>
+    (observer, subscription) => {
       if (isClosed) {
-        subscriber.complete();
+        observer.complete();
         return;
       }
-      subscriber.add(consumer.subscribed());
-      if (instanceId === undefined) subscriber.add(shared$.subscribe(subscriber));
-      else concerning(instanceId, subscriber);
-    });
+      subscription.add(consumer.subscribed());
+      audience.join(observer, instanceId);
+      subscription.add(() => {
+        audience.leave(observer, instanceId);
+      });
+    };
 
-  const contained = <T>(name: string, consumer: Consumer, source$: Observable<T>): Observable<T> =>
-    new ContainedObservable(source$, (error) => {
+  /** What one queue is filled from. */
+  const source = (consumer: Consumer): GatedSource<LifecycleEvent> => {
+    const { values$, gate } = turnstile.gated(
+      (listener) => {
+        audience.join(listener);
+        return () => {
+          audience.leave(listener);
+        };
+      },
+      (count) => {
+        consumer.dropped('buffer_full', count);
+      },
+    );
+    return {
+      gate,
+      values$: new Observable((subscriber) => {
+        if (isClosed) {
+          subscriber.complete();
+          return;
+        }
+        subscriber.add(consumer.subscribed());
+        subscriber.add(values$.subscribe(subscriber));
+      }),
+    };
+  };
+
+  const contained = <T>(name: string, consumer: Consumer, connect: Connect<T>): Observable<T> =>
+    new ContainedObservable(connect, (error) => {
       consumer.threw();
       try {
         onThrow?.(name, error);
@@ -135,23 +157,38 @@ export function createLifecycleBus(options: LifecycleBusOptions = {}): Lifecycle
     publish,
     events: (name, { instanceId } = {}) => {
       const consumer = consumers.of(name);
-      return contained(name, consumer, eventsOf(consumer, instanceId));
+      return contained(name, consumer, join(consumer, instanceId));
     },
     consume: (name, project, buffering = {}) => {
       const consumer = consumers.of(name);
       const settings = workSettings(buffering, defaults(consumer));
-      return contained(name, consumer, eventsOf(consumer).pipe(mergeMapThrough(project, settings)));
+      const work$ = defer(() => {
+        const { values$, gate } = source(consumer);
+        return values$.pipe(mergeMapThrough(project, { ...settings, gate }));
+      });
+      return contained(name, consumer, through(work$));
     },
     iterate: (name, buffering = {}) => {
       const consumer = consumers.of(name);
-      return iterateThrough(eventsOf(consumer), queueSettings(buffering, defaults(consumer)));
+      const settings = queueSettings(buffering, defaults(consumer));
+      return iterateThrough(() => {
+        const { values$, gate } = source(consumer);
+        return { source$: values$, settings: { ...settings, gate } };
+      });
     },
     watch: (name, read, buffering = {}) => {
       const consumer = consumers.of(name);
       const settings = watchSettings(buffering, defaults(consumer));
-      return contained(name, consumer, eventsOf(consumer).pipe(snapshotThen(read, settings)));
+      const watch$ = defer(() => {
+        const { values$, gate } = source(consumer);
+        return values$.pipe(snapshotThen(read, { ...settings, gate }));
+      });
+      return contained(name, consumer, through(watch$));
     },
-    stats: consumers.stats,
+    stats: () => {
+      turnstile.settle();
+      return consumers.stats();
+    },
     close: () => {
       if (isClosed) return;
       isClosed = true;

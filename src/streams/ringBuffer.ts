@@ -24,6 +24,7 @@ export class RingBuffer<T> implements QueueDepth {
   #used = 0;
   #size = 0;
   #highWater = 0;
+  #isGateClosed = false;
   /** For `latest`: the slot of the newest waiting value of each key. */
   #newest = new Map<unknown, number>();
   /** For `latest`: the slots of values that a newer one of their key has made old, in the order in which that happened. */
@@ -52,6 +53,7 @@ export class RingBuffer<T> implements QueueDepth {
         case 'dropNewest':
           this.#lagBehind = join(this.#lagBehind, lagOf(value));
           ledger.dropped('buffer_full', 1);
+          this.#closeGate();
           return true;
         case 'dropOldest':
           this.#loseOldest();
@@ -80,6 +82,7 @@ export class RingBuffer<T> implements QueueDepth {
 
   /** Takes the first value. The queue must not be empty, and its lag must have been taken just before. */
   shift(): T {
+    if (this.#isGateClosed) this.#openGate();
     const slot = this.#head;
     const value = this.#values[slot] as T;
     if (this.#settings.overflow === 'latest') this.#forgetKey(slot);
@@ -91,6 +94,7 @@ export class RingBuffer<T> implements QueueDepth {
 
   /** Forgets all that waits and all that was lost. */
   clear(): void {
+    if (this.#isGateClosed) this.#openGate();
     this.#values.fill(undefined);
     this.#lags.fill(undefined);
     this.#keys = [];
@@ -99,6 +103,22 @@ export class RingBuffer<T> implements QueueDepth {
     this.#size = 0;
     this.#newest.clear();
     this.#superseded.clear();
+  }
+
+  #closeGate(): void {
+    const { gate } = this.#settings;
+    if (gate === undefined) return;
+    gate.close();
+    this.#isGateClosed = true;
+  }
+
+  #openGate(): void {
+    this.#isGateClosed = false;
+    const missed = this.#settings.gate?.open();
+    if (missed === undefined) return;
+    // It was closed by a first loss, which is still the last thing that this queue knows of.
+    const first = this.#lagBehind as Lag<T>;
+    this.#lagBehind = { missed: first.missed + missed.missed, from: first.from, to: missed.to };
   }
 
   #append(value: T, key: unknown): void {

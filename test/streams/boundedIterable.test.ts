@@ -193,7 +193,7 @@ describe('boundedIterable', () => {
     const settings = queueSettings<number>({ capacity: 1, overflow: 'fail' });
     const ledger = { ...settings.ledger, opened: () => closed };
     const iterate = (source$: Observable<number>): AsyncIterator<number> =>
-      iterateThrough(source$, { ...settings, ledger })[Symbol.asyncIterator]();
+      iterateThrough(() => ({ source$, settings: { ...settings, ledger } }))[Symbol.asyncIterator]();
     const calls = (end: () => void): number => {
       closed.mockClear();
       end();
