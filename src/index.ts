@@ -68,12 +68,9 @@ export {
   type LifecycleBusOptions,
 } from './streams/lifecycleBus.js';
 export type { InstanceChange, TableView } from './streams/snapshotThen.js';
-export {
-  type StateSource,
-  waitForState,
-  type WaitOptions,
-  type WaitOutcome,
-} from './streams/waitForState.js';
+export { type StateSource, waitForState } from './streams/waitForState.js';
+export type { WaitOptions } from './streams/waitOptions.js';
+export type { WaitOutcome } from './streams/waits.js';
 
 // What machines run on, and where instances are kept.
 export { createProcessDriver, type ProcessDriverOptions } from './drivers/process/processDriver.js';

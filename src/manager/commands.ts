@@ -7,7 +7,8 @@ import type { Buffering, WatchBuffering, WorkBuffering } from '../streams/buffer
 import type { ConsumerStats } from '../streams/consumers.js';
 import type { EventsOptions } from '../streams/lifecycleBus.js';
 import type { InstanceChange } from '../streams/snapshotThen.js';
-import type { WaitOptions, WaitOutcome } from '../streams/waitForState.js';
+import type { WaitOptions } from '../streams/waitOptions.js';
+import type { WaitEnd, WaitOutcome } from '../streams/waits.js';
 
 /** What to create. */
 export interface CreateRequest extends DriverFields {
@@ -110,12 +111,7 @@ export type Measurement =
       readonly result: string;
       readonly seconds: number;
     }
-  | {
-      readonly kind: 'wait';
-      readonly outcome: 'reached' | 'unreachable' | 'timed_out' | 'failed';
-      readonly via: WaitOutcome['via'] | 'none';
-      readonly seconds: number;
-    }
+  | ({ readonly kind: 'wait' } & WaitEnd)
   | { readonly kind: 'commit'; readonly seconds: number }
   | { readonly kind: 'found_by_poll'; readonly instanceId: string };
 

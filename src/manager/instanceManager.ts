@@ -16,7 +16,7 @@ import {
   map,
   merge,
   mergeMap,
-  type Observable,
+  Observable,
   of,
   Subject,
   takeUntil,
@@ -29,7 +29,9 @@ import type { Instance, InstanceSpec } from '../lifecycle/instance.js';
 import { type Action, transition } from '../lifecycle/state.js';
 import { createMemoryStore } from '../store/memoryStore.js';
 import { createKeyedQueue } from '../streams/keyedQueue.js';
-import { createLifecycleBus } from '../streams/lifecycleBus.js';
+import { createManagerBus } from '../streams/lifecycleBus.js';
+import { byDefault } from '../streams/waitOptions.js';
+import { Waits } from '../streams/waits.js';
 import type { CloseOptions, InstanceManager, Measurement } from './commands.js';
 import { createInstanceTable } from './instanceTable.js';
 import { noLogger } from './logger.js';
@@ -40,7 +42,6 @@ import { createRecords } from './records.js';
 import * as requests from './requests.js';
 import { stopwatch } from './stopwatch.js';
 import { createVerbs } from './verbs.js';
-import { createWaits } from './waits.js';
 
 /** How many machines a closing manager stops at a time. */
 const stopsAtATime = 16;
@@ -81,7 +82,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
   const measure = (measurement: Measurement): void => {
     measurements$.next(measurement);
   };
-  const bus = createLifecycleBus({
+  const bus = createManagerBus({
     ...(config === undefined ? {} : { capacity: config.instances.lifecycleEventBufferSize }),
     onThrow: (consumer, error) => {
       logger.warn({ consumer, err: error }, 'a subscriber threw and was unsubscribed');
@@ -204,14 +205,15 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
       );
     });
 
-  const wait = createWaits(
+  const waits = new Waits(
     {
-      events: (instanceId) => bus.events('wait_for_state', { instanceId }).pipe(takeUntil(closing$)),
-      read: (instanceId) => defer(() => of(table.get(instanceId))),
-      refresh: poll,
+      hear: (instanceId, listener) => bus.hear('wait_for_state', instanceId, listener),
+      known: (instanceId) => of(table.get(instanceId)),
+      truth: poll,
     },
-    poll,
-    measure,
+    (end) => {
+      measure({ kind: 'wait', ...end });
+    },
   );
 
   const stopEverything = async (): Promise<void> => {
@@ -233,6 +235,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
   const close = async ({ stopInstances = true }: CloseOptions): Promise<void> => {
     open = false;
     closing$.next();
+    waits.fail(new ManagerClosed());
     await lastValueFrom(queue.whenIdle(), { defaultValue: undefined });
     try {
       if (stopInstances) await stopEverything();
@@ -304,8 +307,11 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     consume: bus.consume,
     iterate: bus.iterate,
     watch: (consumer, buffering) => bus.watch(consumer, () => of(table.view()), buffering),
-    waitForState: (idOrName, target, options = {}) =>
-      whileOpen(() => wait(table.find(idOrName).id, target, options)),
+    waitForState: (idOrName, target, options = byDefault) =>
+      new Observable((subscriber) => {
+        if (!open) throw new ManagerClosed();
+        waits.begin(subscriber, table.find(idOrName).id, target, options);
+      }),
 
     stats: bus.stats,
     measurements$: measurements$.asObservable(),

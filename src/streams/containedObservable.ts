@@ -61,11 +61,7 @@ class ContainedObserver<T> implements Observer<T> {
   readonly #subscription: Subscription;
   readonly #onThrow: (error: unknown) => void;
 
-  constructor(
-    observer: Partial<Observer<T>>,
-    subscription: Subscription,
-    onThrow: (error: unknown) => void,
-  ) {
+  constructor(observer: Partial<Observer<T>>, subscription: Subscription, onThrow: (error: unknown) => void) {
     this.#observer = observer;
     this.#next = observer.next?.bind(observer) ?? nothing;
     this.#subscription = subscription;

@@ -19,6 +19,7 @@ import {
 } from './buffering.js';
 import { type Consumer, type ConsumerStats, createConsumers } from './consumers.js';
 import { type Connect, ContainedObservable, through } from './containedObservable.js';
+import type { Listener } from './listeners.js';
 import { type InstanceChange, snapshotThen, type TableView } from './snapshotThen.js';
 import { type GatedSource, Turnstile } from './turnstile.js';
 
@@ -65,7 +66,17 @@ export interface LifecycleBusOptions {
 const busOptions = closed('bus options', {}, { capacity: capacityCodec, onThrow: callback });
 
 /** Creates a {@link LifecycleBus}. @throws {@link InvalidRequest} */
-export function createLifecycleBus(options: LifecycleBusOptions = {}): LifecycleBus {
+export const createLifecycleBus = (options: LifecycleBusOptions = {}): LifecycleBus =>
+  createManagerBus(options);
+
+/** A bus with an entry for those who listen by the hundred thousand. */
+export interface ManagerBus extends LifecycleBus {
+  /** Tells a listener the events of one instance, with nothing in between, until what it returns is called. */
+  hear(consumer: string, instanceId: string, listener: Listener<LifecycleEvent>): () => void;
+}
+
+/** Creates a {@link ManagerBus}. @throws {@link InvalidRequest} */
+export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
   decodeOrThrow(busOptions, options);
   const { capacity = defaultCapacity, onThrow } = options;
   const audience = new Audience<LifecycleEvent>();
@@ -155,6 +166,14 @@ export function createLifecycleBus(options: LifecycleBusOptions = {}): Lifecycle
 
   return {
     publish,
+    hear: (name, instanceId, listener) => {
+      const uncount = consumers.of(name).subscribed();
+      audience.join(listener, instanceId);
+      return () => {
+        audience.leave(listener, instanceId);
+        uncount();
+      };
+    },
     events: (name, { instanceId } = {}) => {
       const consumer = consumers.of(name);
       return contained(name, consumer, join(consumer, instanceId));

@@ -4,7 +4,7 @@ export interface Listener<T> {
   /** The end: nothing comes any more. */
   complete(): void;
   /** His place in the list; the list's own. */
-  place?: number;
+  place?: number | undefined;
 }
 
 /**

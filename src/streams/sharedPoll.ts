@@ -1,100 +1,96 @@
-import {
-  catchError,
-  defer,
-  first,
-  interval,
-  map,
-  Observable,
-  of,
-  skip,
-  Subject,
-  type Subscription,
-} from 'rxjs';
+import type { Observable, Subscription } from 'rxjs';
+import type { Delayed, DelayLine, Delays } from './delays.js';
+import { type Listener, Listeners } from './listeners.js';
+import { type Look, look } from './look.js';
 
-/** What one read brought: a value, or why there is none. */
-export type Look<T> = { readonly value: T } | { readonly error: unknown };
+/** Reads things again and again for all who want to know, each thing once at a time. */
+export class SharedPoll<T> {
+  readonly read: (key: string) => Observable<T>;
+  readonly delays: Delays;
+  readonly #byInterval = new Map<number, Map<string, Polled<T>>>();
 
-/** Reads things again and again for all who want to know, each thing once per tick. */
-export interface SharedPoll<T> {
+  /** The first value of a read counts; no value is an error, `EmptyError`. */
+  constructor(read: (key: string) => Observable<T>, delays: Delays) {
+    this.read = read;
+    this.delays = delays;
+  }
+
   /**
-   * Emits what the reads of `key` bring, until unsubscribed; it never errors. All who poll at one interval share one
-   * timer, so that the first read begins within one interval. A read that is slower than the interval is waited for.
-   * What a read brings that began before the subscribe is passed over: it may be older than what the subscriber knows.
+   * Tells a listener what the reads of `key` bring, until it leaves. All who poll a key at one interval share its reads:
+   * the first begins one interval after the first of them came, every other one interval after the end of the one
+   * before, so that they never overlap. What a read brings that began before the listener came is not told to it: it may
+   * be older than what the listener knows.
    */
-  poll(key: string, intervalMs: number): Observable<Look<T>>;
+  join(key: string, intervalMs: number, listener: Listener<Look<T>>): Polled<T> {
+    const byKey = this.#byInterval.get(intervalMs) ?? new Map<string, Polled<T>>();
+    this.#byInterval.set(intervalMs, byKey);
+    const polled = byKey.get(key) ?? new Polled(this, key, intervalMs);
+    byKey.set(key, polled);
+    polled.add(listener);
+    return polled;
+  }
+
+  /** Forgets what nobody polls any more. */
+  forget({ key, intervalMs }: Polled<T>): void {
+    const byKey = this.#byInterval.get(intervalMs);
+    byKey?.delete(key);
+    if (byKey?.size === 0) this.#byInterval.delete(intervalMs);
+  }
 }
 
-interface Polled<T> {
-  readonly looks$: Subject<Look<T>>;
-  reading: Subscription | undefined;
-}
+/** One thing that is polled at one interval, and all who do. */
+export class Polled<T> implements Delayed {
+  line: DelayLine | undefined;
+  due = 0;
+  before: Delayed | undefined;
+  after: Delayed | undefined;
+  readonly key: string;
+  readonly intervalMs: number;
+  readonly #poll: SharedPoll<T>;
+  readonly #listeners = new Listeners<Look<T>>();
+  /** Those who came while a read was under way, which is not told to them. */
+  #late: Listener<Look<T>>[] | undefined;
+  #isReading = false;
+  #reading: Subscription | undefined;
 
-const isReading = <T>({ reading }: Polled<T>): boolean => reading?.closed === false;
+  constructor(poll: SharedPoll<T>, key: string, intervalMs: number) {
+    this.#poll = poll;
+    this.key = key;
+    this.intervalMs = intervalMs;
+    poll.delays.start(this, intervalMs);
+  }
 
-/** Creates a {@link SharedPoll} over `read`, of which the first value counts; no value is an error, `EmptyError`. */
-export function createSharedPoll<T>(read: (key: string) => Observable<T>): SharedPoll<T> {
-  const tickers = new Map<number, Ticker<T>>();
+  add(listener: Listener<Look<T>>): void {
+    if (this.#isReading) (this.#late ??= []).push(listener);
+    else this.#listeners.add(listener);
+  }
 
-  const tickerOf = (intervalMs: number): Ticker<T> => {
-    const ticker =
-      tickers.get(intervalMs) ?? createTicker(read, intervalMs, () => tickers.delete(intervalMs));
-    tickers.set(intervalMs, ticker);
-    return ticker;
-  };
+  /** Lets a listener go, and with the last of them the read that is under way. */
+  leave(listener: Listener<Look<T>>): void {
+    this.#listeners.remove(listener);
+    if (this.#late !== undefined) this.#late = this.#late.filter((late) => late !== listener);
+    if (this.#listeners.size > 0 || (this.#late ?? []).length > 0) return;
+    this.#poll.delays.cancel(this);
+    this.#reading?.unsubscribe();
+    this.#poll.forget(this);
+  }
 
-  return {
-    poll: (key, intervalMs) => new Observable((subscriber) => tickerOf(intervalMs).join(key, subscriber)),
-  };
-}
+  onDue(): void {
+    this.#isReading = true;
+    this.#reading = look(
+      () => this.#poll.read(this.key),
+      (found) => {
+        this.#tell(found);
+      },
+    );
+  }
 
-interface Ticker<T> {
-  join(key: string, subscriber: { next(look: Look<T>): void }): () => void;
-}
-
-/** Reads every key that somebody polls, at one interval; `onIdle` is called when the last one has gone. */
-function createTicker<T>(
-  read: (key: string) => Observable<T>,
-  intervalMs: number,
-  onIdle: () => void,
-): Ticker<T> {
-  const polled = new Map<string, Polled<T>>();
-
-  const readOnce = (key: string, entry: Polled<T>): void => {
-    // It is waited for, or all who polled have gone within this tick.
-    if (isReading(entry) || !entry.looks$.observed) return;
-    entry.reading = defer(() => read(key))
-      .pipe(
-        first(),
-        map((value): Look<T> => ({ value })),
-        catchError((error: unknown) => of({ error })),
-      )
-      .subscribe((look) => {
-        // Over before it is told: who begins to poll on hearing it waits for the next read, not the one after.
-        entry.reading = undefined;
-        entry.looks$.next(look);
-      });
-  };
-
-  const timer = interval(intervalMs).subscribe(() => {
-    for (const [key, entry] of [...polled]) readOnce(key, entry);
-  });
-
-  return {
-    join: (key, subscriber) => {
-      const entry = polled.get(key) ?? { looks$: new Subject<Look<T>>(), reading: undefined };
-      polled.set(key, entry);
-      const membership = entry.looks$.pipe(skip(isReading(entry) ? 1 : 0)).subscribe((look) => {
-        subscriber.next(look);
-      });
-      return () => {
-        membership.unsubscribe();
-        if (entry.looks$.observed) return;
-        entry.reading?.unsubscribe();
-        polled.delete(key);
-        if (polled.size > 0) return;
-        timer.unsubscribe();
-        onIdle();
-      };
-    },
-  };
+  #tell(found: Look<T>): void {
+    // Over before it is told: who comes on hearing it waits for the next read, not for the one after.
+    this.#isReading = false;
+    this.#listeners.tell(found);
+    for (const listener of this.#late ?? []) this.#listeners.add(listener);
+    this.#late = undefined;
+    if (this.#listeners.size > 0) this.#poll.delays.start(this, this.intervalMs);
+  }
 }

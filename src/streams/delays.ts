@@ -1,0 +1,116 @@
+import { asyncScheduler, type Subscription } from 'rxjs';
+import { monotonicNow } from './monotonicNow.js';
+
+/** Something that is to happen after a delay. The fields are the line's own. */
+export interface Delayed {
+  /** The delay is over. */
+  onDue(): void;
+  line?: DelayLine | undefined;
+  due?: number;
+  before?: Delayed | undefined;
+  after?: Delayed | undefined;
+}
+
+/**
+ * Delays by the hundred thousand: those of one length end in the order in which they began, so that each length needs
+ * one timer, and to start or to cancel a delay is to put it into a list or to take it out.
+ */
+export class Delays {
+  readonly #lines = new Map<number, DelayLine>();
+
+  start(delayed: Delayed, delayMs: number): void {
+    let line = this.#lines.get(delayMs);
+    if (line === undefined) {
+      line = new DelayLine(delayMs, () => this.#lines.delete(delayMs));
+      this.#lines.set(delayMs, line);
+    }
+    line.append(delayed);
+  }
+
+  /** Forgets a delay; one that is over, or was never started, is forgotten already. */
+  cancel(delayed: Delayed): void {
+    delayed.line?.remove(delayed);
+  }
+
+  /** All that are under way. */
+  *[Symbol.iterator](): IterableIterator<Delayed> {
+    for (const line of [...this.#lines.values()]) yield* line;
+  }
+}
+
+/** The delays of one length, in the order in which they end. */
+export class DelayLine {
+  readonly #delayMs: number;
+  readonly #onEmpty: () => void;
+  #first: Delayed | undefined;
+  #last: Delayed | undefined;
+  #timer: Subscription | undefined;
+  #isRunning = false;
+
+  constructor(delayMs: number, onEmpty: () => void) {
+    this.#delayMs = delayMs;
+    this.#onEmpty = onEmpty;
+  }
+
+  append(delayed: Delayed): void {
+    delayed.line = this;
+    delayed.due = monotonicNow() + this.#delayMs;
+    delayed.before = this.#last;
+    delayed.after = undefined;
+    if (this.#last === undefined) this.#first = delayed;
+    else this.#last.after = delayed;
+    this.#last = delayed;
+    if (this.#timer === undefined) this.#setTimer(this.#delayMs);
+  }
+
+  remove(delayed: Delayed): void {
+    this.#unlink(delayed);
+    if (this.#first === undefined && !this.#isRunning) this.#stop();
+  }
+
+  *[Symbol.iterator](): IterableIterator<Delayed> {
+    let delayed = this.#first;
+    while (delayed !== undefined) {
+      // Read before it is given out, since it may be removed then.
+      const { after } = delayed;
+      yield delayed;
+      delayed = after;
+    }
+  }
+
+  #unlink(delayed: Delayed): void {
+    const { before, after } = delayed;
+    if (before === undefined) this.#first = after;
+    else before.after = after;
+    if (after === undefined) this.#last = before;
+    else after.before = before;
+    delayed.line = undefined;
+    delayed.before = undefined;
+    delayed.after = undefined;
+  }
+
+  #setTimer(delayMs: number): void {
+    this.#timer = asyncScheduler.schedule(() => {
+      this.#run();
+    }, delayMs);
+  }
+
+  #stop(): void {
+    this.#timer?.unsubscribe();
+    this.#timer = undefined;
+    this.#onEmpty();
+  }
+
+  #run(): void {
+    this.#isRunning = true;
+    // A timer may be early by the part of a millisecond that it does not count.
+    while (this.#first !== undefined && (this.#first.due as number) - monotonicNow() < 1) {
+      const due = this.#first;
+      this.#unlink(due);
+      due.onDue();
+    }
+    this.#isRunning = false;
+    if (this.#first === undefined) this.#stop();
+    else this.#setTimer((this.#first.due as number) - monotonicNow());
+  }
+}

@@ -1,0 +1,89 @@
+import * as E from 'fp-ts/lib/Either.js';
+import * as t from 'io-ts';
+import { closed, isRecord } from '../codecs/closed.js';
+import { decodeOrThrow } from '../codecs/decode.js';
+import { integer, oneOf } from '../codecs/scalars.js';
+import { type State, states } from '../lifecycle/state.js';
+
+/** How long to wait, and how often to look. Defaults are hypeman's. */
+export interface WaitOptions {
+  /** Milliseconds to the deadline, 0 to 300000 (5 minutes). @defaultValue 60000 */
+  readonly timeoutMs?: number;
+  /** Milliseconds between polls, 1 to 300000. @defaultValue 5000 */
+  readonly pollMs?: number;
+  /** Ends the wait at once when it aborts: with its reason as the error. */
+  readonly signal?: AbortSignal;
+}
+
+/** What a wait is to wait for, and how long: nothing is left open. */
+export interface WaitSettings {
+  readonly targets: readonly State[];
+  readonly timeoutMs: number;
+  readonly pollMs: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Options of a wait that says nothing of how. */
+export const byDefault: WaitOptions = {};
+
+/** Decodes what a wait is asked. @throws {@link InvalidRequest} naming every fault */
+export function waitSettings(target: State | readonly State[], options: WaitOptions): WaitSettings {
+  const known =
+    options === byDefault && typeof target === 'string' ? settingsByTarget.get(target) : undefined;
+  if (known !== undefined) return known;
+  const { target: targets, ...rest } = decodeOrThrow(waitCodec, { ...options, target });
+  return settled(targets, rest);
+}
+
+const settled = (targets: readonly State[], options: WaitOptions): WaitSettings => ({
+  targets,
+  timeoutMs: options.timeoutMs ?? 60_000,
+  pollMs: options.pollMs ?? 5_000,
+  signal: options.signal,
+});
+
+const reachableStates = states.filter((state): state is Exclude<State, 'Unknown'> => state !== 'Unknown');
+
+/** Of the waits that are asked for most often, so that a hundred thousand of them share what they are asked. */
+const settingsByTarget: ReadonlyMap<State, WaitSettings> = new Map(
+  reachableStates.map((state) => [state, settled([state], byDefault)]),
+);
+
+const reachable = oneOf(reachableStates);
+
+const validateTarget: t.Validate<unknown, readonly State[]> = (value, context) => {
+  if (!Array.isArray(value)) {
+    const one = reachable.validate(value, context);
+    return E.isRight(one) ? t.success([one.right]) : t.failure(value, context, reachable.name);
+  }
+  if (value.length === 0) return t.failure(value, context);
+  return t.array(reachable).validate(value, context);
+};
+
+const target = new t.Type<readonly State[], unknown>(
+  'a state, or a list of at least one',
+  (value): value is readonly State[] => E.isRight(validateTarget(value, [])),
+  validateTarget,
+  t.identity,
+);
+
+// By its shape: it may come from another realm, or be somebody's own.
+const isAbortSignal = (value: unknown): value is AbortSignal =>
+  isRecord(value) && typeof value['aborted'] === 'boolean' && typeof value['addEventListener'] === 'function';
+
+const longestMs = 300_000;
+
+const waitCodec = closed(
+  'wait',
+  { target },
+  {
+    timeoutMs: integer('milliseconds', 0, longestMs),
+    pollMs: integer('milliseconds', 1, longestMs),
+    signal: new t.Type<AbortSignal, unknown>(
+      'an AbortSignal',
+      isAbortSignal,
+      (value, context) => (isAbortSignal(value) ? t.success(value) : t.failure(value, context)),
+      t.identity,
+    ),
+  },
+);

@@ -1,0 +1,287 @@
+import type { Observable, Subscriber, Subscription } from 'rxjs';
+import { InstanceNotFound, ManagerClosed, StateUnreadable } from '../lifecycle/errors.js';
+import type { LifecycleEvent } from '../lifecycle/event.js';
+import type { Instance } from '../lifecycle/instance.js';
+import type { State } from '../lifecycle/state.js';
+import { type Delayed, type DelayLine, Delays } from './delays.js';
+import type { Listener } from './listeners.js';
+import { type Look, look } from './look.js';
+import { monotonicNow } from './monotonicNow.js';
+import { type Polled, SharedPoll } from './sharedPoll.js';
+import { type WaitOptions, type WaitSettings, waitSettings } from './waitOptions.js';
+
+/** How a wait ended. */
+export interface WaitOutcome {
+  readonly state: State;
+  /** Why the state is `Unknown`. */
+  readonly stateError?: string;
+  /** The newest view of the instance. */
+  readonly instance: Instance;
+  /** Whether the deadline came first. */
+  readonly timedOut: boolean;
+  /**
+   * What decided: the first read, an event, a poll, or the look at the deadline. A manager publishes what its polls
+   * find, so that there such a change arrives as an `event`.
+   */
+  readonly via: 'read' | 'event' | 'poll' | 'deadline';
+  readonly elapsedMs: number;
+  /** Looks that were answered to this wait, failed ones included. */
+  readonly reads: number;
+}
+
+/** Who listens for a wait; an error ends it. */
+export interface WaitListener extends Listener<LifecycleEvent> {
+  error(error: unknown): void;
+}
+
+type Read = (instanceId: string) => Observable<Instance>;
+
+/** Where waits learn of instances. */
+export interface WaitPort {
+  /** Tells the events of an instance from now on; what is returned ends that. */
+  hear(instanceId: string, listener: WaitListener): () => void;
+  /** What is known now. */
+  readonly known: Read;
+  /** What is true, where that may differ from what is known. */
+  readonly truth: Read;
+}
+
+/** How a wait ended, for whoever keeps the books. One that was left has not ended. */
+export interface WaitEnd {
+  readonly outcome: 'reached' | 'unreachable' | 'timed_out' | 'failed';
+  readonly via: WaitOutcome['via'] | 'none';
+  readonly seconds: number;
+}
+
+/** How long the look at the deadline may take. */
+const lastLookMs = 1_000;
+
+/**
+ * Waits that share one poll and their timers, so that a hundred thousand can be pending: each is one object that listens
+ * to the events of its instance, polls with all others who wait for it, and stands in a line for its deadline.
+ */
+export class Waits {
+  readonly port: WaitPort;
+  readonly onEnd: (end: WaitEnd) => void;
+  readonly deadlines = new Delays();
+  readonly polls: SharedPoll<Instance>;
+
+  constructor(port: WaitPort, onEnd: (end: WaitEnd) => void = () => undefined) {
+    this.port = port;
+    this.onEnd = onEnd;
+    this.polls = new SharedPoll(port.truth, new Delays());
+  }
+
+  /** Begins a wait for a subscriber. */
+  begin(
+    subscriber: Subscriber<WaitOutcome>,
+    instanceId: string,
+    target: State | readonly State[],
+    options: WaitOptions,
+  ): void {
+    let settings: WaitSettings;
+    try {
+      settings = waitSettings(target, options);
+    } catch (error) {
+      this.onEnd({ outcome: 'failed', via: 'none', seconds: 0 });
+      subscriber.error(error);
+      return;
+    }
+    const wait = new Wait(this, subscriber, instanceId, settings);
+    subscriber.add(wait);
+    wait.begin();
+  }
+
+  /** Ends every wait with an error. */
+  fail(error: Error): void {
+    for (const wait of this.deadlines) (wait as Wait).error(error);
+  }
+}
+
+/** States from which nothing leads on by itself. */
+const deadEnds: readonly State[] = ['Unknown', 'Stopped', 'Standby', 'Shutdown', 'Paused'];
+
+class Wait implements WaitListener, Delayed {
+  place: number | undefined;
+  line: DelayLine | undefined;
+  due = 0;
+  before: Delayed | undefined;
+  after: Delayed | undefined;
+  readonly #waits: Waits;
+  readonly #subscriber: Subscriber<WaitOutcome>;
+  readonly #instanceId: string;
+  readonly #settings: WaitSettings;
+  readonly #startedAt = monotonicNow();
+  #isOver = false;
+  #isLate = false;
+  #newest: Instance | undefined;
+  #reads = 0;
+  #lastFailure: ErrorOptions | undefined;
+  #leaveEvents: (() => void) | undefined;
+  #firstLook: Subscription | undefined;
+  #lastLook: Subscription | undefined;
+  #polled: Polled<Instance> | undefined;
+  #pollListener: Listener<Look<Instance>> | undefined;
+  #onAbort: (() => void) | undefined;
+
+  constructor(waits: Waits, subscriber: Subscriber<WaitOutcome>, instanceId: string, settings: WaitSettings) {
+    this.#waits = waits;
+    this.#subscriber = subscriber;
+    this.#instanceId = instanceId;
+    this.#settings = settings;
+  }
+
+  /** Listens first, then reads, then polls: nothing that happens in between is missed. Each step may be the last. */
+  begin(): void {
+    this.#heedSignal();
+    if (this.#isOver) return;
+    this.#leaveEvents = this.#waits.port.hear(this.#instanceId, this);
+    if (this.#isOver) this.#leaveEvents();
+    else this.#firstLook = this.#look(this.#waits.port.known, 'read');
+    if (this.#isOver) return;
+    const { pollMs, timeoutMs } = this.#settings;
+    this.#pollListener = new PollListener(this);
+    this.#polled = this.#waits.polls.join(this.#instanceId, pollMs, this.#pollListener);
+    this.#waits.deadlines.start(this, timeoutMs);
+  }
+
+  /** An event of the instance. */
+  next(event: LifecycleEvent): void {
+    // A source may tell the events of others too.
+    if (event.instanceId !== this.#instanceId) return;
+    if (event.action === 'delete') this.error(new InstanceNotFound(this.#instanceId));
+    else this.#consider(event.instance, 'event');
+  }
+
+  /** The events end: their source was closed. */
+  complete(): void {
+    this.error(new ManagerClosed());
+  }
+
+  /** The wait has failed. */
+  error(error: unknown): void {
+    if (this.#isOver) return;
+    this.unsubscribe();
+    this.#waits.onEnd({ outcome: 'failed', via: 'none', seconds: this.#elapsedMs() / 1_000 });
+    this.#subscriber.error(error);
+  }
+
+  weigh(found: Look<Instance>, via: WaitOutcome['via']): void {
+    this.#reads += 1;
+    if ('value' in found) this.#consider(found.value, via);
+    else if (isFinal(found.error)) this.error(found.error);
+    else this.#lastFailure = { cause: found.error };
+  }
+
+  /** The deadline: one last look, for which there is a second at most. */
+  onDue(): void {
+    if (this.#isLate) {
+      this.#giveUp();
+      return;
+    }
+    this.#isLate = true;
+    this.#waits.deadlines.start(this, lastLookMs);
+    this.#lastLook = this.#look(this.#waits.port.truth, 'deadline', () => {
+      this.#giveUp();
+    });
+  }
+
+  /** Lets go of everything. */
+  unsubscribe(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#leaveEvents?.();
+    this.#firstLook?.unsubscribe();
+    this.#lastLook?.unsubscribe();
+    if (this.#pollListener !== undefined) this.#polled?.leave(this.#pollListener);
+    this.#waits.deadlines.cancel(this);
+    if (this.#onAbort !== undefined) this.#settings.signal?.removeEventListener('abort', this.#onAbort);
+  }
+
+  #heedSignal(): void {
+    const { signal } = this.#settings;
+    if (signal === undefined) return;
+    this.#onAbort = () => {
+      this.error(signal.reason);
+    };
+    if (signal.aborted) this.#onAbort();
+    else signal.addEventListener('abort', this.#onAbort);
+  }
+
+  #look(read: Read, via: WaitOutcome['via'], undecided?: () => void): Subscription {
+    return look(
+      () => read(this.#instanceId),
+      (found) => {
+        this.weigh(found, via);
+        undecided?.();
+      },
+    );
+  }
+
+  /** A view older than one seen before decides nothing. */
+  #consider(instance: Instance, via: WaitOutcome['via']): void {
+    if (this.#newest !== undefined && instance.revision < this.#newest.revision) return;
+    this.#newest = instance;
+    if (this.#settings.targets.includes(instance.state) || deadEnds.includes(instance.state)) {
+      this.#end(instance, via, false);
+    }
+  }
+
+  #giveUp(): void {
+    if (this.#newest === undefined) this.error(new StateUnreadable(this.#instanceId, this.#lastFailure));
+    else this.#end(this.#newest, 'deadline', true);
+  }
+
+  #end(instance: Instance, via: WaitOutcome['via'], timedOut: boolean): void {
+    if (this.#isOver) return;
+    this.unsubscribe();
+    const elapsedMs = this.#elapsedMs();
+    const { state, stateError } = instance;
+    const reads = this.#reads;
+    const reached = this.#settings.targets.includes(state);
+    const outcome: WaitOutcome = {
+      state,
+      ...(stateError === undefined ? {} : { stateError }),
+      instance,
+      timedOut,
+      via,
+      elapsedMs,
+      reads,
+    };
+    this.#waits.onEnd({
+      outcome: timedOut ? 'timed_out' : reached ? 'reached' : 'unreachable',
+      via,
+      seconds: elapsedMs / 1_000,
+    });
+    this.#subscriber.next(outcome);
+    this.#subscriber.complete();
+  }
+
+  #elapsedMs(): number {
+    return monotonicNow() - this.#startedAt;
+  }
+}
+
+/** Takes what polls bring to a wait. */
+class PollListener implements Listener<Look<Instance>> {
+  place: number | undefined;
+  readonly #wait: Wait;
+
+  constructor(wait: Wait) {
+    this.#wait = wait;
+  }
+
+  next(found: Look<Instance>): void {
+    this.#wait.weigh(found, 'poll');
+  }
+
+  complete(): void {
+    // A poll never ends.
+  }
+}
+
+const isFinal = (error: unknown): boolean =>
+  typeof error === 'object' &&
+  error !== null &&
+  '_tag' in error &&
+  (error._tag === 'InstanceNotFound' || error._tag === 'ManagerClosed');
