@@ -207,7 +207,12 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
 
   const waits = new Waits(
     {
-      hear: (instanceId, listener) => bus.hear('wait_for_state', instanceId, listener),
+      hear: (instanceId, listener) => {
+        bus.hear('wait_for_state', instanceId, listener);
+      },
+      leave: (instanceId, listener) => {
+        bus.leave('wait_for_state', instanceId, listener);
+      },
       known: (instanceId) => of(table.get(instanceId)),
       truth: poll,
     },

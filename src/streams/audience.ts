@@ -1,30 +1,21 @@
+import { Directory } from './directory.js';
 import { type Listener, Listeners } from './listeners.js';
 
 /** All who listen: to everything, or to what has one key. Telling costs nothing to those who listen to another key. */
 export class Audience<T> {
   readonly #toAll = new Listeners<T>();
-  readonly #toOne = new Map<string, Listeners<T>>();
+  readonly #toOne = new Directory<Listeners<T>>();
 
   /** Takes one in, who hears from the next value on. */
   join(listener: Listener<T>, key?: string): void {
-    if (key === undefined) {
-      this.#toAll.add(listener);
-      return;
-    }
-    const listeners = this.#toOne.get(key) ?? new Listeners();
+    const listeners = key === undefined ? this.#toAll : this.#toOne.fill(key, createListeners);
     listeners.add(listener);
-    this.#toOne.set(key, listeners);
   }
 
   /** Lets one go, who joined under this key. */
   leave(listener: Listener<T>, key?: string): void {
-    if (key === undefined) {
-      this.#toAll.remove(listener);
-      return;
-    }
-    const listeners = this.#toOne.get(key);
-    listeners?.remove(listener);
-    if (listeners?.size === 0) this.#toOne.delete(key);
+    const listeners = key === undefined ? this.#toAll : this.#toOne.get(key);
+    if (listeners?.remove(listener) === true && key !== undefined && listeners.isEmpty) this.#toOne.emptied();
   }
 
   tell(value: T, key: string): void {
@@ -38,3 +29,5 @@ export class Audience<T> {
     for (const listeners of this.#toOne.values()) listeners.complete();
   }
 }
+
+const createListeners = <T>(): Listeners<T> => new Listeners<T>();

@@ -36,8 +36,10 @@ export const consumerLimit = 64;
 
 /** The books on one consumer. */
 export interface Consumer extends Ledger {
-  /** A subscriber came; what is returned is called when it goes. */
-  subscribed(): () => void;
+  /** A subscriber came. */
+  joined(): void;
+  /** A subscriber went. */
+  left(): void;
   threw(): void;
   stats(): ConsumerStats;
 }
@@ -80,15 +82,12 @@ function createConsumer(): Consumer {
   let lagged = 0;
   let thrown = 0;
 
-  // One for all: a million subscribers need not hold a function each.
-  const left = (): void => {
-    subscribers -= 1;
-  };
-
   return {
-    subscribed: () => {
+    joined: () => {
       subscribers += 1;
-      return left;
+    },
+    left: () => {
+      subscribers -= 1;
     },
     opened: (queue) => {
       queues.add(queue);

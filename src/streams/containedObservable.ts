@@ -42,14 +42,19 @@ export class ContainedObservable<T> extends Observable<T> {
     error?: ((error: unknown) => void) | null,
     complete?: (() => void) | null,
   ): Subscription {
-    const observer = (
+    const observer: Partial<Observer<T>> =
       typeof observerOrNext === 'object' && observerOrNext !== null
         ? observerOrNext
-        : { next: observerOrNext ?? undefined, error: error ?? undefined, complete: complete ?? undefined }
-    ) as Partial<Observer<T>>;
+        : {
+            ...(observerOrNext && { next: observerOrNext }),
+            ...(error && { error }),
+            ...(complete && { complete }),
+          };
+    // A function is called as it is: to bind one costs more than the call.
+    const next = typeof observerOrNext === 'function' ? observerOrNext : observer.next?.bind(observer);
     // A Subscriber is an operator's own link, or of somebody who wants to leave within the first value.
     const subscription = observer instanceof Subscriber ? observer : new Subscription();
-    this.#connect(new ContainedObserver(observer, subscription, this.#onThrow), subscription);
+    this.#connect(new ContainedObserver(observer, next, subscription, this.#onThrow), subscription);
     return subscription;
   }
 }
@@ -61,9 +66,14 @@ class ContainedObserver<T> implements Observer<T> {
   readonly #subscription: Subscription;
   readonly #onThrow: (error: unknown) => void;
 
-  constructor(observer: Partial<Observer<T>>, subscription: Subscription, onThrow: (error: unknown) => void) {
+  constructor(
+    observer: Partial<Observer<T>>,
+    next: ((value: T) => void) | undefined,
+    subscription: Subscription,
+    onThrow: (error: unknown) => void,
+  ) {
     this.#observer = observer;
-    this.#next = observer.next?.bind(observer) ?? nothing;
+    this.#next = next ?? nothing;
     this.#subscription = subscription;
     this.#onThrow = onThrow;
   }

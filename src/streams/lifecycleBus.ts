@@ -71,8 +71,10 @@ export const createLifecycleBus = (options: LifecycleBusOptions = {}): Lifecycle
 
 /** A bus with an entry for those who listen by the hundred thousand. */
 export interface ManagerBus extends LifecycleBus {
-  /** Tells a listener the events of one instance, with nothing in between, until what it returns is called. */
-  hear(consumer: string, instanceId: string, listener: Listener<LifecycleEvent>): () => void;
+  /** Tells a listener the events of one instance, with nothing in between. */
+  hear(consumer: string, instanceId: string, listener: Listener<LifecycleEvent>): void;
+  /** Tells him no more. */
+  leave(consumer: string, instanceId: string, listener: Listener<LifecycleEvent>): void;
 }
 
 /** Creates a {@link ManagerBus}. @throws {@link InvalidRequest} */
@@ -119,10 +121,11 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
         observer.complete();
         return;
       }
-      subscription.add(consumer.subscribed());
+      consumer.joined();
       audience.join(observer, instanceId);
       subscription.add(() => {
         audience.leave(observer, instanceId);
+        consumer.left();
       });
     };
 
@@ -146,7 +149,8 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
           subscriber.complete();
           return;
         }
-        subscriber.add(consumer.subscribed());
+        consumer.joined();
+        subscriber.add(consumer.left);
         subscriber.add(values$.subscribe(subscriber));
       }),
     };
@@ -167,12 +171,12 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
   return {
     publish,
     hear: (name, instanceId, listener) => {
-      const uncount = consumers.of(name).subscribed();
+      consumers.of(name).joined();
       audience.join(listener, instanceId);
-      return () => {
-        audience.leave(listener, instanceId);
-        uncount();
-      };
+    },
+    leave: (name, instanceId, listener) => {
+      audience.leave(listener, instanceId);
+      consumers.of(name).left();
     },
     events: (name, { instanceId } = {}) => {
       const consumer = consumers.of(name);

@@ -10,56 +10,78 @@ export interface Listener<T> {
 /**
  * Tells values to many. This loop is what a publish costs, so it is as short as can be: one array, no copy of it, and
  * whoever goes leaves a gap that is closed when half of the places are gaps. To come and to go costs the same among a
- * million as among two.
+ * million as among two. Most lists have one listener and never more: he needs no array.
  */
 export class Listeners<T> {
-  #places: (Listener<T> | undefined)[] = [];
+  #only: Listener<T> | undefined;
+  #places: (Listener<T> | undefined)[] = none;
   #size = 0;
   #telling = false;
 
-  get size(): number {
-    return this.#size;
+  get isEmpty(): boolean {
+    return this.#size === 0;
   }
 
   /** Adds one, who hears from the next value on. */
   add(listener: Listener<T>): void {
-    listener.place = this.#places.length;
-    this.#places.push(listener);
+    if (this.#size === 0 && !this.#telling) this.#only = listener;
+    else this.#append(listener);
     this.#size += 1;
   }
 
-  /** Takes one out, who hears nothing any more; one who is not in the list is out already. */
-  remove(listener: Listener<T>): void {
-    const place = listener.place as number;
-    if (this.#places[place] !== listener) return;
-    this.#places[place] = undefined;
+  /** Takes one out, who hears nothing any more; tells whether he was in the list. */
+  remove(listener: Listener<T>): boolean {
+    if (this.#only === listener) this.#only = undefined;
+    else if (this.#places[listener.place as number] === listener) {
+      this.#places[listener.place as number] = undefined;
+    } else return false;
     this.#size -= 1;
     this.#closeGaps();
+    return true;
   }
 
   /** Tells a value to all who are in the list now. Not to be called while it tells. */
   tell(value: T): void {
+    if (this.#only !== undefined) {
+      this.#only.next(value);
+      return;
+    }
     const places = this.#places;
     const { length } = places;
     this.#telling = true;
-    for (let place = 0; place < length; place += 1) {
-      places[place]?.next(value);
-    }
+    for (let place = 0; place < length; place += 1) places[place]?.next(value);
     this.#telling = false;
     this.#closeGaps();
   }
 
   /** Tells all the end, and forgets them. */
   complete(): void {
+    const all = this.#only === undefined ? this.#places : [this.#only];
+    this.#only = undefined;
+    this.#places = none;
     this.#size = 0;
-    for (const listener of this.#places.splice(0)) listener?.complete();
+    for (const listener of all) listener?.complete();
+  }
+
+  #append(listener: Listener<T>): void {
+    if (this.#only !== undefined) {
+      this.#only.place = 0;
+      this.#places = [this.#only];
+      this.#only = undefined;
+    }
+    if (this.#places === none) this.#places = [];
+    listener.place = this.#places.length;
+    this.#places.push(listener);
   }
 
   #closeGaps(): void {
     if (this.#telling || this.#size * 2 > this.#places.length) return;
-    this.#places = this.#places.filter((listener) => listener !== undefined);
+    this.#places = this.#size === 0 ? none : this.#places.filter((listener) => listener !== undefined);
     this.#places.forEach((listener, place) => {
       (listener as Listener<T>).place = place;
     });
   }
 }
+
+/** The places of every list that has none; never written to. */
+const none: never[] = [];

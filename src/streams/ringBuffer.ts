@@ -14,11 +14,11 @@ export class RingBuffer<T> implements QueueDepth {
   readonly #settings: QueueSettings<T>;
   #values = new Array<T | typeof hole | undefined>(4);
   /** What was lost just before the value in the slot. */
-  #lags = new Array<Lag<T> | undefined>(4);
+  #lags = new Array<Growing<T> | undefined>(4);
   /** For `latest`: the key of the value in the slot. */
   #keys: unknown[] = [];
   /** What was lost after the last value. */
-  #lagBehind: Lag<T> | undefined;
+  #lagBehind: Growing<T> | undefined;
   #head = 0;
   /** Slots from the head that are in use, holes included. */
   #used = 0;
@@ -51,7 +51,7 @@ export class RingBuffer<T> implements QueueDepth {
     if (this.#size >= capacity) {
       switch (overflow) {
         case 'dropNewest':
-          this.#lagBehind = join(this.#lagBehind, lagOf(value));
+          this.#lagBehind = lose(this.#lagBehind, value);
           ledger.dropped('buffer_full', 1);
           this.#closeGate();
           return true;
@@ -117,8 +117,9 @@ export class RingBuffer<T> implements QueueDepth {
     const missed = this.#settings.gate?.open();
     if (missed === undefined) return;
     // It was closed by a first loss, which is still the last thing that this queue knows of.
-    const first = this.#lagBehind as Lag<T>;
-    this.#lagBehind = { missed: first.missed + missed.missed, from: first.from, to: missed.to };
+    const lag = this.#lagBehind as Growing<T>;
+    lag.missed += missed.missed;
+    lag.to = missed.to;
   }
 
   #append(value: T, key: unknown): void {
@@ -136,8 +137,8 @@ export class RingBuffer<T> implements QueueDepth {
   }
 
   #loseOldest(): void {
-    const lag = join(this.takeLag(), lagOf(this.shift()));
-    this.#joinAhead(lag);
+    const lag = this.takeLag();
+    this.#joinAhead(lose(lag, this.shift()));
   }
 
   /** Makes way for a value as the newest of its key, and returns the key. */
@@ -155,7 +156,7 @@ export class RingBuffer<T> implements QueueDepth {
     const [slot] = this.#superseded;
     if (slot === undefined) return false;
     this.#superseded.delete(slot);
-    this.#lags[slot] = join(this.#lags[slot], lagOf(this.#values[slot] as T));
+    this.#lags[slot] = lose(this.#lags[slot], this.#values[slot] as T);
     this.#values[slot] = hole;
     this.#keys[slot] = undefined;
     this.#size -= 1;
@@ -180,7 +181,7 @@ export class RingBuffer<T> implements QueueDepth {
   }
 
   /** Puts a lag before what was lost before the first value. */
-  #joinAhead(lag: Lag<T> | undefined): void {
+  #joinAhead(lag: Growing<T> | undefined): void {
     if (this.#used === 0) this.#lagBehind = join(lag, this.#lagBehind);
     else this.#lags[this.#head] = join(lag, this.#lags[this.#head]);
   }
@@ -189,10 +190,10 @@ export class RingBuffer<T> implements QueueDepth {
   #makeRoom(): void {
     const length = this.#values.length * (this.#size * 2 > this.#values.length ? 2 : 1);
     const values = new Array<T | typeof hole | undefined>(length);
-    const lags = new Array<Lag<T> | undefined>(length);
+    const lags = new Array<Growing<T> | undefined>(length);
     const keys: unknown[] = [];
     const moved = new Map<number, number>();
-    let lag: Lag<T> | undefined;
+    let lag: Growing<T> | undefined;
     for (let index = 0; index < this.#used; index += 1) {
       const slot = this.#slotAt(index);
       lag = join(lag, this.#lags[slot]);
@@ -225,10 +226,22 @@ export class RingBuffer<T> implements QueueDepth {
   }
 }
 
-const lagOf = <T>(value: T): Lag<T> => ({ missed: 1, from: value, to: value });
+/** A lag that is still in the queue grows in its place: a queue that loses much makes no garbage. */
+type Growing<T> = { -readonly [Key in keyof Lag<T>]: Lag<T>[Key] };
 
-function join<T>(first: Lag<T> | undefined, second: Lag<T> | undefined): Lag<T> | undefined {
+/** Adds a value to what was lost before it. */
+function lose<T>(lag: Growing<T> | undefined, value: T): Growing<T> {
+  if (lag === undefined) return { missed: 1, from: value, to: value };
+  lag.missed += 1;
+  lag.to = value;
+  return lag;
+}
+
+/** Adds what was lost after to what was lost before. */
+function join<T>(first: Growing<T> | undefined, second: Growing<T> | undefined): Growing<T> | undefined {
   if (first === undefined) return second;
   if (second === undefined) return first;
-  return { missed: first.missed + second.missed, from: first.from, to: second.to };
+  first.missed += second.missed;
+  first.to = second.to;
+  return first;
 }

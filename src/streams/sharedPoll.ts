@@ -1,4 +1,5 @@
 import type { Observable, Subscription } from 'rxjs';
+import { Directory } from './directory.js';
 import type { Delayed, DelayLine, Delays } from './delays.js';
 import { type Listener, Listeners } from './listeners.js';
 import { type Look, look } from './look.js';
@@ -7,9 +8,9 @@ import { type Look, look } from './look.js';
 export class SharedPoll<T> {
   readonly read: (key: string) => Observable<T>;
   readonly delays: Delays;
-  readonly #byInterval = new Map<number, Map<string, Polled<T>>>();
+  readonly #byInterval = new Map<number, Directory<Polled<T>>>();
 
-  /** The first value of a read counts; no value is an error, `EmptyError`. */
+  /** The first value of a read counts; no value is an error. */
   constructor(read: (key: string) => Observable<T>, delays: Delays) {
     this.read = read;
     this.delays = delays;
@@ -22,24 +23,25 @@ export class SharedPoll<T> {
    * be older than what the listener knows.
    */
   join(key: string, intervalMs: number, listener: Listener<Look<T>>): Polled<T> {
-    const byKey = this.#byInterval.get(intervalMs) ?? new Map<string, Polled<T>>();
-    this.#byInterval.set(intervalMs, byKey);
-    const polled = byKey.get(key) ?? new Polled(this, key, intervalMs);
-    byKey.set(key, polled);
+    const polled = this.#directoryOf(intervalMs).fill(key, () => new Polled(this, key, intervalMs));
     polled.add(listener);
     return polled;
   }
 
-  /** Forgets what nobody polls any more. */
-  forget({ key, intervalMs }: Polled<T>): void {
-    const byKey = this.#byInterval.get(intervalMs);
-    byKey?.delete(key);
-    if (byKey?.size === 0) this.#byInterval.delete(intervalMs);
+  /** Nobody polls it any more. */
+  emptied({ intervalMs }: Polled<T>): void {
+    this.#directoryOf(intervalMs).emptied();
+  }
+
+  #directoryOf(intervalMs: number): Directory<Polled<T>> {
+    const directory = this.#byInterval.get(intervalMs) ?? new Directory<Polled<T>>();
+    this.#byInterval.set(intervalMs, directory);
+    return directory;
   }
 }
 
 /** One thing that is polled at one interval, and all who do. */
-export class Polled<T> implements Delayed {
+export class Polled<T> extends Listeners<Look<T>> implements Delayed {
   line: DelayLine | undefined;
   due = 0;
   before: Delayed | undefined;
@@ -47,32 +49,37 @@ export class Polled<T> implements Delayed {
   readonly key: string;
   readonly intervalMs: number;
   readonly #poll: SharedPoll<T>;
-  readonly #listeners = new Listeners<Look<T>>();
   /** Those who came while a read was under way, which is not told to them. */
   #late: Listener<Look<T>>[] | undefined;
   #isReading = false;
   #reading: Subscription | undefined;
 
   constructor(poll: SharedPoll<T>, key: string, intervalMs: number) {
+    super();
     this.#poll = poll;
     this.key = key;
     this.intervalMs = intervalMs;
-    poll.delays.start(this, intervalMs);
   }
 
-  add(listener: Listener<Look<T>>): void {
+  override get isEmpty(): boolean {
+    return super.isEmpty && (this.#late ?? []).length === 0;
+  }
+
+  override add(listener: Listener<Look<T>>): void {
+    if (this.isEmpty) this.#poll.delays.start(this, this.intervalMs);
     if (this.#isReading) (this.#late ??= []).push(listener);
-    else this.#listeners.add(listener);
+    else super.add(listener);
   }
 
   /** Lets a listener go, and with the last of them the read that is under way. */
   leave(listener: Listener<Look<T>>): void {
-    this.#listeners.remove(listener);
+    this.remove(listener);
     if (this.#late !== undefined) this.#late = this.#late.filter((late) => late !== listener);
-    if (this.#listeners.size > 0 || (this.#late ?? []).length > 0) return;
+    if (!this.isEmpty) return;
     this.#poll.delays.cancel(this);
     this.#reading?.unsubscribe();
-    this.#poll.forget(this);
+    this.#isReading = false;
+    this.#poll.emptied(this);
   }
 
   onDue(): void {
@@ -88,9 +95,10 @@ export class Polled<T> implements Delayed {
   #tell(found: Look<T>): void {
     // Over before it is told: who comes on hearing it waits for the next read, not for the one after.
     this.#isReading = false;
-    this.#listeners.tell(found);
-    for (const listener of this.#late ?? []) this.#listeners.add(listener);
+    this.tell(found);
+    for (const listener of this.#late ?? []) super.add(listener);
     this.#late = undefined;
-    if (this.#listeners.size > 0) this.#poll.delays.start(this, this.intervalMs);
+    // Whoever came first after all had left has started the next delay.
+    if (!this.isEmpty && this.line === undefined) this.#poll.delays.start(this, this.intervalMs);
   }
 }

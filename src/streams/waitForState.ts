@@ -3,7 +3,7 @@ import type { LifecycleEvent } from '../lifecycle/event.js';
 import type { Instance } from '../lifecycle/instance.js';
 import type { State } from '../lifecycle/state.js';
 import { byDefault, type WaitOptions } from './waitOptions.js';
-import { type WaitOutcome, type WaitPort, Waits } from './waits.js';
+import { type WaitOutcome, Waits } from './waits.js';
 
 /** Where a wait learns of an instance. */
 export interface StateSource {
@@ -62,23 +62,19 @@ export function waitForState(
   target: State | readonly State[],
   options: WaitOptions = byDefault,
 ): Observable<WaitOutcome> {
-  const waits = new Waits({
-    hear: through((id) => source.events(id)),
-    known: (id) => source.read(id),
-    truth: (id) => source.refresh?.(id) ?? source.read(id),
-  });
   return new Observable((subscriber) => {
+    let link: Subscriber<LifecycleEvent>;
+    const waits = new Waits({
+      hear: (id, listener) => {
+        link = new Subscriber<LifecycleEvent>(listener);
+        source.events(id).subscribe(link);
+      },
+      leave: () => {
+        link.unsubscribe();
+      },
+      known: (id) => source.read(id),
+      truth: (id) => source.refresh?.(id) ?? source.read(id),
+    });
     waits.begin(subscriber, instanceId, target, options);
   });
 }
-
-/** Hears what an Observable emits. */
-const through =
-  (events: StateSource['events']): WaitPort['hear'] =>
-  (instanceId, listener) => {
-    const link = new Subscriber<LifecycleEvent>(listener);
-    events(instanceId).subscribe(link);
-    return () => {
-      link.unsubscribe();
-    };
-  };

@@ -38,8 +38,10 @@ type Read = (instanceId: string) => Observable<Instance>;
 
 /** Where waits learn of instances. */
 export interface WaitPort {
-  /** Tells the events of an instance from now on; what is returned ends that. */
-  hear(instanceId: string, listener: WaitListener): () => void;
+  /** Tells the events of an instance from now on. */
+  hear(instanceId: string, listener: WaitListener): void;
+  /** Tells them no more. */
+  leave(instanceId: string, listener: WaitListener): void;
   /** What is known now. */
   readonly known: Read;
   /** What is true, where that may differ from what is known. */
@@ -83,8 +85,13 @@ export class Waits {
     try {
       settings = waitSettings(target, options);
     } catch (error) {
-      this.onEnd({ outcome: 'failed', via: 'none', seconds: 0 });
+      this.onEnd(failed(0));
       subscriber.error(error);
+      return;
+    }
+    if (settings.signal?.aborted === true) {
+      this.onEnd(failed(0));
+      subscriber.error(settings.signal.reason);
       return;
     }
     const wait = new Wait(this, subscriber, instanceId, settings);
@@ -94,9 +101,15 @@ export class Waits {
 
   /** Ends every wait with an error. */
   fail(error: Error): void {
-    for (const wait of this.deadlines) (wait as Wait).error(error);
+    for (const wait of this.deadlines) if (wait instanceof Wait) wait.error(error);
   }
 }
+
+const failed = (elapsedMs: number): WaitEnd => ({
+  outcome: 'failed',
+  via: 'none',
+  seconds: elapsedMs / 1_000,
+});
 
 /** States from which nothing leads on by itself. */
 const deadEnds: readonly State[] = ['Unknown', 'Stopped', 'Standby', 'Shutdown', 'Paused'];
@@ -117,9 +130,7 @@ class Wait implements WaitListener, Delayed {
   #newest: Instance | undefined;
   #reads = 0;
   #lastFailure: ErrorOptions | undefined;
-  #leaveEvents: (() => void) | undefined;
-  #firstLook: Subscription | undefined;
-  #lastLook: Subscription | undefined;
+  #looking: Subscription | undefined;
   #polled: Polled<Instance> | undefined;
   #pollListener: Listener<Look<Instance>> | undefined;
   #onAbort: (() => void) | undefined;
@@ -134,10 +145,13 @@ class Wait implements WaitListener, Delayed {
   /** Listens first, then reads, then polls: nothing that happens in between is missed. Each step may be the last. */
   begin(): void {
     this.#heedSignal();
+    this.#waits.port.hear(this.#instanceId, this);
     if (this.#isOver) return;
-    this.#leaveEvents = this.#waits.port.hear(this.#instanceId, this);
-    if (this.#isOver) this.#leaveEvents();
-    else this.#firstLook = this.#look(this.#waits.port.known, 'read');
+    this.#looking = this.#look(this.#waits.port.known, 'read');
+    this.#pollUntilDeadline();
+  }
+
+  #pollUntilDeadline(): void {
     if (this.#isOver) return;
     const { pollMs, timeoutMs } = this.#settings;
     this.#pollListener = new PollListener(this);
@@ -162,7 +176,7 @@ class Wait implements WaitListener, Delayed {
   error(error: unknown): void {
     if (this.#isOver) return;
     this.unsubscribe();
-    this.#waits.onEnd({ outcome: 'failed', via: 'none', seconds: this.#elapsedMs() / 1_000 });
+    this.#waits.onEnd(failed(this.#elapsedMs()));
     this.#subscriber.error(error);
   }
 
@@ -181,7 +195,8 @@ class Wait implements WaitListener, Delayed {
     }
     this.#isLate = true;
     this.#waits.deadlines.start(this, lastLookMs);
-    this.#lastLook = this.#look(this.#waits.port.truth, 'deadline', () => {
+    this.#looking?.unsubscribe();
+    this.#looking = this.#look(this.#waits.port.truth, 'deadline', () => {
       this.#giveUp();
     });
   }
@@ -190,9 +205,8 @@ class Wait implements WaitListener, Delayed {
   unsubscribe(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#leaveEvents?.();
-    this.#firstLook?.unsubscribe();
-    this.#lastLook?.unsubscribe();
+    this.#waits.port.leave(this.#instanceId, this);
+    this.#looking?.unsubscribe();
     if (this.#pollListener !== undefined) this.#polled?.leave(this.#pollListener);
     this.#waits.deadlines.cancel(this);
     if (this.#onAbort !== undefined) this.#settings.signal?.removeEventListener('abort', this.#onAbort);
@@ -204,8 +218,7 @@ class Wait implements WaitListener, Delayed {
     this.#onAbort = () => {
       this.error(signal.reason);
     };
-    if (signal.aborted) this.#onAbort();
-    else signal.addEventListener('abort', this.#onAbort);
+    signal.addEventListener('abort', this.#onAbort);
   }
 
   #look(read: Read, via: WaitOutcome['via'], undecided?: () => void): Subscription {
