@@ -3,7 +3,8 @@ import { Observable, type Observer, type OperatorFunction, Subscriber, type Subs
 /**
  * An Observable whose subscribers can hurt nobody but themselves. A subscriber that throws, or that has no `error`
  * handler when an error reaches it, is unsubscribed and `onThrow` is told; RxJS would throw again from a timer and so
- * end the process. It holds through `pipe`; it ends where another Observable is built around this one.
+ * end the process, or throw at the source. What a teardown throws while the stream tells something is told likewise. It
+ * holds through `pipe`, operators included; it ends where another Observable is built around this one.
  */
 // A subclass, since only a `subscribe` of its own sees who subscribes.
 // eslint-disable-next-line rxjs-x/no-subclass
@@ -18,7 +19,7 @@ export class ContainedObservable<T> extends Observable<T> {
     // An override by assignment: `pipe` has a dozen overloads, and this one adds nothing to their types.
     this.pipe = ((...operators: OperatorFunction<unknown, unknown>[]) =>
       new ContainedObservable(
-        operators.reduce<Observable<unknown>>((piped$, operator) => operator(piped$), source$),
+        operators.reduce<Observable<unknown>>((piped$, operator) => operator(piped$), this),
         onThrow,
       )) as typeof this.pipe;
   }
@@ -28,8 +29,6 @@ export class ContainedObservable<T> extends Observable<T> {
     error?: ((error: unknown) => void) | null,
     complete?: (() => void) | null,
   ): Subscription {
-    // A Subscriber is an operator's own link; what it does with errors is that operator's.
-    if (observerOrNext instanceof Subscriber) return this.#source$.subscribe(observerOrNext);
     const observer =
       typeof observerOrNext === 'object' && observerOrNext !== null
         ? observerOrNext
@@ -38,26 +37,35 @@ export class ContainedObservable<T> extends Observable<T> {
   }
 
   #subscribeContained(observer: Partial<Observer<T>>): Subscription {
-    const guard = (call: () => void): void => {
+    const contain = (call: () => void): boolean => {
       try {
         call();
+        return true;
       } catch (error) {
-        link.unsubscribe();
         this.#onThrow(error);
+        return false;
       }
+    };
+    // Before RxJS does it after the end: a teardown may throw.
+    const leave = (): void => {
+      (observer instanceof Subscriber ? observer : link).unsubscribe();
     };
     const link: Subscriber<T> = new Subscriber<T>({
       next: (value: T) => {
-        guard(() => observer.next?.(value));
+        if (!contain(() => observer.next?.(value))) contain(leave);
       },
       error: (error: unknown) => {
-        if (observer.error === undefined) this.#onThrow(error);
-        else guard(() => observer.error?.(error));
+        if (observer.error) contain(() => observer.error?.(error));
+        else this.#onThrow(error);
+        contain(leave);
       },
       complete: () => {
-        guard(() => observer.complete?.());
+        contain(() => observer.complete?.());
+        contain(leave);
       },
     });
+    // A Subscriber is an operator's own link, or of somebody who wants to leave within the first value.
+    if (observer instanceof Subscriber) observer.add(link);
     this.#source$.subscribe(link);
     return link;
   }
