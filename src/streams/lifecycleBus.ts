@@ -1,3 +1,4 @@
+import * as t from 'io-ts';
 import { Observable, type ObservableInput, Subject, type Subscriber } from 'rxjs';
 import { closed } from '../codecs/closed.js';
 import { decodeOrThrow } from '../codecs/decode.js';
@@ -28,9 +29,12 @@ export interface EventsOptions {
 
 /** The one shared stream: whatever happens to an instance is published here, once, and nothing else fans out. */
 export interface LifecycleBus {
-  /** Tells every subscriber, in order. Called by a subscriber meanwhile, it waits until the event at hand is told to all. */
+  /** Tells every subscriber, in order. An event published by a subscriber meanwhile waits until the one at hand is told to all. */
   publish(event: LifecycleEvent): void;
-  /** Emits every event from subscribe on, within the call that publishes it. */
+  /**
+   * Emits every event from subscribe on, within the call that publishes it; who subscribes while an event is told hears
+   * from the next one on. @throws {@link InvalidRequest}
+   */
   events(consumer: string, options?: EventsOptions): Observable<LifecycleEvent>;
   /** Does work for every event: {@link boundedMergeMap} over the events. */
   consume<R>(
@@ -48,7 +52,10 @@ export interface LifecycleBus {
   ): Observable<InstanceChange>;
   /** Tells of every consumer what its subscribers are doing. */
   stats(): Readonly<Record<string, ConsumerStats>>;
-  /** Completes every stream, after the events that are being told. Who subscribes later gets the end at once. */
+  /**
+   * Completes every stream, after the events that were published before. Who subscribes later gets the end at once, and
+   * what is published later is told to nobody.
+   */
   close(): void;
 }
 
@@ -60,6 +67,7 @@ export interface LifecycleBusOptions {
   readonly onThrow?: (consumer: string, error: unknown) => void;
 }
 
+const eventsOptions = closed('events options', {}, { instanceId: t.string });
 const busOptions = closed('bus options', {}, { capacity: capacityCodec, onThrow: callback });
 
 /** Creates a {@link LifecycleBus}. @throws {@link InvalidRequest} */
@@ -74,16 +82,13 @@ export function createLifecycleBus(options: LifecycleBusOptions = {}): Lifecycle
   let isClosed = false;
 
   const tell = (event: LifecycleEvent): void => {
+    // A copy, taken first: who subscribes meanwhile hears from the next event on, as with a Subject.
+    const concerned = [...(keyed.get(event.instanceId) ?? [])];
     shared$.next(event);
-    const concerned = keyed.get(event.instanceId);
-    if (concerned === undefined) return;
-    // A copy: who subscribes meanwhile hears from the next event on, as with a Subject.
-    for (const subscriber of [...concerned]) subscriber.next(event);
+    for (const subscriber of concerned) subscriber.next(event);
   };
 
-  const publish = (event: LifecycleEvent): void => {
-    pending.push(event);
-    if (publishing) return;
+  const tellPending = (): void => {
     publishing = true;
     // Goes on to the events that are put in meanwhile.
     for (const event of pending) tell(event);
@@ -108,8 +113,8 @@ export function createLifecycleBus(options: LifecycleBusOptions = {}): Lifecycle
     });
   };
 
-  const eventsOf = (consumer: Consumer, instanceId?: string): Observable<LifecycleEvent> =>
-    new Observable((subscriber) => {
+  const eventsOf = (name: string, consumer: Consumer, instanceId?: string): Observable<LifecycleEvent> => {
+    const events$ = new Observable<LifecycleEvent>((subscriber) => {
       if (isClosed) {
         subscriber.complete();
         return;
@@ -118,9 +123,7 @@ export function createLifecycleBus(options: LifecycleBusOptions = {}): Lifecycle
       if (instanceId === undefined) subscriber.add(shared$.subscribe(subscriber));
       else concerning(instanceId, subscriber);
     });
-
-  const contained = <T>(name: string, consumer: Consumer, source$: Observable<T>): Observable<T> =>
-    new ContainedObservable(source$, (error) => {
+    return new ContainedObservable(events$, (error) => {
       consumer.threw();
       try {
         onThrow?.(name, error);
@@ -128,28 +131,33 @@ export function createLifecycleBus(options: LifecycleBusOptions = {}): Lifecycle
         // It has been counted; who reports on a subscriber can't be allowed to stop the publisher either.
       }
     });
+  };
 
   const defaults = (ledger: Consumer) => ({ ...byInstance, capacity, ledger });
 
   return {
-    publish,
-    events: (name, { instanceId } = {}) => {
-      const consumer = consumers.of(name);
-      return contained(name, consumer, eventsOf(consumer, instanceId));
+    publish: (event) => {
+      if (isClosed) return;
+      pending.push(event);
+      if (!publishing) tellPending();
+    },
+    events: (name, options = {}) => {
+      const { instanceId } = decodeOrThrow(eventsOptions, options);
+      return eventsOf(name, consumers.of(name), instanceId);
     },
     consume: (name, project, buffering = {}) => {
       const consumer = consumers.of(name);
       const settings = workSettings(buffering, defaults(consumer));
-      return contained(name, consumer, eventsOf(consumer).pipe(mergeMapThrough(project, settings)));
+      return eventsOf(name, consumer).pipe(mergeMapThrough(project, settings));
     },
     iterate: (name, buffering = {}) => {
       const consumer = consumers.of(name);
-      return iterateThrough(eventsOf(consumer), queueSettings(buffering, defaults(consumer)));
+      return iterateThrough(eventsOf(name, consumer), queueSettings(buffering, defaults(consumer)));
     },
     watch: (name, read, buffering = {}) => {
       const consumer = consumers.of(name);
       const settings = watchSettings(buffering, defaults(consumer));
-      return contained(name, consumer, eventsOf(consumer).pipe(snapshotThen(read, settings)));
+      return eventsOf(name, consumer).pipe(snapshotThen(read, settings));
     },
     stats: consumers.stats,
     close: () => {

@@ -46,7 +46,7 @@ const stage = () => {
 
 /** Takes the deprecated forms too, which the types of RxJS still have. */
 const ofAnyForm =
-  (stream$: Pick<Observable<number>, never>) =>
+  (stream$: unknown) =>
   (...observer: unknown[]): unknown =>
     (stream$ as { subscribe: (...observer: unknown[]) => unknown }).subscribe(...observer);
 
