@@ -1,6 +1,7 @@
 import { finalize, map, merge, NEVER, Subject, Subscriber, take } from 'rxjs';
 import type { LifecycleEvent } from '../../src/lifecycle/event.js';
 import { createLifecycleBus, type EventsOptions } from '../../src/streams/lifecycleBus.js';
+import { collectGarbage } from '../support/collectGarbage.js';
 import { hear } from '../support/hear.js';
 import { aDelete, anUpdate } from '../support/lifecycleEvents.js';
 import { released } from '../support/released.js';
@@ -378,14 +379,14 @@ describe('close', () => {
 });
 
 describe('when it is over, nothing is held on to', () => {
-  const someone = () => ({ next: (): void => undefined });
+  const listening: () => void = () => undefined;
 
   test.each(ways)('of a subscriber %s that has left', async (_, options) => {
     const bus = createLifecycleBus();
     const isReleased = await released(() => {
-      const subscriber = someone();
-      bus.events('app', options).subscribe(subscriber).unsubscribe();
-      return subscriber;
+      const subscription = bus.events('app', options).subscribe(listening);
+      subscription.unsubscribe();
+      return subscription;
     });
     bus.publish(anUpdate(1));
     expect(isReleased).toBe(true);
@@ -394,14 +395,11 @@ describe('when it is over, nothing is held on to', () => {
   test.each(ways)('of a subscriber %s that has thrown', async (_, options) => {
     const bus = createLifecycleBus();
     const isReleased = await released(() => {
-      const subscriber = {
-        next: (): never => {
-          throw new Error('once');
-        },
-      };
-      bus.events('app', options).subscribe(subscriber);
+      const subscription = bus.events('app', options).subscribe(() => {
+        throw new Error('once');
+      });
       bus.publish(anUpdate(1));
-      return subscriber;
+      return subscription;
     });
     bus.publish(anUpdate(2));
     expect(isReleased).toBe(true);
@@ -410,12 +408,27 @@ describe('when it is over, nothing is held on to', () => {
   test.each(ways)('of a subscriber %s, after the close', async (_, options) => {
     const bus = createLifecycleBus();
     const isReleased = await released(() => {
-      const subscriber = someone();
-      bus.events('app', options).subscribe(subscriber);
+      const subscription = bus.events('app', options).subscribe(listening);
       bus.close();
-      return subscriber;
+      return subscription;
     });
     expect([isReleased, bus.stats()['app']]).toMatchObject([true, { subscribers: 0 }]);
+  });
+
+  test('of the instances that somebody listened to', () => {
+    const bus = createLifecycleBus();
+    const listenTo = (count: number): number => {
+      for (let index = 0; index < count; index += 1) {
+        const instanceId = `instance-${String(count)}-${String(index)}`;
+        bus.events('app', { instanceId }).subscribe(listening).unsubscribe();
+      }
+      collectGarbage();
+      return process.memoryUsage().heapUsed;
+    };
+    const before = listenTo(1_000);
+    // An entry takes some 300 bytes.
+    expect(listenTo(50_000) - before).toBeLessThan(5_000_000);
+    bus.close();
   });
 
   test('of an event that was told', async () => {
