@@ -149,7 +149,8 @@ export interface InstanceManager extends Commands {
    *
    * @param consumer - the name under which the subscriber is counted: a lower-case letter, then lower-case letters, digits
    * and underscores
-   * @throws {@link InvalidRequest} at once for what is no name, {@link TooManyConsumers} for the 65th
+   * @throws {@link InvalidRequest} at once for what is no name and for options that can't be understood,
+   * {@link TooManyConsumers} for the 65th name
    */
   events(consumer: string, options?: EventsOptions): Observable<LifecycleEvent>;
   /**

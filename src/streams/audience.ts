@@ -19,8 +19,12 @@ export class Audience<T> {
   }
 
   tell(value: T, key: string): void {
+    const listeners = this.#toOne.get(key);
+    // Both first: who comes while the one is told does not hear of it in the other.
+    this.#toAll.hold();
+    listeners?.hold();
     this.#toAll.tell(value);
-    this.#toOne.get(key)?.tell(value);
+    listeners?.tell(value);
   }
 
   /** Tells all the end. */

@@ -1,3 +1,4 @@
+import * as t from 'io-ts';
 import { defer, Observable, type ObservableInput } from 'rxjs';
 import { closed } from '../codecs/closed.js';
 import { decodeOrThrow } from '../codecs/decode.js';
@@ -31,9 +32,12 @@ export interface EventsOptions {
 
 /** The one shared stream: whatever happens to an instance is published here, once, and nothing else fans out. */
 export interface LifecycleBus {
-  /** Tells every subscriber, in order. Called by a subscriber meanwhile, it waits until the event at hand is told to all. */
+  /** Tells every subscriber, in order. An event published by a subscriber meanwhile waits until the one at hand is told to all. */
   publish(event: LifecycleEvent): void;
-  /** Emits every event from subscribe on, within the call that publishes it. */
+  /**
+   * Emits every event from subscribe on, within the call that publishes it; who subscribes while an event is told hears
+   * from the next one on. @throws {@link InvalidRequest}
+   */
   events(consumer: string, options?: EventsOptions): Observable<LifecycleEvent>;
   /** Does work for every event: {@link boundedMergeMap} over the events. */
   consume<R>(
@@ -51,7 +55,10 @@ export interface LifecycleBus {
   ): Observable<InstanceChange>;
   /** Tells of every consumer what its subscribers are doing. */
   stats(): Readonly<Record<string, ConsumerStats>>;
-  /** Completes every stream, after the events that are being told. Who subscribes later gets the end at once. */
+  /**
+   * Completes every stream, after the events that were published before. Who subscribes later gets the end at once, and
+   * what is published later is told to nobody.
+   */
   close(): void;
 }
 
@@ -63,6 +70,7 @@ export interface LifecycleBusOptions {
   readonly onThrow?: (consumer: string, error: unknown) => void;
 }
 
+const eventsOptions = closed('events options', {}, { instanceId: t.string });
 const busOptions = closed('bus options', {}, { capacity: capacityCodec, onThrow: callback });
 
 /** Creates a {@link LifecycleBus}. @throws {@link InvalidRequest} */
@@ -94,6 +102,7 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
   };
 
   const publish = (event: LifecycleEvent): void => {
+    if (isClosed) return;
     if (publishing) {
       pending.push(event);
       return;
@@ -178,7 +187,8 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
       audience.leave(listener, instanceId);
       consumers.of(name).left();
     },
-    events: (name, { instanceId } = {}) => {
+    events: (name, options = {}) => {
+      const { instanceId } = decodeOrThrow(eventsOptions, options);
       const consumer = consumers.of(name);
       return contained(name, consumer, join(consumer, instanceId));
     },

@@ -16,7 +16,8 @@ export class Listeners<T> {
   #only: Listener<T> | undefined;
   #places: (Listener<T> | undefined)[] = none;
   #size = 0;
-  #telling = false;
+  /** How many places are told, while the list is held. */
+  #held: number | undefined;
 
   get isEmpty(): boolean {
     return this.#size === 0;
@@ -24,15 +25,17 @@ export class Listeners<T> {
 
   /** Adds one, who hears from the next value on. */
   add(listener: Listener<T>): void {
-    if (this.#size === 0 && !this.#telling) this.#only = listener;
+    if (this.#size === 0 && this.#held === undefined) this.#only = listener;
     else this.#append(listener);
     this.#size += 1;
   }
 
   /** Takes one out, who hears nothing any more; tells whether he was in the list. */
   remove(listener: Listener<T>): boolean {
-    if (this.#only === listener) this.#only = undefined;
-    else if (this.#places[listener.place as number] === listener) {
+    if (this.#only === listener) {
+      this.#only = undefined;
+      if (this.#held !== undefined) this.#held = 0;
+    } else if (this.#places[listener.place as number] === listener) {
       this.#places[listener.place as number] = undefined;
     } else return false;
     this.#size -= 1;
@@ -40,17 +43,16 @@ export class Listeners<T> {
     return true;
   }
 
-  /** Tells a value to all who are in the list now. Not to be called while it tells. */
+  /** Holds the list for the next {@link tell}: who comes from now on hears from the value after that on. */
+  hold(): void {
+    this.#held = this.#only === undefined ? this.#places.length : 1;
+  }
+
+  /** Tells a value to all who are in the list since it was held. */
   tell(value: T): void {
-    if (this.#only !== undefined) {
-      this.#only.next(value);
-      return;
-    }
-    const places = this.#places;
-    const { length } = places;
-    this.#telling = true;
-    for (let place = 0; place < length; place += 1) places[place]?.next(value);
-    this.#telling = false;
+    if (this.#only === undefined) this.#tellPlaces(value, this.#held as number);
+    else this.#only.next(value);
+    this.#held = undefined;
     this.#closeGaps();
   }
 
@@ -61,6 +63,11 @@ export class Listeners<T> {
     this.#places = none;
     this.#size = 0;
     for (const listener of all) listener?.complete();
+  }
+
+  #tellPlaces(value: T, length: number): void {
+    const places = this.#places;
+    for (let place = 0; place < length; place += 1) places[place]?.next(value);
   }
 
   #append(listener: Listener<T>): void {
@@ -75,7 +82,7 @@ export class Listeners<T> {
   }
 
   #closeGaps(): void {
-    if (this.#telling || this.#size * 2 > this.#places.length) return;
+    if (this.#held !== undefined || this.#size * 2 > this.#places.length) return;
     this.#places = this.#size === 0 ? none : this.#places.filter((listener) => listener !== undefined);
     this.#places.forEach((listener, place) => {
       (listener as Listener<T>).place = place;

@@ -95,6 +95,7 @@ export class Polled<T> extends Listeners<Look<T>> implements Delayed {
   #tell(found: Look<T>): void {
     // Over before it is told: who comes on hearing it waits for the next read, not for the one after.
     this.#isReading = false;
+    this.hold();
     this.tell(found);
     for (const listener of this.#late ?? []) super.add(listener);
     this.#late = undefined;

@@ -22,7 +22,8 @@ export class Turnstile<T> {
 
   pass(value: T): void {
     this.#count += 1;
-    this.#latest = value;
+    // Held only for those who may ask for it.
+    if (this.#closed.size > 0) this.#latest = value;
   }
 
   /** Books what all closed gates have kept out so far. */
@@ -60,7 +61,9 @@ export class Turnstile<T> {
     };
 
     const settle = (): void => {
-      if (this.#closed.delete(closed)) book();
+      if (!this.#closed.delete(closed)) return;
+      book();
+      if (this.#closed.size === 0) this.#latest = undefined;
     };
 
     return {
@@ -91,13 +94,15 @@ export class Turnstile<T> {
           leave();
           leave = nothing;
           booked = this.#count;
-          missed = 0;
           this.#closed.add(closed);
         },
         open: (): Pick<Lag<T>, 'missed' | 'to'> | undefined => {
           settle();
           enter();
-          return missed === 0 ? undefined : { missed, to: to as T };
+          const kept = missed === 0 ? undefined : { missed, to: to as T };
+          missed = 0;
+          to = undefined;
+          return kept;
         },
       },
     };

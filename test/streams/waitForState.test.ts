@@ -18,10 +18,7 @@ import { InstanceNotFound, ManagerClosed } from '../../src/lifecycle/errors.js';
 import type { LifecycleEvent } from '../../src/lifecycle/event.js';
 import type { Instance } from '../../src/lifecycle/instance.js';
 import { type State, states } from '../../src/lifecycle/state.js';
-import {
-  type StateSource,
-  waitForState,
-} from '../../src/streams/waitForState.js';
+import { type StateSource, waitForState } from '../../src/streams/waitForState.js';
 import type { WaitOptions } from '../../src/streams/waitOptions.js';
 import type { WaitOutcome } from '../../src/streams/waits.js';
 import { aDelete, anInstance, anUpdate } from '../support/lifecycleEvents.js';

@@ -1,0 +1,130 @@
+import {
+  type Buffering,
+  byInstance,
+  defaultCapacity,
+  dropReasons,
+  type Ledger,
+  queueSettings,
+  watchSettings,
+  workSettings,
+} from '../../src/streams/buffering.js';
+import { aDelete, anUpdate } from '../support/lifecycleEvents.js';
+import { thrownBy } from '../support/thrownBy.js';
+
+const doors = [
+  ['a queue', (buffering: object) => queueSettings(buffering)],
+  ['work', (buffering: object) => workSettings(buffering)],
+  ['a watch', (buffering: object) => watchSettings(buffering)],
+] as const;
+
+describe.each(doors)('buffering of %s', (_, settle) => {
+  test('is 256 values, of which the newest are lost, when nothing is said', () => {
+    expect(defaultCapacity).toBe(256);
+    expect(settle({})).toMatchObject({ capacity: 256, overflow: 'dropNewest' });
+  });
+
+  test('has one key for all, which nothing ends, and tells nobody', () => {
+    const { keyOf, endsKey, onLag, ledger } = settle({});
+    const event = aDelete(1);
+    expect(keyOf(event)).toBe(keyOf(anUpdate(2, { id: 'b' })));
+    expect(endsKey(event)).toBe(false);
+    expect(onLag({ missed: 1, from: event, to: event })).toBeUndefined();
+    expect(ledger.opened({ size: 0, highWater: 0 })()).toBeUndefined();
+    expect([ledger.dropped('folded', 1), ledger.lagged()]).toEqual([undefined, undefined]);
+  });
+
+  test('takes what is said, and what is left open as not said', () => {
+    const onLag = jest.fn();
+    expect(settle({ capacity: 1, onLag })).toMatchObject({ capacity: 1, onLag });
+    expect(settle({ capacity: undefined, onLag: undefined })).toMatchObject({ capacity: 256 });
+    expect(settle({ capacity: 2 ** 24 })).toMatchObject({ capacity: 2 ** 24 });
+  });
+
+  test.each<[string, unknown]>([
+    ['capacity', 0],
+    ['capacity', -1],
+    ['capacity', NaN],
+    ['capacity', 1.5],
+    ['capacity', Infinity],
+    ['capacity', 2 ** 24 + 1],
+    ['capacity', '3'],
+    ['onLag', 'log'],
+    ['onlag', jest.fn()],
+  ])('is refused with its path: %s %p', (key, value) => {
+    expect(thrownBy(() => settle({ [key]: value }))).toMatchObject({
+      _tag: 'InvalidRequest',
+      faults: [{ path: key }],
+    });
+  });
+
+  test('is refused with every fault at once, and when it is no object', () => {
+    expect(thrownBy(() => settle({ capacity: 0, onLag: 1 }))).toMatchObject({
+      faults: [{ path: 'capacity' }, { path: 'onLag' }],
+    });
+    expect(thrownBy(() => settle(null as never))).toMatchObject({ faults: [{ path: '', found: 'null' }] });
+  });
+});
+
+describe.each(doors.slice(0, 2))('the policy of %s', (_, settle) => {
+  test.each<[string, unknown]>([
+    ['overflow', 'drop'],
+    ['overflow', null],
+    ['keyOf', 'id'],
+    ['endsKey', true],
+  ])('is refused with its path: %s %p', (key, value) => {
+    expect(thrownBy(() => settle({ [key]: value }))).toMatchObject({
+      _tag: 'InvalidRequest',
+      faults: [{ path: key }],
+    });
+  });
+
+  test.each(['dropNewest', 'dropOldest', 'latest', 'fail'])('may be %s', (overflow) => {
+    const keyOf = jest.fn();
+    const endsKey = jest.fn();
+    expect(settle({ overflow, keyOf, endsKey })).toMatchObject({ overflow, keyOf, endsKey });
+  });
+});
+
+test('work is done one at a time, when nothing is said', () => {
+  expect(workSettings({}).concurrency).toBe(1);
+  expect(workSettings({ concurrency: Infinity }).concurrency).toBe(Infinity);
+});
+
+test.each([0, -1, NaN, 1.5, 2 ** 24 + 1, -Infinity, '2'])(
+  'work is refused at %p at a time',
+  (concurrency) => {
+    expect(thrownBy(() => workSettings({ concurrency } as object))).toMatchObject({
+      faults: [{ path: 'concurrency' }],
+    });
+  },
+);
+
+test.each(['overflow', 'keyOf', 'endsKey', 'concurrency'])('a watch knows no %s', (key) => {
+  expect(thrownBy(() => watchSettings({ [key]: 1 }))).toMatchObject({ faults: [{ path: key }] });
+});
+
+test('defaults of a manager hold where the subscriber does not say, and only there', () => {
+  const ledger: Ledger = { opened: () => jest.fn(), dropped: jest.fn(), lagged: jest.fn() };
+  const defaults = { ...byInstance, capacity: 7, ledger };
+  for (const settings of [
+    queueSettings({}, defaults),
+    workSettings({}, defaults),
+    watchSettings({}, defaults),
+  ]) {
+    expect(settings).toMatchObject(defaults);
+  }
+  const said: Buffering<unknown> = { capacity: 3, keyOf: jest.fn(), endsKey: jest.fn() };
+  expect(queueSettings(said, { capacity: 7, keyOf: jest.fn(), endsKey: jest.fn(), ledger })).toMatchObject({
+    ...said,
+    ledger,
+  });
+});
+
+test('an event is kept by its instance, and a delete ends it', () => {
+  expect([byInstance.keyOf(anUpdate(1, { id: 'b' })), byInstance.keyOf(aDelete(2, 'c'))]).toEqual(['b', 'c']);
+  expect([byInstance.endsKey(anUpdate(1)), byInstance.endsKey(aDelete(2))]).toEqual([false, true]);
+});
+
+test('every policy has a reason of its own', () => {
+  expect(dropReasons).toEqual(['buffer_full', 'overwritten', 'folded', 'failed']);
+});
