@@ -101,12 +101,7 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
     audience.tell(event, event.instanceId);
   };
 
-  const publish = (event: LifecycleEvent): void => {
-    if (isClosed) return;
-    if (publishing) {
-      pending.push(event);
-      return;
-    }
+  const tellInTurn = (event: LifecycleEvent): void => {
     publishing = true;
     tell(event);
     if (pending.length > 0) {
@@ -178,7 +173,11 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
   const defaults = (ledger: Consumer) => ({ ...byInstance, capacity, ledger });
 
   return {
-    publish,
+    publish: (event) => {
+      if (isClosed) return;
+      if (publishing) pending.push(event);
+      else tellInTurn(event);
+    },
     hear: (name, instanceId, listener) => {
       consumers.of(name).joined();
       audience.join(listener, instanceId);
