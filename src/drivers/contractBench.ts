@@ -190,6 +190,7 @@ export function createContractBench<D extends Driver>(subject: DriverSubject<D>)
         concat(
           ...machines.map((machine) => quietly(() => machine.kill())),
           ...homes.map((home) => quietly(() => driver.discard(home))),
+          quietly(() => driver.close?.() ?? EMPTY),
         ),
         { defaultValue: undefined },
       ),

@@ -30,6 +30,11 @@ export interface Driver {
   adopt(plan: LaunchPlan, handle: MachineHandle): Observable<Machine>;
   /** Removes the instance's home with all that is in it; one that does not exist is removed already. */
   discard(home: string): Observable<never>;
+  /**
+   * Lets go of what it holds besides machines, as far as no machine needs it; it may be used again. Absent where there is
+   * no such thing.
+   */
+  close?(): Observable<never>;
   /** Reads a log of the instance, line by line; works on the home alone, whether or not a machine runs. */
   logs(home: string, options: Required<LogOptions>): Observable<string>;
 }

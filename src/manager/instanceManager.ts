@@ -246,6 +246,9 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
       if (stopInstances) await stopEverything();
     } finally {
       machines.detachAll();
+      await lastValueFrom(merge(...[...drivers.values()].map((driver) => driver.close?.() ?? EMPTY)), {
+        defaultValue: undefined,
+      });
       bus.close();
       measurements$.complete();
       await lastValueFrom(store.close(), { defaultValue: undefined });

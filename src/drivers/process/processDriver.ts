@@ -26,6 +26,7 @@ import { decodeProcessHandle, findProcess, type ProcessHandle } from './processH
 import { createProcessMachine } from './processMachine.js';
 import { processTable } from './processTable.js';
 import { removeTree } from './removeTree.js';
+import { createSpawner } from './spawner.js';
 import { startProcess } from './startProcess.js';
 import { layOut, workDirOf } from './workDir.js';
 
@@ -38,8 +39,7 @@ export interface ProcessDriverOptions {
   /** Milliseconds between looks: at a log that is followed, whether a machine is ready, whether an adopted one lives. @defaultValue 100 */
   readonly pollMs?: number;
   /**
-   * Whether to kill what was launched and still runs when this process exits before its manager was closed. An end by a
-   * signal that nobody handles goes unnoticed.
+   * Whether to kill what was launched and still runs when this process ends before its manager was closed, however it ends.
    *
    * @defaultValue true
    */
@@ -73,21 +73,7 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
     pollMs = 100,
     killOnExit = true,
   } = decodeOrThrow(processDriverOptions, options);
-  const live = new Set<number>();
-
-  const killAll = (): void => {
-    for (const pid of live) killGroup(pid);
-  };
-
-  const guard = (pid: number): void => {
-    if (killOnExit && live.size === 0) process.on('exit', killAll);
-    live.add(pid);
-  };
-
-  const unguard = (pid: number): void => {
-    live.delete(pid);
-    if (live.size === 0) process.off('exit', killAll);
-  };
+  const spawner = createSpawner(killOnExit);
 
   const machineOf = (
     plan: LaunchPlan,
@@ -108,11 +94,7 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
   const launch = async (plan: LaunchPlan): Promise<Machine> => {
     const log = createLogFiles(plan.home);
     const [logStart, bootId] = await Promise.all([log.end(), processTable.bootId()]);
-    const { pid, ended$, unref } = await startProcess(plan, log.path);
-    guard(pid);
-    ended$.subscribe(() => {
-      unguard(pid);
-    });
+    const { pid, ended$, forget } = await startProcess(spawner, plan, log.path);
     // One that has ended already has no start time any more, and is never found again.
     const startTime = await processTable.find(pid).then(
       (entry) => entry?.startTime ?? '',
@@ -121,9 +103,13 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
         throw error;
       },
     );
-    return machineOf(plan, { pid, startTime, bootId, logStart }, ended$, () => {
-      unguard(pid);
-      unref();
+    const handle = { pid, startTime, bootId, logStart };
+    // Without the spawner nobody is told how it ended, but that it has can still be seen.
+    const known$ = new ReplaySubject<Exit>(1);
+    const looking = ended$.pipe(catchError(() => endOfAdopted(handle, pollMs))).subscribe(known$);
+    return machineOf(plan, handle, known$, () => {
+      looking.unsubscribe();
+      forget();
     });
   };
 
@@ -145,6 +131,7 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
       defer(() => layOut(home, copyOf === undefined ? spec.image : workDirOf(copyOf))).pipe(ignoreElements()),
     launch: (plan) => untilLaunched(() => launch(plan)),
     adopt: (plan, handle) => defer(() => adopt(plan, handle)),
+    close: () => defer(() => spawner.close()).pipe(ignoreElements()),
     discard: (home) => defer(() => removeTree(home)).pipe(ignoreElements()),
     logs: (home, { source, tail, follow }) => {
       if (source !== logSource) return throwError(() => new LogNotFound(source, [logSource]));

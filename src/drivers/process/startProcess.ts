@@ -1,76 +1,40 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { closeSync, existsSync, openSync } from 'node:fs';
-import { type Observable, ReplaySubject } from 'rxjs';
+import { existsSync } from 'node:fs';
 import { LaunchFailed } from '../../lifecycle/errors.js';
-import type { Exit, InstanceSpec } from '../../lifecycle/instance.js';
+import type { InstanceSpec } from '../../lifecycle/instance.js';
 import { messageOf } from '../../lifecycle/messageOf.js';
 import type { LaunchPlan } from '../driver.js';
+import type { Spawner, Started } from './spawner.js';
 import { workDirOf } from './workDir.js';
 
 /** Variables that a process gets from this one; all others are the instance's own. */
 const inherited = /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_\w+|TZ|TMPDIR)$/;
-
-/** A process that was started. */
-export interface Started {
-  readonly pid: number;
-  /** Emits how it ended, once it has; to late subscribers too. */
-  readonly ended$: Observable<Exit>;
-  /** Lets Node end before it does. */
-  unref(): void;
-}
 
 /**
  * Starts a process that leads a group of its own, without a shell; what it writes goes to the log.
  *
  * @throws {@link LaunchFailed} as a rejection, with its cause
  */
-export async function startProcess(plan: LaunchPlan, logPath: string): Promise<Started> {
+export async function startProcess(spawner: Spawner, plan: LaunchPlan, logPath: string): Promise<Started> {
+  const [program = '', ...args] = commandOf(plan.spec);
   try {
-    const child = spawnInto(logPath, plan);
-    const ended$ = endOf(child);
-    await once(child, 'spawn');
-    return {
-      pid: child.pid as number,
-      ended$,
-      unref: () => {
-        child.unref();
-      },
-    };
+    return await spawner.start({
+      program,
+      args,
+      cwd: workDirOf(plan.home),
+      env: environmentOf(plan),
+      logPath,
+    });
   } catch (error) {
     throw new LaunchFailed(reasonOf(plan, error), { cause: error });
   }
 }
 
-/** Opens the log within one turn only, so that a thousand launches at once hold one file open, not a thousand. */
-function spawnInto(logPath: string, plan: LaunchPlan): ChildProcess {
-  const [program = '', ...args] = commandOf(plan.spec);
-  const log = openSync(logPath, 'a', 0o600);
-  try {
-    return spawn(program, args, {
-      cwd: workDirOf(plan.home),
-      env: environmentOf(plan),
-      detached: true,
-      stdio: ['ignore', log, log],
-    });
-  } finally {
-    closeSync(log);
-  }
-}
-
 const commandOf = ({ entrypoint = [], cmd = [] }: InstanceSpec): readonly string[] => [...entrypoint, ...cmd];
 
-function endOf(child: ChildProcess): Observable<Exit> {
-  const ended$ = new ReplaySubject<Exit>(1);
-  child.once('exit', (code, signal) => {
-    ended$.next({ code, signal });
-    ended$.complete();
-  });
-  return ended$;
-}
-
-function environmentOf({ instanceId, name, spec }: LaunchPlan): NodeJS.ProcessEnv {
-  const ours = Object.entries(process.env).filter(([key]) => inherited.test(key));
+function environmentOf({ instanceId, name, spec }: LaunchPlan): Readonly<Record<string, string>> {
+  const ours = Object.entries(process.env).filter(
+    (entry): entry is [string, string] => inherited.test(entry[0]) && entry[1] !== undefined,
+  );
   return { ...Object.fromEntries(ours), ...spec.env, INSTANCE_ID: instanceId, INSTANCE_NAME: name };
 }
 

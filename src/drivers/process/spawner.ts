@@ -1,0 +1,141 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { type Observable, ReplaySubject } from 'rxjs';
+import type { Exit } from '../../lifecycle/instance.js';
+import { type Command, type Order, type Report, spawnerProgram } from './spawnerProgram.js';
+
+/** A process that was started. */
+export interface Started {
+  readonly pid: number;
+  /** Emits how it ended, once it has, to late subscribers too; fails when nobody can tell any more. */
+  readonly ended$: Observable<Exit>;
+  /** Lets it run on, and Node end before it does. */
+  forget(): void;
+}
+
+/**
+ * Starts processes by way of a small process of its own, which it starts when it is first needed. To start a process, the
+ * kernel copies the page tables of the one that asks, which meanwhile stands still: with a gigabyte in memory for 25 ms,
+ * in the small one for 1 ms, and nobody waits for that.
+ */
+export interface Spawner {
+  /** Starts a process that leads a group of its own. A failure is one of Node's system errors. */
+  start(command: Command): Promise<Started>;
+  /** Ends the small process, unless somebody still needs it; the next start starts another. */
+  close(): Promise<void>;
+}
+
+interface Waiting {
+  readonly resolve: (started: Started) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** Creates a {@link Spawner}; with `killOnEnd` what it has started is killed when this process ends, however it does. */
+export function createSpawner(killOnEnd: boolean): Spawner {
+  const waiting = new Map<number, Waiting>();
+  const running = new Map<number, ReplaySubject<Exit>>();
+  let helper: ChildProcess | undefined;
+  let ids = 0;
+
+  /** Node ends when nothing is asked for and nothing runs. */
+  const holdNode = (): void => {
+    const isNeeded = waiting.size + running.size > 0;
+    if (isNeeded) helper?.ref();
+    else helper?.unref();
+    if (isNeeded) helper?.channel?.ref();
+    else helper?.channel?.unref();
+  };
+
+  const tell = (order: Order): void => {
+    helper ??= open();
+    helper.send(order, nothing);
+  };
+
+  const forget = (id: number): void => {
+    if (!running.delete(id)) return;
+    tell({ kind: 'forget', id });
+    holdNode();
+  };
+
+  const hear = (report: Report): void => {
+    const { id } = report;
+    const asked = waiting.get(id);
+    waiting.delete(id);
+    switch (report.kind) {
+      case 'started': {
+        const ended$ = new ReplaySubject<Exit>(1);
+        running.set(id, ended$);
+        asked?.resolve({
+          pid: report.pid,
+          ended$,
+          forget: () => {
+            forget(id);
+          },
+        });
+        break;
+      }
+      case 'failed':
+        asked?.reject(Object.assign(new Error(report.message), { code: report.code }));
+        break;
+      case 'ended': {
+        const { code, signal } = report;
+        const ended$ = running.get(id);
+        running.delete(id);
+        ended$?.next({ code, signal });
+        ended$?.complete();
+      }
+    }
+    holdNode();
+  };
+
+  const lose = (lost: ChildProcess, cause: Error): void => {
+    if (helper !== lost) return;
+    helper = undefined;
+    for (const { reject } of waiting.values()) reject(cause);
+    waiting.clear();
+    for (const ended$ of running.values()) ended$.error(cause);
+    running.clear();
+  };
+
+  const open = (): ChildProcess => {
+    const { PATH } = process.env;
+    const child = spawn(process.execPath, ['-', 'rx-instances-spawner'], {
+      cwd: '/',
+      // A group of its own: what a terminal sends to this process is not meant for it.
+      detached: true,
+      env: { ...(PATH !== undefined && { PATH }) },
+      stdio: ['pipe', 'ignore', 'inherit', 'ipc'],
+    });
+    child.on('message', hear);
+    child.once('error', (error) => {
+      lose(child, error);
+    });
+    child.once('disconnect', () => {
+      lose(child, new Error('the process that starts others has ended'));
+    });
+    // Whoever cannot be written to is heard of by one of the two above.
+    child.stdin?.on('error', nothing);
+    child.stdin?.end(`(${spawnerProgram.toString()})(${String(killOnEnd)})`);
+    return child;
+  };
+
+  return {
+    start: (command) =>
+      new Promise((resolve, reject) => {
+        const id = (ids += 1);
+        waiting.set(id, { resolve, reject });
+        tell({ kind: 'start', id, command });
+        holdNode();
+      }),
+    close: async () => {
+      if (helper === undefined || waiting.size + running.size > 0) return;
+      const ended = once(helper, 'exit');
+      helper.ref();
+      helper.disconnect();
+      helper = undefined;
+      await ended;
+    },
+  };
+}
+
+const nothing = (): void => undefined;
