@@ -3,6 +3,7 @@ import { defer, delay, EMPTY, NEVER, type Observable, of, Subject, throwError } 
 import type { Cursor, LifecycleEvent } from '../../src/lifecycle/event.js';
 import type { Instance } from '../../src/lifecycle/instance.js';
 import { type Lag, type WatchBuffering, watchSettings } from '../../src/streams/buffering.js';
+import { createLifecycleBus } from '../../src/streams/lifecycleBus.js';
 import { type InstanceChange, snapshotThen, type TableView } from '../../src/streams/snapshotThen.js';
 import { aDelete, anUpdate } from '../support/lifecycleEvents.js';
 import { marbles } from '../support/marbles.js';
@@ -423,7 +424,8 @@ test('who applies each change holds the true table at every change, and in the e
       fc.array(fc.integer({ min: 0, max: 3 }), { minLength: 1 }),
       (steps, capacity, readTimes) => {
         marbles(({ cold, flush }) => {
-          const scene = stage({ capacity });
+          const scene = stage();
+          const bus = createLifecycleBus();
           const held = new Map<string, Instance>();
           const history: ReadonlyMap<string, Instance>[] = [new Map()];
           let reads = 0;
@@ -431,15 +433,13 @@ test('who applies each change holds the true table at every change, and in the e
           const read = (): Observable<TableView> =>
             defer(() => of(scene.view()).pipe(delay(readTimes[reads++ % readTimes.length] ?? 0)));
           const places: number[] = [];
-          const subscription = scene.events$
-            .pipe(snapshotThen(read, watchSettings({ capacity })))
-            .subscribe((change) => {
-              fold(held, change);
-              const place = history.findLastIndex(
-                (table) => JSON.stringify([...table].sort()) === JSON.stringify([...held].sort()),
-              );
-              places.push(place);
-            });
+          const subscription = bus.watch('app', read, { capacity }).subscribe((change) => {
+            fold(held, change);
+            const place = history.findLastIndex(
+              (table) => JSON.stringify([...table].sort()) === JSON.stringify([...held].sort()),
+            );
+            places.push(place);
+          });
           let sequence = 0;
           let time = 0;
           const act = (one: Exclude<Step, { kind: 'turn' }>): void => {
@@ -448,7 +448,7 @@ test('who applies each change holds the true table at every change, and in the e
             const event = isDelete ? aDelete(sequence, one.id) : anUpdate(sequence, { id: one.id });
             scene.commit(event);
             history.push(new Map(scene.view().instances.map((instance) => [instance.id, instance])));
-            if (one.kind === 'change') scene.events$.next(event);
+            if (one.kind === 'change') bus.publish(event);
           };
           for (const one of steps) {
             if (one.kind === 'turn') time += 1;
