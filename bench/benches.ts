@@ -1,8 +1,13 @@
 import type { Bench } from './harness/bench.js';
+import { consume } from './tables/consume.js';
+import { consumeMemory } from './tables/consumeMemory.js';
+import { iterate } from './tables/iterate.js';
 import { publish } from './tables/publish.js';
+import { stalled } from './tables/stalled.js';
+import { waiters } from './tables/waiters.js';
 
 /** Every bench, in the order of the page. */
-export const benches: readonly Bench[] = [publish];
+export const benches: readonly Bench[] = [publish, waiters, stalled, consume, consumeMemory, iterate];
 
 /** Finds a bench by its name. */
 export function benchOf(name: string): Bench {
