@@ -55,9 +55,13 @@ async function main(names: readonly string[]): Promise<void> {
   const found = new Map(earlier().map((result) => [result.name, result]));
   for (const [index, bench] of chosen.entries()) {
     console.log(`\n${bench.title} (${bench.name}, ${String(index + 1)} of ${String(chosen.length)})`);
+    const begunAt = performance.now();
     const progress = progressOf(bench, (text) => process.stdout.write(text), process.stdout.isTTY);
     const result = await measure(bench, ranOn, progress);
-    console.log(result.goals.map((goal) => goalLine(result, goal)).join('\n'));
+    const seconds = (performance.now() - begunAt) / 1_000;
+    console.log(
+      [...result.goals.map((goal) => goalLine(result, goal)), `  ${seconds.toFixed(0)} s`].join('\n'),
+    );
     found.set(bench.name, result);
     await write(benches.flatMap(({ name }) => found.get(name) ?? []));
   }

@@ -11,6 +11,7 @@ export interface Timed {
 }
 
 const batchMs = 20;
+const warmMs = 100;
 
 /** A session whose samples are nanoseconds per action. */
 export function timed({ check, run, close, times }: Timed): Session {
@@ -23,11 +24,16 @@ export function timed({ check, run, close, times }: Timed): Session {
     return performance.now() - startedAt;
   };
 
-  /** Doubles until a batch takes long enough for the clock, which also warms the code up. */
+  /** Doubles until a batch takes long enough for the clock, and goes on until the code is warm. */
   const calibrate = async (): Promise<number> => {
-    let count = 1;
-    for (let ms = await timeOf(count); ms < batchMs / 2; ms = await timeOf(count)) count *= 2;
-    const ms = await timeOf(count);
+    let count = 0.5;
+    let ms = 0;
+    let spentMs = 0;
+    while (ms < batchMs / 2 || spentMs < warmMs) {
+      if (ms < batchMs / 2) count *= 2;
+      ms = await timeOf(count);
+      spentMs += ms;
+    }
     return Math.max(1, Math.round((count * batchMs) / ms));
   };
 

@@ -17,17 +17,14 @@ export function rxjsRace(
   instanceId: string,
   target: State,
   { timeoutMs, pollMs }: RaceOptions,
-): Observable<State> {
+): Observable<Pick<Instance, 'state'>> {
   const told$ = events$.pipe(
     filter((event) => event.instanceId === instanceId),
-    map(({ instance }) => instance?.state ?? 'Unknown'),
+    map(({ instance }) => ({ state: instance?.state ?? 'Unknown' })),
   );
-  const found$ = interval(pollMs).pipe(
-    exhaustMap(() => read(instanceId)),
-    map(({ state }) => state),
-  );
+  const found$ = interval(pollMs).pipe(exhaustMap(() => read(instanceId)));
   return merge(told$, found$).pipe(
-    first((state) => state === target),
+    first(({ state }) => state === target),
     timeout(timeoutMs),
   );
 }

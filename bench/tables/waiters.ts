@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
-import { freemem } from 'node:os';
 import { createLifecycleBus, type LifecycleEvent, type StateSource, waitForState } from 'rx-instances';
 import { of, Subject } from 'rxjs';
 import { event, eventsOf, instance } from '../events.js';
-import { type Bench, type Contender, NotRun, type Row, type Session } from '../harness/bench.js';
+import type { Bench, Contender, Row, Session } from '../harness/bench.js';
+import { beginAll } from '../harness/beginAll.js';
 import { timed } from '../harness/timed.js';
-import { amount } from '../harness/written.js';
 import { rxjsRace } from '../peers/rxjsRace.js';
 
 const rows = [10, 1_000, 10_000, 100_000, 1_000_000];
@@ -24,7 +23,7 @@ interface Waiting {
 /** Lets so many wait, each for an instance of its own, and publishes events of one for which nobody waits. */
 function stage(row: Row, { publish, wait }: Waiting): Session {
   let resolved = 0;
-  begin(Number(row), (index) => {
+  beginAll(Number(row), (index) => {
     wait(idOf(index), () => {
       resolved += 1;
     });
@@ -43,26 +42,6 @@ function stage(row: Row, { publish, wait }: Waiting): Session {
       for (let index = 0; index < times; index += 1) publish(others[index % burst] as LifecycleEvent);
     },
   });
-}
-
-/** How much a row may take to be set up. */
-const mostBytes = freemem() / 2;
-const mostMs = 40_000;
-const first = 10_000;
-
-/** Begins all waits; what the first of them take tells whether there is room and time for all. */
-function begin(count: number, wait: (index: number) => void): void {
-  const bytesBefore = process.memoryUsage().heapUsed;
-  const startedAt = performance.now();
-  for (let index = 0; index < count; index += 1) {
-    if (index === first) {
-      const bytes = ((process.memoryUsage().heapUsed - bytesBefore) / first) * count;
-      const ms = ((performance.now() - startedAt) / first) * count;
-      if (bytes > mostBytes) throw new NotRun(`it would take ${amount(bytes, 'bytes')}`);
-      if (ms > mostMs) throw new NotRun(`it would take ${amount(ms * 1e6, 'ns')} to begin them`);
-    }
-    wait(index);
-  }
 }
 
 const ours: Contender = {
