@@ -1,11 +1,13 @@
 /**
- * `npm run bench` measures everything; `npm run bench -- publish iterate` measures these. Every contender first shows that
+ * `npm run bench` goes through the traps and measures everything; `npm run bench -- publish iterate` measures these, and
+ * `npm run bench -- traps` only goes through the traps. Every contender first shows that
  * it gives the right answer: one that does not ends the run with an error. A goal that is missed does not.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { format, resolveConfig } from 'prettier';
 import { benches, benchOf } from './benches.js';
+import type { Bench } from './harness/bench.js';
 import { machine } from './harness/machine.js';
 import { measure } from './harness/measure.js';
 import { pageWith } from './harness/page.js';
@@ -13,6 +15,7 @@ import { plot } from './harness/plot.js';
 import { progressOf } from './harness/progress.js';
 import type { Outcome, Result } from './harness/results.js';
 import { amount, times } from './harness/written.js';
+import { runTraps } from './traps/runTraps.js';
 
 const resultsFile = join(__dirname, 'results.json');
 const pageFile = join(__dirname, 'README.md');
@@ -47,8 +50,7 @@ function goalLine({ unit }: Result, { what, atMost, measured, isRatio, met }: Ou
   return `  ${met ? 'met   ' : 'MISSED'} ${what}: ${found}, at most ${written(atMost)}`;
 }
 
-async function main(names: readonly string[]): Promise<void> {
-  const chosen = names.length === 0 ? benches : names.map(benchOf);
+async function measureAll(chosen: readonly Bench[]): Promise<void> {
   const ranOn = machine();
   console.log(ranOn);
   const startedAt = performance.now();
@@ -68,6 +70,13 @@ async function main(names: readonly string[]): Promise<void> {
   console.log(
     `\n${((performance.now() - startedAt) / 1_000).toFixed(0)} s; all of it stands in bench/README.md`,
   );
+}
+
+async function main(names: readonly string[]): Promise<void> {
+  const chosen = names.filter((name) => name !== 'traps').map(benchOf);
+  if (names.length === 0 || names.includes('traps')) await runTraps();
+  if (names.length === 0) await measureAll(benches);
+  else if (chosen.length > 0) await measureAll(chosen);
 }
 
 main(process.argv.slice(2)).catch((error: unknown) => {
