@@ -1,0 +1,41 @@
+import type { Bench } from './harness/bench.js';
+import { consume } from './tables/consume.js';
+import { consumeMemory } from './tables/consumeMemory.js';
+import { create } from './tables/create.js';
+import { idleMemory } from './tables/idleMemory.js';
+import { idleProcessor } from './tables/idleProcessor.js';
+import { iterate } from './tables/iterate.js';
+import { lostWakeUp } from './tables/lostWakeUp.js';
+import { publish } from './tables/publish.js';
+import { reads } from './tables/reads.js';
+import { stalled } from './tables/stalled.js';
+import { standstill } from './tables/standstill.js';
+import { waiters } from './tables/waiters.js';
+import { waitMemory } from './tables/waitMemory.js';
+import { waitRate } from './tables/waitRate.js';
+
+/** Every bench, in the order of the page. */
+export const benches: readonly Bench[] = [
+  publish,
+  waiters,
+  stalled,
+  consume,
+  consumeMemory,
+  iterate,
+  waitMemory,
+  waitRate,
+  reads,
+  lostWakeUp,
+  create,
+  standstill,
+  idleMemory,
+  idleProcessor,
+];
+
+/** Finds a bench by its name. */
+export function benchOf(name: string): Bench {
+  const bench = benches.find((known) => known.name === name);
+  if (bench !== undefined) return bench;
+  const names = benches.map((known) => known.name);
+  throw new Error(`no bench is called ${name}; there are ${names.join(', ')}`);
+}

@@ -1,0 +1,85 @@
+/**
+ * `npm run bench` goes through the traps and measures everything; `npm run bench -- publish iterate` measures these, and
+ * `npm run bench -- traps` only goes through the traps. Every contender first shows that
+ * it gives the right answer: one that does not ends the run with an error. A goal that is missed does not.
+ */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { format, resolveConfig } from 'prettier';
+import { benches, benchOf } from './benches.js';
+import type { Bench } from './harness/bench.js';
+import { machine } from './harness/machine.js';
+import { measure } from './harness/measure.js';
+import { pageWith } from './harness/page.js';
+import { plot } from './harness/plot.js';
+import { progressOf } from './harness/progress.js';
+import type { Outcome, Result } from './harness/results.js';
+import { amount, times } from './harness/written.js';
+import { runTraps } from './traps/runTraps.js';
+
+const resultsFile = join(__dirname, 'results.json');
+const pageFile = join(__dirname, 'README.md');
+
+const isNoFile = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENOENT';
+
+/** What earlier runs found, so that a run of one bench leaves the other tables as they are. */
+function earlier(): readonly Result[] {
+  try {
+    return JSON.parse(readFileSync(resultsFile, 'utf8')) as readonly Result[];
+  } catch (error) {
+    if (isNoFile(error)) return [];
+    throw error;
+  }
+}
+
+async function writePretty(file: string, text: string): Promise<void> {
+  const options = await resolveConfig(file);
+  writeFileSync(file, await format(text, { ...options, filepath: file }));
+}
+
+async function write(results: readonly Result[]): Promise<void> {
+  mkdirSync(join(__dirname, 'plots'), { recursive: true });
+  for (const result of results) writeFileSync(join(__dirname, 'plots', `${result.name}.svg`), plot(result));
+  await writePretty(resultsFile, JSON.stringify(results));
+  await writePretty(pageFile, pageWith(readFileSync(pageFile, 'utf8'), results));
+}
+
+function goalLine({ unit }: Result, { what, atMost, measured, isRatio, met }: Outcome): string {
+  const written = (figure: number): string => (isRatio ? times(figure) : amount(figure, unit));
+  const found = measured === undefined ? 'not run' : written(measured);
+  return `  ${met ? 'met   ' : 'MISSED'} ${what}: ${found}, at most ${written(atMost)}`;
+}
+
+async function measureAll(chosen: readonly Bench[]): Promise<void> {
+  const ranOn = machine();
+  console.log(ranOn);
+  const startedAt = performance.now();
+  const found = new Map(earlier().map((result) => [result.name, result]));
+  for (const [index, bench] of chosen.entries()) {
+    console.log(`\n${bench.title} (${bench.name}, ${String(index + 1)} of ${String(chosen.length)})`);
+    const begunAt = performance.now();
+    const progress = progressOf(bench, (text) => process.stdout.write(text), process.stdout.isTTY);
+    const result = await measure(bench, ranOn, progress);
+    const seconds = (performance.now() - begunAt) / 1_000;
+    console.log(
+      [...result.goals.map((goal) => goalLine(result, goal)), `  ${seconds.toFixed(0)} s`].join('\n'),
+    );
+    found.set(bench.name, result);
+    await write(benches.flatMap(({ name }) => found.get(name) ?? []));
+  }
+  console.log(
+    `\n${((performance.now() - startedAt) / 1_000).toFixed(0)} s; all of it stands in bench/README.md`,
+  );
+}
+
+async function main(names: readonly string[]): Promise<void> {
+  const chosen = names.filter((name) => name !== 'traps').map(benchOf);
+  if (names.length === 0 || names.includes('traps')) await runTraps();
+  if (names.length === 0) await measureAll(benches);
+  else if (chosen.length > 0) await measureAll(chosen);
+}
+
+main(process.argv.slice(2)).catch((error: unknown) => {
+  console.error(error);
+  process.exitCode = 1;
+});

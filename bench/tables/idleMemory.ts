@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict';
+import { createMemoryDriver, type Driver, openManager } from 'rx-instances';
+import { firstValueFrom } from 'rxjs';
+import { instance } from '../events.js';
+import type { Bench, Contender, Session } from '../harness/bench.js';
+import { heap } from '../harness/heap.js';
+import { idleDriver } from '../harness/idleDriver.js';
+
+const row = 10_000;
+
+/** A sample is what the heap grew by for each of so many things that were filled in. */
+const stage = (fill: (count: number) => Promise<() => Promise<number>>): Session => {
+  const grow = async (): Promise<number> => {
+    const before = await heap();
+    const end = await fill(row);
+    const bytes = (await heap()) - before;
+    assert.equal(await end(), row, 'all of them are there');
+    return bytes / row;
+  };
+  return {
+    check: async () => {
+      await grow();
+    },
+    sample: grow,
+  };
+};
+
+const managed = (name: string, createDriver: () => Driver): Contender => ({
+  name,
+  open: () =>
+    stage(async (count) => {
+      const manager = await openManager({ drivers: [createDriver()] });
+      for (let index = 0; index < count; index += 1) {
+        await firstValueFrom(manager.create({ name: `idle-${String(index)}`, image: 'any' }));
+      }
+      return async () => {
+        const instances = await firstValueFrom(manager.list({ state: 'Running' }));
+        await manager.close();
+        return instances.length;
+      };
+    }),
+});
+
+const ours = managed('ours', () => idleDriver);
+
+const records: Contender = {
+  name: 'the records alone',
+  open: () =>
+    stage((count) => {
+      const table = new Map<string, object>();
+      for (let index = 0; index < count; index += 1) {
+        const id = `idle-${String(index)}`;
+        table.set(id, instance(id, 'Running'));
+      }
+      return Promise.resolve(() => Promise.resolve(table.size));
+    }),
+};
+
+/** What an instance that does nothing holds in memory. */
+export const idleMemory: Bench = {
+  name: 'idle-memory',
+  title: 'Memory of an idle instance',
+  unit: 'bytes',
+  rowsAre: 'instances',
+  rows: [row],
+  rounds: 3,
+  contenders: [ours, managed('ours, driver memory', () => createMemoryDriver()), records],
+  goals: [{ what: 'an idle instance', of: { contender: ours.name, row }, atMost: 2_000 }],
+  about:
+    'What the heap grew by for each of 10,000 Running instances, over a driver that holds nothing itself. Beside it over the driver `memory`, whose machines count too, and a `Map` of frozen records.',
+};
