@@ -30,7 +30,6 @@ import { type Action, transition } from '../lifecycle/state.js';
 import { createMemoryStore } from '../store/memoryStore.js';
 import { createKeyedQueue } from '../streams/keyedQueue.js';
 import { createManagerBus } from '../streams/lifecycleBus.js';
-import { byDefault } from '../streams/waitOptions.js';
 import { Waits } from '../streams/waits.js';
 import type { CloseOptions, InstanceManager, Measurement } from './commands.js';
 import { createInstanceTable } from './instanceTable.js';
@@ -209,6 +208,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     {
       hear: (instanceId, listener) => {
         bus.hear('wait_for_state', instanceId, listener);
+        return undefined;
       },
       leave: (instanceId, listener) => {
         bus.leave('wait_for_state', instanceId, listener);
@@ -315,7 +315,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     consume: bus.consume,
     iterate: bus.iterate,
     watch: (consumer, buffering) => bus.watch(consumer, () => of(table.view()), buffering),
-    waitForState: (idOrName, target, options = byDefault) =>
+    waitForState: (idOrName, target, options = {}) =>
       new Observable((subscriber) => {
         if (!open) throw new ManagerClosed();
         waits.begin(subscriber, table.find(idOrName).id, target, options);
