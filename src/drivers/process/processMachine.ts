@@ -114,11 +114,10 @@ export function createProcessMachine(options: ProcessMachineOptions): Machine {
     if (!isGone) group.signal(name);
   };
 
-  const told = (name: NodeJS.Signals, done$: Observable<never>): Observable<never> =>
+  const unlessEnded = (work$: Observable<never>): Observable<never> =>
     defer(() => {
       if (isGone) return throwError(() => new Error('the process has ended'));
-      signal(name);
-      return done$.pipe(takeUntil(exit$));
+      return work$.pipe(takeUntil(exit$));
     });
 
   return {
@@ -165,8 +164,8 @@ export function createProcessMachine(options: ProcessMachineOptions): Machine {
     },
 
     freezing: {
-      freeze: () => told('SIGSTOP', group.halted()),
-      thaw: () => told('SIGCONT', group.resumed()),
+      freeze: () => unlessEnded(group.halt()),
+      thaw: () => unlessEnded(group.resume()),
     },
   };
 }
