@@ -1,5 +1,7 @@
-import { filter, firstValueFrom, tap } from 'rxjs';
+import { filter, firstValueFrom, of, tap } from 'rxjs';
 import type { Exit, InstanceSpec, Machine, Signal } from 'rx-instances';
+import { createLogFiles } from '../../../src/drivers/process/logFiles.js';
+import { createProcessMachine } from '../../../src/drivers/process/processMachine.js';
 import { kernelViewOf, processesOf } from '../../support/processes.js';
 import { until } from '../../support/until.js';
 import { all, createProcessBench, exitOf, readyScript, script } from './processBench.js';
@@ -115,6 +117,23 @@ describe('the end of the process that was started is the end of its group:', () 
 
     expect(processesOf(plan.instanceId)).toEqual([runaway]);
     process.kill(runaway, 'SIGKILL');
+  });
+
+  it('never touches another group that has got the pid meanwhile', async () => {
+    const { plan, machine, pid } = await bench.launched({ entrypoint: ['sleep', '600'] });
+    // As a machine that was adopted finds it, once its process has ended and the pid is another's.
+    const former = createProcessMachine({
+      handle: { pid, startTime: 'earlier', bootId: 'any', logStart: 0 },
+      spec: plan.spec,
+      log: createLogFiles(plan.home),
+      logLimits: { maxBytes: 1_000, keep: 1 },
+      pollMs: 5,
+      leaderEnded$: of({ code: null, signal: null }),
+      onDetach: () => undefined,
+    });
+
+    await expect(exitOf(former)).resolves.toEqual({ code: null, signal: null });
+    await expect(firstValueFrom(machine.inspect())).resolves.toMatchObject({ kind: 'running' });
   });
 });
 
