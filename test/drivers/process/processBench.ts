@@ -1,7 +1,19 @@
 import { mkdtempSync, realpathSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { catchError, EMPTY, first, firstValueFrom, lastValueFrom, type Observable, toArray } from 'rxjs';
+import {
+  catchError,
+  defer,
+  EMPTY,
+  filter,
+  first,
+  firstValueFrom,
+  lastValueFrom,
+  type Observable,
+  of,
+  repeat,
+  toArray,
+} from 'rxjs';
 import {
   createProcessDriver,
   type Driver,
@@ -84,6 +96,11 @@ export function createProcessBench(options: ProcessDriverOptions = {}): ProcessB
 
 /** All that a stream gives until it completes. */
 export const all = <T>(source$: Observable<T>): Promise<T[]> => lastValueFrom(source$.pipe(toArray()));
+
+/** Comes once it is so, or never: the test has its own patience. */
+export const eventually = async (isSo: () => boolean): Promise<void> => {
+  await firstValueFrom(defer(() => of(isSo())).pipe(repeat({ delay: 5 }), filter(Boolean)));
+};
 
 const said = <K extends Signal['kind']>(machine: Machine, kind: K): Promise<Signal & { readonly kind: K }> =>
   firstValueFrom(
