@@ -70,7 +70,9 @@ describe('the log', () => {
     const { plan, machine } = await bench.launched(burst);
     const logDir = join(plan.home, 'logs');
     const followed$ = new ReplaySubject<string>(Infinity);
-    const following = driver.logs(plan.home, { source: 'app', tail: 100, follow: true }).subscribe(followed$);
+    const following = driver
+      .logs(plan.home, { source: 'app', tail: 1_000, follow: true })
+      .subscribe(followed$);
 
     for (let round = 0; round < 4; round += 1) {
       writeFileSync(join(plan.home, 'work', `go.${String(round)}`), '');
