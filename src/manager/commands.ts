@@ -192,8 +192,8 @@ export interface InstanceManager extends Commands {
    * instances are stopped, 16 at a time, and their events published; then every stream completes. Called again, it
    * returns the same Promise.
    *
-   * @returns a Promise that rejects with an `AggregateError` of {@link DriverFailed} when instances could not be stopped;
-   * their homes stay
+   * @returns a Promise that rejects with an `AggregateError` of {@link DriverFailed} when instances could not be stopped:
+   * their homes stay; or with {@link InvalidRequest} for options that can't be understood: the manager stays open
    */
   close(options?: CloseOptions): Promise<void>;
 }

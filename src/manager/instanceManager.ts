@@ -21,6 +21,7 @@ import {
   Subject,
   takeUntil,
   tap,
+  throwError,
 } from 'rxjs';
 import type { Driver } from '../drivers/driver.js';
 import { InvalidState, ManagerClosed } from '../lifecycle/errors.js';
@@ -323,7 +324,15 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
 
     stats: bus.stats,
     measurements$: measurements$.asObservable(),
-    close: (options = {}) => (closed ??= close(requests.decodeClose(options))),
+    close: (options = {}) => {
+      if (closed !== undefined) return closed;
+      try {
+        const decoded = requests.decodeClose(options);
+        return (closed = close(decoded));
+      } catch (error) {
+        return lastValueFrom(throwError(() => error));
+      }
+    },
   };
 }
 

@@ -253,6 +253,23 @@ describe('the other verbs', () => {
     expect(told().filter((event) => event.startsWith('restore'))).toEqual(['restore Standby Running']);
   });
 
+  it('restore what could not be restored before, as soon as it can be', async () => {
+    let broken = false;
+    await open({
+      fail: (operation: string) => (broken && operation === 'thaw' ? new Error('broken') : undefined),
+    });
+    const { id } = await create();
+    driver.machine(id).halt();
+    const paused = await value(manager.refresh(id));
+    broken = true;
+    await expect(value(manager.restore(id))).rejects.toMatchObject({ _tag: 'DriverFailed', verb: 'restore' });
+    await expect(value(manager.get(id))).resolves.toBe(paused);
+    broken = false;
+    await value(manager.restore(id));
+
+    expect(told()).toEqual(['create Running', 'update Running Paused', 'restore Paused Running']);
+  });
+
   it.each(['stop', 'freeze', 'thaw', 'kill', 'discard'])(
     'tell a driver that fails to %s as DriverFailed with its cause',
     async (operation) => {

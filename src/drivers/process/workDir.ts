@@ -1,7 +1,8 @@
 import { constants } from 'node:fs';
 import { cp, lstat, mkdir, realpath, stat } from 'node:fs/promises';
 import { dirname, isAbsolute, join, relative, sep } from 'node:path';
-import { LaunchFailed } from '../../lifecycle/errors.js';
+import { found } from '../../codecs/decode.js';
+import { InvalidRequest, LaunchFailed } from '../../lifecycle/errors.js';
 import { messageOf } from '../../lifecycle/messageOf.js';
 import { logDirOf } from './logFiles.js';
 import { removeTree } from './removeTree.js';
@@ -55,19 +56,30 @@ const copy = (source: string, target: string): Promise<void> =>
 
 async function directoryOf(image: string): Promise<string> {
   if (!isAbsolute(image)) {
-    throw new LaunchFailed(`the image "${image}" is neither "${scratch}" nor an absolute path`);
+    const reason = `the image "${image}" is neither "${scratch}" nor an absolute path`;
+    throw refused(reason, image, `${scratch}, or an absolute path`);
   }
-  const entry = await stat(image).catch((error: unknown) => {
+  try {
+    // The slash lets a file fail.
+    await stat(`${image}/`);
+    return await realpath(image);
+  } catch (error) {
     throw new LaunchFailed(reasonOf(image, error), { cause: error });
-  });
-  if (!entry.isDirectory()) throw new LaunchFailed(`the image ${image} is no directory`);
-  return realpath(image);
+  }
 }
+
+/** What no system call would complain of is a fault of the request. */
+const refused = (reason: string, image: string, expected: string): LaunchFailed => {
+  const fault = { path: 'image', found: found(image), expected };
+  return new LaunchFailed(reason, { cause: new InvalidRequest([fault]) });
+};
 
 function reasonOf(image: string, error: unknown): string {
   switch ((error as NodeJS.ErrnoException).code) {
     case 'ENOENT':
       return `there is no image ${image}`;
+    case 'ENOTDIR':
+      return `the image ${image} is no directory`;
     case 'ELOOP':
       return `the image ${image} is a loop of links`;
     case 'EACCES':
@@ -81,7 +93,8 @@ function reasonOf(image: string, error: unknown): string {
 async function keepApart(home: string, source: string, image: string): Promise<void> {
   const target = join(await nearest(home), 'work');
   if (isWithin(source, target) || isWithin(target, source)) {
-    throw new LaunchFailed(`the image ${image} and the home of the instance lie in each other`);
+    const reason = `the image ${image} and the home of the instance lie in each other`;
+    throw refused(reason, image, `a directory apart from ${home}`);
   }
 }
 
