@@ -70,7 +70,7 @@ export {
 export type { InstanceChange, TableView } from './streams/snapshotThen.js';
 export { type StateSource, waitForState } from './streams/waitForState.js';
 export type { WaitOptions } from './streams/waitOptions.js';
-export type { WaitOutcome } from './streams/waits.js';
+export type { WaitEnd, WaitOutcome } from './streams/waits.js';
 
 // What machines run on, and where instances are kept.
 export { createProcessDriver, type ProcessDriverOptions } from './drivers/process/processDriver.js';

@@ -103,8 +103,9 @@ export class DelayLine {
 
   #run(): void {
     this.#isRunning = true;
-    // A timer may be early by the part of a millisecond that it does not count.
-    while (this.#first !== undefined && (this.#first.due as number) - monotonicNow() < 1) {
+    // A timer may be early by the part of a millisecond that it does not count. Taken once: what starts anew meanwhile waits.
+    const now = monotonicNow() + 0.999;
+    while (this.#first !== undefined && (this.#first.due as number) <= now) {
       const due = this.#first;
       this.#unlink(due);
       due.onDue();

@@ -121,6 +121,7 @@ describe('the public names', () => {
        Store
        TableView
        UpdateRequest
+       WaitEnd
        WaitOptions
        WaitOutcome
        WatchBuffering
