@@ -3,6 +3,7 @@ import { pipe } from 'fp-ts/lib/function.js';
 import { millisecondsOf } from '../codecs/duration.js';
 import { deepFreeze } from '../lifecycle/deepFreeze.js';
 import { describeFault, type Fault } from '../lifecycle/errors.js';
+import { defaultRetention } from '../store/logSpan.js';
 import { decodeSettings, type Settings } from './settings.js';
 
 /** What can be set from outside; deeply frozen. Keys and defaults are hypeman's where it has them. */
@@ -76,7 +77,8 @@ export const configOf = ({ instances = {}, metrics = {}, storage = {} }: Setting
     instances: { lifecycleEventBufferSize: instances.lifecycle_event_buffer_size ?? 256 },
     metrics: { listenAddress: metrics.listen_address ?? '127.0.0.1', port: metrics.port ?? 9464 },
     storage: {
-      logMaxEvents: storage.log_max_events ?? 100_000,
-      logMaxAgeMs: millisecondsOf(storage.log_max_age ?? '168h'),
+      logMaxEvents: storage.log_max_events ?? defaultRetention.maxEvents,
+      logMaxAgeMs:
+        storage.log_max_age === undefined ? defaultRetention.maxAgeMs : millisecondsOf(storage.log_max_age),
     },
   });
