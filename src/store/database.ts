@@ -26,7 +26,7 @@ export interface Database {
   close(): Promise<void>;
 }
 
-/** Opens a database of lmdb, or makes one: the file `path` and the file `path` + `-lock`, for the owner only. */
+/** Opens a database of lmdb, for which {@link makeRoom} has laid out the files; an empty one begins with nothing. */
 export async function openDatabase(path: string): Promise<Database> {
   const { open } = await import('lmdb');
   const db = attempt('open', () =>
@@ -39,7 +39,6 @@ export async function openDatabase(path: string): Promise<Database> {
       // A commit ends when it is on disk, and begins when it is asked for.
       overlappingSync: false,
       eventTurnBatching: false,
-      ...ownerOnly,
     }),
   );
 
@@ -73,9 +72,6 @@ export async function openDatabase(path: string): Promise<Database> {
     close: () => db.close(),
   };
 }
-
-/** Known to lmdb, and not to its types. */
-const ownerOnly = { permissionsMode: 0o600 };
 
 const bytesOf = (key: string): Buffer => Buffer.from(key, 'latin1');
 

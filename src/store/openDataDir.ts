@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { chmod, mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { chmod, mkdir, open, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { defer, ignoreElements, lastValueFrom } from 'rxjs';
 import { StoreFailed } from '../lifecycle/errors.js';
@@ -8,6 +8,7 @@ import { openDatabase } from './database.js';
 import { lockDataDir } from './dataDirLock.js';
 import { createDurableStore } from './durableStore.js';
 import type { EventLogOptions } from './eventLog.js';
+import { makeRoom } from './makeRoom.js';
 import type { Store } from './store.js';
 
 /** The folder of a data directory in which the homes of instances lie. */
@@ -49,11 +50,9 @@ async function openStore(dataDir: string, options: EventLogOptions): Promise<Sto
   const folder = join(dataDir, 'store');
   for (const each of [folder, homesIn(dataDir)]) await mkdir(each, { recursive: true, mode: 0o700 });
   const path = join(folder, 'data.mdb');
-  // We are alone: what a dead process, or one of another machine, left of its locks is of no use.
-  await rm(`${path}-lock`, { force: true });
+  await makeRoom(path);
   const database = await openDatabase(path);
   try {
-    for (const file of [path, `${path}-lock`]) await chmod(file, 0o600);
     for (const each of [folder, dataDir]) await sync(each);
     return await createDurableStore(database, { ...options, origin: await originOf(path) });
   } catch (error) {
