@@ -42,34 +42,49 @@ export async function openDatabase(path: string): Promise<Database> {
     }),
   );
 
-  const rows = (range: RangeOptions): readonly Row[] =>
-    [...db.getRange(range)].map(({ key, value }) => ({ key: key.toString('latin1'), bytes: value }));
+  let isOpen = true;
+
+  const whileOpen = <T>(work: () => T): T => {
+    // lmdb's own answer may be the end of the process.
+    if (!isOpen) throw new Error('it is closed');
+    return work();
+  };
+
+  const reading = (range: RangeOptions): readonly Row[] =>
+    attempt('read', () =>
+      whileOpen(() => [...db.getRange(range)]).map(({ key, value }) => ({
+        key: key.toString('latin1'),
+        bytes: value,
+      })),
+    );
 
   return {
-    get: (key) => attempt('read', () => db.get(bytesOf(key))),
-    range: (from, to, limit) =>
-      attempt('read', () => rows({ start: bytesOf(from), end: bytesOf(to), limit })),
+    get: (key) => attempt('read', () => whileOpen(() => db.get(bytesOf(key)))),
+    range: (from, to, limit) => reading({ start: bytesOf(from), end: bytesOf(to), limit }),
+    // Backwards, a range begins with its end, if there is such a key.
     last: (from, below) =>
-      attempt('read', () =>
-        // Backwards, a range begins with its end, if there is such a key.
-        rows({ start: bytesOf(below), end: bytesOf(from), reverse: true, limit: 2 }).find(
-          ({ key }) => key !== below,
-        ),
+      reading({ start: bytesOf(below), end: bytesOf(from), reverse: true, limit: 2 }).find(
+        ({ key }) => key !== below,
       ),
     write: async (writes) => {
       try {
-        // Not `transaction`, which keeps what was written before a callback threw.
-        await db.batch(() => {
-          for (const [key, bytes] of writes) {
-            if (bytes === undefined) void db.remove(bytesOf(key));
-            else void db.put(bytesOf(key), bytes);
-          }
-        });
+        await whileOpen(() =>
+          // Not `transaction`, which keeps what was written before a callback threw.
+          db.batch(() => {
+            for (const [key, bytes] of writes) {
+              if (bytes === undefined) void db.remove(bytesOf(key));
+              else void db.put(bytesOf(key), bytes);
+            }
+          }),
+        );
       } catch (error) {
         throw failed('write', await reasonOf(error));
       }
     },
-    close: () => db.close(),
+    close: async () => {
+      isOpen = false;
+      await db.close();
+    },
   };
 }
 

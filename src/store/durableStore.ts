@@ -1,5 +1,5 @@
 import * as E from 'fp-ts/lib/Either.js';
-import { defer, ignoreElements, lastValueFrom, map, type Observable, of } from 'rxjs';
+import { defer, ignoreElements, lastValueFrom, mergeMap, type Observable, of } from 'rxjs';
 import { deepFreeze } from '../lifecycle/deepFreeze.js';
 import type { Json } from '../lifecycle/instance.js';
 import type { Database, Row } from './database.js';
@@ -65,9 +65,10 @@ export async function createDurableStore(database: Database, options: DurableSto
           for (const row of mended) putBack(transaction, row);
         })
         .pipe(
-          map(() => {
+          mergeMap(() => {
+            if (mended.length > 0) return load();
             const { sequence } = group.state();
-            return deepFreeze({ ...kept, sequence, damaged: [...aside, ...damaged].map(recordOf) });
+            return of(deepFreeze({ ...kept, sequence, damaged: [...aside, ...damaged].map(recordOf) }));
           }),
         );
     });

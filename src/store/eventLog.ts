@@ -1,5 +1,5 @@
 import * as E from 'fp-ts/lib/Either.js';
-import { concat, defer, ignoreElements, type Observable, of, tap } from 'rxjs';
+import { defer, mergeMap, type Observable, of, tap } from 'rxjs';
 import { deepFreeze } from '../lifecycle/deepFreeze.js';
 import type { Fault } from '../lifecycle/errors.js';
 import type { Change, Cursor, LifecycleEvent } from '../lifecycle/event.js';
@@ -41,11 +41,9 @@ export function createEventLog(
   /** The time that was looked up last: that of the oldest event is asked for again and again. */
   let known = { sequence: 0, time: 0 };
 
-  const timeOf = ({ get }: Transaction<LogSpan>, sequence: number): number => {
+  const timeOf = (transaction: Transaction<LogSpan>, sequence: number): number => {
     if (known.sequence !== sequence) {
-      const key = keyOf(sequence);
-      const bytes = get(key);
-      const event = eventOf(sequence, bytes && { key, bytes });
+      const event = eventIn(transaction, sequence);
       // What can't be understood is of no use to anyone.
       known = { sequence, time: E.isRight(event) ? event.right.time : -Infinity };
     }
@@ -62,23 +60,30 @@ export function createEventLog(
     return beginning - oldest;
   };
 
-  /** A log with a hole in it is none: it begins anew after what is damaged. */
-  const beginAfter = (sequence: number, row: Row | undefined, faults: readonly Fault[]): Observable<never> =>
-    group
+  /**
+   * A log with a hole in it is none: it begins anew after an event that can't be understood. Looks again in its turn, since
+   * a transaction that is under way may have taken the event away by now.
+   */
+  const cutOff = (sequence: number): Observable<unknown> => {
+    const key = keyOf(sequence);
+    return group
       .run((transaction) => {
         const { oldest, sequence: last } = transaction.state;
-        if (row !== undefined) setAside(transaction, row);
+        const event = eventIn(transaction, sequence);
+        if (sequence < oldest || E.isRight(event)) return undefined;
+        const bytes = transaction.get(key);
+        if (bytes !== undefined) setAside(transaction, { key, bytes });
         for (let gone = oldest; gone <= sequence; gone += 1) transaction.remove(keyOf(gone));
-        const floor = Math.max(oldest, sequence + 1);
-        transaction.put(header.encode(headerName, { epoch, origin, floor }));
-        transaction.state = { oldest: floor, sequence: last };
+        transaction.put(header.encode(headerName, { epoch, origin, floor: sequence + 1 }));
+        transaction.state = { oldest: sequence + 1, sequence: last };
+        return event.left;
       })
       .pipe(
-        tap(() => {
-          onDamaged({ key: row?.key ?? keyOf(sequence), faults });
+        tap((faults) => {
+          if (faults !== undefined) onDamaged({ key, faults });
         }),
-        ignoreElements(),
       );
+  };
 
   const read: EventLog['read'] = (after, limit) =>
     defer(() => {
@@ -87,9 +92,8 @@ export function createEventLog(
       const rows = last < first ? [] : database.range(keyOf(first), keyOf(last + 1), limit);
       const page: LifecycleEvent[] = [];
       for (let sequence = first; sequence <= last; sequence += 1) {
-        const row = rows[sequence - first];
-        const event = eventOf(sequence, row);
-        if (E.isLeft(event)) return concat(beginAfter(sequence, row, event.left), read(after, limit));
+        const event = eventOf(sequence, rows[sequence - first]);
+        if (E.isLeft(event)) return cutOff(sequence).pipe(mergeMap(() => read(after, limit)));
         const { time, change } = event.right;
         page.push(deepFreeze({ epoch, sequence, time, ...change }));
       }
@@ -112,9 +116,18 @@ export function createEventLog(
 
 const keyOf = (sequence: number): string => events.keyOf(eventName(sequence));
 
+const eventIn = (
+  { get }: Transaction<LogSpan>,
+  sequence: number,
+): E.Either<readonly Fault[], TimedChange> => {
+  const key = keyOf(sequence);
+  const bytes = get(key);
+  return eventOf(sequence, bytes && { key, bytes });
+};
+
 /** Decodes the record that stands where an event has to be. */
 function eventOf(sequence: number, row: Row | undefined): E.Either<readonly Fault[], TimedChange> {
-  const key = keyOf(sequence);
-  if (row?.key === key) return events.decode(row);
-  return E.left([{ path: '', found: row?.key ?? 'nothing', expected: key }]);
+  return row?.key === keyOf(sequence)
+    ? events.decode(row)
+    : E.left([{ path: '', found: 'nothing', expected: 'an event' }]);
 }

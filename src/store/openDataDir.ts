@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { defer, ignoreElements, lastValueFrom } from 'rxjs';
 import { StoreFailed } from '../lifecycle/errors.js';
 import { messageOf } from '../lifecycle/messageOf.js';
+import { checkDatabase } from './checkDatabase.js';
 import { openDatabase } from './database.js';
 import { lockDataDir } from './dataDirLock.js';
 import { createDurableStore } from './durableStore.js';
@@ -51,6 +52,7 @@ async function openStore(dataDir: string, options: EventLogOptions): Promise<Sto
   for (const each of [folder, homesIn(dataDir)]) await mkdir(each, { recursive: true, mode: 0o700 });
   const path = join(folder, 'data.mdb');
   await makeRoom(path);
+  checkDatabase(path);
   const database = await openDatabase(path);
   try {
     for (const each of [folder, dataDir]) await sync(each);

@@ -35,14 +35,7 @@ function table<A>(name: string, ...versions: readonly t.Decoder<unknown, A>[]): 
     end: `${name}0`,
     version: versions.length,
     keyOf,
-    encode: (rest, value) => {
-      const key = keyOf(rest);
-      const json = Buffer.from(JSON.stringify(value));
-      const bytes = Buffer.concat([Buffer.alloc(headBytes), json]);
-      bytes.writeUInt8(versions.length, 0);
-      bytes.writeUInt32BE(checksumOf(key, bytes), 1);
-      return { key, bytes };
-    },
+    encode: (rest, value) => sealed(keyOf(rest), versions.length, JSON.stringify(value)),
     decode: (row) =>
       pipe(
         opened(row),
@@ -86,6 +79,14 @@ export const damagedPrefix = 'Damaged/';
 export function setAside(transaction: Transaction<unknown>, { key, bytes }: Row): void {
   transaction.remove(key);
   transaction.put({ key: `${damagedPrefix}${key}`, bytes });
+}
+
+/** Makes a record. */
+export function sealed(key: string, version: number, json: string): Row {
+  const bytes = Buffer.concat([Buffer.alloc(headBytes), Buffer.from(json)]);
+  bytes.writeUInt8(version, 0);
+  bytes.writeUInt32BE(checksumOf(key, bytes), 1);
+  return { key, bytes };
 }
 
 /** The version of a record, and what it holds; on the left when it was damaged. */

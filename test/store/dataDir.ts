@@ -10,6 +10,8 @@ export interface DataDirs {
   /** A new directory. */
   make(): string;
   open(dataDir: string, options?: Partial<StoreOptions>): Promise<Store>;
+  /** Closes all that is open. */
+  closeAll(): Promise<unknown>;
   /** What was reported since the last look. */
   damaged(): readonly DamagedRecord[];
 }
@@ -20,8 +22,10 @@ export function createDataDirs(): DataDirs {
   const made: string[] = [];
   const damaged: DamagedRecord[] = [];
 
+  const closeAll = (): Promise<unknown> => Promise.all(stores.splice(0).map((store) => done(store.close())));
+
   afterEach(async () => {
-    await Promise.all(stores.splice(0).map((store) => done(store.close())));
+    await closeAll();
     for (const dataDir of made.splice(0)) rmSync(dataDir, { recursive: true });
     damaged.length = 0;
   });
@@ -38,6 +42,7 @@ export function createDataDirs(): DataDirs {
       stores.push(store);
       return store;
     },
+    closeAll,
     damaged: () => damaged.splice(0),
   };
 }
