@@ -12,7 +12,7 @@ import {
   openManager,
 } from 'rx-instances';
 import { openDataDir } from '../../src/store/openDataDir.js';
-import { defaults } from '../store/storeContract.js';
+import { defaults } from '../store/changes.js';
 import { processesOf } from '../support/processes.js';
 import { until } from '../support/until.js';
 

@@ -1,13 +1,13 @@
 import { firstValueFrom } from 'rxjs';
 import { createDataDirs } from './dataDir.js';
-import { done, wholeLog } from './storeContract.js';
+import { done, wholeLog } from './changes.js';
 import { startStoreProcess } from './storeProcess.js';
 
 const dataDirs = createDataDirs();
 
 test('whatever was kept is there after a kill at any instant, and the log has no hole', async () => {
   const dataDir = dataDirs.make();
-  for (const acked of [1, 2, 3, 70, 200, 1_000]) {
+  for (const acked of [1, 30, 200, 1_000]) {
     const child = startStoreProcess(dataDir);
     expect(await child.opened).toBeUndefined();
     void child.commit({ count: 1_000_000, atATime: 64 });
@@ -27,4 +27,4 @@ test('whatever was kept is there after a kill at any instant, and the log has no
     expect(dataDirs.damaged()).toStrictEqual([]);
     await done(store.close());
   }
-}, 60_000);
+}, 120_000);

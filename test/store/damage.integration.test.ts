@@ -8,7 +8,7 @@ import { openDatabase, type Row } from '../../src/store/database.js';
 import type { Store } from '../../src/store/store.js';
 import * as tables from '../../src/store/tables.js';
 import { createDataDirs } from './dataDir.js';
-import { aSnapshot, created, deleted, done, updated, wholeLog } from './storeContract.js';
+import { aSnapshot, created, deleted, done, updated, wholeLog } from './changes.js';
 
 const dataDirs = createDataDirs();
 const fileOf = (dataDir: string): string => join(dataDir, 'store', 'data.mdb');

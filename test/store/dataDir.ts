@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DamagedRecord, Store } from '../../src/store/store.js';
 import { openDataDir } from '../../src/store/openDataDir.js';
-import { defaults, done, type StoreOptions } from './storeContract.js';
+import { defaults, done, type StoreOptions } from './changes.js';
 
 /** Data directories of one test, and the stores that it opened in them. */
 export interface DataDirs {

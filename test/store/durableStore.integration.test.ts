@@ -16,7 +16,9 @@ import {
   timer,
 } from 'rxjs';
 import { createDataDirs } from './dataDir.js';
-import { defaults, done, Model, seenOf, step, storeContract, updated } from './storeContract.js';
+import { defaults, done, updated } from './changes.js';
+import { storeContract } from './storeContract.js';
+import { Model, seenOf, step } from './storeModel.js';
 import fc from 'fast-check';
 
 const dataDirs = createDataDirs();

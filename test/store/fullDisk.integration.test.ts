@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { createDataDirs } from './dataDir.js';
-import { done, wholeLog } from './storeContract.js';
+import { done, wholeLog } from './changes.js';
 import { startStoreProcess, type StoreProcess } from './storeProcess.js';
 
 const dataDirs = createDataDirs();

@@ -1,7 +1,7 @@
 import { lastValueFrom, mergeMap, range, tap } from 'rxjs';
 import { openDataDir } from '../../src/store/openDataDir.js';
 import type { Store } from '../../src/store/store.js';
-import { defaults, done, updated } from './storeContract.js';
+import { defaults, done, updated } from './changes.js';
 import type { Answer, Failure, Request } from './storeProcess.js';
 
 const tell = (answer: Answer): void => {
