@@ -812,6 +812,33 @@ describe('openManager', () => {
       { drivers: [createMemoryDriver()], config: { instances: { lifecycleEventBufferSize: 0 } } },
       'config.instances.lifecycleEventBufferSize',
     ],
+    [
+      'a log of no events',
+      {
+        drivers: [createMemoryDriver()],
+        config: {
+          instances: { lifecycleEventBufferSize: 1 },
+          storage: { logMaxEvents: 0, logMaxAgeMs: 1 },
+        },
+      },
+      'config.storage.logMaxEvents',
+    ],
+    ['a data directory without a name', { drivers: [createMemoryDriver()], dataDir: '' }, 'dataDir'],
+    [
+      'a data directory that no system can name',
+      { drivers: [createMemoryDriver()], dataDir: '/a\0b' },
+      'dataDir',
+    ],
+    [
+      'a store that lacks a method',
+      { drivers: [createMemoryDriver()], store: { ...createMemoryStore(), read: undefined } },
+      'store',
+    ],
+    [
+      'a store beside a data directory',
+      { drivers: [createMemoryDriver()], store: createMemoryStore(), dataDir: '/nowhere' },
+      'store',
+    ],
     ['an unknown option', { drivers: [createMemoryDriver()], colour: 'red' }, 'colour'],
     ['two drivers of one kind', { drivers: [createMemoryDriver(), createMemoryDriver()] }, 'drivers[1].kind'],
   ])('refuses %s', async (_, options, path) => {
