@@ -22,9 +22,12 @@ export async function layOut(home: string, image: string): Promise<void> {
   if (source !== undefined) await keepApart(home, source, image);
   await makeHome(home);
   try {
-    await mkdir(logDirOf(home));
-    if (source === undefined) await mkdir(workDirOf(home));
-    else await copy(source, workDirOf(home));
+    const [logs, work] = [logDirOf(home), workDirOf(home)];
+    if (source === undefined) await Promise.all([mkdir(logs), mkdir(work)]);
+    else {
+      await mkdir(logs);
+      await copy(source, work);
+    }
   } catch (error) {
     await removeTree(home);
     throw new LaunchFailed(`the image could not be copied: ${messageOf(error)}`, { cause: error });
@@ -33,9 +36,14 @@ export async function layOut(home: string, image: string): Promise<void> {
 
 /** One that is there already is somebody's, and stays as it is. */
 async function makeHome(home: string): Promise<void> {
+  const make = (): Promise<void> => mkdir(home, { mode: 0o700 });
   try {
-    await mkdir(dirname(home), { recursive: true, mode: 0o700 });
-    await mkdir(home, { mode: 0o700 });
+    await make().catch(async (error: unknown) => {
+      // Only the first home of all has to make the folder of homes.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      await mkdir(dirname(home), { recursive: true, mode: 0o700 });
+      await make();
+    });
   } catch (error) {
     throw new LaunchFailed(`the home could not be made: ${messageOf(error)}`, { cause: error });
   }
