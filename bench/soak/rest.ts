@@ -49,5 +49,6 @@ export async function nothingIsLeft({ memory, witness, broken }: World): Promise
   const processes = await leftAfterAWhile(() => processesLeft(witness.ids, witness.pids));
   if (processes.length > 0) broken(`processes ${processes.join(', ')} are left`);
   const handles = await leftAfterAWhile(handlesLeft);
-  if (handles.length > 0) broken(`${String(handles.length)} handles are left: ${[...new Set(handles)].join(', ')}`);
+  if (handles.length > 0)
+    broken(`${String(handles.length)} handles are left: ${[...new Set(handles)].join(', ')}`);
 }
