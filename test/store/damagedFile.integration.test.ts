@@ -58,6 +58,18 @@ describe('a file that is damaged', () => {
     );
   });
 
+  test('with a key that reaches into its value is refused', async () => {
+    const dataDir = await filledDir(dataDirs);
+    const bytes = readFileSync(fileOf(dataDir));
+    const key = 'Instance/b';
+    for (let at = bytes.indexOf(key); at !== -1; at = bytes.indexOf(key, at + 1)) {
+      // Before a key stands its length.
+      bytes.writeUInt16LE(key.length + 2, at - 2);
+    }
+    writeFileSync(fileOf(dataDir), bytes);
+    await expect(dataDirs.open(dataDir)).rejects.toMatchObject(refusal);
+  });
+
   test('that was never a database is refused', async () => {
     const dataDir = await filledDir(dataDirs);
     const { size } = statSync(fileOf(dataDir));
