@@ -182,6 +182,26 @@ describe('a manager with a data directory', () => {
     await manager.close({ stopInstances: true });
   });
 
+  it('takes an instance that was ready for one that is', async () => {
+    const drivers = [createProcessDriver()];
+    const first = await open({ drivers });
+    const readiness = { kind: 'log', pattern: '^ready$' } as const;
+    await value(
+      first.create({
+        name: 'web',
+        image: 'scratch',
+        entrypoint: ['sh', '-c', 'echo ready; exec sleep 60'],
+        readiness,
+      }),
+    );
+    const { instance } = await value(first.waitForState('web', 'Running'));
+    await first.close();
+
+    const second = await open({ drivers: [createProcessDriver()] });
+    expect(await value(second.refresh('web'))).toStrictEqual(instance);
+    await second.close({ stopInstances: true });
+  });
+
   it('leaves processes running, and the next one finds and stops them', async () => {
     const drivers = [createProcessDriver()];
     const first = await open({ drivers });
