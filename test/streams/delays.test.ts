@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { asyncScheduler } from 'rxjs';
 import { type Delayed, Delays } from '../../src/streams/delays.js';
+import { collectGarbage } from '../support/collectGarbage.js';
 import { marbles } from '../support/marbles.js';
 import { released } from '../support/released.js';
 import { until } from '../support/until.js';
@@ -182,6 +183,23 @@ describe('when a delay is over', () => {
     expect([due, underWay()]).toEqual([['a at 10'], []]);
   });
 
+  test('and the last of its length was cancelled, one that begins is under way', () => {
+    const { start, cancel, due, on, underWay } = stage();
+    on.set('a', () => {
+      cancel('b');
+      start('c', 10);
+    });
+    play(() => {
+      start('a', 10);
+      start('b', 10);
+      at(11, () => {
+        start('d', 10);
+        expect(underWay()).toEqual(['c', 'd']);
+      });
+    });
+    expect(due).toEqual(['a at 10', 'c at 20', 'd at 21']);
+  });
+
   test.each([0, 0.5, 1])('and begins anew with %f ms, others have their turn first', async (delayMs) => {
     const delays = new Delays();
     let times = 0;
@@ -333,6 +351,25 @@ describe('when somebody sets the clock', () => {
   });
 });
 
+test('a delay is over with a timer that is early by a part of a millisecond', () => {
+  jest.useFakeTimers({ doNotFake: ['performance'] });
+  const now = jest.spyOn(performance, 'now').mockReturnValue(100.7);
+  const delays = new Delays();
+  const due: string[] = [];
+  const delayed = (name: string): Delayed => ({ onDue: () => due.push(name) });
+  delays.start(delayed('a'), 10);
+  now.mockReturnValue(101.8);
+  delays.start(delayed('b'), 10);
+  now.mockReturnValue(110.1);
+  jest.advanceTimersByTime(10);
+  expect(due).toEqual(['a']);
+  now.mockReturnValue(111.8);
+  jest.advanceTimersByTime(1);
+  expect([due, jest.getTimerCount()]).toEqual([['a', 'b'], 0]);
+  now.mockRestore();
+  jest.useRealTimers();
+});
+
 describe('a hundred thousand', () => {
   const timers = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
 
@@ -362,6 +399,40 @@ describe('a hundred thousand', () => {
     expect([left, over]).toEqual([0, 100_000]);
   });
 });
+
+test('a length of which no delay is under way is forgotten', () => {
+  const delays = new Delays();
+  const delayed: Delayed = { onDue: () => undefined };
+  const heapAfter = (count: number): number => {
+    for (let length = 1; length <= count; length += 1) {
+      delays.start(delayed, 60_000 + length / count);
+      delays.cancel(delayed);
+    }
+    collectGarbage();
+    return process.memoryUsage().heapUsed;
+  };
+  const before = heapAfter(1_000);
+  // A length takes some 200 bytes.
+  expect(heapAfter(50_000) - before).toBeLessThan(2_000_000);
+  expect([...delays]).toEqual([]);
+});
+
+test.each(['before', 'after'] as const)(
+  'a delay that was cancelled does not hold on to the one %s it',
+  async (side) => {
+    const delays = new Delays();
+    const create = (): Delayed => ({ onDue: () => undefined });
+    const cancelled = create();
+    const isReleased = await released(() => {
+      const neighbours = { before: create(), after: create() };
+      for (const delayed of [neighbours.before, cancelled, neighbours.after]) delays.start(delayed, 60_000);
+      delays.cancel(cancelled);
+      for (const delayed of Object.values(neighbours)) delays.cancel(delayed);
+      return neighbours[side];
+    });
+    expect([isReleased, cancelled.line]).toEqual([true, undefined]);
+  },
+);
 
 test.each([
   ['is over', false],

@@ -42,6 +42,10 @@ describe('a directory', () => {
   test('keeps some that are empty, to be filled again', () => {
     const directory = new Directory<Counted>();
     need(directory, 'stays');
+    for (const key of keysOf(100)) {
+      need(directory, key);
+      release(directory, key);
+    }
     const entry = need(directory, 'a');
     for (let time = 0; time < 1_000; time += 1) {
       release(directory, 'a');
