@@ -10,7 +10,7 @@ const floors = [
   { streams: { uses: ['rxjs', 'io-ts', 'fp-ts'] } },
   {
     drivers: { uses: ['rxjs', 'io-ts', 'fp-ts', 'node:'] },
-    store: { uses: ['rxjs', 'io-ts', 'fp-ts', 'node:', '@paralleldrive/cuid2'] },
+    store: { uses: ['rxjs', 'io-ts', 'fp-ts', 'node:', '@paralleldrive/cuid2', 'lmdb'] },
   },
   {
     manager: {

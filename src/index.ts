@@ -11,10 +11,13 @@ export type {
   Readiness,
 } from './lifecycle/instance.js';
 export type { Change, Cursor, LifecycleEvent } from './lifecycle/event.js';
+export type { Snapshot } from './lifecycle/snapshot.js';
 
 // What can go wrong.
 export {
   AmbiguousName,
+  CursorExpired,
+  DataDirLocked,
   describeFault,
   DriverFailed,
   type Fault,
@@ -22,11 +25,13 @@ export {
   InvalidRequest,
   InvalidState,
   LaunchFailed,
+  type LockHolder,
   LogNotFound,
   ManagerClosed,
   NameTaken,
   NotSupported,
   StateUnreadable,
+  StoreFailed,
   SubscriberLagged,
   TooManyConsumers,
 } from './lifecycle/errors.js';
@@ -70,7 +75,7 @@ export {
 export type { InstanceChange, TableView } from './streams/snapshotThen.js';
 export { type StateSource, waitForState } from './streams/waitForState.js';
 export type { WaitOptions } from './streams/waitOptions.js';
-export type { WaitOutcome } from './streams/waits.js';
+export type { WaitEnd, WaitOutcome } from './streams/waits.js';
 
 // What machines run on, and where instances are kept.
 export { createProcessDriver, type ProcessDriverOptions } from './drivers/process/processDriver.js';
@@ -92,7 +97,7 @@ export type {
   PreparePlan,
   Signal,
 } from './drivers/driver.js';
-export type { Kept, Store } from './store/store.js';
+export type { DamagedRecord, Kept, LogPage, Store } from './store/store.js';
 
 // Metrics.
 export { createMetrics, type MetricsOptions } from './metrics/createMetrics.js';

@@ -1,7 +1,9 @@
 import * as E from 'fp-ts/lib/Either.js';
 import { pipe } from 'fp-ts/lib/function.js';
+import { millisecondsOf } from '../codecs/duration.js';
 import { deepFreeze } from '../lifecycle/deepFreeze.js';
 import { describeFault, type Fault } from '../lifecycle/errors.js';
+import { defaultRetention } from '../store/logSpan.js';
 import { decodeSettings, type Settings } from './settings.js';
 
 /** What can be set from outside; deeply frozen. Keys and defaults are hypeman's where it has them. */
@@ -22,6 +24,18 @@ export interface Config {
     readonly listenAddress: string;
     /** `port`: TCP port on which metrics are served, from 1 to 65535. @defaultValue 9464 */
     readonly port: number;
+  };
+  /** `storage:` */
+  readonly storage: {
+    /** `log_max_events`: how many events the log keeps at most, from 1 to 2^24. @defaultValue 100000 */
+    readonly logMaxEvents: number;
+    /**
+     * `log_max_age`: how old the events of the log get, written as Go writes durations, from `1s` to `87600h`; here in
+     * milliseconds.
+     *
+     * @defaultValue `168h`, a week
+     */
+    readonly logMaxAgeMs: number;
   };
 }
 
@@ -58,8 +72,13 @@ export const decodeConfig = (value: unknown): E.Either<ConfigErrors, Config> =>
 export const describeConfigErrors = (errors: ConfigErrors): string => errors.map(describeFault).join('\n');
 
 /** Fills in what settings leave open. */
-export const configOf = ({ instances = {}, metrics = {} }: Settings): Config =>
+export const configOf = ({ instances = {}, metrics = {}, storage = {} }: Settings): Config =>
   deepFreeze({
     instances: { lifecycleEventBufferSize: instances.lifecycle_event_buffer_size ?? 256 },
     metrics: { listenAddress: metrics.listen_address ?? '127.0.0.1', port: metrics.port ?? 9464 },
+    storage: {
+      logMaxEvents: storage.log_max_events ?? defaultRetention.maxEvents,
+      logMaxAgeMs:
+        storage.log_max_age === undefined ? defaultRetention.maxAgeMs : millisecondsOf(storage.log_max_age),
+    },
   });

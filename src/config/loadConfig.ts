@@ -67,6 +67,7 @@ const combine = (
       configOf({
         instances: { ...said.file.instances, ...said.environment.instances },
         metrics: { ...said.file.metrics, ...said.environment.metrics },
+        storage: { ...said.file.storage, ...said.environment.storage },
       }),
     ),
   );

@@ -3,6 +3,7 @@ import * as t from 'io-ts';
 import { isIP } from 'node:net';
 import { closed } from '../codecs/closed.js';
 import { decode } from '../codecs/decode.js';
+import { duration } from '../codecs/duration.js';
 import { integer, port, text } from '../codecs/scalars.js';
 import type { Fault } from '../lifecycle/errors.js';
 
@@ -16,6 +17,10 @@ const address = text('an IP address or a host name', (value) => isIP(value) !== 
 export const keys = {
   instances: { lifecycle_event_buffer_size: integer('number of events', 1, 2 ** 24) },
   metrics: { listen_address: address, port },
+  storage: {
+    log_max_events: integer('number of events', 1, 2 ** 24),
+    log_max_age: duration('age', '1s', '87600h'),
+  },
 } as const;
 
 /** Takes null too: as such a section is read whose keys are all commented out. */
@@ -32,7 +37,11 @@ function section<Keys extends t.Props>(name: string, codecs: Keys) {
 const settings = closed(
   `sections (${Object.keys(keys).join(', ')})`,
   {},
-  { instances: section('instances', keys.instances), metrics: section('metrics', keys.metrics) },
+  {
+    instances: section('instances', keys.instances),
+    metrics: section('metrics', keys.metrics),
+    storage: section('storage', keys.storage),
+  },
 );
 
 /** Settings as they are written, by section; what is left open is absent. */

@@ -1,3 +1,4 @@
+import type { Cursor } from './event.js';
 import { messageOf } from './messageOf.js';
 import type { State } from './state.js';
 
@@ -128,6 +129,62 @@ export class SubscriberLagged extends Error {
     readonly missed: number,
   ) {
     super(`the subscriber fell behind by more than ${String(capacity)} values and lost ${String(missed)}`);
+  }
+}
+
+/** The store could not keep or read something; `cause` says why. Instances and machines are as they were. */
+export class StoreFailed extends Error {
+  readonly _tag = 'StoreFailed';
+  override readonly name = 'StoreFailed';
+  constructor(
+    readonly reason: string,
+    options?: ErrorOptions,
+  ) {
+    super(`the store failed: ${reason}`, options);
+  }
+}
+
+/** A manager holds this data directory: `holder`, unless that did not answer within a second. */
+export class DataDirLocked extends Error {
+  readonly _tag = 'DataDirLocked';
+  override readonly name = 'DataDirLocked';
+  constructor(
+    readonly dataDir: string,
+    readonly holder?: LockHolder,
+  ) {
+    super(`the data directory ${dataDir} is held by ${describeHolder(holder)}`);
+  }
+}
+
+/** Who holds a data directory. */
+export interface LockHolder {
+  readonly pid: number;
+  /** Name of the host or container in which it runs. */
+  readonly host: string;
+  /** Unix time in milliseconds. */
+  readonly since: number;
+}
+
+const describeHolder = (holder: LockHolder | undefined): string =>
+  holder === undefined
+    ? 'a process that does not answer'
+    : `process ${String(holder.pid)} on ${holder.host} since ${new Date(holder.since).toISOString()}`;
+
+/**
+ * The event log can't go on from this place: an event after it is not kept any more (`oldest` is the first that is), or
+ * the place is none of this log, whose name is `epoch`. Begin anew with `watch`, or after the event before `oldest`.
+ */
+export class CursorExpired extends Error {
+  readonly _tag = 'CursorExpired';
+  override readonly name = 'CursorExpired';
+  constructor(
+    readonly cursor: Cursor,
+    readonly oldest: number,
+    readonly epoch: string,
+  ) {
+    super(
+      `the log ${epoch} begins with event ${String(oldest)} and cannot go on after event ${String(cursor.sequence)} of ${cursor.epoch}`,
+    );
   }
 }
 

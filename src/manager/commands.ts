@@ -59,10 +59,10 @@ export interface ListFilter {
 /** How to close a manager. */
 export interface CloseOptions {
   /**
-   * Whether to stop every instance and to remove its home. If not, machines go on by themselves as far as their driver
-   * lets them, and their homes stay.
+   * Whether to stop every instance, and without a `dataDir` to remove its home. If not, machines go on by themselves as
+   * far as their driver lets them; with a `dataDir` the next manager finds them again.
    *
-   * @defaultValue true
+   * @defaultValue true without a `dataDir`, false with one
    */
   readonly stopInstances?: boolean;
 }
@@ -189,11 +189,11 @@ export interface InstanceManager extends Commands {
   readonly measurements$: Observable<Measurement>;
   /**
    * Closes the manager: from now on verbs and waits fail with {@link ManagerClosed}; verbs that have begun are waited for;
-   * instances are stopped, 16 at a time, and their events published; then every stream completes. Called again, it
+   * instances are stopped if so asked, 16 at a time, and their events published; then every stream completes. Called again, it
    * returns the same Promise.
    *
-   * @returns a Promise that rejects with an `AggregateError` of {@link DriverFailed} when instances could not be stopped;
-   * their homes stay
+   * @returns a Promise that rejects with an `AggregateError` of {@link DriverFailed} when instances could not be stopped:
+   * their homes stay; or with {@link InvalidRequest} for options that can't be understood: the manager stays open
    */
   close(options?: CloseOptions): Promise<void>;
 }

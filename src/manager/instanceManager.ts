@@ -1,6 +1,5 @@
 import { createId } from '@paralleldrive/cuid2';
 import { rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import {
@@ -21,16 +20,15 @@ import {
   Subject,
   takeUntil,
   tap,
+  throwError,
 } from 'rxjs';
 import type { Driver } from '../drivers/driver.js';
 import { InvalidState, ManagerClosed } from '../lifecycle/errors.js';
 import type { Change } from '../lifecycle/event.js';
 import type { Instance, InstanceSpec } from '../lifecycle/instance.js';
 import { type Action, transition } from '../lifecycle/state.js';
-import { createMemoryStore } from '../store/memoryStore.js';
 import { createKeyedQueue } from '../streams/keyedQueue.js';
 import { createManagerBus } from '../streams/lifecycleBus.js';
-import { byDefault } from '../streams/waitOptions.js';
 import { Waits } from '../streams/waits.js';
 import type { CloseOptions, InstanceManager, Measurement } from './commands.js';
 import { createInstanceTable } from './instanceTable.js';
@@ -39,20 +37,24 @@ import { createMachines } from './machines.js';
 import { createObservations } from './observations.js';
 import { driversOf, type ManagerOptions } from './options.js';
 import { createRecords } from './records.js';
+import { recover } from './recovery.js';
 import * as requests from './requests.js';
+import { openStorage } from './storage.js';
 import { stopwatch } from './stopwatch.js';
 import { createVerbs } from './verbs.js';
 
-/** How many machines a closing manager stops at a time. */
-const stopsAtATime = 16;
+/** How many machines are looked for at a time by a manager that opens, and stopped by one that closes. */
+const machinesAtATime = 16;
 
 /**
  * Opens a manager of instances.
  *
- * Its store is in memory, so that it begins with no instances, and none outlives it: {@link InstanceManager.close} stops
- * them all and removes their homes, which lie in a folder of their own among the system's temporary files.
+ * With a `dataDir` it begins with the instances that are kept there, takes over those that still run, and publishes which
+ * have ended. Without one it begins with none, and none outlives it: {@link InstanceManager.close} stops them all and
+ * removes their homes, which lie in a folder of their own among the system's temporary files.
  *
- * @throws {@link InvalidRequest} as a rejection, when the options can't be understood.
+ * @throws as a rejection: {@link InvalidRequest} when the options can't be understood, or lack the driver of an instance
+ * that is kept; {@link DataDirLocked} when another manager holds the `dataDir`; {@link StoreFailed} when it can't be opened
  *
  * @example
  * ```ts
@@ -69,11 +71,9 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
   const drivers = driversOf(options);
   const { config, logger = noLogger } = options;
   const now = (): number => asyncScheduler.now();
-  const store = options.store ?? createMemoryStore(now);
-  const kept = await lastValueFrom(store.load());
+  const { store, kept, homes, isDurable } = await openStorage(options, drivers, now, logger);
 
-  const root = join(tmpdir(), `rx-instances-${createId()}`);
-  const homeOf = (instanceId: string): string => join(root, 'instances', instanceId);
+  const homeOf = (instanceId: string): string => join(homes, instanceId);
   const driverOf = ({ driver }: InstanceSpec): Driver => drivers.get(driver) as Driver;
 
   const table = createInstanceTable(kept.instances, { epoch: store.epoch, sequence: kept.sequence });
@@ -116,7 +116,8 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
 
   const records = createRecords(commit, machines, now);
   const observations = createObservations(machines, records);
-  const verbs = createVerbs({ driverOf, homeOf, machines, commit, records, now, logger });
+  const workshop = { driverOf, homeOf, machines, commit, records, now, logger };
+  const verbs = createVerbs(workshop);
 
   const closing$ = new Subject<void>();
   let open = true;
@@ -209,6 +210,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     {
       hear: (instanceId, listener) => {
         bus.hear('wait_for_state', instanceId, listener);
+        return undefined;
       },
       leave: (instanceId, listener) => {
         bus.leave('wait_for_state', instanceId, listener);
@@ -225,19 +227,21 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     const failures: unknown[] = [];
     const end = ({ id, spec }: Instance): Observable<Instance> =>
       queue
-        .run(id, () => concat(verbs.end(table.get(id)), driverOf(spec).discard(homeOf(id))))
+        .run(id, () =>
+          concat(verbs.end(table.get(id)), isDurable ? EMPTY : driverOf(spec).discard(homeOf(id))),
+        )
         .pipe(
           catchError((error: unknown) => {
             failures.push(error);
             return EMPTY;
           }),
         );
-    await lastValueFrom(from(table.all()).pipe(mergeMap(end, stopsAtATime)), { defaultValue: undefined });
+    await lastValueFrom(from(table.all()).pipe(mergeMap(end, machinesAtATime)), { defaultValue: undefined });
     if (failures.length > 0) throw new AggregateError(failures, 'some instances could not be stopped');
-    await rm(root, { recursive: true, force: true });
+    if (!isDurable) await rm(homes, { recursive: true, force: true });
   };
 
-  const close = async ({ stopInstances = true }: CloseOptions): Promise<void> => {
+  const close = async ({ stopInstances = !isDurable }: CloseOptions): Promise<void> => {
     open = false;
     closing$.next();
     waits.fail(new ManagerClosed());
@@ -254,6 +258,19 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
       await lastValueFrom(store.close(), { defaultValue: undefined });
     }
   };
+
+  const recovered = ({ id }: Instance): Observable<Instance> =>
+    queue
+      .run(id, () => recover(workshop, table.get(id)))
+      .pipe(
+        catchError((error: unknown) => {
+          logger.warn({ instanceId: id, err: error }, 'what became of an instance could not be kept');
+          return EMPTY;
+        }),
+      );
+  await lastValueFrom(from(kept.instances).pipe(mergeMap(recovered, machinesAtATime)), {
+    defaultValue: undefined,
+  });
 
   return {
     create: (request) =>
@@ -315,7 +332,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     consume: bus.consume,
     iterate: bus.iterate,
     watch: (consumer, buffering) => bus.watch(consumer, () => of(table.view()), buffering),
-    waitForState: (idOrName, target, options = byDefault) =>
+    waitForState: (idOrName, target, options = {}) =>
       new Observable((subscriber) => {
         if (!open) throw new ManagerClosed();
         waits.begin(subscriber, table.find(idOrName).id, target, options);
@@ -323,7 +340,15 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
 
     stats: bus.stats,
     measurements$: measurements$.asObservable(),
-    close: (options = {}) => (closed ??= close(requests.decodeClose(options))),
+    close: (options = {}) => {
+      if (closed !== undefined) return closed;
+      try {
+        const decoded = requests.decodeClose(options);
+        return (closed = close(decoded));
+      } catch (error) {
+        return lastValueFrom(throwError(() => error));
+      }
+    },
   };
 }
 

@@ -1,7 +1,7 @@
 import * as t from 'io-ts';
 import { closed } from '../codecs/closed.js';
 import { decode, found } from '../codecs/decode.js';
-import { integer } from '../codecs/scalars.js';
+import { cText, integer, text } from '../codecs/scalars.js';
 import { withMethods } from '../codecs/withMethods.js';
 import type { Driver } from '../drivers/driver.js';
 import { type Fault, InvalidRequest } from '../lifecycle/errors.js';
@@ -19,8 +19,22 @@ export interface ManagerOptions {
       /** How many events may wait for a subscriber that works on them or pulls them. @defaultValue 256 */
       readonly lifecycleEventBufferSize: number;
     };
+    readonly storage?: {
+      /** How many events the log keeps at most. @defaultValue 100000 */
+      readonly logMaxEvents: number;
+      /** How old the events of the log get, in milliseconds. @defaultValue a week */
+      readonly logMaxAgeMs: number;
+    };
   };
-  /** Keeps the instances and the log of their events. @defaultValue memory, for as long as the manager lives */
+  /**
+   * Folder in which everything is kept: instances, the log of their events, snapshots, and the homes of instances. It is
+   * made if need be, for the owner only, and one manager holds it at a time. Whoever opens it again finds all that was
+   * committed.
+   *
+   * @defaultValue memory, for as long as the manager lives
+   */
+  readonly dataDir?: string;
+  /** Keeps the instances and the log of their events elsewhere; not together with `dataDir`. @defaultValue `dataDir`'s */
   readonly store?: Store;
   /** @defaultValue nothing is written */
   readonly logger?: Logger;
@@ -42,10 +56,18 @@ export function driversOf(options: ManagerOptions): ReadonlyMap<string, Driver> 
     }
     drivers.set(driver.kind, driver);
   });
+  if (options.store !== undefined && options.dataDir !== undefined) {
+    faults.push({ path: 'store', found: found(options.store), expected: 'none beside dataDir' });
+  }
   if (drivers.size === 0) faults.push({ path: 'drivers', found: '[]', expected: 'at least one driver' });
   if (faults.length > 0) throw new InvalidRequest(faults);
   return drivers;
 }
+
+const storeMethods = [
+  ...['load', 'commit', 'read', 'close'],
+  ...['loadCursor', 'saveCursor', 'loadRuntime', 'saveRuntime', 'saveSnapshot', 'deleteSnapshot'],
+];
 
 const driver = withMethods('a driver', 'decode', 'prepare', 'launch', 'adopt', 'discard', 'logs');
 
@@ -55,12 +77,19 @@ const instances = closed(
   {},
 );
 
+const storage = closed(
+  'storage',
+  { logMaxEvents: integer('number of events', 1, 2 ** 24), logMaxAgeMs: integer('milliseconds', 1, 2 ** 53) },
+  {},
+);
+
 const managerOptions = closed(
   'manager options',
   { drivers: t.array(driver, 'drivers (an array)') },
   {
-    config: t.type({ instances }, 'a configuration'),
-    store: withMethods('a store', 'load', 'commit', 'close'),
+    config: t.intersection([t.type({ instances }), t.partial({ storage })], 'a configuration'),
+    dataDir: text('a path', (value) => value !== '' && cText.is(value)),
+    store: withMethods('a store', ...storeMethods),
     logger: withMethods('a logger', 'debug', 'warn'),
   },
 );

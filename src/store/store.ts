@@ -1,24 +1,76 @@
 import type { Observable } from 'rxjs';
-import type { Change, LifecycleEvent } from '../lifecycle/event.js';
-import type { Instance } from '../lifecycle/instance.js';
+import type { Fault } from '../lifecycle/errors.js';
+import type { Change, Cursor, LifecycleEvent } from '../lifecycle/event.js';
+import type { Instance, Json } from '../lifecycle/instance.js';
+import type { Snapshot } from '../lifecycle/snapshot.js';
 
-/** Keeps the instances and the log of their events. */
+/**
+ * Keeps the instances, the log of their events, snapshots, and what consumers and controllers have to remember.
+ *
+ * Every method returns a cold Observable: nothing happens before subscribe. What has begun runs to its end, whoever still
+ * listens, and takes effect in the order of the subscribes. Whatever fails does so with {@link StoreFailed}, and then
+ * nothing of it was kept.
+ */
 export interface Store {
-  /** Name of the event log. */
+  /** Name of the event log. A log that was copied or brought back goes on under another name. */
   readonly epoch: string;
-  /** Reads what is kept: every instance, and the sequence of the last event. Emits once. */
+  /** Reads what is kept. Emits once. */
   load(): Observable<Kept>;
   /**
    * Keeps a change and its event in one transaction and emits the event, deeply frozen, once both are kept. Events are
-   * emitted in the order of their sequence, whatever the number of commits under way. An error means that nothing was kept.
+   * emitted in the order of their sequence, whatever the number of commits under way. A `delete` also takes away what
+   * controllers remembered of the instance.
    */
   commit(change: Change): Observable<LifecycleEvent>;
-  /** Lets go of the store after what is under way. */
+  /**
+   * Reads the log: events after a place in it, oldest first, at most `limit` (1 or more). Emits once; no events if there
+   * are none yet. Fails with {@link CursorExpired} when an event between that place and the end of the log is not kept,
+   * or when the place is none of this log.
+   */
+  read(after: Cursor, limit: number): Observable<LogPage>;
+
+  /** Emits once: the sequence of the last event with which this consumer is done, or `undefined`. */
+  loadCursor(consumer: string): Observable<number | undefined>;
+  /** Remembers the sequence of the last event with which this consumer is done. */
+  saveCursor(consumer: string, sequence: number): Observable<never>;
+
+  /** Emits once: what a controller remembers, by instance. */
+  loadRuntime(controller: string): Observable<ReadonlyMap<string, Json>>;
+  /** Remembers something of an instance for a controller, or forgets it (`undefined`). Of an instance that is gone nothing is kept. */
+  saveRuntime(controller: string, instanceId: string, value: Json | undefined): Observable<never>;
+
+  /** Keeps a snapshot's record. */
+  saveSnapshot(snapshot: Snapshot): Observable<never>;
+  /** Takes a snapshot's record away; one that is gone is taken away already. */
+  deleteSnapshot(id: string): Observable<never>;
+
+  /** Lets go of the store after what is under way. Nothing can be asked of it afterwards. */
   close(): Observable<never>;
 }
 
 /** What a store holds at one moment. */
 export interface Kept {
+  /** Oldest first. */
   readonly instances: readonly Instance[];
+  /** Oldest first. */
+  readonly snapshots: readonly Snapshot[];
+  /** Sequence of the last event. */
   readonly sequence: number;
+  /** Records that can't be understood, now and at earlier times; set aside with their bytes. */
+  readonly damaged: readonly DamagedRecord[];
+}
+
+/** A record that can't be understood: it was changed from outside, or a newer program wrote it. */
+export interface DamagedRecord {
+  /** Its table and its key in it, such as `Instance/tz4a98xxat96iws9zmbrgj3a`. */
+  readonly key: string;
+  /** What is wrong with it. */
+  readonly faults: readonly Fault[];
+}
+
+/** A part of the event log. */
+export interface LogPage {
+  readonly events: readonly LifecycleEvent[];
+  /** Sequence of the oldest event that is kept; that of the next event when none is. */
+  readonly oldest: number;
 }

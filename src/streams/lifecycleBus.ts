@@ -1,6 +1,6 @@
 import * as t from 'io-ts';
 import { defer, Observable, type ObservableInput } from 'rxjs';
-import { closed } from '../codecs/closed.js';
+import { closed, isRecord } from '../codecs/closed.js';
 import { decodeOrThrow } from '../codecs/decode.js';
 import type { LifecycleEvent } from '../lifecycle/event.js';
 import { Audience } from './audience.js';
@@ -71,6 +71,14 @@ export interface LifecycleBusOptions {
 }
 
 const eventsOptions = closed('events options', {}, { instanceId: t.string });
+
+/** What is right by a look needs no decoder: streams of one instance are asked for by the hundred thousand. */
+const instanceIdOf = (options: EventsOptions): string | undefined =>
+  (isPlain(options) ? options : decodeOrThrow(eventsOptions, options)).instanceId;
+
+const isPlain = (options: unknown): boolean =>
+  isRecord(options) && typeof options['instanceId'] === 'string' && Object.keys(options).length === 1;
+
 const busOptions = closed('bus options', {}, { capacity: capacityCodec, onThrow: callback });
 
 /** Creates a {@link LifecycleBus}. @throws {@link InvalidRequest} */
@@ -188,7 +196,7 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
       consumers.of(name).left();
     },
     events: (name, options = {}) => {
-      const { instanceId } = decodeOrThrow(eventsOptions, options);
+      const instanceId = instanceIdOf(options);
       const consumer = consumers.of(name);
       return contained(name, consumer, join(consumer, instanceId));
     },

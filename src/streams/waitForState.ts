@@ -2,7 +2,8 @@ import { Observable, Subscriber } from 'rxjs';
 import type { LifecycleEvent } from '../lifecycle/event.js';
 import type { Instance } from '../lifecycle/instance.js';
 import type { State } from '../lifecycle/state.js';
-import { byDefault, type WaitOptions } from './waitOptions.js';
+import { isVirtualTime } from './monotonicNow.js';
+import type { WaitOptions } from './waitOptions.js';
 import { type WaitOutcome, Waits } from './waits.js';
 
 /** Where a wait learns of an instance. */
@@ -60,21 +61,33 @@ export function waitForState(
   source: StateSource,
   instanceId: string,
   target: State | readonly State[],
-  options: WaitOptions = byDefault,
+  options: WaitOptions = {},
 ): Observable<WaitOutcome> {
   return new Observable((subscriber) => {
-    let link: Subscriber<LifecycleEvent>;
-    const waits = new Waits({
-      hear: (id, listener) => {
-        link = new Subscriber<LifecycleEvent>(listener);
-        source.events(id).subscribe(link);
-      },
-      leave: () => {
-        link.unsubscribe();
-      },
-      known: (id) => source.read(id),
-      truth: (id) => source.refresh?.(id) ?? source.read(id),
-    });
-    waits.begin(subscriber, instanceId, target, options);
+    waitsOver(source).begin(subscriber, instanceId, target, options);
   });
 }
+
+/** All waits over one source share one poll and their timers; in virtual time, which ends with its test, none do. */
+function waitsOver(source: StateSource): Waits {
+  if (isVirtualTime()) return createWaits(source);
+  const waits = known.get(source) ?? createWaits(source);
+  known.set(source, waits);
+  return waits;
+}
+
+const known = new WeakMap<StateSource, Waits>();
+
+const createWaits = (source: StateSource): Waits =>
+  new Waits({
+    hear: (instanceId, listener) => {
+      const link = new Subscriber<LifecycleEvent>(listener);
+      source.events(instanceId).subscribe(link);
+      return link;
+    },
+    leave: (_, __, heard) => {
+      heard?.unsubscribe();
+    },
+    known: (instanceId) => source.read(instanceId),
+    truth: (instanceId) => source.refresh?.(instanceId) ?? source.read(instanceId),
+  });

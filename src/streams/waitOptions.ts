@@ -23,16 +23,16 @@ export interface WaitSettings {
   readonly signal: AbortSignal | undefined;
 }
 
-/** Options of a wait that says nothing of how. */
-export const byDefault: WaitOptions = {};
-
 /** Decodes what a wait is asked. @throws {@link InvalidRequest} naming every fault */
 export function waitSettings(target: State | readonly State[], options: WaitOptions): WaitSettings {
-  const known =
-    options === byDefault && typeof target === 'string' ? settingsByTarget.get(target) : undefined;
-  if (known !== undefined) return known;
-  const { target: targets, ...rest } = decodeOrThrow(waitCodec, { ...options, target });
-  return settled(targets, rest);
+  // What most ask is told to be right by a look; only what is not needs the words of a decoder.
+  const targets = singles.get(target as State);
+  if (targets !== undefined && areOptions(options)) return settled(targets, options);
+  const { target: decoded, ...rest } = decodeOrThrow(
+    waitCodec,
+    isRecord(options) ? { ...options, target } : options,
+  );
+  return settled(decoded, rest);
 }
 
 const settled = (targets: readonly State[], options: WaitOptions): WaitSettings => ({
@@ -44,9 +44,9 @@ const settled = (targets: readonly State[], options: WaitOptions): WaitSettings 
 
 const reachableStates = states.filter((state): state is Exclude<State, 'Unknown'> => state !== 'Unknown');
 
-/** Of the waits that are asked for most often, so that a hundred thousand of them share what they are asked. */
-const settingsByTarget: ReadonlyMap<State, WaitSettings> = new Map(
-  reachableStates.map((state) => [state, settled([state], byDefault)]),
+/** Lists of one state, which a hundred thousand waits share. */
+const singles: ReadonlyMap<State, readonly State[]> = new Map(
+  reachableStates.map((state) => [state, [state]]),
 );
 
 const reachable = oneOf(reachableStates);
@@ -73,17 +73,22 @@ const isAbortSignal = (value: unknown): value is AbortSignal =>
 
 const longestMs = 300_000;
 
-const waitCodec = closed(
-  'wait',
-  { target },
-  {
-    timeoutMs: integer('milliseconds', 0, longestMs),
-    pollMs: integer('milliseconds', 1, longestMs),
-    signal: new t.Type<AbortSignal, unknown>(
-      'an AbortSignal',
-      isAbortSignal,
-      (value, context) => (isAbortSignal(value) ? t.success(value) : t.failure(value, context)),
-      t.identity,
-    ),
-  },
-);
+const keys = {
+  timeoutMs: integer('milliseconds', 0, longestMs),
+  pollMs: integer('milliseconds', 1, longestMs),
+  signal: new t.Type<AbortSignal, unknown>(
+    'an AbortSignal',
+    isAbortSignal,
+    (value, context) => (isAbortSignal(value) ? t.success(value) : t.failure(value, context)),
+    t.identity,
+  ),
+};
+
+const areOptions = (options: unknown): boolean =>
+  isRecord(options) &&
+  Object.entries(options).every(
+    ([key, value]) =>
+      Object.hasOwn(keys, key) && (value === undefined || keys[key as keyof typeof keys].is(value)),
+  );
+
+const waitCodec = closed('wait', { target }, keys);

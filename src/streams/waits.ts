@@ -38,10 +38,10 @@ type Read = (instanceId: string) => Observable<Instance>;
 
 /** Where waits learn of instances. */
 export interface WaitPort {
-  /** Tells the events of an instance from now on. */
-  hear(instanceId: string, listener: WaitListener): void;
+  /** Tells the events of an instance from now on; what it returns is what `leave` needs besides. */
+  hear(instanceId: string, listener: WaitListener): Subscription | undefined;
   /** Tells them no more. */
-  leave(instanceId: string, listener: WaitListener): void;
+  leave(instanceId: string, listener: WaitListener, heard: Subscription | undefined): void;
   /** What is known now. */
   readonly known: Read;
   /** What is true, where that may differ from what is known. */
@@ -96,7 +96,7 @@ export class Waits {
     }
     const wait = new Wait(this, subscriber, instanceId, settings);
     subscriber.add(wait);
-    wait.begin();
+    wait.begin(settings);
   }
 
   /** Ends every wait with an error. */
@@ -123,13 +123,16 @@ class Wait implements WaitListener, Delayed {
   readonly #waits: Waits;
   readonly #subscriber: Subscriber<WaitOutcome>;
   readonly #instanceId: string;
-  readonly #settings: WaitSettings;
+  readonly #targets: readonly State[];
+  readonly #signal: AbortSignal | undefined;
   readonly #startedAt = monotonicNow();
   #isOver = false;
   #isLate = false;
   #newest: Instance | undefined;
   #reads = 0;
   #lastFailure: ErrorOptions | undefined;
+  #heard: Subscription | undefined;
+  /** The look that is under way. */
   #looking: Subscription | undefined;
   #polled: Polled<Instance> | undefined;
   #pollListener: Listener<Look<Instance>> | undefined;
@@ -139,21 +142,25 @@ class Wait implements WaitListener, Delayed {
     this.#waits = waits;
     this.#subscriber = subscriber;
     this.#instanceId = instanceId;
-    this.#settings = settings;
+    this.#targets = settings.targets;
+    this.#signal = settings.signal;
   }
 
   /** Listens first, then reads, then polls: nothing that happens in between is missed. Each step may be the last. */
-  begin(): void {
+  begin(settings: WaitSettings): void {
     this.#heedSignal();
-    this.#waits.port.hear(this.#instanceId, this);
-    if (this.#isOver) return;
-    this.#looking = this.#look(this.#waits.port.known, 'read');
-    this.#pollUntilDeadline();
+    const { hear, leave, known } = this.#waits.port;
+    const heard = hear(this.#instanceId, this);
+    if (this.#isOver) leave(this.#instanceId, this, heard);
+    else {
+      this.#heard = heard;
+      this.#look(known, 'read');
+      this.#pollUntilDeadline(settings);
+    }
   }
 
-  #pollUntilDeadline(): void {
+  #pollUntilDeadline({ pollMs, timeoutMs }: WaitSettings): void {
     if (this.#isOver) return;
-    const { pollMs, timeoutMs } = this.#settings;
     this.#pollListener = new PollListener(this);
     this.#polled = this.#waits.polls.join(this.#instanceId, pollMs, this.#pollListener);
     this.#waits.deadlines.start(this, timeoutMs);
@@ -196,7 +203,7 @@ class Wait implements WaitListener, Delayed {
     this.#isLate = true;
     this.#waits.deadlines.start(this, lastLookMs);
     this.#looking?.unsubscribe();
-    this.#looking = this.#look(this.#waits.port.truth, 'deadline', () => {
+    this.#look(this.#waits.port.truth, 'deadline', () => {
       this.#giveUp();
     });
   }
@@ -205,15 +212,15 @@ class Wait implements WaitListener, Delayed {
   unsubscribe(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#waits.port.leave(this.#instanceId, this);
+    this.#waits.port.leave(this.#instanceId, this, this.#heard);
     this.#looking?.unsubscribe();
     if (this.#pollListener !== undefined) this.#polled?.leave(this.#pollListener);
     this.#waits.deadlines.cancel(this);
-    if (this.#onAbort !== undefined) this.#settings.signal?.removeEventListener('abort', this.#onAbort);
+    if (this.#onAbort !== undefined) this.#signal?.removeEventListener('abort', this.#onAbort);
   }
 
   #heedSignal(): void {
-    const { signal } = this.#settings;
+    const signal = this.#signal;
     if (signal === undefined) return;
     this.#onAbort = () => {
       this.error(signal.reason);
@@ -221,21 +228,22 @@ class Wait implements WaitListener, Delayed {
     signal.addEventListener('abort', this.#onAbort);
   }
 
-  #look(read: Read, via: WaitOutcome['via'], undecided?: () => void): Subscription {
-    return look(
+  #look(read: Read, via: WaitOutcome['via'], undecided?: () => void): void {
+    const looking = look(
       () => read(this.#instanceId),
       (found) => {
         this.weigh(found, via);
         undecided?.();
       },
     );
+    this.#looking = looking.closed ? undefined : looking;
   }
 
   /** A view older than one seen before decides nothing. */
   #consider(instance: Instance, via: WaitOutcome['via']): void {
     if (this.#newest !== undefined && instance.revision < this.#newest.revision) return;
     this.#newest = instance;
-    if (this.#settings.targets.includes(instance.state) || deadEnds.includes(instance.state)) {
+    if (this.#targets.includes(instance.state) || deadEnds.includes(instance.state)) {
       this.#end(instance, via, false);
     }
   }
@@ -251,7 +259,7 @@ class Wait implements WaitListener, Delayed {
     const elapsedMs = this.#elapsedMs();
     const { state, stateError } = instance;
     const reads = this.#reads;
-    const reached = this.#settings.targets.includes(state);
+    const reached = this.#targets.includes(state);
     const outcome: WaitOutcome = {
       state,
       ...(stateError === undefined ? {} : { stateError }),

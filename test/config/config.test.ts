@@ -5,6 +5,7 @@ import { decodeConfig, describeConfigErrors } from '../../src/config/config.js';
 const defaults = {
   instances: { lifecycleEventBufferSize: 256 },
   metrics: { listenAddress: '127.0.0.1', port: 9464 },
+  storage: { logMaxEvents: 100_000, logMaxAgeMs: 604_800_000 },
 };
 
 const faults = (value: unknown): unknown => {
@@ -14,8 +15,8 @@ const faults = (value: unknown): unknown => {
 
 test.each([
   [{}],
-  [{ instances: {}, metrics: {} }],
-  [{ instances: null, metrics: null }],
+  [{ instances: {}, metrics: {}, storage: {} }],
+  [{ instances: null, metrics: null, storage: null }],
   [{ instances: undefined, metrics: { port: undefined } }],
 ])('what is left open has its default: %p', (value) => {
   expect(decodeConfig(value)).toStrictEqual(E.right(defaults));
@@ -29,11 +30,13 @@ test('what is said takes the place of its default alone', () => {
     decodeConfig({
       instances: { lifecycle_event_buffer_size: 1 },
       metrics: { listen_address: '::1', port: 65535 },
+      storage: { log_max_events: 7, log_max_age: '1h30m' },
     }),
   ).toStrictEqual(
     E.right({
       instances: { lifecycleEventBufferSize: 1 },
       metrics: { listenAddress: '::1', port: 65535 },
+      storage: { logMaxEvents: 7, logMaxAgeMs: 5_400_000 },
     }),
   );
 });
@@ -41,21 +44,22 @@ test('what is said takes the place of its default alone', () => {
 test('a configuration is frozen to its depths', () => {
   const config = E.getOrElseW(() => undefined)(decodeConfig({ metrics: { port: 80 } }));
   expect(Object.isFrozen(config)).toBe(true);
-  expect(Object.values(config ?? {}).map(Object.isFrozen)).toEqual([true, true]);
+  expect(Object.values(config ?? {}).map(Object.isFrozen)).toEqual([true, true, true]);
 });
 
 const size = 'number of events (a whole number from 1 to 16777216)';
 const port = 'TCP port (a whole number from 1 to 65535)';
+const age = 'age (a duration such as 1h30m, from 1s to 87600h)';
 const address = 'an IP address or a host name';
 
 test.each<[unknown, string, string, string]>([
-  [undefined, '', 'nothing', 'sections (instances, metrics)'],
-  [null, '', 'null', 'sections (instances, metrics)'],
-  [[], '', '[]', 'sections (instances, metrics)'],
-  ['metrics', '', "'metrics'", 'sections (instances, metrics)'],
+  [undefined, '', 'nothing', 'sections (instances, metrics, storage)'],
+  [null, '', 'null', 'sections (instances, metrics, storage)'],
+  [[], '', '[]', 'sections (instances, metrics, storage)'],
+  ['metrics', '', "'metrics'", 'sections (instances, metrics, storage)'],
   [{ metrics: [] }, 'metrics', '[]', 'settings of metrics'],
   [{ instances: 256 }, 'instances', '256', 'settings of instances'],
-  [{ metric: {} }, 'metric', '{}', 'no such key; known are instances, metrics'],
+  [{ metric: {} }, 'metric', '{}', 'no such key; known are instances, metrics, storage'],
   [{ metrics: { Port: 1 } }, 'metrics.Port', '1', 'no such key; known are listen_address, port'],
   [
     { metrics: { listenAddress: 1 } },
@@ -63,12 +67,12 @@ test.each<[unknown, string, string, string]>([
     '1',
     'no such key; known are listen_address, port',
   ],
-  [{ 'metrics.port': 1 }, "['metrics.port']", '1', 'no such key; known are instances, metrics'],
+  [{ 'metrics.port': 1 }, "['metrics.port']", '1', 'no such key; known are instances, metrics, storage'],
   [
     JSON.parse('{"__proto__":{"metrics":{}}}'),
     '__proto__',
     '{ metrics: {} }',
-    'no such key; known are instances, metrics',
+    'no such key; known are instances, metrics, storage',
   ],
   [{ instances: { lifecycle_event_buffer_size: 0 } }, 'instances.lifecycle_event_buffer_size', '0', size],
   [{ instances: { lifecycle_event_buffer_size: -1 } }, 'instances.lifecycle_event_buffer_size', '-1', size],
@@ -85,6 +89,10 @@ test.each<[unknown, string, string, string]>([
     'null',
     size,
   ],
+  [{ storage: { log_max_events: 0 } }, 'storage.log_max_events', '0', size],
+  [{ storage: { log_max_age: '7d' } }, 'storage.log_max_age', "'7d'", age],
+  [{ storage: { log_max_age: '999ms' } }, 'storage.log_max_age', "'999ms'", age],
+  [{ storage: { log_max_age: 60 } }, 'storage.log_max_age', '60', age],
   [{ metrics: { port: 0 } }, 'metrics.port', '0', port],
   [{ metrics: { port: 65536 } }, 'metrics.port', '65536', port],
   [{ metrics: { port: '80' } }, 'metrics.port', "'80'", port],
@@ -101,7 +109,7 @@ test('all faults are told at once, a line for each', () => {
   });
   expect(E.isLeft(decoded) && describeConfigErrors(decoded.left)).toBe(
     [
-      'more: found 1, expected no such key; known are instances, metrics',
+      'more: found 1, expected no such key; known are instances, metrics, storage',
       `instances.lifecycle_event_buffer_size: found '256', expected ${size}`,
       `metrics.port: found 0, expected ${port}`,
     ].join('\n'),
@@ -155,7 +163,7 @@ test.each([
 });
 
 test('every unknown key is named, beside whatever is right', () => {
-  const known = ['instances', 'metrics', 'lifecycle_event_buffer_size', 'listen_address', 'port'];
+  const known = ['instances', 'metrics', 'storage', 'listen_address', 'port'];
   const unknownKey = fc.string({ minLength: 1 }).filter((key) => !known.includes(key));
   const unknownKeys = fc.uniqueArray(unknownKey, { maxLength: 5 });
   fc.assert(

@@ -24,6 +24,7 @@ test('without a file there is the environment', async () => {
     E.right({
       instances: { lifecycleEventBufferSize: 256 },
       metrics: { listenAddress: '127.0.0.1', port: 80 },
+      storage: { logMaxEvents: 100_000, logMaxAgeMs: 604_800_000 },
     }),
   );
 });
@@ -33,12 +34,14 @@ test('the environment beats the file, the file beats the defaults, for every set
     { section: 'instances', key: 'lifecycle_event_buffer_size', fallback: 256, inFile: '1', inEnv: '2' },
     { section: 'metrics', key: 'listen_address', fallback: '127.0.0.1', inFile: '::1', inEnv: 'localhost' },
     { section: 'metrics', key: 'port', fallback: 9464, inFile: '80', inEnv: '81' },
+    { section: 'storage', key: 'log_max_events', fallback: 100_000, inFile: '3', inEnv: '4' },
+    { section: 'storage', key: 'log_max_age', fallback: '604800s', inFile: '5s', inEnv: '6s' },
   ];
   const choice = fc.record({ file: fc.boolean(), env: fc.constantFrom('absent', 'empty', 'set') });
   await fc.assert(
-    fc.asyncProperty(fc.tuple(choice, choice, choice), async (choices) => {
+    fc.asyncProperty(fc.tuple(choice, choice, choice, choice, choice), async (choices) => {
       const said = keys.map((key, index) => ({ ...key, ...choices[index] }));
-      const lines = ['instances', 'metrics'].flatMap((section) => [
+      const lines = ['instances', 'metrics', 'storage'].flatMap((section) => [
         `${section}:`,
         ...said
           .filter((key) => key.section === section && key.file)
@@ -49,12 +52,13 @@ test('the environment beats the file, the file beats the defaults, for every set
           .filter((key) => key.env !== 'absent')
           .map((key) => [`${key.section}__${key.key}`.toUpperCase(), key.env === 'set' ? key.inEnv : '']),
       );
-      const [size, address, port] = said.map(({ fallback, file, inFile, env: inEnv, ...key }) =>
+      const [size, address, port, events, age] = said.map(({ fallback, file, inFile, env: inEnv, ...key }) =>
         String(inEnv === 'set' ? key.inEnv : file ? inFile : fallback),
       );
       expect(await load(lines.join('\n'), env)).toStrictEqual({
         instances: { lifecycleEventBufferSize: Number(size) },
         metrics: { listenAddress: address, port: Number(port) },
+        storage: { logMaxEvents: Number(events), logMaxAgeMs: 1_000 * Number(age?.slice(0, -1)) },
       });
     }),
   );
@@ -63,10 +67,10 @@ test('the environment beats the file, the file beats the defaults, for every set
 test('every fault of file and environment is told at once', async () => {
   expect(await load('metrics: { port: 0 }\nmore: 1', { METRICS__PORT: 'x', INSTANCES__MORE: '1' })).toBe(
     [
-      'more: found 1, expected no such key; known are instances, metrics',
+      'more: found 1, expected no such key; known are instances, metrics, storage',
       'metrics.port: found 0, expected TCP port (a whole number from 1 to 65535)',
       "METRICS__PORT: found 'x', expected TCP port (a whole number from 1 to 65535)",
-      "INSTANCES__MORE: found '1', expected no such variable; known are INSTANCES__LIFECYCLE_EVENT_BUFFER_SIZE, METRICS__LISTEN_ADDRESS, METRICS__PORT",
+      "INSTANCES__MORE: found '1', expected no such variable; known are INSTANCES__LIFECYCLE_EVENT_BUFFER_SIZE, METRICS__LISTEN_ADDRESS, METRICS__PORT, STORAGE__LOG_MAX_EVENTS, STORAGE__LOG_MAX_AGE",
     ].join('\n'),
   );
 });
@@ -80,7 +84,7 @@ test('a fault is told although the environment says better', async () => {
 test('a file that is no configuration at all is named', async () => {
   expect(await load('- metrics', { METRICS__PORT: 'x' })).toBe(
     [
-      "FILE: found [ 'metrics' ], expected sections (instances, metrics)",
+      "FILE: found [ 'metrics' ], expected sections (instances, metrics, storage)",
       "METRICS__PORT: found 'x', expected TCP port (a whole number from 1 to 65535)",
     ].join('\n'),
   );

@@ -33,6 +33,8 @@ describe('the public names', () => {
     expect(namesOf('.')).toMatchInlineSnapshot(`
      "values
        AmbiguousName
+       CursorExpired
+       DataDirLocked
        DriverFailed
        InstanceNotFound
        InvalidRequest
@@ -43,6 +45,7 @@ describe('the public names', () => {
        NameTaken
        NotSupported
        StateUnreadable
+       StoreFailed
        SubscriberLagged
        TooManyConsumers
        actions
@@ -76,6 +79,7 @@ describe('the public names', () => {
        ConsumerStats
        CreateRequest
        Cursor
+       DamagedRecord
        Driver
        DriverFields
        DropReason
@@ -97,7 +101,9 @@ describe('the public names', () => {
        LifecycleBusOptions
        LifecycleEvent
        ListFilter
+       LockHolder
        LogOptions
+       LogPage
        Logger
        Machine
        MachineHandle
@@ -115,12 +121,14 @@ describe('the public names', () => {
        ProcessDriverOptions
        Readiness
        Signal
+       Snapshot
        StartOverrides
        State
        StateSource
        Store
        TableView
        UpdateRequest
+       WaitEnd
        WaitOptions
        WaitOutcome
        WatchBuffering

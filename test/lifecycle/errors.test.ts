@@ -43,6 +43,21 @@ const all = [
     'the subscriber fell behind by more than 256 values and lost 3',
     { capacity: 256, missed: 3 },
   ],
+  [
+    new errors.StoreFailed('cannot write: no such file', { cause }),
+    'the store failed: cannot write: no such file',
+    { reason: 'cannot write: no such file', cause },
+  ],
+  [
+    new errors.DataDirLocked('/data', { pid: 7, host: 'here', since: 0 }),
+    'the data directory /data is held by process 7 on here since 1970-01-01T00:00:00.000Z',
+    { dataDir: '/data', holder: { pid: 7, host: 'here', since: 0 } },
+  ],
+  [
+    new errors.CursorExpired({ epoch: 'e', sequence: 3 }, 9, 'e'),
+    'the log e begins with event 9 and cannot go on after event 3 of e',
+    { cursor: { epoch: 'e', sequence: 3 }, oldest: 9, epoch: 'e' },
+  ],
   [new errors.ManagerClosed(), 'the manager is closed', {}],
   [
     new errors.StateUnreadable('i1', { cause }),
@@ -80,6 +95,11 @@ test('errors without a cause have none', () => {
 test('an invalid request names every fault in one line', () => {
   const error = new errors.InvalidRequest([fault, { path: '', found: 'nothing', expected: 'an object' }]);
   expect(error.message).toBe("name: found 'A', expected a name; found nothing, expected an object");
+});
+
+test('a holder that does not answer is not named', () => {
+  const error = new errors.DataDirLocked('/data');
+  expect(error.message).toBe('the data directory /data is held by a process that does not answer');
 });
 
 test('a driver without logs says that there is none', () => {

@@ -253,6 +253,23 @@ describe('the other verbs', () => {
     expect(told().filter((event) => event.startsWith('restore'))).toEqual(['restore Standby Running']);
   });
 
+  it('restore what could not be restored before, as soon as it can be', async () => {
+    let broken = false;
+    await open({
+      fail: (operation: string) => (broken && operation === 'thaw' ? new Error('broken') : undefined),
+    });
+    const { id } = await create();
+    driver.machine(id).halt();
+    const paused = await value(manager.refresh(id));
+    broken = true;
+    await expect(value(manager.restore(id))).rejects.toMatchObject({ _tag: 'DriverFailed', verb: 'restore' });
+    await expect(value(manager.get(id))).resolves.toBe(paused);
+    broken = false;
+    await value(manager.restore(id));
+
+    expect(told()).toEqual(['create Running', 'update Running Paused', 'restore Paused Running']);
+  });
+
   it.each(['stop', 'freeze', 'thaw', 'kill', 'discard'])(
     'tell a driver that fails to %s as DriverFailed with its cause',
     async (operation) => {
@@ -794,6 +811,33 @@ describe('openManager', () => {
       'a buffer of no events',
       { drivers: [createMemoryDriver()], config: { instances: { lifecycleEventBufferSize: 0 } } },
       'config.instances.lifecycleEventBufferSize',
+    ],
+    [
+      'a log of no events',
+      {
+        drivers: [createMemoryDriver()],
+        config: {
+          instances: { lifecycleEventBufferSize: 1 },
+          storage: { logMaxEvents: 0, logMaxAgeMs: 1 },
+        },
+      },
+      'config.storage.logMaxEvents',
+    ],
+    ['a data directory without a name', { drivers: [createMemoryDriver()], dataDir: '' }, 'dataDir'],
+    [
+      'a data directory that no system can name',
+      { drivers: [createMemoryDriver()], dataDir: '/a\0b' },
+      'dataDir',
+    ],
+    [
+      'a store that lacks a method',
+      { drivers: [createMemoryDriver()], store: { ...createMemoryStore(), read: undefined } },
+      'store',
+    ],
+    [
+      'a store beside a data directory',
+      { drivers: [createMemoryDriver()], store: createMemoryStore(), dataDir: '/nowhere' },
+      'store',
     ],
     ['an unknown option', { drivers: [createMemoryDriver()], colour: 'red' }, 'colour'],
     ['two drivers of one kind', { drivers: [createMemoryDriver(), createMemoryDriver()] }, 'drivers[1].kind'],

@@ -20,3 +20,14 @@ export function processesWith(variable: string, value: string): readonly number[
 /** Pids of all processes of an instance. Those that have ended and were not reaped yet have no environment. */
 export const processesOf = (instanceId: string): readonly number[] =>
   processesWith('INSTANCE_ID', instanceId);
+
+/** What the kernel tells of a process that has not ended: the letter of its state, and its group. */
+export function kernelViewOf(pid: number): { readonly state: string; readonly group: number } | undefined {
+  try {
+    const stat = readFileSync(`/proc/${String(pid)}/stat`, 'utf8');
+    const [state = '', , group] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return state === 'Z' ? undefined : { state, group: Number(group) };
+  } catch {
+    return undefined;
+  }
+}

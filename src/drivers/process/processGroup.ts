@@ -2,6 +2,7 @@ import {
   defer,
   from,
   ignoreElements,
+  map,
   type Observable,
   of,
   repeat,
@@ -15,10 +16,10 @@ import { type ProcessEntry, processTable } from './processTable.js';
 export interface ProcessGroup {
   /** Sends a signal to every process; a group of which nobody is left is passed over. */
   signal(name: NodeJS.Signals): void;
-  /** Completes once every process is halted; fails after 5 s. */
-  halted(): Observable<never>;
-  /** Completes once no process is halted any more; fails after 5 s. */
-  resumed(): Observable<never>;
+  /** Halts every process, and completes once all are; fails after 5 s. */
+  halt(): Observable<never>;
+  /** Lets every process go on, and completes once none is halted any more; fails after 5 s. */
+  resume(): Observable<never>;
   /** Completes once every process has ended; fails after 5 s. */
   ended(): Observable<never>;
 }
@@ -26,6 +27,12 @@ export interface ProcessGroup {
 /** How long processes may take to do what the kernel was told. One in an uninterruptible sleep takes as long as it likes. */
 const settleMs = 5_000;
 const lookEveryMs = 5;
+
+/**
+ * Whoever starts a process (`vfork`) waits in the kernel until that has come to run its program. If the halt comes first to
+ * the one that is being started, the other is never halted: then all have to go on a little, to be halted anew.
+ */
+const looksBeforeAnew = 3;
 
 /** The group of a process that leads one. */
 export function createProcessGroup(leader: number): ProcessGroup {
@@ -40,11 +47,19 @@ export function createProcessGroup(leader: number): ProcessGroup {
     }
   };
 
-  const until = (what: string, isSo: (left: readonly ProcessEntry[]) => boolean): Observable<never> =>
+  /** Looks until it is so; `otherwise` is told how many looks have found that it isn't. */
+  const until = (
+    what: string,
+    isSo: (left: readonly ProcessEntry[]) => boolean,
+    otherwise: (looks: number) => void = () => undefined,
+  ): Observable<never> =>
     // To ask whether anybody is left costs a thousandth of looking at every process of the machine.
     defer(() => (send(0) ? from(processTable.group(leader)) : of([]))).pipe(
       repeat({ delay: lookEveryMs }),
       takeWhile((left) => !isSo(left)),
+      map((_, index) => {
+        otherwise(index + 1);
+      }),
       ignoreElements(),
       timeout({
         first: settleMs,
@@ -52,10 +67,24 @@ export function createProcessGroup(leader: number): ProcessGroup {
       }),
     );
 
+  const haltAnew = (looks: number): void => {
+    if (looks % looksBeforeAnew !== 0) return;
+    send('SIGCONT');
+    send('SIGSTOP');
+  };
+
   return {
     signal: send,
-    halted: () => until('halted', (left) => left.every(isHalted)),
-    resumed: () => until('gone on', (left) => !left.some(isHalted)),
+    halt: () =>
+      defer(() => {
+        send('SIGSTOP');
+        return until('halted', (left) => left.every(isHalted), haltAnew);
+      }),
+    resume: () =>
+      defer(() => {
+        send('SIGCONT');
+        return until('gone on', (left) => !left.some(isHalted));
+      }),
     ended: () => until('ended', (left) => left.length === 0),
   };
 }

@@ -5,7 +5,9 @@ import {
   EMPTY,
   exhaustMap,
   from,
+  ignoreElements,
   interval,
+  lastValueFrom,
   map,
   merge,
   mergeMap,
@@ -22,6 +24,7 @@ import type { Machine, MachineStatus, Signal } from '../driver.js';
 import type { LogFiles, LogLimits } from './logFiles.js';
 import { createProcessGroup, isHalted } from './processGroup.js';
 import { findProcess, type ProcessHandle } from './processHandle.js';
+import { processTable } from './processTable.js';
 import { readinessOf } from './readinessOf.js';
 
 /** What a process machine is made of. */
@@ -55,15 +58,20 @@ export function createProcessMachine(options: ProcessMachineOptions): Machine {
   let isGone = false;
   let asked = false;
 
-  /** Kills what the leader left behind. */
-  const clearUp = (): Observable<never> => {
+  /** Kills what the leader left behind. While that is there nobody else is given the pid, so whoever has it by now is alone. */
+  const clearUp = async (): Promise<void> => {
     isGone = true;
+    const other = await processTable.find(handle.pid);
+    if (other !== undefined && other.startTime !== handle.startTime) return;
     group.signal('SIGKILL');
-    return group.ended();
+    await lastValueFrom(group.ended(), { defaultValue: undefined });
   };
 
   /** What even that cannot end is not ours to wait for. */
-  const clearedUp$ = defer(clearUp).pipe(catchError(() => EMPTY));
+  const clearedUp$ = defer(clearUp).pipe(
+    ignoreElements(),
+    catchError(() => EMPTY),
+  );
 
   const beReady = (): void => {
     ready = true;
@@ -114,11 +122,10 @@ export function createProcessMachine(options: ProcessMachineOptions): Machine {
     if (!isGone) group.signal(name);
   };
 
-  const told = (name: NodeJS.Signals, done$: Observable<never>): Observable<never> =>
+  const unlessEnded = (work$: Observable<never>): Observable<never> =>
     defer(() => {
       if (isGone) return throwError(() => new Error('the process has ended'));
-      signal(name);
-      return done$.pipe(takeUntil(exit$));
+      return work$.pipe(takeUntil(exit$));
     });
 
   return {
@@ -165,8 +172,8 @@ export function createProcessMachine(options: ProcessMachineOptions): Machine {
     },
 
     freezing: {
-      freeze: () => told('SIGSTOP', group.halted()),
-      thaw: () => told('SIGCONT', group.resumed()),
+      freeze: () => unlessEnded(group.halt()),
+      thaw: () => unlessEnded(group.resume()),
     },
   };
 }

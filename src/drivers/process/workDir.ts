@@ -1,7 +1,8 @@
 import { constants } from 'node:fs';
 import { cp, lstat, mkdir, realpath, stat } from 'node:fs/promises';
 import { dirname, isAbsolute, join, relative, sep } from 'node:path';
-import { LaunchFailed } from '../../lifecycle/errors.js';
+import { found } from '../../codecs/decode.js';
+import { InvalidRequest, LaunchFailed } from '../../lifecycle/errors.js';
 import { messageOf } from '../../lifecycle/messageOf.js';
 import { logDirOf } from './logFiles.js';
 import { removeTree } from './removeTree.js';
@@ -21,9 +22,12 @@ export async function layOut(home: string, image: string): Promise<void> {
   if (source !== undefined) await keepApart(home, source, image);
   await makeHome(home);
   try {
-    await mkdir(logDirOf(home));
-    if (source === undefined) await mkdir(workDirOf(home));
-    else await copy(source, workDirOf(home));
+    const [logs, work] = [logDirOf(home), workDirOf(home)];
+    if (source === undefined) await Promise.all([mkdir(logs), mkdir(work)]);
+    else {
+      await mkdir(logs);
+      await copy(source, work);
+    }
   } catch (error) {
     await removeTree(home);
     throw new LaunchFailed(`the image could not be copied: ${messageOf(error)}`, { cause: error });
@@ -32,9 +36,14 @@ export async function layOut(home: string, image: string): Promise<void> {
 
 /** One that is there already is somebody's, and stays as it is. */
 async function makeHome(home: string): Promise<void> {
+  const make = (): Promise<void> => mkdir(home, { mode: 0o700 });
   try {
-    await mkdir(dirname(home), { recursive: true, mode: 0o700 });
-    await mkdir(home, { mode: 0o700 });
+    await make().catch(async (error: unknown) => {
+      // Only the first home of all has to make the folder of homes.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      await mkdir(dirname(home), { recursive: true, mode: 0o700 });
+      await make();
+    });
   } catch (error) {
     throw new LaunchFailed(`the home could not be made: ${messageOf(error)}`, { cause: error });
   }
@@ -55,19 +64,30 @@ const copy = (source: string, target: string): Promise<void> =>
 
 async function directoryOf(image: string): Promise<string> {
   if (!isAbsolute(image)) {
-    throw new LaunchFailed(`the image "${image}" is neither "${scratch}" nor an absolute path`);
+    const reason = `the image "${image}" is neither "${scratch}" nor an absolute path`;
+    throw refused(reason, image, `${scratch}, or an absolute path`);
   }
-  const entry = await stat(image).catch((error: unknown) => {
+  try {
+    // The slash lets a file fail.
+    await stat(`${image}/`);
+    return await realpath(image);
+  } catch (error) {
     throw new LaunchFailed(reasonOf(image, error), { cause: error });
-  });
-  if (!entry.isDirectory()) throw new LaunchFailed(`the image ${image} is no directory`);
-  return realpath(image);
+  }
 }
+
+/** What no system call would complain of is a fault of the request. */
+const refused = (reason: string, image: string, expected: string): LaunchFailed => {
+  const fault = { path: 'image', found: found(image), expected };
+  return new LaunchFailed(reason, { cause: new InvalidRequest([fault]) });
+};
 
 function reasonOf(image: string, error: unknown): string {
   switch ((error as NodeJS.ErrnoException).code) {
     case 'ENOENT':
       return `there is no image ${image}`;
+    case 'ENOTDIR':
+      return `the image ${image} is no directory`;
     case 'ELOOP':
       return `the image ${image} is a loop of links`;
     case 'EACCES':
@@ -81,7 +101,8 @@ function reasonOf(image: string, error: unknown): string {
 async function keepApart(home: string, source: string, image: string): Promise<void> {
   const target = join(await nearest(home), 'work');
   if (isWithin(source, target) || isWithin(target, source)) {
-    throw new LaunchFailed(`the image ${image} and the home of the instance lie in each other`);
+    const reason = `the image ${image} and the home of the instance lie in each other`;
+    throw refused(reason, image, `a directory apart from ${home}`);
   }
 }
 

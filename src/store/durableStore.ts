@@ -1,0 +1,147 @@
+import * as E from 'fp-ts/lib/Either.js';
+import { defer, ignoreElements, lastValueFrom, mergeMap, type Observable, of } from 'rxjs';
+import { deepFreeze } from '../lifecycle/deepFreeze.js';
+import type { Json } from '../lifecycle/instance.js';
+import type { Database, Row } from './database.js';
+import { createEventLog, type EventLogOptions } from './eventLog.js';
+import { type DamagedRow, findLog } from './findLog.js';
+import { findRecords, scan } from './findRecords.js';
+import { createGroupCommit, type Transaction } from './groupCommit.js';
+import type { LogSpan } from './logSpan.js';
+import type { DamagedRecord, Kept, Store } from './store.js';
+import {
+  cursors,
+  damagedPrefix,
+  events,
+  header,
+  headerName,
+  instances,
+  runtimes,
+  setAside,
+  snapshots,
+  type Table,
+  tableOf,
+} from './tables.js';
+
+/** What a durable store needs besides its database. */
+export interface DurableStoreOptions extends EventLogOptions {
+  /** Tells the database's file from a copy of it. */
+  readonly origin: string;
+}
+
+/** How many old events go at a time when the store is opened. */
+const goneAtATime = 1_000;
+
+/**
+ * Creates a store in a database, which is closed with it.
+ *
+ * @throws {@link StoreFailed} as a rejection, also when a newer program wrote what is there
+ */
+export async function createDurableStore(database: Database, options: DurableStoreOptions): Promise<Store> {
+  const { onDamaged } = options;
+  const found = findLog(database, options.origin);
+  const group = createGroupCommit(database, found.span);
+  const log = createEventLog(database, group, found.header, options);
+
+  /** Runs a task and waits until what it wrote is on disk. */
+  const written = (task: (transaction: Transaction<LogSpan>) => unknown): Observable<never> =>
+    group.run(task).pipe(ignoreElements());
+
+  await lastValueFrom(
+    group.run((transaction) => {
+      for (const { row } of found.damaged) setAside(transaction, row);
+      if (found.renamed) transaction.put(header.encode(headerName, found.header));
+    }),
+  );
+  for (const damage of found.damaged) onDamaged(recordOf(damage));
+  while ((await lastValueFrom(group.run((each) => log.shorten(each, goneAtATime)))) === goneAtATime);
+
+  const load = (): Observable<Kept> =>
+    defer(() => {
+      const { damaged, aside, mended, ...kept } = findRecords(database);
+      return group
+        .run((transaction) => {
+          for (const { row } of damaged) setAside(transaction, row);
+          for (const row of mended) putBack(transaction, row);
+        })
+        .pipe(
+          mergeMap(() => {
+            if (mended.length > 0) return load();
+            const { sequence } = group.state();
+            return of(deepFreeze({ ...kept, sequence, damaged: [...aside, ...damaged].map(recordOf) }));
+          }),
+        );
+    });
+
+  return {
+    epoch: found.header.epoch,
+    load,
+    commit: (change) =>
+      group.run((transaction) => {
+        const { instanceId } = change;
+        if (change.action === 'delete') {
+          transaction.remove(instances.keyOf(instanceId));
+          transaction.remove(runtimes.keyOf(instanceId));
+        } else {
+          transaction.put(instances.encode(instanceId, change.instance));
+        }
+        return log.append(transaction, change);
+      }),
+    read: log.read,
+
+    loadCursor: (consumer) =>
+      defer(() => of(understood(cursors, consumer, database.get(cursors.keyOf(consumer))))),
+    saveCursor: (consumer, sequence) =>
+      written(({ put }) => {
+        put(cursors.encode(consumer, sequence));
+      }),
+
+    loadRuntime: (controller) =>
+      defer(() => {
+        const byInstance = new Map<string, Json>();
+        for (const { key, bytes } of scan(database, runtimes.prefix, runtimes.end)) {
+          const instanceId = key.slice(runtimes.prefix.length);
+          const value = understood(runtimes, instanceId, bytes)?.[controller];
+          if (value !== undefined) byInstance.set(instanceId, deepFreeze(value));
+        }
+        return of(byInstance);
+      }),
+    saveRuntime: (controller, instanceId, value) =>
+      written(({ get, put }) => {
+        if (get(instances.keyOf(instanceId)) === undefined) return;
+        const known = understood(runtimes, instanceId, get(runtimes.keyOf(instanceId)));
+        const { [controller]: _, ...others } = known ?? {};
+        const all = value === undefined ? others : { ...others, [controller]: value };
+        put(runtimes.encode(instanceId, all));
+      }),
+
+    saveSnapshot: (snapshot) =>
+      written(({ put }) => {
+        put(snapshots.encode(snapshot.id, snapshot));
+      }),
+    deleteSnapshot: (id) =>
+      written(({ remove }) => {
+        remove(snapshots.keyOf(id));
+      }),
+
+    close: () =>
+      defer(async () => {
+        await group.whenIdle();
+        await database.close();
+      }).pipe(ignoreElements()),
+  };
+}
+
+const recordOf = ({ row: { key }, faults }: DamagedRow): DamagedRecord => ({ key, faults });
+
+/** What cannot be understood is as if it were not there; `load` sets it aside. */
+function understood<A>(table: Table<A>, name: string, bytes: Buffer | undefined): A | undefined {
+  const decoded = bytes && table.decode({ key: table.keyOf(name), bytes });
+  return decoded !== undefined && E.isRight(decoded) ? decoded.right : undefined;
+}
+
+/** An event has its place in the log no more. */
+function putBack({ get, put, remove }: Transaction<LogSpan>, row: Row): void {
+  remove(`${damagedPrefix}${row.key}`);
+  if (tableOf(row.key) !== events && get(row.key) === undefined) put(row);
+}

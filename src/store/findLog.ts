@@ -1,0 +1,75 @@
+import { createId } from '@paralleldrive/cuid2';
+import * as E from 'fp-ts/lib/Either.js';
+import { type Fault, StoreFailed } from '../lifecycle/errors.js';
+import type { Database, Row } from './database.js';
+import type { LogSpan } from './logSpan.js';
+import type { Header } from './recordCodecs.js';
+import { events, header, headerName, opened, sequenceOf } from './tables.js';
+
+/** What a database says of its event log. */
+export interface FoundLog {
+  readonly header: Header;
+  readonly span: LogSpan;
+  /** Whether the header is another than the one that is kept. */
+  readonly renamed: boolean;
+  /** What can't be understood at the log's beginning and end, and of the header. */
+  readonly damaged: readonly DamagedRow[];
+}
+
+/** A record that can't be understood. */
+export interface DamagedRow {
+  readonly row: Row;
+  readonly faults: readonly Fault[];
+}
+
+/**
+ * Looks where the log begins and ends. It goes on under another name when its end can't be understood, or when the file
+ * is another than the one it was begun in (`origin`): others may have seen events that are not in it.
+ *
+ * @throws {@link StoreFailed} when a newer program wrote it
+ */
+export function findLog(database: Database, origin: string): FoundLog {
+  const damaged: DamagedRow[] = [];
+  const understood = (row: Row): boolean => {
+    const event = events.decode(row);
+    if (E.isLeft(event)) damaged.push({ row, faults: event.left });
+    return E.isRight(event);
+  };
+
+  const known = headerOf(database, damaged);
+  let last = database.last(events.prefix, events.end);
+  while (last !== undefined && !understood(last)) last = database.last(events.prefix, last.key);
+  const isWhole = known?.origin === origin && damaged.length === 0;
+
+  const end = last?.key ?? events.prefix;
+  let [first] = database.range(events.prefix, end, 1);
+  while (first !== undefined && !understood(first)) [first] = database.range(`${first.key}\0`, end, 1);
+
+  const floor = known?.floor ?? 1;
+  const sequence = last === undefined ? floor - 1 : sequenceOf(last);
+  const begun = first ?? last;
+  const oldest = begun === undefined ? floor : sequenceOf(begun);
+  return {
+    header: { epoch: isWhole ? known.epoch : createId(), origin, floor: oldest },
+    span: { oldest, sequence },
+    renamed: !isWhole,
+    damaged,
+  };
+}
+
+function headerOf(database: Database, damaged: DamagedRow[]): Header | undefined {
+  const key = header.keyOf(headerName);
+  const bytes = database.get(key);
+  if (bytes === undefined) return undefined;
+  const row = { key, bytes };
+  const decoded = header.decode(row);
+  if (E.isRight(decoded)) return decoded.right;
+  const record = opened(row);
+  if (E.isRight(record) && record.right.version > header.version) {
+    throw new StoreFailed(
+      `its format has version ${String(record.right.version)}, of which this program knows up to ${String(header.version)}`,
+    );
+  }
+  damaged.push({ row, faults: decoded.left });
+  return undefined;
+}

@@ -1,0 +1,50 @@
+import { CursorExpired } from '../lifecycle/errors.js';
+import type { Cursor } from '../lifecycle/event.js';
+
+/** How much of the event log is kept; the last event always is. */
+export interface Retention {
+  /** At most so many events. */
+  readonly maxEvents: number;
+  /** None that is older, in milliseconds. */
+  readonly maxAgeMs: number;
+}
+
+/** A hundred thousand events take some 100 MB on disk, and 50 MB in memory; a week outlasts what people leave alone. */
+export const defaultRetention: Retention = { maxEvents: 100_000, maxAgeMs: 7 * 24 * 60 * 60 * 1_000 };
+
+/** The part of the log that is kept. While nothing is, `oldest` is the sequence of the next event. */
+export interface LogSpan {
+  readonly oldest: number;
+  readonly sequence: number;
+}
+
+/**
+ * The first and the last sequence to read for who stands at a place in the log; the last is below the first when there is
+ * nothing. @throws {@link CursorExpired}
+ */
+export function pageAfter(
+  after: Cursor,
+  limit: number,
+  epoch: string,
+  { oldest, sequence }: LogSpan,
+): readonly [first: number, last: number] {
+  const isPlace = after.epoch === epoch && Number.isInteger(after.sequence) && after.sequence <= sequence;
+  if (!isPlace || after.sequence < oldest - 1) throw new CursorExpired(after, oldest, epoch);
+  return [after.sequence + 1, Math.min(after.sequence + limit, sequence)];
+}
+
+/** The sequence with which the log has to begin; at most `most` events go at a time. */
+export function beginningOf(
+  { oldest, sequence }: LogSpan,
+  { maxEvents, maxAgeMs }: Retention,
+  most: number,
+  now: number,
+  timeOf: (sequence: number) => number,
+): number {
+  const end = Math.min(sequence, oldest + most);
+  let beginning = oldest;
+  while (beginning < end && (sequence - beginning >= maxEvents || timeOf(beginning) < now - maxAgeMs)) {
+    beginning += 1;
+  }
+  return beginning;
+}

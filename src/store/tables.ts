@@ -1,0 +1,108 @@
+import * as E from 'fp-ts/lib/Either.js';
+import { pipe } from 'fp-ts/lib/function.js';
+import type * as t from 'io-ts';
+import { crc32 } from 'node:zlib';
+import { decode } from '../codecs/decode.js';
+import type { Fault } from '../lifecycle/errors.js';
+import type { Row } from './database.js';
+import type { Transaction } from './groupCommit.js';
+import * as codecs from './recordCodecs.js';
+
+/**
+ * Records of one kind. A record is a byte with its version, four with a checksum of its key and of all else, and JSON.
+ * Older versions are understood for ever; the newest is written.
+ */
+export interface Table<A> {
+  /** What every key begins with. */
+  readonly prefix: string;
+  /** Above every key. */
+  readonly end: string;
+  /** The newest version of its records. */
+  readonly version: number;
+  keyOf(name: string): string;
+  encode(name: string, value: A): Row;
+  /** On the left is what is wrong with the record. */
+  decode(row: Row): E.Either<readonly Fault[], A>;
+}
+
+/** @param versions - how each version is decoded, the first one first */
+function table<A>(name: string, ...versions: readonly t.Decoder<unknown, A>[]): Table<A> {
+  const prefix = `${name}/`;
+  const keyOf = (rest: string): string => `${prefix}${rest}`;
+
+  return {
+    prefix,
+    end: `${name}0`,
+    version: versions.length,
+    keyOf,
+    encode: (rest, value) => sealed(keyOf(rest), versions.length, JSON.stringify(value)),
+    decode: (row) =>
+      pipe(
+        opened(row),
+        E.chain(({ version, json }) => {
+          const codec = versions[version - 1];
+          return codec === undefined
+            ? fault(`version ${String(version)}`, `version 1 to ${String(versions.length)}`)
+            : decode(codec, JSON.parse(json));
+        }),
+      ),
+  };
+}
+
+/** The tables. That of events comes last, so that the log grows at the end of the file's order. */
+export const header = table('Header', codecs.header);
+export const instances = table('Instance', codecs.instance);
+export const snapshots = table('Snapshot', codecs.snapshot);
+export const runtimes = table('Runtime', codecs.runtime);
+export const cursors = table('Cursor', codecs.cursor);
+export const events = table('event', codecs.timedChange);
+
+const all: readonly Table<unknown>[] = [header, instances, snapshots, runtimes, cursors, events];
+
+/** The table to which a key belongs. */
+export const tableOf = (key: string): Table<unknown> | undefined =>
+  all.find(({ prefix }) => key.startsWith(prefix));
+
+/** The name of an event; names have the order of sequences. */
+export const eventName = (sequence: number): string => String(sequence).padStart(16, '0');
+
+/** The sequence of an event that can be understood. */
+export const sequenceOf = ({ key }: Row): number => Number(key.slice(events.prefix.length));
+
+/** The name of the one header. */
+export const headerName = 'store';
+
+/** What the key of a record that was set aside begins with; its old key follows. */
+export const damagedPrefix = 'Damaged/';
+
+/** Moves a record that can't be understood out of the way, with its bytes. */
+export function setAside(transaction: Transaction<unknown>, { key, bytes }: Row): void {
+  transaction.remove(key);
+  transaction.put({ key: `${damagedPrefix}${key}`, bytes });
+}
+
+/** Makes a record. */
+export function sealed(key: string, version: number, json: string): Row {
+  const bytes = Buffer.concat([Buffer.alloc(headBytes), Buffer.from(json)]);
+  bytes.writeUInt8(version, 0);
+  bytes.writeUInt32BE(checksumOf(key, bytes), 1);
+  return { key, bytes };
+}
+
+/** The version of a record, and what it holds; on the left when it was damaged. */
+export function opened({ key, bytes }: Row): E.Either<readonly Fault[], { version: number; json: string }> {
+  if (bytes.length <= headBytes) return fault(`${String(bytes.length)} bytes`, 'a record');
+  const [found, expected] = [bytes.readUInt32BE(1), checksumOf(key, bytes)];
+  if (found !== expected) return fault(`checksum ${hex(found)}`, `checksum ${hex(expected)}`);
+  return E.right({ version: bytes.readUInt8(0), json: bytes.toString('utf8', headBytes) });
+}
+
+const headBytes = 5;
+
+const checksumOf = (key: string, bytes: Buffer): number =>
+  crc32(bytes.subarray(headBytes), crc32(bytes.subarray(0, 1), crc32(key)));
+
+const hex = (checksum: number): string => checksum.toString(16).padStart(8, '0');
+
+const fault = (found: string, expected: string): E.Either<readonly Fault[], never> =>
+  E.left([{ path: '', found, expected }]);

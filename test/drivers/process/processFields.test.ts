@@ -1,0 +1,93 @@
+import * as E from 'fp-ts/lib/Either.js';
+import fc from 'fast-check';
+import { decodeProcessFields } from '../../../src/drivers/process/processFields.js';
+
+const faultsOf = (fields: object): readonly string[] => {
+  const decoded = decodeProcessFields({ entrypoint: ['true'], ...fields });
+  return E.isLeft(decoded)
+    ? decoded.left.map(({ path, found, expected }) => `${path} | ${found} | ${expected}`)
+    : [];
+};
+
+const argumentsRule = 'arguments (an array of texts)';
+const argumentRule = 'a text without NUL characters';
+const program = 'a program, as the first text of entrypoint or, without one, of cmd';
+const signalRule = 'the name of a signal, such as SIGTERM';
+const millisecondsRule = 'milliseconds (a whole number from 0 to 2147483647)';
+const pathRule = 'a path with its leading slash';
+
+it.each<[object]>([
+  [{}],
+  [{ entrypoint: undefined, cmd: ['true'] }],
+  [{ entrypoint: [], cmd: ['true', ''] }],
+  [{ cmd: ['', '-x', 'two\nlines', '😀'] }],
+  [{ readiness: { kind: 'log', pattern: '^ready \\p{L}+$' } }],
+  [{ readiness: { kind: 'tcp', port: 65_535 } }],
+  [{ readiness: { kind: 'http', port: 1, path: '/a?b=c#d%20' } }],
+  [{ stopSignal: 'SIGKILL', stopGraceMs: 0 }],
+  [{ stopSignal: 'SIGUSR2', stopGraceMs: 2 ** 31 - 1 }],
+])('understands %j', (fields) => {
+  const given = { entrypoint: ['true'], ...fields };
+  // To `toEqual` a field that is undefined is none.
+  expect(decodeProcessFields(given)).toEqual(E.right(given));
+});
+
+it.each<[object, readonly string[]]>([
+  [{ entrypoint: undefined }, [`entrypoint | nothing | ${program}`]],
+  [{ entrypoint: [] }, [`entrypoint | [] | ${program}`]],
+  [{ entrypoint: [''] }, [`entrypoint | [ '' ] | ${program}`]],
+  [{ entrypoint: [''], cmd: ['true'] }, [`entrypoint | [ '' ] | ${program}`]],
+  [{ entrypoint: 'true' }, [`entrypoint | 'true' | ${argumentsRule}`]],
+  [{ entrypoint: [7] }, [`entrypoint[0] | 7 | ${argumentRule}`]],
+  [{ cmd: ['a', 'b\0'] }, [`cmd[1] | 'b\\x00' | ${argumentRule}`]],
+  [{ cmd: { 0: 'a' } }, [`cmd | { '0': 'a' } | ${argumentsRule}`]],
+  [{ readiness: 'http' }, ["readiness | 'http' | readiness"]],
+  [{ readiness: {} }, ['readiness.kind | nothing | one of log, tcp, http']],
+  [{ readiness: { kind: 'udp' } }, ["readiness.kind | 'udp' | one of log, tcp, http"]],
+  [{ readiness: { kind: 'log', pattern: '(' } }, ["readiness.pattern | '(' | a regular expression"]],
+  [
+    { readiness: { kind: 'tcp', port: 0, path: '/' } },
+    [
+      "readiness.path | '/' | no such key; known are kind, port",
+      'readiness.port | 0 | TCP port (a whole number from 1 to 65535)',
+    ],
+  ],
+  [{ readiness: { kind: 'http', port: 80, path: 'a' } }, [`readiness.path | 'a' | ${pathRule}`]],
+  [
+    { readiness: { kind: 'http', port: 80, path: '/ HTTP/1.1\r\nX: y' } },
+    [`readiness.path | '/ HTTP/1.1\\r\\nX: y' | ${pathRule}`],
+  ],
+  [{ stopSignal: 'TERM' }, [`stopSignal | 'TERM' | ${signalRule}`]],
+  [{ stopSignal: 15 }, [`stopSignal | 15 | ${signalRule}`]],
+  [{ stopSignal: 'toString' }, [`stopSignal | 'toString' | ${signalRule}`]],
+  [{ stopGraceMs: -1 }, [`stopGraceMs | -1 | ${millisecondsRule}`]],
+  [{ stopGraceMs: NaN }, [`stopGraceMs | NaN | ${millisecondsRule}`]],
+  [{ stopGraceMs: 2 ** 31 }, [`stopGraceMs | 2147483648 | ${millisecondsRule}`]],
+  [
+    { shell: true },
+    ['shell | true | no such key; known are entrypoint, cmd, readiness, stopSignal, stopGraceMs'],
+  ],
+])('refuses %j, and says why', (fields, expected) => {
+  expect(faultsOf(fields)).toEqual(expected);
+});
+
+it('tells every fault at once', () => {
+  expect(faultsOf({ cmd: 7, stopSignal: 7, readiness: 7, x: 7 })).toHaveLength(4);
+});
+
+it('understands again what it has understood, whatever that was', () => {
+  const key = fc.constantFrom('entrypoint', 'cmd', 'readiness', 'stopSignal', 'stopGraceMs', 'other');
+  const value = fc.oneof(
+    fc.anything(),
+    fc.array(fc.string()),
+    fc.constantFrom('SIGTERM', { kind: 'tcp', port: 80 }, 5),
+  );
+  fc.assert(
+    fc.property(fc.dictionary(key, value), (fields) => {
+      const decoded = decodeProcessFields(fields);
+      if (E.isRight(decoded)) expect(decodeProcessFields({ ...decoded.right })).toEqual(decoded);
+      else expect(decoded.left.every(({ expected }) => expected !== '')).toBe(true);
+    }),
+    { numRuns: 500 },
+  );
+});

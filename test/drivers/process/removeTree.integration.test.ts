@@ -1,0 +1,80 @@
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { removeTree } from '../../../src/drivers/process/removeTree.js';
+import { asAnybody } from '../../support/asAnybody.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'remove-tree-'));
+const home = process.cwd();
+
+// What anybody may do is done by relative paths: the folders above are for their owner only.
+beforeAll(() => {
+  chmodSync(folder, 0o777);
+  process.chdir(folder);
+});
+afterAll(async () => {
+  process.chdir(home);
+  await removeTree(folder);
+});
+
+/** Makes a folder of anybody's with these files in it. */
+function tree(name: string, ...files: readonly string[]): void {
+  for (const file of files) {
+    mkdirSync(join(name, file, '..'), { recursive: true });
+    writeFileSync(join(name, file), file);
+  }
+}
+
+/** Makes files anybody's, and gives the folders among them modes of their own. */
+function give(modes: Readonly<Record<string, number>>): void {
+  for (const [path, mode] of Object.entries(modes)) {
+    chownSync(path, process.geteuid?.() === 0 ? 65_534 : lstatSync(path).uid, lstatSync(path).gid);
+    chmodSync(path, mode);
+  }
+}
+
+it('removes a folder with all that is in it', async () => {
+  tree('deep', 'a/b/c/d', 'a/e', 'f');
+  await removeTree('deep');
+  expect(existsSync('deep')).toBe(false);
+});
+
+it('takes what is not there for removed already', async () => {
+  await expect(removeTree('none')).resolves.toBeUndefined();
+  await expect(removeTree('none/in/none')).resolves.toBeUndefined();
+});
+
+it('removes folders that nobody may write to, or look into', async () => {
+  tree('closed', 'a/b/c', 'a/d/e', 'f/g');
+  give({ 'closed/a/b': 0o500, 'closed/a/d': 0o000, 'closed/a': 0o500, 'closed/f': 0o400, closed: 0o500 });
+  await asAnybody(() => removeTree('closed'));
+  expect(existsSync('closed')).toBe(false);
+});
+
+it('leaves alone what a link leads to', async () => {
+  tree('elsewhere', 'kept');
+  tree('linked', 'a/b');
+  symlinkSync(join(folder, 'elsewhere'), 'linked/a/link');
+  give({ elsewhere: 0o500, 'linked/a': 0o500, linked: 0o700 });
+  await asAnybody(() => removeTree('linked'));
+
+  expect(existsSync('linked')).toBe(false);
+  expect(existsSync('elsewhere/kept')).toBe(true);
+  expect(lstatSync('elsewhere').mode & 0o777).toBe(0o500);
+});
+
+it('fails where it may not remove, and says so', async () => {
+  tree('locked/inner', 'a');
+  give({ locked: 0o500 });
+  const code = expect.stringMatching(/^(EACCES|EPERM)$/) as string;
+  await expect(asAnybody(() => removeTree('locked/inner'))).rejects.toMatchObject({ code });
+});

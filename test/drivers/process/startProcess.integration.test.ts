@@ -1,0 +1,193 @@
+import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { firstValueFrom } from 'rxjs';
+import type { Exit, InstanceSpec, LaunchPlan } from 'rx-instances';
+import { createSpawner } from '../../../src/drivers/process/spawner.js';
+import { startProcess } from '../../../src/drivers/process/startProcess.js';
+import { workDirOf } from '../../../src/drivers/process/workDir.js';
+import { processesOf } from '../../support/processes.js';
+import { createProcessBench, script } from './processBench.js';
+
+const bench = createProcessBench();
+const spawner = createSpawner(true);
+
+afterAll(() => spawner.close());
+
+const logOf = ({ home }: LaunchPlan): string => join(home, 'logs', 'app.log');
+
+/** Runs a program to its end. */
+async function run(plan: LaunchPlan): Promise<{ readonly exit: Exit; readonly written: string }> {
+  const { ended$ } = await startProcess(spawner, plan, logOf(plan));
+  const exit = await firstValueFrom(ended$);
+  return { exit, written: readFileSync(logOf(plan), 'utf8') };
+}
+
+const written = async (fields: Partial<InstanceSpec>): Promise<string> =>
+  (await run(await bench.prepared(fields))).written;
+
+/** Writes a program into the working directory. */
+function addProgram({ home }: LaunchPlan, text: string, mode = 0o755): void {
+  const path = join(workDirOf(home), 'program');
+  writeFileSync(path, text);
+  chmodSync(path, mode);
+}
+
+describe('a process', () => {
+  it('gets its arguments as they are: no shell looks at them', async () => {
+    const entrypoint = [process.execPath, '-p', 'JSON.stringify(process.argv.slice(1))', '--'];
+    const cmd = ['', ' ', '$HOME', '*', 'a;b', '"', '`id`', '\n', '-x', '😀'];
+    expect(JSON.parse(await written({ entrypoint, cmd }))).toEqual(cmd);
+  });
+
+  it('is the first text of cmd, where there is no entrypoint', async () => {
+    await expect(written({ cmd: ['echo', 'hello'] })).resolves.toBe('hello\n');
+  });
+
+  it('works in its working directory, and is found there by a path that begins with a dot', async () => {
+    const plan = await bench.prepared({ entrypoint: ['./program'] });
+    addProgram(plan, '#!/bin/sh\npwd');
+    await expect(run(plan)).resolves.toMatchObject({ written: `${workDirOf(plan.home)}\n` });
+  });
+
+  it('is looked for where its own PATH says', async () => {
+    const plan = await bench.prepared();
+    addProgram(plan, '#!/bin/sh\necho found');
+    const spec = { ...plan.spec, entrypoint: ['program'], env: { PATH: workDirOf(plan.home) } };
+    await expect(run({ ...plan, spec })).resolves.toMatchObject({ written: 'found\n' });
+  });
+
+  it('has both its outputs in one log, in the order in which it wrote, after what was there', async () => {
+    const plan = await bench.prepared(script('echo one; echo two >&2; echo three; (echo four >&2) & wait'));
+    writeFileSync(logOf(plan), 'before\n');
+    await expect(run(plan)).resolves.toMatchObject({ written: 'before\none\ntwo\nthree\nfour\n' });
+  });
+
+  it('has a log for its owner only', async () => {
+    const plan = await bench.prepared(script('echo secret'));
+    await run(plan);
+    expect(statSync(logOf(plan)).mode & 0o777).toBe(0o600);
+  });
+
+  it('reads nothing from its standard input', async () => {
+    await expect(written(script('read line; echo "$?:$line"'))).resolves.toBe('1:\n');
+  });
+
+  it('has the variables of its spec, its id and its name, and of ours what everybody needs', async () => {
+    const ours = { ...process.env };
+    Object.assign(process.env, {
+      LANG: 'C.UTF-8',
+      LC_TIME: 'C',
+      TZ: 'UTC',
+      SECRET: 'x',
+      NODE_OPTIONS: '',
+      LC: '',
+    });
+    try {
+      const plan = await bench.prepared({
+        entrypoint: ['/usr/bin/env', '-0'],
+        env: { LANG: 'C', OWN: 'two\nlines', EMPTY: '', INSTANCE_ID: 'forged', INSTANCE_NAME: 'forged' },
+      });
+      const variables = (await run(plan)).written.split('\0').filter((line) => line !== '');
+      const got: unknown = Object.fromEntries(variables.map((line) => line.split(/=(.*)/s).slice(0, 2)));
+
+      expect(got).toEqual({
+        ...Object.fromEntries(
+          ['PATH', 'HOME', 'USER', 'LOGNAME', 'SHELL', 'TMPDIR']
+            .filter((key) => process.env[key] !== undefined)
+            .map((key) => [key, process.env[key]]),
+        ),
+        TZ: 'UTC',
+        ...Object.fromEntries(Object.entries(process.env).filter(([key]) => key.startsWith('LC_'))),
+        LANG: 'C',
+        OWN: 'two\nlines',
+        EMPTY: '',
+        INSTANCE_ID: plan.instanceId,
+        INSTANCE_NAME: plan.name,
+      });
+    } finally {
+      process.env = ours;
+    }
+  });
+
+  it('tells its end to whoever asks after it', async () => {
+    const plan = await bench.prepared(script('exit 7'));
+    const { ended$ } = await startProcess(spawner, plan, logOf(plan));
+    const exit = { code: 7, signal: null };
+    await expect(firstValueFrom(ended$)).resolves.toEqual(exit);
+    await expect(firstValueFrom(ended$)).resolves.toEqual(exit);
+  });
+});
+
+describe('a process is not started', () => {
+  it.each<[string, Partial<InstanceSpec>, (plan: LaunchPlan) => unknown, string, string]>([
+    [
+      'when there is no such program in PATH',
+      { entrypoint: ['no-such-program', 'x'] },
+      () => undefined,
+      'there is no program "no-such-program", or none that its first line names',
+      'ENOENT',
+    ],
+    [
+      'when there is no such file',
+      { entrypoint: ['/no/such/program'] },
+      () => undefined,
+      'there is no program "/no/such/program", or none that its first line names',
+      'ENOENT',
+    ],
+    [
+      'when its interpreter is missing',
+      { entrypoint: ['./program'] },
+      (plan) => {
+        addProgram(plan, '#!/no/such/interpreter\n');
+      },
+      'there is no program "./program", or none that its first line names',
+      'ENOENT',
+    ],
+    [
+      'when it may not be executed',
+      { entrypoint: ['./program'] },
+      (plan) => {
+        addProgram(plan, '#!/bin/sh\n', 0o644);
+      },
+      '"./program" may not be executed',
+      'EACCES',
+    ],
+    [
+      'when it is a folder',
+      { entrypoint: ['./program'] },
+      ({ home }) => mkdirSync(join(workDirOf(home), 'program')),
+      '"./program" may not be executed',
+      'EACCES',
+    ],
+    [
+      'when its arguments are longer than the kernel takes',
+      { entrypoint: ['true', 'x'.repeat(3_000_000)] },
+      () => undefined,
+      'spawn E2BIG',
+      'E2BIG',
+    ],
+  ])('%s', async (_, fields, arrange, reason, code) => {
+    const plan = await bench.prepared(fields);
+    arrange(plan);
+    const before = readdirSync(plan.home, { recursive: true });
+    await expect(startProcess(spawner, plan, logOf(plan))).rejects.toMatchObject({
+      _tag: 'LaunchFailed',
+      message: `launch failed: ${reason}`,
+      reason,
+      cause: { code },
+    });
+    expect(processesOf(plan.instanceId)).toEqual([]);
+    // The log, empty.
+    expect(readdirSync(plan.home, { recursive: true }).length - before.length).toBe(1);
+    expect(statSync(logOf(plan)).size).toBe(0);
+  });
+
+  it('when it has no working directory', async () => {
+    const plan = bench.plan({ entrypoint: ['true'] });
+    await expect(startProcess(spawner, plan, logOf(plan))).rejects.toMatchObject({
+      _tag: 'LaunchFailed',
+      reason: 'the instance has no working directory',
+      cause: { code: 'ENOENT' },
+    });
+  });
+});

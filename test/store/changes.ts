@@ -1,0 +1,56 @@
+import { firstValueFrom, lastValueFrom, type Observable } from 'rxjs';
+import type { Change, LifecycleEvent } from '../../src/lifecycle/event.js';
+import type { Snapshot } from '../../src/lifecycle/snapshot.js';
+import { defaultRetention, type Retention } from '../../src/store/logSpan.js';
+import type { Store } from '../../src/store/store.js';
+import { anInstance } from '../support/lifecycleEvents.js';
+
+export interface StoreOptions {
+  readonly retention: Retention;
+  readonly now: () => number;
+}
+
+export const defaults: StoreOptions = { retention: defaultRetention, now: Date.now };
+
+export const created = (id: string, createdAt = 0): Change => ({
+  action: 'create',
+  instanceId: id,
+  instance: anInstance({ id, createdAt }),
+});
+
+export const updated = (id: string, revision: number): Change => ({
+  action: 'update',
+  instanceId: id,
+  instance: anInstance({ id, revision }),
+  previousState: 'Running',
+});
+
+export const deleted = (id: string): Change => ({
+  action: 'delete',
+  instanceId: id,
+  previousState: 'Running',
+});
+
+export const aSnapshot = (fields: Partial<Snapshot> = {}): Snapshot => ({
+  id: 's',
+  instanceId: 'a',
+  instanceName: 'a',
+  kind: 'Stopped',
+  createdAt: 1,
+  spec: { driver: 'memory', image: 'any', env: {}, tags: {} },
+  tags: {},
+  size: 17,
+  hash: 'abc',
+  data: { files: ['disk'] },
+  ...fields,
+});
+
+export const done = (work$: Observable<never>): Promise<unknown> =>
+  lastValueFrom(work$, { defaultValue: undefined });
+
+/** Reads the whole log, some events at a time. */
+export async function wholeLog(store: Store, after = 0, limit = 7): Promise<readonly LifecycleEvent[]> {
+  const { events } = await firstValueFrom(store.read({ epoch: store.epoch, sequence: after }, limit));
+  const last = events.at(-1);
+  return last === undefined ? [] : [...events, ...(await wholeLog(store, last.sequence, limit))];
+}

@@ -1,0 +1,342 @@
+import { execFileSync } from 'node:child_process';
+import fc from 'fast-check';
+import { readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import { firstValueFrom, lastValueFrom, merge } from 'rxjs';
+import { openDatabase, type Row } from '../../src/store/database.js';
+import type { Store } from '../../src/store/store.js';
+import * as tables from '../../src/store/tables.js';
+import { createDataDirs } from './dataDir.js';
+import { aSnapshot, created, deleted, done, updated, wholeLog } from './changes.js';
+
+const dataDirs = createDataDirs();
+const fileOf = (dataDir: string): string => join(dataDir, 'store', 'data.mdb');
+
+/** A data directory in which something of everything is kept, closed. */
+async function filled(events = 9): Promise<string> {
+  const dataDir = dataDirs.make();
+  const store = await dataDirs.open(dataDir);
+  const commits = Array.from({ length: events - 3 }, (_, index) => store.commit(updated('a', index)));
+  await lastValueFrom(
+    merge(store.commit(created('a')), store.commit(created('b')), store.commit(created('c')), ...commits),
+  );
+  await done(store.saveSnapshot(aSnapshot({ id: 's' })));
+  await done(store.saveCursor('mine', 3));
+  await done(store.saveRuntime('one', 'a', 1));
+  await done(store.close());
+  return dataDir;
+}
+
+/** Changes the records of a closed store behind its back. */
+async function rewrite(
+  dataDir: string,
+  key: string,
+  change: (bytes: Buffer) => Buffer | undefined,
+): Promise<void> {
+  const database = await openDatabase(fileOf(dataDir));
+  await database.write(new Map([[key, change(database.get(key) as Buffer)]]));
+  await database.close();
+}
+
+/** Flips the last bit of the middle byte. */
+const flipped = (bytes: Buffer): Buffer => {
+  const middle = Math.floor(bytes.length / 2);
+  bytes.writeUInt8(bytes.readUInt8(middle) ^ 1, middle);
+  return bytes;
+};
+
+/** As a newer program would write it. */
+const newer = ({ key, bytes }: Row): Buffer => {
+  const json = bytes.subarray(5);
+  return tables.sealed(key, 9, json.toString()).bytes;
+};
+
+const seen = async (store: Store) => {
+  const { instances, snapshots, damaged, sequence } = await firstValueFrom(store.load());
+  return {
+    instances: instances.map(({ id }) => id),
+    snapshots: snapshots.map(({ id }) => id),
+    cursor: await firstValueFrom(store.loadCursor('mine')),
+    runtime: [...(await firstValueFrom(store.loadRuntime('one')))],
+    sequence,
+    damaged: damaged.map(({ key }) => key),
+  };
+};
+
+const whole = {
+  instances: ['a', 'b', 'c'],
+  snapshots: ['s'],
+  cursor: 3,
+  runtime: [['a', 1]],
+  sequence: 9,
+  damaged: [] as string[],
+};
+
+describe('a record that was changed from outside', () => {
+  test.each([
+    ['Instance/b', { instances: ['a', 'c'] }],
+    ['Snapshot/s', { snapshots: [] }],
+    ['Cursor/mine', { cursor: undefined }],
+    ['Runtime/a', { runtime: [] }],
+  ])('%s is named and set aside, and all else is as it was', async (key, lost) => {
+    const dataDir = await filled();
+    await rewrite(dataDir, key, flipped);
+    const store = await dataDirs.open(dataDir);
+    const { epoch } = store;
+    expect(await seen(store)).toStrictEqual({ ...whole, ...lost, damaged: [key] });
+    const { damaged } = await firstValueFrom(store.load());
+    expect(damaged).toStrictEqual([
+      {
+        key,
+        faults: [
+          {
+            path: '',
+            found: expect.stringMatching(/^checksum [0-9a-f]{8}$/) as string,
+            expected: expect.stringMatching(/^checksum [0-9a-f]{8}$/) as string,
+          },
+        ],
+      },
+    ]);
+    await done(store.close());
+    expect((await dataDirs.open(dataDir)).epoch).toBe(epoch);
+  });
+
+  test.each([
+    ['cut short', (bytes: Buffer) => bytes.subarray(0, 5), '5 bytes'],
+    ['empty', () => Buffer.alloc(0), '0 bytes'],
+    ['of another key', () => tables.instances.encode('x', created('x').instance as never).bytes, 'checksum'],
+  ])('is set aside when it is %s', async (_, change, found) => {
+    const dataDir = await filled();
+    await rewrite(dataDir, 'Instance/b', change);
+    const { damaged, instances } = await firstValueFrom((await dataDirs.open(dataDir)).load());
+    expect(instances).toHaveLength(2);
+    expect(damaged).toMatchObject([
+      { key: 'Instance/b', faults: [{ found: expect.stringContaining(found) as string }] },
+    ]);
+  });
+
+  test('is set aside when it is none of ours', async () => {
+    const dataDir = await filled();
+    await rewrite(dataDir, 'Stranger/x', () => Buffer.from('anything'));
+    expect(await seen(await dataDirs.open(dataDir))).toStrictEqual({ ...whole, damaged: ['Stranger/x'] });
+  });
+
+  test('comes back as soon as it can be understood', async () => {
+    const dataDir = await filled();
+    const old: Buffer[] = [];
+    await rewrite(dataDir, 'Instance/b', (bytes) => {
+      old.push(Buffer.from(bytes));
+      return flipped(bytes);
+    });
+    const store = await dataDirs.open(dataDir);
+    expect((await seen(store)).damaged).toStrictEqual(['Instance/b']);
+    await done(store.close());
+    await rewrite(dataDir, 'Damaged/Instance/b', () => old[0]);
+    expect(await seen(await dataDirs.open(dataDir))).toStrictEqual(whole);
+  });
+
+  test('of a newer program is set aside until there is one', async () => {
+    const dataDir = await filled();
+    await rewrite(dataDir, 'Instance/b', (bytes) => newer({ key: 'Instance/b', bytes }));
+    const { damaged } = await firstValueFrom((await dataDirs.open(dataDir)).load());
+    expect(damaged).toStrictEqual([
+      { key: 'Instance/b', faults: [{ path: '', found: 'version 9', expected: 'version 1 to 1' }] },
+    ]);
+  });
+
+  test('is told with every fault when what it holds is wrong', async () => {
+    const dataDir = await filled();
+    const wrong = {
+      id: 1,
+      name: 'b',
+      spec: { driver: 'memory', image: 'any', env: {}, tags: { a: 2 } },
+      state: 'Gone',
+    };
+    await rewrite(dataDir, 'Instance/b', () => tables.instances.encode('b', wrong as never).bytes);
+    const { damaged } = await firstValueFrom((await dataDirs.open(dataDir)).load());
+    expect(damaged[0]?.faults.map(({ path }) => path)).toStrictEqual([
+      'id',
+      'spec.tags.a',
+      'state',
+      'revision',
+      'createdAt',
+    ]);
+  });
+});
+
+describe('an event that was changed from outside', () => {
+  const keyOf = (sequence: number): string => tables.events.keyOf(tables.eventName(sequence));
+
+  test('is named and set aside when it is read, and the log begins after it', async () => {
+    const dataDir = await filled();
+    await rewrite(dataDir, keyOf(4), flipped);
+    const store = await dataDirs.open(dataDir);
+    const { epoch } = store;
+    expect((await wholeLog(store, 4)).map(({ sequence }) => sequence)).toStrictEqual([5, 6, 7, 8, 9]);
+    expect(dataDirs.damaged()).toStrictEqual([]);
+
+    await expect(firstValueFrom(store.read({ epoch, sequence: 0 }, 100))).rejects.toMatchObject({
+      _tag: 'CursorExpired',
+      oldest: 5,
+    });
+    expect(dataDirs.damaged()).toMatchObject([{ key: keyOf(4), faults: [{ path: '' }] }]);
+    await done(store.close());
+
+    const again = await dataDirs.open(dataDir);
+    expect(again.epoch).toBe(epoch);
+    expect((await firstValueFrom(again.load())).damaged).toMatchObject([{ key: keyOf(4) }]);
+    expect((await firstValueFrom(again.read({ epoch, sequence: 9 }, 1))).oldest).toBe(5);
+    expect((await firstValueFrom(again.commit(deleted('a')))).sequence).toBe(10);
+  });
+
+  test('that is missing in the midst ends the log before it too', async () => {
+    const dataDir = await filled();
+    await rewrite(dataDir, keyOf(4), () => undefined);
+    const store = await dataDirs.open(dataDir);
+    await expect(wholeLog(store)).rejects.toMatchObject({ _tag: 'CursorExpired', oldest: 5 });
+    expect(await wholeLog(store, 4)).toHaveLength(5);
+    expect(dataDirs.damaged()).toStrictEqual([
+      { key: keyOf(4), faults: [{ path: '', found: 'nothing', expected: 'an event' }] },
+    ]);
+  });
+
+  test('at the beginning is left out', async () => {
+    const dataDir = await filled();
+    await rewrite(dataDir, keyOf(1), flipped);
+    const store = await dataDirs.open(dataDir);
+    expect(dataDirs.damaged()).toMatchObject([{ key: keyOf(1) }]);
+    expect(await wholeLog(store, 1)).toHaveLength(8);
+  });
+
+  test('at the end lets the log go on under another name', async () => {
+    const dataDir = await filled();
+    const store = await dataDirs.open(dataDir);
+    const { epoch } = store;
+    await done(store.close());
+    await rewrite(dataDir, keyOf(9), flipped);
+    await rewrite(dataDir, keyOf(8), flipped);
+
+    const again = await dataDirs.open(dataDir);
+    expect(dataDirs.damaged()).toMatchObject([{ key: keyOf(9) }, { key: keyOf(8) }]);
+    expect(again.epoch).not.toBe(epoch);
+    expect((await firstValueFrom(again.commit(deleted('a')))).sequence).toBe(8);
+    await expect(firstValueFrom(again.read({ epoch, sequence: 3 }, 1))).rejects.toMatchObject({
+      epoch: again.epoch,
+    });
+  });
+
+  test('lets even the whole log go, and nothing else', async () => {
+    const dataDir = await filled();
+    for (let sequence = 1; sequence <= 9; sequence += 1) await rewrite(dataDir, keyOf(sequence), flipped);
+    const store = await dataDirs.open(dataDir);
+    expect(await firstValueFrom(store.load())).toMatchObject({ instances: [{}, {}, {}], sequence: 0 });
+    expect((await firstValueFrom(store.commit(deleted('a')))).sequence).toBe(1);
+  });
+
+  test('counts as old when the log is shortened', async () => {
+    const dataDir = await filled();
+    await rewrite(dataDir, keyOf(1), flipped);
+    await rewrite(dataDir, keyOf(3), flipped);
+    const store = await dataDirs.open(dataDir, { retention: { maxEvents: 100, maxAgeMs: 1e12 } });
+    await firstValueFrom(store.commit(deleted('a')));
+    expect(await wholeLog(store, 3)).toHaveLength(7);
+  });
+});
+
+describe('the header', () => {
+  const key = 'Header/store';
+
+  test('of a newer program keeps this one out', async () => {
+    const dataDir = await filled();
+    await rewrite(dataDir, key, (bytes) => newer({ key, bytes }));
+    await expect(dataDirs.open(dataDir)).rejects.toMatchObject({
+      _tag: 'StoreFailed',
+      reason: `cannot open the data directory ${dataDir}: its format has version 9, of which this program knows up to 1`,
+    });
+    // And lets go of it.
+    await rewrite(dataDir, key, () => undefined);
+    expect((await seen(await dataDirs.open(dataDir))).instances).toStrictEqual(whole.instances);
+  });
+
+  test('that is damaged or gone is written anew, and the log has another name', async () => {
+    const dataDir = await filled();
+    const store = await dataDirs.open(dataDir);
+    const epochs = [store.epoch];
+    await done(store.close());
+    for (const change of [flipped, () => undefined]) {
+      await rewrite(dataDir, key, change);
+      const again = await dataDirs.open(dataDir);
+      epochs.push(again.epoch);
+      expect((await seen(again)).instances).toStrictEqual(whole.instances);
+      expect(await wholeLog(again)).toHaveLength(9);
+      await done(again.close());
+    }
+    expect(new Set(epochs).size).toBe(3);
+    expect(dataDirs.damaged()).toMatchObject([{ key }]);
+  });
+});
+
+describe('a copy of a data directory', () => {
+  test('goes on with all that is in it, under another name of the log', async () => {
+    const dataDir = await filled();
+    const copy = join(dataDirs.make(), 'copy');
+    const store = await dataDirs.open(dataDir);
+    execFileSync('cp', ['-a', dataDir, copy]);
+
+    const other = await dataDirs.open(copy);
+    expect(await seen(other)).toStrictEqual(whole);
+    expect(other.epoch).not.toBe(store.epoch);
+    const own = await firstValueFrom(store.commit(deleted('a')));
+    await firstValueFrom(other.commit(deleted('b')));
+    await expect(firstValueFrom(other.read(own, 1))).rejects.toMatchObject({ _tag: 'CursorExpired' });
+  });
+});
+
+describe('a file that is damaged', () => {
+  const refusal = {
+    _tag: 'StoreFailed',
+    reason: expect.stringMatching(/^cannot open the data directory .+: the database is damaged: ./) as string,
+  };
+
+  test('cut anywhere is refused, or goes on with all that was kept', async () => {
+    const dataDir = await filled(200);
+    const bytes = readFileSync(fileOf(dataDir));
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 1, max: bytes.length - 1 }), async (length) => {
+        writeFileSync(fileOf(dataDir), bytes);
+        truncateSync(fileOf(dataDir), length);
+        const outcome = await dataDirs.open(dataDir).then(seen, (error: unknown) => error);
+        await dataDirs.closeAll();
+        // What lies at the end may be free pages.
+        if (!isDeepStrictEqual(outcome, { ...whole, sequence: 200 })) expect(outcome).toMatchObject(refusal);
+      }),
+      { numRuns: 30, examples: [[4_096], [8_192], [bytes.length - 1], [bytes.length - 4_096]] },
+    );
+  });
+
+  test('that was never a database is refused', async () => {
+    const dataDir = await filled();
+    const { size } = statSync(fileOf(dataDir));
+    for (const content of ['a', 'x'.repeat(size)]) {
+      writeFileSync(fileOf(dataDir), content);
+      await expect(dataDirs.open(dataDir)).rejects.toMatchObject(refusal);
+    }
+  });
+
+  test('that is empty begins anew', async () => {
+    const dataDir = await filled();
+    writeFileSync(fileOf(dataDir), '');
+    expect((await seen(await dataDirs.open(dataDir))).instances).toStrictEqual([]);
+  });
+
+  test('goes on beside a lock that holds anything', async () => {
+    const dataDir = await filled();
+    for (const content of [Buffer.alloc(0), Buffer.alloc(1, 1), Buffer.alloc(9_000, 0xff)]) {
+      writeFileSync(`${fileOf(dataDir)}-lock`, content);
+      const store = await dataDirs.open(dataDir);
+      expect(await seen(store)).toStrictEqual(whole);
+      await done(store.close());
+    }
+  });
+});

@@ -1,0 +1,117 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { hostname, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DataDirLocked } from '../../src/lifecycle/errors.js';
+import { type DataDirLock, lockDataDir } from '../../src/store/dataDirLock.js';
+import { startStoreProcess, type StoreProcess } from './storeProcess.js';
+
+let folder: string;
+let dataDir: string;
+let processes: StoreProcess[];
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'lock-'));
+  dataDir = join(folder, 'data');
+  processes = [];
+});
+
+afterEach(async () => {
+  await Promise.all(processes.map((child) => child.kill()));
+  rmSync(folder, { recursive: true });
+});
+
+const lock = (path = dataDir): Promise<DataDirLock> => lockDataDir(path, () => 1234);
+
+async function holder(): Promise<StoreProcess> {
+  const child = startStoreProcess(dataDir);
+  processes.push(child);
+  expect(await child.opened).toBeUndefined();
+  return child;
+}
+
+describe('the lock of a data directory', () => {
+  it('is held by one of a process, and tells the other by whom', async () => {
+    const held = await lock();
+    await expect(lock()).rejects.toStrictEqual(
+      new DataDirLocked(dataDir, { pid: process.pid, host: hostname(), since: 1234 }),
+    );
+    await held.release();
+    await (await lock()).release();
+  });
+
+  it('is held by one of all who want it at once, time after time', async () => {
+    for (let round = 0; round < 20; round += 1) {
+      const results = await Promise.allSettled(Array.from({ length: 8 }, () => lock()));
+      const won = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+      const lost = results.flatMap((result) =>
+        result.status === 'rejected' ? [(result.reason as { _tag?: unknown })._tag] : [],
+      );
+      expect(won).toHaveLength(1);
+      expect(lost).toStrictEqual(Array(7).fill('DataDirLocked'));
+      await won[0]?.release();
+    }
+    // What dead holders leave is cleared away.
+    expect(readdirSync(join(dataDir, 'lock'))).toHaveLength(1);
+  });
+
+  it('is held by one of several processes that want it at once', async () => {
+    processes.push(...Array.from({ length: 3 }, () => startStoreProcess(dataDir)));
+    const failures = await Promise.all(processes.map(({ opened }) => opened));
+    const winner = processes.find((_, index) => failures[index] === undefined);
+    const refused = failures.filter((failure) => failure !== undefined);
+    expect(refused).toHaveLength(2);
+    for (const failure of refused) {
+      expect(failure).toMatchObject({ _tag: 'DataDirLocked', holder: { pid: winner?.pid } });
+    }
+  }, 30_000);
+
+  it('is free once its holder was killed', async () => {
+    const child = await holder();
+    await expect(lock()).rejects.toMatchObject({ holder: { pid: child.pid } });
+    await child.kill();
+    await (await lock()).release();
+  }, 30_000);
+
+  it('stays with a holder that does not answer, who cannot be named then', async () => {
+    const child = await holder();
+    process.kill(child.pid, 'SIGSTOP');
+    await expect(lock()).rejects.toStrictEqual(new DataDirLocked(dataDir));
+  }, 30_000);
+
+  it('does not go with a copy of the directory, made while it was held', async () => {
+    const held = await lock();
+    execFileSync('cp', ['-a', dataDir, join(folder, 'copy')]);
+    await (await lock(join(folder, 'copy'))).release();
+    await held.release();
+  });
+
+  it('is one, whatever path leads to it', async () => {
+    const held = await lock();
+    execFileSync('ln', ['-s', dataDir, join(folder, 'link')]);
+    await expect(lock(join(folder, 'link'))).rejects.toMatchObject({ _tag: 'DataDirLocked' });
+    await held.release();
+  });
+
+  it('has room for paths longer than an address', async () => {
+    const long = join(dataDir, 'x'.repeat(200), 'y'.repeat(200));
+    const held = await lock(long);
+    await expect(lock(long)).rejects.toMatchObject({ holder: { pid: process.pid } });
+    await held.release();
+    const again = await lock(long);
+    await again.release();
+  });
+
+  it('is nobody else’s business', async () => {
+    const held = await lock();
+    const modes = ['.', ...readdirSync(join(dataDir, 'lock'))].map(
+      (name) => statSync(join(dataDir, 'lock', name)).mode & 0o777,
+    );
+    expect(modes).toStrictEqual([0o700, 0o600]);
+    await held.release();
+  });
+
+  it('fails where no folder can be made', async () => {
+    await expect(lock('/proc/self/status/data')).rejects.toMatchObject({ code: 'ENOTDIR' });
+  });
+});

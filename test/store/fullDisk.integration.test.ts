@@ -1,0 +1,58 @@
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import { createDataDirs } from './dataDir.js';
+import { done, wholeLog } from './changes.js';
+import { startStoreProcess, type StoreProcess } from './storeProcess.js';
+
+const dataDirs = createDataDirs();
+const sizeOf = (dataDir: string): number => statSync(join(dataDir, 'store', 'data.mdb')).size;
+
+let child: StoreProcess | undefined;
+
+afterEach(() => child?.kill());
+
+describe('where files cannot grow', () => {
+  it('commits fail, whichever write it is that has no room; what was kept stays, and with room all goes on', async () => {
+    const dataDir = dataDirs.make();
+    child = startStoreProcess(dataDir);
+    expect(await child.opened).toBeUndefined();
+    expect(await child.commit({ count: 50, atATime: 3 })).toBeUndefined();
+
+    const start = sizeOf(dataDir);
+    for (let pages = 0; pages < 12; pages += 1) {
+      child.limit(start + pages * 4_096);
+      const failure = await child.commit({ count: 100, atATime: 1 });
+      // Where a part has room, lmdb tells of the rest as of a broken disk.
+      expect(failure).toMatchObject({
+        _tag: 'StoreFailed',
+        reason: expect.stringMatching(/^cannot write: (File too large|Input\/output error)/) as string,
+      });
+    }
+    child.limit(1_000_000_000);
+    expect(await child.commit({ count: 50, atATime: 3 })).toBeUndefined();
+    const { acks } = child;
+    await child.end();
+
+    const store = await dataDirs.open(dataDir);
+    const log = await wholeLog(store, 0, 100);
+    expect(
+      log.map(({ sequence, instanceId, instance }) => [sequence, instanceId, instance?.revision]),
+    ).toStrictEqual(acks.map(({ sequence, instanceId, revision }) => [sequence, instanceId, revision]));
+    expect(acks.map(({ sequence }) => sequence)).toStrictEqual(acks.map((_, index) => index + 1));
+    await done(store.close());
+  }, 60_000);
+
+  it('a data directory cannot be made, and whoever tries is told why', async () => {
+    const dataDir = dataDirs.make();
+    child = startStoreProcess(dataDir);
+    child.limit(8_192);
+    expect(await child.opened).toMatchObject({
+      _tag: 'StoreFailed',
+      reason: `cannot open the data directory ${dataDir}: EFBIG: file too large, write`,
+    });
+    await child.end();
+    const store = await dataDirs.open(dataDir);
+    expect(await wholeLog(store)).toStrictEqual([]);
+    await done(store.close());
+  }, 30_000);
+});

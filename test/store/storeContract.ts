@@ -1,0 +1,297 @@
+import fc from 'fast-check';
+import { firstValueFrom, lastValueFrom, merge, mergeMap, type Observable, toArray } from 'rxjs';
+import type { CursorExpired } from '../../src/lifecycle/errors.js';
+import type { Change, LifecycleEvent } from '../../src/lifecycle/event.js';
+import { defaultRetention } from '../../src/store/logSpan.js';
+import type { Store } from '../../src/store/store.js';
+import { anInstance } from '../support/lifecycleEvents.js';
+import {
+  aSnapshot,
+  created,
+  defaults,
+  deleted,
+  done,
+  type StoreOptions,
+  updated,
+  wholeLog,
+} from './changes.js';
+import { Model, seenOf, step } from './storeModel.js';
+
+/** How to get a store that holds nothing. */
+export type OpenStore = (options: StoreOptions) => Promise<Store>;
+
+/** Declares what every store owes. */
+export function storeContract(open: OpenStore): void {
+  const opened = (options: Partial<StoreOptions> = {}): Promise<Store> => open({ ...defaults, ...options });
+  const commit = (store: Store, change: Change): Promise<LifecycleEvent> =>
+    firstValueFrom(store.commit(change));
+  const failureOf = (work$: Observable<unknown>): Promise<unknown> =>
+    lastValueFrom(work$).then(
+      () => 'no failure',
+      (error: unknown) => error,
+    );
+
+  test('begins with nothing', async () => {
+    const store = await opened();
+    expect(await firstValueFrom(store.load())).toStrictEqual({
+      instances: [],
+      snapshots: [],
+      sequence: 0,
+      damaged: [],
+    });
+    expect(await firstValueFrom(store.read({ epoch: store.epoch, sequence: 0 }, 10))).toStrictEqual({
+      events: [],
+      oldest: 1,
+    });
+  });
+
+  test('does nothing before it is subscribed to', async () => {
+    const store = await opened();
+    const before = await firstValueFrom(store.load());
+    void store.commit(created('a'));
+    void store.saveSnapshot(aSnapshot());
+    void store.saveCursor('mine', 3);
+    expect(await firstValueFrom(store.load())).toStrictEqual(before);
+    expect(await firstValueFrom(store.loadCursor('mine'))).toBeUndefined();
+  });
+
+  test('commits anew for each subscriber', async () => {
+    const store = await opened();
+    const commit$ = store.commit(created('a'));
+    const events = [await firstValueFrom(commit$), await firstValueFrom(commit$)];
+    expect(events.map(({ sequence }) => sequence)).toStrictEqual([1, 2]);
+  });
+
+  test('emits the event of a change once, deeply frozen, with the time of its clock', async () => {
+    const store = await opened({ now: () => 1234 });
+    const change = created('a');
+    const events = await lastValueFrom(store.commit(change).pipe(toArray()));
+    expect(events).toStrictEqual([{ ...change, epoch: store.epoch, sequence: 1, time: 1234 }]);
+    expect(Object.isFrozen(events[0])).toBe(true);
+    expect(Object.isFrozen(events[0]?.instance?.spec.tags)).toBe(true);
+  });
+
+  test('emits events in the order of their sequence, which is that of the subscribes', async () => {
+    const store = await opened();
+    const changes = Array.from({ length: 300 }, (_, index) => updated('a', index));
+    const events = await lastValueFrom(
+      merge(...changes.map((change) => store.commit(change))).pipe(toArray()),
+    );
+    expect(events.map(({ sequence }) => sequence)).toStrictEqual(changes.map((_, index) => index + 1));
+    expect(events.map(({ instance }) => instance?.revision)).toStrictEqual(changes.map((_, index) => index));
+  });
+
+  test('commits what is asked for while an event is being told', async () => {
+    const store = await opened();
+    const events$ = store.commit(created('a')).pipe(mergeMap(() => store.commit(updated('a', 2))));
+    expect((await firstValueFrom(events$)).sequence).toBe(2);
+    expect(await wholeLog(store)).toHaveLength(2);
+  });
+
+  test('keeps what has begun when nobody listens any more', async () => {
+    const store = await opened();
+    store.commit(created('a')).subscribe().unsubscribe();
+    await commit(store, created('b'));
+    const { instances, sequence } = await firstValueFrom(store.load());
+    expect([instances.map(({ id }) => id), sequence]).toStrictEqual([['a', 'b'], 2]);
+  });
+
+  test('keeps every instance as its last change said, oldest first', async () => {
+    const store = await opened();
+    await commit(store, created('b', 1));
+    await commit(store, created('c', 2));
+    await commit(store, created('a', 3));
+    const change = {
+      ...updated('b', 7),
+      instance: anInstance({ id: 'b', createdAt: 1, revision: 7 }),
+    } as Change;
+    await commit(store, change);
+    await commit(store, deleted('c'));
+    const { instances } = await firstValueFrom(store.load());
+    expect(instances).toStrictEqual([change.instance, created('a', 3).instance]);
+    expect(instances.every((instance) => Object.isFrozen(instance.spec))).toBe(true);
+  });
+
+  describe('its log', () => {
+    test('tells the events as they were emitted, in pages', async () => {
+      const store = await opened();
+      const events = [await commit(store, created('a'))];
+      for (let revision = 2; revision < 20; revision += 1)
+        events.push(await commit(store, updated('a', revision)));
+      events.push(await commit(store, deleted('a')));
+      expect(await wholeLog(store)).toStrictEqual(events);
+      const { events: page, oldest } = await firstValueFrom(
+        store.read({ epoch: store.epoch, sequence: 3 }, 4),
+      );
+      expect(page).toStrictEqual(events.slice(3, 7));
+      expect(page.every((event) => Object.isFrozen(event.instance))).toBe(true);
+      expect(oldest).toBe(1);
+    });
+
+    test('has nothing after its end', async () => {
+      const store = await opened();
+      const last = await commit(store, created('a'));
+      expect(await firstValueFrom(store.read(last, 10))).toStrictEqual({ events: [], oldest: 1 });
+    });
+
+    test.each([
+      ['of another epoch', { epoch: 'another', sequence: 1 }],
+      ['beyond its end', { sequence: 3 }],
+      ['before its beginning', { sequence: -1 }],
+      ['that is no whole number', { sequence: 0.5 }],
+      ['that is no number', { sequence: NaN }],
+    ])('goes on from no place %s', async (_, place) => {
+      const store = await opened();
+      await commit(store, created('a'));
+      await commit(store, updated('a', 2));
+      const cursor = { epoch: store.epoch, ...place };
+      const error = await failureOf(store.read(cursor, 10));
+      expect(error).toMatchObject({ _tag: 'CursorExpired', cursor, oldest: 1, epoch: store.epoch });
+    });
+
+    test('keeps so many events and no more', async () => {
+      const store = await opened({ retention: { ...defaultRetention, maxEvents: 3 } });
+      for (let revision = 1; revision <= 10; revision += 1) await commit(store, updated('a', revision));
+      const error = (await failureOf(store.read({ epoch: store.epoch, sequence: 6 }, 10))) as CursorExpired;
+      expect(error).toMatchObject({ _tag: 'CursorExpired', oldest: 8 });
+      const log = await wholeLog(store, error.oldest - 1);
+      expect(log.map(({ sequence }) => sequence)).toStrictEqual([8, 9, 10]);
+    });
+
+    test('keeps so many events of many that are kept together', async () => {
+      const store = await opened({ retention: { ...defaultRetention, maxEvents: 3 } });
+      const changes = Array.from({ length: 10 }, (_, index) => store.commit(updated('a', index)));
+      await lastValueFrom(merge(...changes));
+      const { events, oldest } = await firstValueFrom(store.read({ epoch: store.epoch, sequence: 7 }, 10));
+      expect([events.length, oldest]).toStrictEqual([3, 8]);
+    });
+
+    test('keeps no event beyond its age, but for the last', async () => {
+      let now = 0;
+      const store = await opened({ retention: { maxEvents: 100, maxAgeMs: 10 }, now: () => now });
+      for (now of [0, 1, 2, 11, 12]) await commit(store, updated('a', now));
+      const { oldest } = await firstValueFrom(store.read({ epoch: store.epoch, sequence: 2 }, 10));
+      expect(oldest).toBe(3);
+      now = 1_000;
+      await commit(store, updated('a', now));
+      const { events } = await firstValueFrom(store.read({ epoch: store.epoch, sequence: 5 }, 10));
+      expect(events.map(({ sequence }) => sequence)).toStrictEqual([6]);
+      expect(await failureOf(store.read({ epoch: store.epoch, sequence: 4 }, 10))).toMatchObject({
+        oldest: 6,
+      });
+    });
+  });
+
+  describe('cursors', () => {
+    test('of each consumer the last is remembered', async () => {
+      const store = await opened();
+      await done(store.saveCursor('mine', 3));
+      await done(store.saveCursor('yours', 5));
+      await done(store.saveCursor('mine', 4));
+      expect(await firstValueFrom(store.loadCursor('mine'))).toBe(4);
+      expect(await firstValueFrom(store.loadCursor('yours'))).toBe(5);
+      expect(await firstValueFrom(store.loadCursor('theirs'))).toBeUndefined();
+    });
+  });
+
+  describe('what controllers remember', () => {
+    const remembered = async (store: Store, controller: string): Promise<unknown> =>
+      Object.fromEntries(await firstValueFrom(store.loadRuntime(controller)));
+
+    test('is theirs alone, by instance', async () => {
+      const store = await opened();
+      for (const id of ['a', 'b']) await commit(store, created(id));
+      await done(store.saveRuntime('one', 'a', { attempts: [1, null] }));
+      await done(store.saveRuntime('one', 'b', 'text'));
+      await done(store.saveRuntime('two', 'a', 0));
+      await done(store.saveRuntime('one', 'a', { attempts: [2] }));
+      expect(await remembered(store, 'one')).toStrictEqual({ a: { attempts: [2] }, b: 'text' });
+      expect(await remembered(store, 'two')).toStrictEqual({ a: 0 });
+      expect(await remembered(store, 'three')).toStrictEqual({});
+    });
+
+    test('does not change with the value that was handed over', async () => {
+      const store = await opened();
+      await commit(store, created('a'));
+      const value = { attempts: [1] };
+      await done(store.saveRuntime('one', 'a', value));
+      value.attempts.push(2);
+      expect(await remembered(store, 'one')).toStrictEqual({ a: { attempts: [1] } });
+    });
+
+    test('is forgotten on request', async () => {
+      const store = await opened();
+      await commit(store, created('a'));
+      await done(store.saveRuntime('one', 'a', 1));
+      await done(store.saveRuntime('one', 'a', undefined));
+      await done(store.saveRuntime('two', 'a', undefined));
+      expect(await remembered(store, 'one')).toStrictEqual({});
+    });
+
+    test('goes with the instance, whatever is asked for in the same breath', async () => {
+      const store = await opened();
+      await commit(store, created('a'));
+      await Promise.all([
+        done(store.saveRuntime('one', 'a', 1)),
+        commit(store, deleted('a')),
+        done(store.saveRuntime('one', 'a', 2)),
+        done(store.saveRuntime('one', 'never', 3)),
+      ]);
+      await commit(store, created('a'));
+      expect(await remembered(store, 'one')).toStrictEqual({});
+    });
+  });
+
+  describe('snapshots', () => {
+    test('are kept, oldest first, until they are taken away', async () => {
+      const store = await opened();
+      const [one, two, three] = [
+        aSnapshot({ id: 'one', createdAt: 1, name: 'nightly' }),
+        aSnapshot({ id: 'two', createdAt: 2, data: null }),
+        aSnapshot({ id: 'three', createdAt: 3, kind: 'Standby' }),
+      ];
+      for (const each of [one, two, three]) await done(store.saveSnapshot(each));
+      await done(store.deleteSnapshot('two'));
+      await done(store.deleteSnapshot('two'));
+      const { snapshots } = await firstValueFrom(store.load());
+      expect(snapshots).toStrictEqual([one, three]);
+      expect(snapshots.every((each) => Object.isFrozen(each.spec))).toBe(true);
+    });
+
+    test('outlive their instance', async () => {
+      const store = await opened();
+      await commit(store, created('a'));
+      await done(store.saveSnapshot(aSnapshot({ instanceId: 'a' })));
+      await commit(store, deleted('a'));
+      expect((await firstValueFrom(store.load())).snapshots).toHaveLength(1);
+    });
+  });
+
+  test('completes when it is closed, after what is under way', async () => {
+    const store = await opened();
+    const told: string[] = [];
+    store.commit(created('a')).subscribe(() => told.push('committed'));
+    await done(store.close());
+    expect(told).toStrictEqual(['committed']);
+  });
+
+  test('is a map and a list', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(step, { maxLength: 60 }),
+        fc.integer({ min: 1, max: 20 }),
+        async (steps, maxEvents) => {
+          const store = await opened({ retention: { ...defaultRetention, maxEvents } });
+          const model = new Model(maxEvents);
+          // Without waiting: what follows is asked for while what came before is under way.
+          await Promise.all(
+            steps.map((each) => lastValueFrom(each(store, model), { defaultValue: undefined })),
+          );
+          expect(await seenOf(store, model.oldest)).toStrictEqual(model.seen());
+          await done(store.close());
+        },
+      ),
+      { numRuns: 30 },
+    );
+  });
+}

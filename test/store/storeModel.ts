@@ -1,0 +1,119 @@
+import fc from 'fast-check';
+import { firstValueFrom, type Observable } from 'rxjs';
+import type { Change } from '../../src/lifecycle/event.js';
+import type { Json } from '../../src/lifecycle/instance.js';
+import type { Snapshot } from '../../src/lifecycle/snapshot.js';
+import type { Store } from '../../src/store/store.js';
+import { aSnapshot, deleted, updated, wholeLog } from './changes.js';
+
+/** What is asked of a store and of its model alike. */
+export type Step = (store: Store, model: Model) => Observable<unknown>;
+
+const id = fc.constantFrom('a', 'b', 'c');
+const controller = fc.constantFrom('one', 'two');
+const value = fc.jsonValue({ maxDepth: 1 }) as fc.Arbitrary<Json>;
+
+/** Any {@link Step}. */
+export const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.tuple(id, fc.nat()).map(([of, revision]): Step => commitStep(updated(of, revision))),
+  },
+  id.map((of) => commitStep(deleted(of))),
+  fc
+    .tuple(controller, id, fc.option(value, { nil: undefined }))
+    .map(([name, of, what]): Step => (store, model) => {
+      model.runtime(name, of, what);
+      return store.saveRuntime(name, of, what);
+    }),
+  fc.tuple(controller, fc.nat()).map(([name, sequence]): Step => (store, model) => {
+    model.cursors.set(name, sequence);
+    return store.saveCursor(name, sequence);
+  }),
+  fc.tuple(id, fc.boolean()).map(([name, isGone]): Step => (store, model) => {
+    if (isGone) model.snapshots.delete(name);
+    else model.snapshots.set(name, aSnapshot({ id: name, createdAt: name.charCodeAt(0) }));
+    return isGone ? store.deleteSnapshot(name) : store.saveSnapshot(model.snapshots.get(name) as Snapshot);
+  }),
+);
+
+const commitStep =
+  (change: Change): Step =>
+  (store, model) => {
+    model.commit(change);
+    return store.commit(change);
+  };
+
+/** What a store is, without any of its troubles. */
+export class Model {
+  readonly log: Change[] = [];
+  readonly cursors = new Map<string, number>();
+  readonly snapshots = new Map<string, Snapshot>();
+  private readonly instances = new Map<string, Change['instance']>();
+  private readonly runtimes = new Map<string, Json>();
+
+  constructor(private readonly maxEvents: number) {}
+
+  get oldest(): number {
+    return Math.max(1, this.log.length - this.maxEvents + 1);
+  }
+
+  commit(change: Change): void {
+    this.log.push(change);
+    if (change.action !== 'delete') this.instances.set(change.instanceId, change.instance);
+    else {
+      this.instances.delete(change.instanceId);
+      for (const name of ['one', 'two']) this.runtimes.delete(`${name} ${change.instanceId}`);
+    }
+  }
+
+  runtime(name: string, of: string, what: Json | undefined): void {
+    if (what === undefined) this.runtimes.delete(`${name} ${of}`);
+    // JSON has no -0.
+    else if (this.instances.has(of))
+      this.runtimes.set(`${name} ${of}`, JSON.parse(JSON.stringify(what)) as Json);
+  }
+
+  seen(): Seen {
+    return {
+      instances: new Map(this.instances),
+      snapshots: new Map(this.snapshots),
+      cursors: new Map(this.cursors),
+      runtimes: new Map(this.runtimes),
+      sequence: this.log.length,
+      log: this.log.map((change, index) => [index + 1, change] as const).slice(this.oldest - 1),
+    };
+  }
+}
+
+/** All that can be seen of a store. */
+export interface Seen {
+  readonly instances: ReadonlyMap<string, Change['instance']>;
+  readonly snapshots: ReadonlyMap<string, Snapshot>;
+  readonly cursors: ReadonlyMap<string, number>;
+  readonly runtimes: ReadonlyMap<string, Json>;
+  readonly sequence: number;
+  readonly log: readonly (readonly [sequence: number, change: Change])[];
+}
+
+/** Looks at everything in a store. */
+export async function seenOf(store: Store, oldest: number): Promise<Seen> {
+  const { instances, snapshots, sequence } = await firstValueFrom(store.load());
+  const runtimes = new Map<string, Json>();
+  const cursors = new Map<string, number>();
+  for (const name of ['one', 'two']) {
+    for (const [of, what] of await firstValueFrom(store.loadRuntime(name)))
+      runtimes.set(`${name} ${of}`, what);
+    const cursor = await firstValueFrom(store.loadCursor(name));
+    if (cursor !== undefined) cursors.set(name, cursor);
+  }
+  const log = await wholeLog(store, oldest - 1);
+  return {
+    instances: new Map(instances.map((instance) => [instance.id, instance])),
+    snapshots: new Map(snapshots.map((snapshot) => [snapshot.id, snapshot])),
+    cursors,
+    runtimes,
+    sequence,
+    log: log.map(({ epoch: _epoch, sequence: place, time: _time, ...change }) => [place, change]),
+  };
+}
