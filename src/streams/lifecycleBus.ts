@@ -122,8 +122,9 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
   };
 
   const completeAll = (): void => {
-    audience.complete();
+    // Those behind closed gates first: one that opens on hearing the end would come too late to hear it.
     turnstile.complete();
+    audience.complete();
   };
 
   const join =
