@@ -22,7 +22,7 @@ import {
   tap,
   throwError,
 } from 'rxjs';
-import type { Driver } from '../drivers/driver.js';
+import type { Driver, LaunchPlan } from '../drivers/driver.js';
 import { InvalidState, ManagerClosed } from '../lifecycle/errors.js';
 import type { Change } from '../lifecycle/event.js';
 import type { Instance, InstanceSpec } from '../lifecycle/instance.js';
@@ -32,6 +32,7 @@ import { createManagerBus } from '../streams/lifecycleBus.js';
 import { Waits } from '../streams/waits.js';
 import type { CloseOptions, InstanceManager, Measurement } from './commands.js';
 import { createInstanceTable } from './instanceTable.js';
+import { createIntents, noIntents } from './intents.js';
 import { noLogger } from './logger.js';
 import { createMachines } from './machines.js';
 import { createObservations } from './observations.js';
@@ -43,14 +44,15 @@ import { openStorage } from './storage.js';
 import { stopwatch } from './stopwatch.js';
 import { createVerbs } from './verbs.js';
 
-/** How many machines are looked for at a time by a manager that opens, and stopped by one that closes. */
+/** How many instances are stopped at a time by a manager that closes. */
 const machinesAtATime = 16;
 
 /**
  * Opens a manager of instances.
  *
- * With a `dataDir` it begins with the instances that are kept there, takes over those that still run, and publishes which
- * have ended. Without one it begins with none, and none outlives it: {@link InstanceManager.close} stops them all and
+ * With a `dataDir` it begins with the instances that are kept there: whatever became of the manager before, those that still
+ * run are taken over, those that have ended meanwhile are in the log as `exit`, a verb that was cut off is finished or undone,
+ * and what belongs to no instance is gone. Without one it begins with none, and none outlives it: {@link InstanceManager.close} stops them all and
  * removes their homes, which lie in a folder of their own among the system's temporary files.
  *
  * @throws as a rejection: {@link InvalidRequest} when the options can't be understood, or lack the driver of an instance
@@ -71,9 +73,16 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
   const drivers = driversOf(options);
   const { config, logger = noLogger } = options;
   const now = (): number => asyncScheduler.now();
-  const { store, kept, homes, isDurable } = await openStorage(options, drivers, now, logger);
+  const { store, kept, homes, ownerless, isDurable } = await openStorage(options, drivers, now, logger);
 
   const homeOf = (instanceId: string): string => join(homes, instanceId);
+  const planOf = (instanceId: string, name: string, spec: InstanceSpec): LaunchPlan => ({
+    instanceId,
+    name,
+    spec,
+    home: homeOf(instanceId),
+    outlives: isDurable,
+  });
   const driverOf = ({ driver }: InstanceSpec): Driver => drivers.get(driver) as Driver;
 
   const table = createInstanceTable(kept.instances, { epoch: store.epoch, sequence: kept.sequence });
@@ -116,7 +125,8 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
 
   const records = createRecords(commit, machines, now);
   const observations = createObservations(machines, records);
-  const workshop = { driverOf, homeOf, machines, commit, records, now, logger };
+  const intents = isDurable ? createIntents(store) : noIntents;
+  const workshop = { driverOf, homeOf, planOf, machines, commit, records, intents, now, logger };
   const verbs = createVerbs(workshop);
 
   const closing$ = new Subject<void>();
@@ -259,16 +269,15 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     }
   };
 
-  const recovered = ({ id }: Instance): Observable<Instance> =>
-    queue
-      .run(id, () => recover(workshop, table.get(id)))
-      .pipe(
-        catchError((error: unknown) => {
-          logger.warn({ instanceId: id, err: error }, 'what became of an instance could not be kept');
-          return EMPTY;
-        }),
-      );
-  await lastValueFrom(from(kept.instances).pipe(mergeMap(recovered, machinesAtATime)), {
+  const tools = {
+    ...workshop,
+    drivers: [...drivers.values()],
+    observations,
+    verbs,
+    get: table.get,
+    run: queue.run,
+  };
+  await lastValueFrom(recover(tools, { instances: kept.instances, homes: ownerless }), {
     defaultValue: undefined,
   });
 

@@ -1,4 +1,5 @@
-import { createId } from '@paralleldrive/cuid2';
+import { createId, isCuid } from '@paralleldrive/cuid2';
+import { readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { lastValueFrom } from 'rxjs';
@@ -18,6 +19,8 @@ export interface Storage {
   readonly kept: Kept;
   /** Folder in which each instance has its home. */
   readonly homes: string;
+  /** Names of homes that no instance has. */
+  readonly ownerless: readonly string[];
   /** Whether instances and their homes are there for the next manager. */
   readonly isDurable: boolean;
 }
@@ -47,11 +50,27 @@ export async function openStorage(
     kept.damaged.forEach(onDamaged);
     checkDrivers(kept, drivers);
     const homes = dataDir === undefined ? join(tmpdir(), `rx-instances-${createId()}`) : homesIn(dataDir);
-    return { store, kept, homes, isDurable: dataDir !== undefined };
+    const isDurable = dataDir !== undefined;
+    return { store, kept, homes, ownerless: isDurable ? await ownerlessIn(homes, kept) : [], isDurable };
   } catch (error) {
     await lastValueFrom(store.close(), { defaultValue: undefined });
     throw error;
   }
+}
+
+/**
+ * The homes of instances that were never written down, or are no more. What does not bear the name of an instance is not
+ * ours, and an instance whose record was set aside may come back.
+ */
+async function ownerlessIn(homes: string, { instances, damaged }: Kept): Promise<readonly string[]> {
+  const owners = new Set([
+    ...instances.map(({ id }) => id),
+    ...damaged.map(({ key }) => key.replace(/^.*\//, '')),
+  ]);
+  const entries = await readdir(homes, { withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isDirectory() && isCuid(entry.name) && !owners.has(entry.name))
+    .map(({ name }) => name);
 }
 
 /** Without its driver nothing can be done with an instance. */
