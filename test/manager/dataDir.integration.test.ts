@@ -16,6 +16,9 @@ import { defaults } from '../store/changes.js';
 import { processesOf } from '../support/processes.js';
 import { until } from '../support/until.js';
 
+// Disks and processes that others use too.
+jest.setTimeout(120_000);
+
 const value = <T>(source$: Observable<T>): Promise<T> => firstValueFrom(source$);
 
 let dataDir: string;

@@ -7,6 +7,9 @@ import { created, deleted, done, updated, wholeLog } from './changes.js';
 import { createDataDirs } from './dataDir.js';
 import { fileOf, filledDir, seen, whole } from './filledDir.js';
 
+// Disks and processes that others use too.
+jest.setTimeout(120_000);
+
 const dataDirs = createDataDirs();
 
 /** Changes the records of a closed store behind its back. */

@@ -5,6 +5,9 @@ import { done, wholeLog } from './changes.js';
 import { createDataDirs } from './dataDir.js';
 import { fileOf, filledDir, seen, whole } from './filledDir.js';
 
+// Disks and processes that others use too.
+jest.setTimeout(120_000);
+
 const dataDirs = createDataDirs();
 
 describe('a file that is damaged', () => {
@@ -54,7 +57,7 @@ describe('a file that is damaged', () => {
           await dataDirs.closeAll();
         }
       }),
-      { numRuns: 100 },
+      { numRuns: 60 },
     );
   });
 

@@ -12,6 +12,9 @@ import { createDataDirs } from './dataDir.js';
 import { Model, seenOf, step } from './storeModel.js';
 import { startStoreProcess } from './storeProcess.js';
 
+// Disks and processes that others use too.
+jest.setTimeout(120_000);
+
 const dataDirs = createDataDirs();
 const options = { ...defaults, onDamaged: () => undefined };
 const broken = new StoreFailed('cannot write: Input/output error');
@@ -132,5 +135,5 @@ describe('a data directory that may not be written', () => {
     expect(readdirSync(dataDir, { recursive: true, encoding: 'utf8' }).toSorted()).toStrictEqual(paths);
     const again = await dataDirs.open(dataDir);
     expect((await firstValueFrom(again.load())).instances).toHaveLength(1);
-  }, 30_000);
+  });
 });
