@@ -215,6 +215,9 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
       leave: (instanceId, listener) => {
         bus.leave('wait_for_state', instanceId, listener);
       },
+      threw: (error) => {
+        bus.threw('wait_for_state', error);
+      },
       known: (instanceId) => of(table.get(instanceId)),
       truth: poll,
     },
