@@ -27,6 +27,7 @@ import { InvalidState, ManagerClosed } from '../lifecycle/errors.js';
 import type { Change } from '../lifecycle/event.js';
 import type { Instance, InstanceSpec } from '../lifecycle/instance.js';
 import { type Action, transition } from '../lifecycle/state.js';
+import { ContainedObservable, through } from '../streams/containedObservable.js';
 import { createKeyedQueue } from '../streams/keyedQueue.js';
 import { createManagerBus } from '../streams/lifecycleBus.js';
 import { Waits } from '../streams/waits.js';
@@ -225,6 +226,9 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
       leave: (instanceId, listener) => {
         bus.leave('wait_for_state', instanceId, listener);
       },
+      threw: (error) => {
+        bus.threw('wait_for_state', error);
+      },
       known: (instanceId) => of(table.get(instanceId)),
       truth: poll,
     },
@@ -348,7 +352,9 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
       }),
 
     stats: bus.stats,
-    measurements$: measurements$.asObservable(),
+    measurements$: new ContainedObservable(through(measurements$), (error) => {
+      logger.warn({ err: error }, 'a subscriber to measurements threw and was unsubscribed');
+    }),
     close: (options = {}) => {
       if (closed !== undefined) return closed;
       try {

@@ -91,6 +91,8 @@ export interface ManagerBus extends LifecycleBus {
   hear(consumer: string, instanceId: string, listener: Listener<LifecycleEvent>): void;
   /** Tells him no more. */
   leave(consumer: string, instanceId: string, listener: Listener<LifecycleEvent>): void;
+  /** Counts and reports what somebody threw who was told by a listener. */
+  threw(consumer: string, error: unknown): void;
 }
 
 /** Creates a {@link ManagerBus}. @throws {@link InvalidRequest} */
@@ -169,14 +171,18 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
     };
   };
 
-  const contained = <T>(name: string, consumer: Consumer, connect: Connect<T>): Observable<T> =>
+  const threw = (name: string, error: unknown): void => {
+    consumers.of(name).threw();
+    try {
+      onThrow?.(name, error);
+    } catch {
+      // It has been counted; who reports on a subscriber can't be allowed to stop the publisher either.
+    }
+  };
+
+  const contained = <T>(name: string, connect: Connect<T>): Observable<T> =>
     new ContainedObservable(connect, (error) => {
-      consumer.threw();
-      try {
-        onThrow?.(name, error);
-      } catch {
-        // It has been counted; who reports on a subscriber can't be allowed to stop the publisher either.
-      }
+      threw(name, error);
     });
 
   const defaults = (ledger: Consumer) => ({ ...byInstance, capacity, ledger });
@@ -195,10 +201,11 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
       audience.leave(listener, instanceId);
       consumers.of(name).left();
     },
+    threw,
     events: (name, options = {}) => {
       const instanceId = instanceIdOf(options);
       const consumer = consumers.of(name);
-      return contained(name, consumer, join(consumer, instanceId));
+      return contained(name, join(consumer, instanceId));
     },
     consume: (name, project, buffering = {}) => {
       const consumer = consumers.of(name);
@@ -207,7 +214,7 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
         const { values$, gate } = source(consumer);
         return values$.pipe(mergeMapThrough(project, { ...settings, gate }));
       });
-      return contained(name, consumer, through(work$));
+      return contained(name, through(work$));
     },
     iterate: (name, buffering = {}) => {
       const consumer = consumers.of(name);
@@ -224,7 +231,7 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
         const { values$, gate } = source(consumer);
         return values$.pipe(snapshotThen(read, { ...settings, gate }));
       });
-      return contained(name, consumer, through(watch$));
+      return contained(name, through(watch$));
     },
     stats: () => {
       turnstile.settle();
