@@ -18,7 +18,7 @@ beforeEach(async () => {
   heard = [];
   manager = await openManager({
     drivers: [createMemoryDriver()],
-    logger: { debug: () => undefined, warn: (fields) => warned.push(fields) },
+    logger: { debug: () => undefined, info: () => undefined, warn: (fields) => warned.push(fields) },
   });
   ({ id } = await firstValueFrom(manager.create({ name: 'web', image: 'any' })));
   manager.events('app').subscribe(({ action }) => heard.push(action));
