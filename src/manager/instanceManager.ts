@@ -33,6 +33,7 @@ import { Waits } from '../streams/waits.js';
 import type { CloseOptions, InstanceManager, Measurement } from './commands.js';
 import { createInstanceTable } from './instanceTable.js';
 import { noLogger } from './logger.js';
+import { logOf } from './logOf.js';
 import { createMachines } from './machines.js';
 import { createObservations } from './observations.js';
 import { driversOf, type ManagerOptions } from './options.js';
@@ -84,6 +85,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
   };
   const bus = createManagerBus({
     ...(config === undefined ? {} : { capacity: config.instances.lifecycleEventBufferSize }),
+    log: logOf(store, table),
     onThrow: (consumer, error) => {
       logger.warn({ consumer, err: error }, 'a subscriber threw and was unsubscribed');
     },
