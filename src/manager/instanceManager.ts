@@ -35,6 +35,7 @@ import type { CloseOptions, InstanceManager, Measurement } from './commands.js';
 import { createInstanceTable } from './instanceTable.js';
 import { createIntents, noIntents } from './intents.js';
 import { noLogger } from './logger.js';
+import { logOf } from './logOf.js';
 import { createMachines } from './machines.js';
 import { createObservations } from './observations.js';
 import { driversOf, type ManagerOptions } from './options.js';
@@ -94,6 +95,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
   };
   const bus = createManagerBus({
     ...(config === undefined ? {} : { capacity: config.instances.lifecycleEventBufferSize }),
+    log: logOf(store, table),
     onThrow: (consumer, error) => {
       logger.warn({ consumer, err: error }, 'a subscriber threw and was unsubscribed');
     },

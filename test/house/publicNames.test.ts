@@ -100,6 +100,7 @@ describe('the public names', () => {
        LifecycleBus
        LifecycleBusOptions
        LifecycleEvent
+       LifecycleLog
        ListFilter
        LockHolder
        LogOptions

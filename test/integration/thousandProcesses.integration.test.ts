@@ -122,7 +122,7 @@ it('tells all that a thousand processes do to everybody, once and in order, and 
   const sequences = Array.from({ length: 3 * count }, (_, index) => index + 1);
   expect(heard.map(({ sequence }) => sequence)).toEqual(sequences);
   expect(await worked).toEqual(heard);
-  expect(watched[0]).toEqual({ kind: 'snapshot', instances: [] });
+  expect(watched[0]).toMatchObject({ kind: 'snapshot', instances: [], cursor: { sequence: 0 } });
   expect(watched.slice(1).map((change) => (change.kind === 'snapshot' ? undefined : change.event))).toEqual(
     heard,
   );
