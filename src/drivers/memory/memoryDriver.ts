@@ -6,10 +6,12 @@ import { LogNotFound } from '../../lifecycle/errors.js';
 import type { Driver, LaunchPlan, Machine } from '../driver.js';
 import { readiness } from '../readiness.js';
 import { createMemoryMachine, type MemoryMachine } from './memoryMachine.js';
+import { createMemorySnapshots } from './memorySnapshots.js';
 
 /** What a memory driver can be told to fail at. */
 export type MemoryOperation =
-  'prepare' | 'launch' | 'adopt' | 'inspect' | 'stop' | 'kill' | 'freeze' | 'thaw' | 'discard';
+  | ('prepare' | 'launch' | 'adopt' | 'inspect' | 'stop' | 'kill' | 'freeze' | 'thaw' | 'discard')
+  | ('take' | 'layOut' | 'replace');
 
 /** How to make a memory driver. */
 export interface MemoryDriverOptions {
@@ -33,6 +35,8 @@ export interface MemoryDriver extends Driver {
   running(): readonly string[];
   /** Every home that was prepared and not discarded. */
   homes(): readonly string[];
+  /** Every folder in which a snapshot was laid and not discarded. */
+  snapshotFolders(): readonly string[];
 }
 
 /** A log that is kept, and told as it is written. */
@@ -67,6 +71,7 @@ export function createMemoryDriver(options: MemoryDriverOptions = {}): MemoryDri
   const { launchMs = 0, stopMs = 0, fail = () => undefined } = options;
   const homes = new Map<string, Home>();
   const played = new Map<string, MemoryMachine>();
+  const folders = new Map<string, readonly string[]>();
   const running = new Map<number, { readonly instanceId: string; readonly machine: Machine }>();
   let launches = 0;
 
@@ -85,6 +90,10 @@ export function createMemoryDriver(options: MemoryDriverOptions = {}): MemoryDri
     const home = homes.get(path);
     if (home === undefined) throw new Error(`there is no home ${path}`);
     return home;
+  };
+
+  const make = (plan: LaunchPlan, lines: readonly string[]): void => {
+    homes.set(plan.home, { plan, lines: [...lines], written$: new Subject() });
   };
 
   const start = (plan: LaunchPlan): Machine => {
@@ -113,8 +122,7 @@ export function createMemoryDriver(options: MemoryDriverOptions = {}): MemoryDri
     decode: (fields) => decode(memoryFields, fields),
     prepare: ({ copyOf, ...plan }) =>
       attempt('prepare', plan, () => {
-        const lines = copyOf === undefined ? [] : [...homeOf(copyOf).lines];
-        homes.set(plan.home, { plan, lines, written$: new Subject() });
+        make(plan, copyOf === undefined ? [] : homeOf(copyOf).lines);
         return EMPTY;
       }),
     launch: (plan) =>
@@ -142,6 +150,7 @@ export function createMemoryDriver(options: MemoryDriverOptions = {}): MemoryDri
         const last$ = from(tail === 0 ? [] : lines.slice(-tail));
         return follow ? merge(written$, last$) : last$;
       }),
+    snapshots: createMemorySnapshots({ folders, linesOf: (home) => homeOf(home).lines, make, attempt }),
 
     machine: (instanceId) => {
       const strings = played.get(instanceId);
@@ -150,6 +159,7 @@ export function createMemoryDriver(options: MemoryDriverOptions = {}): MemoryDri
     },
     running: () => [...running.values()].map(({ instanceId }) => instanceId),
     homes: () => [...homes.keys()],
+    snapshotFolders: () => [...folders.keys()],
   };
 }
 

@@ -24,6 +24,7 @@ import { followTail, readTail } from './logReader.js';
 import { decodeProcessFields } from './processFields.js';
 import { decodeProcessHandle, findProcess, type ProcessHandle } from './processHandle.js';
 import { createProcessMachine } from './processMachine.js';
+import { createProcessSnapshots } from './processSnapshots.js';
 import { processTable } from './processTable.js';
 import { removeTree } from './removeTree.js';
 import { createSpawner } from './spawner.js';
@@ -138,6 +139,7 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
       const log = createLogFiles(home);
       return follow ? followTail(log, tail, pollMs) : readTail(log, tail);
     },
+    snapshots: createProcessSnapshots(),
   };
 }
 
