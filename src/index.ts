@@ -30,6 +30,8 @@ export {
   ManagerClosed,
   NameTaken,
   NotSupported,
+  SnapshotDamaged,
+  SnapshotNotFound,
   StateUnreadable,
   StoreFailed,
   SubscriberLagged,
@@ -96,7 +98,11 @@ export type {
   Machine,
   MachineStatus,
   PreparePlan,
+  Replacement,
   Signal,
+  SnapshotContent,
+  SnapshotPlan,
+  Snapshotting,
 } from './drivers/driver.js';
 export type { DamagedRecord, Kept, LogPage, Store } from './store/store.js';
 

@@ -44,6 +44,8 @@ describe('the public names', () => {
        ManagerClosed
        NameTaken
        NotSupported
+       SnapshotDamaged
+       SnapshotNotFound
        StateUnreadable
        StoreFailed
        SubscriberLagged
@@ -121,8 +123,12 @@ describe('the public names', () => {
        PreparePlan
        ProcessDriverOptions
        Readiness
+       Replacement
        Signal
        Snapshot
+       SnapshotContent
+       SnapshotPlan
+       Snapshotting
        StartOverrides
        State
        StateSource
