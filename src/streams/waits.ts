@@ -105,7 +105,7 @@ export class Waits {
 
   /** Ends every wait with an error. */
   fail(error: Error): void {
-    for (const wait of this.deadlines) if (wait instanceof Wait) wait.error(error);
+    for (const wait of this.deadlines) (wait as Delayed & WaitListener).error(error);
   }
 }
 

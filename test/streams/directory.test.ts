@@ -58,7 +58,7 @@ describe('a directory', () => {
     const directory = new Directory<Counted>();
     for (const key of ['a', 'b', 'c']) need(directory, key);
     for (const key of ['a', 'b', 'c']) release(directory, key);
-    expect([...directory.values()]).toEqual([]);
+    expect([[...directory.values()], directory.isEmpty]).toEqual([[], true]);
     const entry = need(directory, 'a');
     release(directory, 'a');
     expect(need(directory, 'a')).not.toBe(entry);
@@ -98,6 +98,7 @@ test('whatever is needed and released, it gives what a Map would', () => {
         const filled = [...directory.values()].filter(({ isEmpty }) => !isEmpty);
         expect(new Set(filled)).toEqual(new Set([...needed.values()].map(({ entry }) => entry)));
         expect(filled).toHaveLength(needed.size);
+        expect(directory.isEmpty).toBe(needed.size === 0);
         expect([...directory.values()].length - needed.size).toBeLessThan(Math.max(1, needed.size + 16));
         if (needed.size === 0) expect([...directory.values()]).toEqual([]);
       }
