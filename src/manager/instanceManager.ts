@@ -36,9 +36,13 @@ import { noLogger } from './logger.js';
 import { createMachines } from './machines.js';
 import { createObservations } from './observations.js';
 import { driversOf, type ManagerOptions } from './options.js';
+import { createOrUndo } from './orUndo.js';
 import { createRecords } from './records.js';
 import { recover } from './recovery.js';
 import * as requests from './requests.js';
+import { createSnapshotCommands } from './snapshotCommands.js';
+import { createSnapshotTable } from './snapshotTable.js';
+import { createSnapshotVerbs } from './snapshotVerbs.js';
 import { openStorage } from './storage.js';
 import { stopwatch } from './stopwatch.js';
 import { createVerbs } from './verbs.js';
@@ -71,7 +75,8 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
   const drivers = driversOf(options);
   const { config, logger = noLogger } = options;
   const now = (): number => asyncScheduler.now();
-  const { store, kept, homes, isDurable } = await openStorage(options, drivers, now, logger);
+  const storage = await openStorage(options, drivers, now, logger);
+  const { store, kept, homes, isDurable } = storage;
 
   const homeOf = (instanceId: string): string => join(homes, instanceId);
   const driverOf = ({ driver }: InstanceSpec): Driver => drivers.get(driver) as Driver;
@@ -116,8 +121,17 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
 
   const records = createRecords(commit, machines, now);
   const observations = createObservations(machines, records);
-  const workshop = { driverOf, homeOf, machines, commit, records, now, logger };
+  const orUndo = createOrUndo(logger);
+  const workshop = { driverOf, homeOf, machines, commit, records, now, logger, orUndo };
   const verbs = createVerbs(workshop);
+  const snapshots = createSnapshotTable(kept.snapshots);
+  const snapshotVerbs = createSnapshotVerbs({
+    ...workshop,
+    verbs,
+    store,
+    snapshots,
+    folder: storage.snapshots,
+  });
 
   const closing$ = new Subject<void>();
   let open = true;
@@ -130,13 +144,13 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     });
 
   /** Runs a verb in its turn and measures it, waiting included. */
-  const inTurn = (verb: string, instanceId: string, task: () => Observable<Instance>): Observable<Instance> =>
+  const inTurn = <T>(verb: string, id: string, task: () => Observable<T>): Observable<T> =>
     defer(() => {
       const seconds = stopwatch();
       const end = (result: string): void => {
         measure({ kind: 'verb', verb, result, seconds: seconds() });
       };
-      return queue.run(instanceId, () =>
+      return queue.run(id, () =>
         whileOpen(task).pipe(
           tap({
             complete: () => {
@@ -150,11 +164,11 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
       );
     });
 
-  const onInstance = (
+  const onInstance = <T>(
     verb: string,
     idOrName: string,
-    task: (instance: Instance) => Observable<Instance>,
-  ): Observable<Instance> =>
+    task: (instance: Instance) => Observable<T>,
+  ): Observable<T> =>
     whileOpen(() => {
       const { id } = table.find(idOrName);
       return inTurn(verb, id, () => task(table.get(id)));
@@ -238,7 +252,9 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
         );
     await lastValueFrom(from(table.all()).pipe(mergeMap(end, machinesAtATime)), { defaultValue: undefined });
     if (failures.length > 0) throw new AggregateError(failures, 'some instances could not be stopped');
-    if (!isDurable) await rm(homes, { recursive: true, force: true });
+    if (isDurable) return;
+    await lastValueFrom(snapshotVerbs.discardAll(), { defaultValue: undefined });
+    await rm(storage.folder, { recursive: true, force: true });
   };
 
   const close = async ({ stopInstances = !isDurable }: CloseOptions): Promise<void> => {
@@ -261,7 +277,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
 
   const recovered = ({ id }: Instance): Observable<Instance> =>
     queue
-      .run(id, () => recover(workshop, table.get(id)))
+      .run(id, () => concat(snapshotVerbs.mend(table.get(id)), recover(workshop, table.get(id))))
       .pipe(
         catchError((error: unknown) => {
           logger.warn({ instanceId: id, err: error }, 'what became of an instance could not be kept');
@@ -272,7 +288,9 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     defaultValue: undefined,
   });
 
+  const turns = { queue, whileOpen, inTurn, onInstance, making };
   return {
+    ...createSnapshotCommands(turns, snapshots, snapshotVerbs, verbs),
     create: (request) =>
       whileOpen(() => {
         const creation = requests.decodeCreation(drivers, request);
