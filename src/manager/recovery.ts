@@ -38,6 +38,8 @@ export interface RecoveryTools extends Workshop {
   readonly intents: Intents;
   /** The instance as it is now. */
   get(instanceId: string): Instance;
+  /** Brings a home in order in which a restore from a snapshot was cut off. */
+  mend(instance: Instance): Observable<never>;
   /** Runs a task while the queue of an instance is held. */
   run<T>(instanceId: string, task: () => Observable<T>): Observable<T>;
 }
@@ -167,7 +169,7 @@ export function recover(tools: RecoveryTools, { instances, homes }: Left): Obser
     orWarn(
       instance.id,
       'what became of an instance could not be kept',
-      tools.run(instance.id, () => broughtBack(instance, intent)),
+      tools.run(instance.id, () => concat(tools.mend(instance), broughtBack(instance, intent))),
     );
 
   /** Whose it was nobody knows: each driver ends what it has there, then each removes it. */

@@ -66,7 +66,10 @@ async function replace(home: string, folder: string): Promise<Replacement> {
 /** Between two renames there is no working directory: then the former one is it again. What lies beside it goes. */
 async function mend(home: string): Promise<void> {
   const [work, next, former] = [workDirOf(home), nextOf(home), formerOf(home)];
-  const names = await readdir(home);
+  const names = await readdir(home).catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return new Array<string>();
+    throw error;
+  });
   if (!names.includes('work') && names.includes('work.former')) await rename(former, work);
   for (const path of [next, former]) await removeTree(path);
 }
