@@ -1,6 +1,6 @@
 import * as E from 'fp-ts/lib/Either.js';
 import * as t from 'io-ts';
-import { closed, isRecord } from '../codecs/closed.js';
+import { closed, isPlain, isRecord } from '../codecs/closed.js';
 import { decodeOrThrow } from '../codecs/decode.js';
 import { integer, oneOf } from '../codecs/scalars.js';
 import { type State, states } from '../lifecycle/state.js';
@@ -30,7 +30,7 @@ export function waitSettings(target: State | readonly State[], options: WaitOpti
   if (targets !== undefined && areOptions(options)) return settled(targets, options);
   const { target: decoded, ...rest } = decodeOrThrow(
     waitCodec,
-    isRecord(options) ? { ...options, target } : options,
+    isPlain(options) ? { ...options, target } : options,
   );
   return settled(decoded, rest);
 }

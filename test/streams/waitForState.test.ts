@@ -544,6 +544,13 @@ describe('what cannot be understood is refused', () => {
     expect(await faultsOf('Running', options)).toEqual([expect.objectContaining({ path, found })]);
   });
 
+  test.each([
+    ['an AbortController where its signal was meant', new AbortController()],
+    ['an AbortSignal', new AbortController().signal],
+  ])('%s is no object of options', async (_, options) => {
+    expect(await faultsOf('Running', options)).toEqual([expect.objectContaining({ path: '' })]);
+  });
+
   test('and every fault is told at once', async () => {
     expect(await faultsOf('on', { timeoutMs: -1, pollMs: 0 })).toHaveLength(3);
   });
