@@ -127,41 +127,38 @@ export function recover(tools: RecoveryTools, { instances, homes }: Left): Obser
       mergeMap((rest$) => rest$),
     );
 
-  const finished = (instance: Instance, { verb }: Intent): Observable<unknown> => {
-    switch (verb) {
-      case 'delete':
-        return verbs.delete(instance);
-      case 'restart':
-        return verbs.start(instance, instance.spec);
-      case 'fork':
-        return verbs.restore(instance);
-    }
+  const finished = (instanceId: string, verb: string, work$: Observable<unknown>): Observable<never> => {
+    logger.info({ instanceId, verb }, 'a verb that was cut off is finished');
+    return orWarn(instanceId, 'a verb that was cut off could not be finished', work$);
   };
 
   const broughtBack = (instance: Instance, intent: Intent | undefined): Observable<unknown> => {
     const { id, spec, handle } = instance;
-    const cutOff = intent !== undefined && isCutOff(instance, intent) ? intent : undefined;
+    const cutOff = intent !== undefined && mayBeCutOff(instance, intent) ? intent : undefined;
     const forgotten$ = intent === undefined ? EMPTY : intents.forget(id);
     const reclaimed$ = defer(() => driverOf(spec).reclaim?.(homeOf(id)) ?? EMPTY);
-    const machine$ =
-      handle === undefined
-        ? reclaimed$
-        : cutOff?.verb === 'delete'
-          ? adopted(instance).pipe(catchError(() => reclaimed$))
-          : takenOver(instance);
+    if (cutOff?.verb === 'delete') {
+      const held$ = handle === undefined ? reclaimed$ : adopted(instance).pipe(catchError(() => reclaimed$));
+      return concat(
+        held$.pipe(ignoreElements()),
+        defer(() => finished(id, 'delete', verbs.delete(instance))),
+      );
+    }
+    const machine$ = handle === undefined ? reclaimed$ : takenOver(instance);
     if (cutOff === undefined) return concat(forgotten$, machine$);
     return concat(
       machine$.pipe(ignoreElements()),
       defer(() => {
         const now = tools.get(id);
-        logger.info({ instanceId: id, verb: cutOff.verb }, 'a verb that was cut off is finished');
-        return orWarn(
-          id,
-          'a verb that was cut off could not be finished',
-          now.revision === instance.revision ? finished(now, cutOff) : EMPTY,
-        );
+        if (now.revision !== cutOff.revision + 1) return EMPTY;
+        if (cutOff.verb === 'restart' && now.state === 'Stopped') {
+          return finished(id, 'restart', verbs.start(now, spec));
+        }
+        return cutOff.verb === 'fork' && now.state === 'Standby'
+          ? finished(id, 'fork', verbs.restore(now))
+          : EMPTY;
       }),
-      defer(() => (cutOff.verb === 'delete' ? EMPTY : forgotten$)),
+      forgotten$,
     );
   };
 
@@ -202,14 +199,6 @@ export function recover(tools: RecoveryTools, { instances, homes }: Left): Obser
 
 const runs = (state: State): boolean => state === 'Running' || state === 'Initializing';
 
-/** Whether the instance is as the verb leaves it before its last step. Once it is done, or undone, that is past. */
-function isCutOff({ state, revision }: Instance, intent: Intent): boolean {
-  switch (intent.verb) {
-    case 'delete':
-      return revision === intent.revision;
-    case 'restart':
-      return state === 'Stopped' && revision === intent.revision + 1;
-    case 'fork':
-      return state === 'Standby' && revision === intent.revision + 1;
-  }
-}
+/** Whether the instance is as it was before the verb or after its first step. Once the verb is done, that is past. */
+const mayBeCutOff = ({ state, revision }: Instance, intent: Intent): boolean =>
+  revision === intent.revision || (revision === intent.revision + 1 && !runs(state));

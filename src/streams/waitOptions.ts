@@ -85,7 +85,7 @@ const keys = {
 };
 
 const areOptions = (options: unknown): boolean =>
-  isRecord(options) &&
+  isPlain(options) &&
   Object.entries(options).every(
     ([key, value]) =>
       Object.hasOwn(keys, key) && (value === undefined || keys[key as keyof typeof keys].is(value)),

@@ -111,10 +111,11 @@ export function createAudit(dataDir: string): Audit {
     const groups = new Set<number>();
     for (const { name, state, handle } of instances) {
       const view = handle?.pid === undefined ? undefined : kernelViewOf(handle.pid);
-      const should = state === 'Stopped' ? undefined : state === 'Standby' ? 'T' : 'SR';
       if (handle?.pid !== undefined) groups.add(handle.pid);
       const isSo =
-        should === undefined ? handle === undefined : view !== undefined && should.includes(view.state);
+        state === 'Stopped'
+          ? handle === undefined
+          : view !== undefined && (view.state === 'T') === (state === 'Standby');
       if (!isSo)
         faults.push(`${name} is ${state}, its process ${String(handle?.pid)} is ${String(view?.state)}`);
     }

@@ -90,7 +90,7 @@ export async function crashRun({ rounds, seed, program, onRound }: CrashOptions)
       const found = await audit.look();
       failures.push(...found.map((fault) => `round ${String(counted.rounds + 1)}: ${fault}`));
     }
-    onRound?.({ ...counted });
+    onRound?.({ ...counted, rounds: counted.rounds + 1 });
   }
 
   await end();
