@@ -260,6 +260,10 @@ export interface InstanceManager extends Commands, SnapshotCommands {
   /**
    * Does work for every event, `concurrency` at a time, with a queue of its own: {@link boundedMergeMap} over the events.
    *
+   * With the policy `resume` no event is lost, however slow the work and however small the queue: what does not fit is read
+   * from the log later. Also fails with {@link CursorExpired} when the log has lost the place by then, with {@link StoreFailed},
+   * and with {@link ManagerClosed} when the manager closes before all that is in the log was read.
+   *
    * @throws as `events`, and {@link InvalidRequest} at once for buffering that can't be understood
    */
   consume<R>(
@@ -268,7 +272,8 @@ export interface InstanceManager extends Commands, SnapshotCommands {
     buffering?: WorkBuffering<LifecycleEvent>,
   ): Observable<R>;
   /**
-   * Reads the events with `for await`, with a queue of its own: {@link boundedIterable} over the events.
+   * Reads the events with `for await`, with a queue of its own: {@link boundedIterable} over the events. The policy `resume`
+   * is as with `consume`.
    *
    * @throws as `consume`
    */

@@ -16,6 +16,7 @@ import {
   callback,
   capacityCodec,
   defaultCapacity,
+  type QueueSettings,
   queueSettings,
   type WatchBuffering,
   watchSettings,
@@ -26,7 +27,7 @@ import { type Consumer, type ConsumerStats, createConsumers } from './consumers.
 import { type Connect, ContainedObservable, through } from './containedObservable.js';
 import type { LifecycleLog } from './lifecycleLog.js';
 import type { Listener } from './listeners.js';
-import { largestPage, replay, type ReplayOptions } from './replay.js';
+import { largestPage, pageFor, replay, type ReplayOptions } from './replay.js';
 import { type InstanceChange, snapshotThen, type TableView } from './snapshotThen.js';
 import { type GatedSource, type Join, Turnstile } from './turnstile.js';
 
@@ -195,14 +196,6 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
       subscriber.add(values$.subscribe(subscriber));
     });
 
-  /** What one queue is filled from. */
-  const source = (consumer: Consumer): GatedSource<LifecycleEvent> => {
-    const { values$, gate } = turnstile.gated(enter(), (count) => {
-      consumer.dropped('buffer_full', count);
-    });
-    return { gate, values$: attended(consumer, values$, complete) };
-  };
-
   /** The events after a place in the log. */
   const resumed = (
     consumer: Consumer,
@@ -214,6 +207,20 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
       onResumed: consumer.resumed,
     });
     return { gate, values$: attended(consumer, values$, options.after === undefined ? complete : cutOff) };
+  };
+
+  /** What one queue is filled from. */
+  const source = (
+    consumer: Consumer,
+    { overflow, capacity }: QueueSettings<LifecycleEvent>,
+  ): GatedSource<LifecycleEvent> => {
+    if (log !== undefined && overflow === 'resume') {
+      return resumed(consumer, log, { pageSize: pageFor(capacity) });
+    }
+    const { values$, gate } = turnstile.gated(enter(), (count) => {
+      consumer.dropped('buffer_full', count);
+    });
+    return { gate, values$: attended(consumer, values$, complete) };
   };
 
   const threw = (name: string, error: unknown): void => {
@@ -230,7 +237,12 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
       threw(name, error);
     });
 
-  const defaults = (ledger: Consumer) => ({ ...byInstance, capacity, ledger });
+  const defaults = (ledger: Consumer) => ({
+    ...byInstance,
+    capacity,
+    ledger,
+    hasLog: log !== undefined,
+  });
 
   return {
     publish: (event) => {
@@ -259,7 +271,7 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
       const consumer = consumers.of(name);
       const settings = workSettings(buffering, defaults(consumer));
       const work$ = defer(() => {
-        const { values$, gate } = source(consumer);
+        const { values$, gate } = source(consumer, settings);
         return values$.pipe(mergeMapThrough(project, { ...settings, gate }));
       });
       return contained(name, through(work$));
@@ -268,7 +280,7 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
       const consumer = consumers.of(name);
       const settings = queueSettings(buffering, defaults(consumer));
       return iterateThrough(() => {
-        const { values$, gate } = source(consumer);
+        const { values$, gate } = source(consumer, settings);
         return { source$: values$, settings: { ...settings, gate } };
       });
     },
@@ -276,7 +288,7 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
       const consumer = consumers.of(name);
       const settings = watchSettings(buffering, defaults(consumer));
       const watch$ = defer(() => {
-        const { values$, gate } = source(consumer);
+        const { values$, gate } = source(consumer, settings);
         return values$.pipe(snapshotThen(read, { ...settings, gate }));
       });
       return contained(name, through(watch$));

@@ -21,6 +21,9 @@ export interface ReplayOptions {
 /** How many events are read from the log at a time, and told in one turn, at most. */
 export const largestPage = 1_000;
 
+/** How many events to read at a time for a queue of this capacity: few more than it can take. */
+export const pageFor = (capacity: number): number => Math.min(Math.max(capacity, 64), largestPage);
+
 /**
  * Brings one subscriber every event after a place, once and in order: from the log, page by page, 1,000 events a turn at
  * most, then live. It goes over within the turn in which the log has no more and nothing was published while it was read: so
