@@ -163,6 +163,20 @@ export type Measurement =
  *
  * What stands at {@link Commands} goes for these verbs too. A snapshot is looked up by its id. One that is in use is deleted
  * after that.
+ *
+ * @example
+ * ```ts
+ * import { createMemoryDriver, openManager } from 'rx-instances';
+ * import { firstValueFrom } from 'rxjs';
+ *
+ * const manager = await openManager({ drivers: [createMemoryDriver()] });
+ * await firstValueFrom(manager.create({ name: 'web', image: 'any' }));
+ * await firstValueFrom(manager.stop('web'));
+ * const { id } = await firstValueFrom(manager.createSnapshot('web', { kind: 'Stopped' }));
+ * const fork = await firstValueFrom(manager.forkSnapshot(id, { name: 'web-2', targetState: 'Running' }));
+ * fork.state; // => 'Running'
+ * await manager.close();
+ * ```
  */
 export interface SnapshotCommands {
   /**

@@ -207,18 +207,25 @@ export function createSnapshotVerbs(workshop: SnapshotWorkshop): SnapshotVerbs {
         ),
       ).pipe(
         mergeMap((replacement) =>
-          concat(
-            orUndo(ended(instance), replacement.undo()).pipe(
-              mergeMap((exit) =>
-                orUndo(
-                  restored$,
-                  verbs.takeDown(id),
-                  replacement.undo(),
-                  exit === undefined ? EMPTY : defer(() => records.ended('exit', instance, exit)),
-                ),
+          orUndo(ended(instance), replacement.undo()).pipe(
+            mergeMap((exit) =>
+              orUndo(
+                restored$,
+                verbs.takeDown(id),
+                replacement.undo(),
+                exit === undefined ? EMPTY : defer(() => records.ended('exit', instance, exit)),
               ),
             ),
-            orWarn(replacement.keep(), { instanceId: id }, 'what a restore replaced could not be removed'),
+            mergeMap((restored) =>
+              concat(
+                orWarn(
+                  replacement.keep(),
+                  { instanceId: id },
+                  'what a restore replaced could not be removed',
+                ),
+                of(restored),
+              ),
+            ),
           ),
         ),
       );
