@@ -1,4 +1,7 @@
 import { execFile } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 
 /** Runs the tests of a fixture as the house runs its own, and returns what it was told. */
 function jestOver(folder: string): Promise<{ readonly code: unknown; readonly told: string }> {
@@ -39,6 +42,25 @@ describe('a run of tests', () => {
       const { code, told } = await jestOver('nothing');
       expect(told).toContain('2 passed, 2 total');
       expect(code).toBe(0);
+    },
+    30_000,
+  );
+
+  it.concurrent(
+    'removes its own folder and nothing else, however often it ends',
+    async () => {
+      const around = mkdtempSync(join(tmpdir(), 'around-'));
+      writeFileSync(join(around, 'of-others'), '');
+      // ts-node's cache of compiled code would stay.
+      const env = { ...process.env, TMPDIR: around, DISABLE_V8_COMPILE_CACHE: '1' };
+      const told = await new Promise((done) => {
+        const args = ['test/house/fixtures/leaves/endsTwice.ts'];
+        execFile('node_modules/.bin/ts-node', args, { env }, (error, _, written) => {
+          done([error?.code ?? 0, written]);
+        });
+      });
+      expect([told, readdirSync(around)]).toEqual([[0, ''], ['of-others']]);
+      rmSync(around, { recursive: true });
     },
     30_000,
   );

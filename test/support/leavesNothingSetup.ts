@@ -7,5 +7,7 @@ import { join } from 'node:path';
  * in it or have it in their environment. So runs side by side don't take each other's for their own.
  */
 export default function setup(): void {
-  process.env['TMPDIR'] = mkdtempSync(join(tmpdir(), 'run-'));
+  const folder = mkdtempSync(join(tmpdir(), 'run-'));
+  process.env['TMPDIR'] = folder;
+  process.env['LEAVES_NOTHING_IN'] = folder;
 }
