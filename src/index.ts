@@ -81,6 +81,7 @@ export {
   type LifecycleBus,
   type LifecycleBusOptions,
 } from './streams/lifecycleBus.js';
+export type { LifecycleLog } from './streams/lifecycleLog.js';
 export type { InstanceChange, TableView } from './streams/snapshotThen.js';
 export { type StateSource, waitForState } from './streams/waitForState.js';
 export type { WaitOptions } from './streams/waitOptions.js';

@@ -27,8 +27,16 @@ export interface Driver {
    * Unsubscribing before detaches: a machine that comes up nevertheless is killed.
    */
   launch(plan: LaunchPlan): Observable<Machine>;
-  /** Finds a running machine again by its handle, and emits it; fails when it does not run any more. */
+  /**
+   * Finds a machine again by its handle, and emits it. One that has ended meanwhile is emitted too where the driver can
+   * tell how it ended; else it fails.
+   */
   adopt(plan: LaunchPlan, handle: MachineHandle): Observable<Machine>;
+  /**
+   * Ends what still runs in a home though nobody holds it: it was launched by a process that ended before it could keep the
+   * handle. Nothing of the home is removed. Absent where every machine ends with the process that launched it.
+   */
+  reclaim?(home: string): Observable<never>;
   /** Removes the instance's home with all that is in it; one that does not exist is removed already. */
   discard(home: string): Observable<never>;
   /**
@@ -57,6 +65,13 @@ export interface LaunchPlan {
   readonly spec: InstanceSpec;
   /** Absolute path of the instance's own folder. */
   readonly home: string;
+  /**
+   * Whether the machine runs on when this process ends, to be adopted later; otherwise it should end with it, however that
+   * comes, as far as the driver can see to it.
+   *
+   * @defaultValue false
+   */
+  readonly outlives?: boolean;
 }
 
 /** What a driver is told to lay out before the first launch. */

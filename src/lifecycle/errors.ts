@@ -173,7 +173,7 @@ export class StoreFailed extends Error {
   }
 }
 
-/** A manager holds this data directory: `holder`, unless that did not answer within a second. */
+/** A manager holds this data directory: `holder`, unless that did not answer within 3 s. */
 export class DataDirLocked extends Error {
   readonly _tag = 'DataDirLocked';
   override readonly name = 'DataDirLocked';

@@ -148,6 +148,29 @@ export interface InstanceManager extends Commands, SnapshotCommands {
    * Emits every event from subscribe on, within the call that publishes it; nothing is buffered. It never errors, and
    * completes when the manager closes. A subscriber that throws is unsubscribed and counted, and hurts nobody else.
    *
+   * With `after` it emits first what the log of events has after that place, a page of 1,000 events in each turn, and goes
+   * over to live without gap or double, however fast events are published; no more than a page is kept for it meanwhile.
+   * Every event is a cursor, and so is `cursor` of the snapshot that `watch` emits. Then it can fail: with
+   * {@link CursorExpired} when the log has lost an event after the place or is another one, upon which `watch` begins
+   * anew; with {@link StoreFailed}; and with {@link ManagerClosed} when the manager closes before all of the log was told, so
+   * that an end is never taken for the end of the log.
+   *
+   * @example
+   * ```ts
+   * import { createMemoryDriver, openManager } from 'rx-instances';
+   * import { firstValueFrom, lastValueFrom, take, toArray } from 'rxjs';
+   *
+   * const manager = await openManager({ drivers: [createMemoryDriver()] });
+   * const heard = firstValueFrom(manager.events('my_app'));
+   * await firstValueFrom(manager.create({ name: 'web', image: 'any' }));
+   * await firstValueFrom(manager.stop('web'));
+   * await firstValueFrom(manager.start('web'));
+   *
+   * const missed$ = manager.events('my_app', { after: await heard }).pipe(take(2), toArray());
+   * (await lastValueFrom(missed$)).map(({ action }) => action); // => ['stop', 'start']
+   * await manager.close();
+   * ```
+   *
    * @param consumer - the name under which the subscriber is counted: a lower-case letter, then lower-case letters, digits
    * and underscores
    * @throws {@link InvalidRequest} at once for what is no name and for options that can't be understood,
@@ -157,6 +180,10 @@ export interface InstanceManager extends Commands, SnapshotCommands {
   /**
    * Does work for every event, `concurrency` at a time, with a queue of its own: {@link boundedMergeMap} over the events.
    *
+   * With the policy `resume` no event is lost, however slow the work and however small the queue: what does not fit is read
+   * from the log later. Also fails with {@link CursorExpired} when the log has lost the place by then, with {@link StoreFailed},
+   * and with {@link ManagerClosed} when the manager closes before all that is in the log was read.
+   *
    * @throws as `events`, and {@link InvalidRequest} at once for buffering that can't be understood
    */
   consume<R>(
@@ -165,7 +192,8 @@ export interface InstanceManager extends Commands, SnapshotCommands {
     buffering?: WorkBuffering<LifecycleEvent>,
   ): Observable<R>;
   /**
-   * Reads the events with `for await`, with a queue of its own: {@link boundedIterable} over the events.
+   * Reads the events with `for await`, with a queue of its own: {@link boundedIterable} over the events. The policy `resume`
+   * is as with `consume`.
    *
    * @throws as `consume`
    */

@@ -22,17 +22,20 @@ import {
   tap,
   throwError,
 } from 'rxjs';
-import type { Driver } from '../drivers/driver.js';
+import type { Driver, LaunchPlan } from '../drivers/driver.js';
 import { InvalidState, ManagerClosed } from '../lifecycle/errors.js';
 import type { Change } from '../lifecycle/event.js';
 import type { Instance, InstanceSpec } from '../lifecycle/instance.js';
 import { type Action, transition } from '../lifecycle/state.js';
+import { ContainedObservable, through } from '../streams/containedObservable.js';
 import { createKeyedQueue } from '../streams/keyedQueue.js';
 import { createManagerBus } from '../streams/lifecycleBus.js';
 import { Waits } from '../streams/waits.js';
 import type { CloseOptions, InstanceManager, Measurement } from './commands.js';
 import { createInstanceTable } from './instanceTable.js';
+import { createIntents, noIntents } from './intents.js';
 import { noLogger } from './logger.js';
+import { logOf } from './logOf.js';
 import { createMachines } from './machines.js';
 import { createObservations } from './observations.js';
 import { driversOf, type ManagerOptions } from './options.js';
@@ -47,14 +50,15 @@ import { openStorage } from './storage.js';
 import { stopwatch } from './stopwatch.js';
 import { createVerbs } from './verbs.js';
 
-/** How many machines are looked for at a time by a manager that opens, and stopped by one that closes. */
+/** How many instances are stopped at a time by a manager that closes. */
 const machinesAtATime = 16;
 
 /**
  * Opens a manager of instances.
  *
- * With a `dataDir` it begins with the instances that are kept there, takes over those that still run, and publishes which
- * have ended. Without one it begins with none, and none outlives it: {@link InstanceManager.close} stops them all and
+ * With a `dataDir` it begins with the instances that are kept there: whatever became of the manager before, those that still
+ * run are taken over, those that have ended meanwhile are in the log as `exit`, a verb that was cut off is finished or undone,
+ * and what belongs to no instance is gone. Without one it begins with none, and none outlives it: {@link InstanceManager.close} stops them all and
  * removes their homes, which lie in a folder of their own among the system's temporary files.
  *
  * @throws as a rejection: {@link InvalidRequest} when the options can't be understood, or lack the driver of an instance
@@ -76,9 +80,16 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
   const { config, logger = noLogger } = options;
   const now = (): number => asyncScheduler.now();
   const storage = await openStorage(options, drivers, now, logger);
-  const { store, kept, homes, isDurable } = storage;
+  const { store, kept, homes, ownerless, isDurable } = storage;
 
   const homeOf = (instanceId: string): string => join(homes, instanceId);
+  const planOf = (instanceId: string, name: string, spec: InstanceSpec): LaunchPlan => ({
+    instanceId,
+    name,
+    spec,
+    home: homeOf(instanceId),
+    outlives: isDurable,
+  });
   const driverOf = ({ driver }: InstanceSpec): Driver => drivers.get(driver) as Driver;
 
   const table = createInstanceTable(kept.instances, { epoch: store.epoch, sequence: kept.sequence });
@@ -89,6 +100,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
   };
   const bus = createManagerBus({
     ...(config === undefined ? {} : { capacity: config.instances.lifecycleEventBufferSize }),
+    log: logOf(store, table),
     onThrow: (consumer, error) => {
       logger.warn({ consumer, err: error }, 'a subscriber threw and was unsubscribed');
     },
@@ -121,8 +133,9 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
 
   const records = createRecords(commit, machines, now);
   const observations = createObservations(machines, records);
+  const intents = isDurable ? createIntents(store) : noIntents;
   const orUndo = createOrUndo(logger);
-  const workshop = { driverOf, homeOf, machines, commit, records, now, logger, orUndo };
+  const workshop = { driverOf, homeOf, planOf, machines, commit, records, intents, now, logger, orUndo };
   const verbs = createVerbs(workshop);
   const snapshots = createSnapshotTable(kept.snapshots);
   const snapshotVerbs = createSnapshotVerbs({
@@ -229,6 +242,9 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
       leave: (instanceId, listener) => {
         bus.leave('wait_for_state', instanceId, listener);
       },
+      threw: (error) => {
+        bus.threw('wait_for_state', error);
+      },
       known: (instanceId) => of(table.get(instanceId)),
       truth: poll,
     },
@@ -275,16 +291,16 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     }
   };
 
-  const recovered = ({ id }: Instance): Observable<Instance> =>
-    queue
-      .run(id, () => concat(snapshotVerbs.mend(table.get(id)), recover(workshop, table.get(id))))
-      .pipe(
-        catchError((error: unknown) => {
-          logger.warn({ instanceId: id, err: error }, 'what became of an instance could not be kept');
-          return EMPTY;
-        }),
-      );
-  await lastValueFrom(from(kept.instances).pipe(mergeMap(recovered, machinesAtATime)), {
+  const tools = {
+    ...workshop,
+    drivers: [...drivers.values()],
+    observations,
+    verbs,
+    get: table.get,
+    run: queue.run,
+    mend: snapshotVerbs.mend,
+  };
+  await lastValueFrom(recover(tools, { instances: kept.instances, homes: ownerless }), {
     defaultValue: undefined,
   });
 
@@ -357,7 +373,9 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
       }),
 
     stats: bus.stats,
-    measurements$: measurements$.asObservable(),
+    measurements$: new ContainedObservable(through(measurements$), (error) => {
+      logger.warn({ err: error }, 'a subscriber to measurements threw and was unsubscribed');
+    }),
     close: (options = {}) => {
       if (closed !== undefined) return closed;
       try {

@@ -1,4 +1,4 @@
-import { createId } from '@paralleldrive/cuid2';
+import { createId, isCuid } from '@paralleldrive/cuid2';
 import { readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -21,6 +21,8 @@ export interface Storage {
   readonly folder: string;
   /** Folder in which each instance has its home. */
   readonly homes: string;
+  /** Names of homes that no instance has. */
+  readonly ownerless: readonly string[];
   /** Folder in which each snapshot has a folder of its own. */
   readonly snapshots: string;
   /** Whether instances and their homes are there for the next manager. */
@@ -54,11 +56,28 @@ export async function openStorage(
     if (dataDir !== undefined) await removeStray(snapshotsIn(dataDir), kept, drivers, logger);
     const folder = dataDir ?? join(tmpdir(), `rx-instances-${createId()}`);
     const [homes, snapshots] = [homesIn(folder), snapshotsIn(folder)];
-    return { store, kept, folder, homes, snapshots, isDurable: dataDir !== undefined };
+    const isDurable = dataDir !== undefined;
+    const ownerless = isDurable ? await ownerlessIn(homes, kept) : [];
+    return { store, kept, folder, homes, ownerless, snapshots, isDurable };
   } catch (error) {
     await lastValueFrom(store.close(), { defaultValue: undefined });
     throw error;
   }
+}
+
+/**
+ * The homes of instances that were never written down, or are no more. What does not bear the name of an instance is not
+ * ours, and an instance whose record was set aside may come back.
+ */
+async function ownerlessIn(homes: string, { instances, damaged }: Kept): Promise<readonly string[]> {
+  const owners = new Set([
+    ...instances.map(({ id }) => id),
+    ...damaged.map(({ key }) => key.replace(/^.*\//, '')),
+  ]);
+  const entries = await readdir(homes, { withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isDirectory() && isCuid(entry.name) && !owners.has(entry.name))
+    .map(({ name }) => name);
 }
 
 /**

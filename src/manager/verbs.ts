@@ -18,6 +18,7 @@ import type { Exit, Instance, InstanceSpec } from '../lifecycle/instance.js';
 import { messageOf } from '../lifecycle/messageOf.js';
 import { transition } from '../lifecycle/state.js';
 import type { ForkRequest } from './commands.js';
+import type { Intents } from './intents.js';
 import type { Logger } from './logger.js';
 import type { Held, Machines } from './machines.js';
 import type { OrUndo } from './orUndo.js';
@@ -28,9 +29,12 @@ import type { Creation } from './requests.js';
 export interface Workshop {
   driverOf(spec: InstanceSpec): Driver;
   homeOf(instanceId: string): string;
+  /** What a driver is told of an instance. */
+  planOf(instanceId: string, name: string, spec: InstanceSpec): LaunchPlan;
   readonly machines: Machines;
   readonly commit: Commit;
   readonly records: Records;
+  readonly intents: Intents;
   now(): number;
   readonly logger: Logger;
   readonly orUndo: OrUndo;
@@ -74,14 +78,17 @@ type Brought = Partial<Pick<Instance, 'state' | 'startedAt' | 'handle'>>;
 const defaultGraceMs = 5_000;
 
 /** Creates the {@link Verbs}. */
-export function createVerbs({ driverOf, homeOf, machines, commit, records, now, orUndo }: Workshop): Verbs {
-  const planOf = (instanceId: string, name: string, spec: InstanceSpec): LaunchPlan => ({
-    instanceId,
-    name,
-    spec,
-    home: homeOf(instanceId),
-  });
-
+export function createVerbs({
+  driverOf,
+  homeOf,
+  planOf,
+  machines,
+  commit,
+  records,
+  intents,
+  now,
+  orUndo,
+}: Workshop): Verbs {
   const launch = (plan: LaunchPlan): Observable<Held> =>
     defer(() => driverOf(plan.spec).launch(plan)).pipe(
       take(1),
@@ -176,8 +183,12 @@ export function createVerbs({ driverOf, homeOf, machines, commit, records, now, 
     });
 
   const whileStill = <T>(instance: Instance, verb: string, work$: Observable<T>): Observable<T> =>
-    standby(instance, verb).pipe(
-      mergeMap((frozen) => concat(orUndo(work$, restore(frozen)), restore(frozen).pipe(ignoreElements()))),
+    intents.declared(
+      instance,
+      'fork',
+      standby(instance, verb).pipe(
+        mergeMap((frozen) => concat(orUndo(work$, restore(frozen)), restore(frozen).pipe(ignoreElements()))),
+      ),
     );
 
   const bring = (plan: LaunchPlan, targetState: Target, verb: string): Observable<Brought> => {
@@ -236,21 +247,29 @@ export function createVerbs({ driverOf, homeOf, machines, commit, records, now, 
     restart: (instance) =>
       instance.state === 'Stopped'
         ? start(instance, instance.spec)
-        : stop(instance).pipe(mergeMap((stopped) => start(stopped, stopped.spec))),
+        : intents.declared(
+            instance,
+            'restart',
+            stop(instance).pipe(mergeMap((stopped) => start(stopped, stopped.spec))),
+          ),
 
     update: (instance, spec) => records.revised('update', instance, { spec }),
 
     delete: (instance) =>
-      concat(
-        ended(instance, 'delete', (machine) => machine.kill()).pipe(ignoreElements()),
-        discard(instance.id, instance.spec).pipe(catchError(driverFailed(instance, 'delete'))),
-        commit({ action: 'delete', instanceId: instance.id, previousState: instance.state }).pipe(
-          ignoreElements(),
+      intents.declared(
+        instance,
+        'delete',
+        concat(
+          ended(instance, 'delete', (machine) => machine.kill()).pipe(ignoreElements()),
+          discard(instance.id, instance.spec).pipe(catchError(driverFailed(instance, 'delete'))),
+          commit({ action: 'delete', instanceId: instance.id, previousState: instance.state }).pipe(
+            ignoreElements(),
+          ),
+          defer(() => {
+            machines.release(instance.id);
+            return of(instance);
+          }),
         ),
-        defer(() => {
-          machines.release(instance.id);
-          return of(instance);
-        }),
       ),
 
     copy: (source, id, request) => {

@@ -1,7 +1,7 @@
 import * as t from 'io-ts';
 import { closed } from '../codecs/closed.js';
 import { decodeOrThrow } from '../codecs/decode.js';
-import { integer, oneOf } from '../codecs/scalars.js';
+import { integer, oneOf, text } from '../codecs/scalars.js';
 import type { LifecycleEvent } from '../lifecycle/event.js';
 
 /**
@@ -11,14 +11,17 @@ import type { LifecycleEvent } from '../lifecycle/event.js';
  * - `dropOldest`: what has waited longest is lost.
  * - `latest`: of the values that wait, the one that a newer one of its key made old first is lost. The newest of each key
  *   is kept, and so is every value that ends its key (a `delete`), even where these are more than `capacity`.
+ * - `resume`: none is lost. The subscriber leaves the publisher when its queue is full, reads on from the log of events once the
+ *   queue has drained, and is live again when it has caught up. Only where there is a log: for events of a manager, or of a
+ *   bus that was given one. It fails with {@link CursorExpired} when the log has lost the place meanwhile.
  * - `fail`: the subscriber gets {@link SubscriberLagged}, and all that waits is lost.
  */
 export type Overflow = (typeof overflows)[number];
 
-const overflows = ['dropNewest', 'dropOldest', 'latest', 'fail'] as const;
+const overflows = ['dropNewest', 'dropOldest', 'latest', 'resume', 'fail'] as const;
 
 /**
- * Why a value was lost, one for each {@link Overflow} policy: `buffer_full` is dropNewest's (hypeman's reason),
+ * Why a value was lost, one for each {@link Overflow} policy that loses any: `buffer_full` is dropNewest's (hypeman's reason),
  * `overwritten` dropOldest's, `folded` latest's, `failed` fail's.
  */
 export type DropReason = (typeof dropReasons)[number];
@@ -101,11 +104,11 @@ export interface QueueDepth {
   readonly highWater: number;
 }
 
-/** Lets a queue that is full, and loses the newest, spare its publisher the telling. */
+/** Lets a queue that is full, and loses the newest or reads them from a log later, spare its publisher the telling. */
 export interface Gate<T> {
-  /** Nothing is told from now on, only counted. */
+  /** Nothing is told from now on. */
   close(): void;
-  /** Tells again, from the next value on; and what went by meanwhile, of which `to` was the last. */
+  /** Tells again; returns what went by meanwhile and will not be told, of which `to` was the last. */
   open(): Pick<Lag<T>, 'missed' | 'to'> | undefined;
 }
 
@@ -125,17 +128,18 @@ export interface WorkSettings<T> extends QueueSettings<T> {
   readonly concurrency: number;
 }
 
-type Defaults<T> = Partial<QueueSettings<T>>;
+/** Settings of queues that do not say; `hasLog` tells whether there is a log to resume from. */
+type Defaults<T> = Partial<QueueSettings<T>> & { readonly hasLog?: boolean };
 
 /** Decodes {@link Buffering}. @throws {@link InvalidRequest} */
 export function queueSettings<T>(buffering: Buffering<T>, defaults: Defaults<T> = {}): QueueSettings<T> {
-  decodeOrThrow(bufferingCodec, buffering);
+  decodeOrThrow(defaults.hasLog === true ? resumableCodec : bufferingCodec, buffering);
   return settled(buffering, defaults);
 }
 
 /** Decodes {@link WorkBuffering}. @throws {@link InvalidRequest} */
 export function workSettings<T>(buffering: WorkBuffering<T>, defaults: Defaults<T> = {}): WorkSettings<T> {
-  decodeOrThrow(workBufferingCodec, buffering);
+  decodeOrThrow(defaults.hasLog === true ? resumableWorkCodec : workBufferingCodec, buffering);
   return { ...settled(buffering, defaults), concurrency: buffering.concurrency ?? 1 };
 }
 
@@ -175,9 +179,17 @@ const largest = 2 ** 24;
 export const capacityCodec = integer('capacity', 1, largest);
 
 const watchKeys = { capacity: capacityCodec, onLag: callback };
-const keys = { ...watchKeys, overflow: oneOf(overflows), keyOf: callback, endsKey: callback };
-const workKeys = {
+const keys = { ...watchKeys, keyOf: callback, endsKey: callback };
+const lossy: readonly string[] = overflows.filter((overflow) => overflow !== 'resume');
+const withLog = { ...keys, overflow: oneOf(overflows) };
+const withoutLog = {
   ...keys,
+  overflow: text(
+    `one of ${lossy.join(', ')}; resume only for events that have a log, as a manager's have`,
+    (overflow) => lossy.includes(overflow),
+  ),
+};
+const work = {
   concurrency: t.union(
     [t.literal(Infinity), integer('concurrency', 1, largest)],
     'concurrency (a whole number from 1, or Infinity)',
@@ -185,5 +197,7 @@ const workKeys = {
 };
 
 const watchBufferingCodec = closed('watch buffering', {}, watchKeys);
-const bufferingCodec = closed('buffering', {}, keys);
-const workBufferingCodec = closed('work buffering', {}, workKeys);
+const bufferingCodec = closed('buffering', {}, withoutLog);
+const resumableCodec = closed('buffering', {}, withLog);
+const workBufferingCodec = closed('work buffering', {}, { ...withoutLog, ...work });
+const resumableWorkCodec = closed('work buffering', {}, { ...withLog, ...work });

@@ -48,7 +48,8 @@ export class RingBuffer<T> implements QueueDepth {
   push(value: T): boolean {
     const { capacity, overflow, ledger } = this.#settings;
     const key = overflow === 'latest' ? this.#supersede(value) : undefined;
-    if (this.#size >= capacity) {
+    // With `resume` the last one that fitted has closed the gate.
+    if (overflow !== 'resume' && this.#size >= capacity) {
       switch (overflow) {
         case 'dropNewest':
           this.#lagBehind = lose(this.#lagBehind, value);
@@ -82,19 +83,22 @@ export class RingBuffer<T> implements QueueDepth {
 
   /** Takes the first value. The queue must not be empty, and its lag must have been taken just before. */
   shift(): T {
-    if (this.#isGateClosed) this.#openGate();
+    const { overflow } = this.#settings;
+    if (this.#isGateClosed && overflow !== 'resume') this.#openGate();
     const slot = this.#head;
     const value = this.#values[slot] as T;
-    if (this.#settings.overflow === 'latest') this.#forgetKey(slot);
+    if (overflow === 'latest') this.#forgetKey(slot);
     this.#values[slot] = undefined;
     this.#advance();
     this.#size -= 1;
+    // Last, since it may fill the queue; and of an empty one, so that the log is read by pages and not by values.
+    if (this.#isGateClosed && this.#size === 0) this.#openGate();
     return value;
   }
 
   /** Forgets all that waits and all that was lost. */
   clear(): void {
-    if (this.#isGateClosed) this.#openGate();
+    if (this.#isGateClosed && this.#settings.overflow !== 'resume') this.#openGate();
     this.#values.fill(undefined);
     this.#lags.fill(undefined);
     this.#keys = [];
@@ -131,7 +135,9 @@ export class RingBuffer<T> implements QueueDepth {
     this.#used += 1;
     this.#size += 1;
     if (this.#size > this.#highWater) this.#highWater = this.#size;
-    if (this.#settings.overflow !== 'latest') return;
+    const { capacity, overflow } = this.#settings;
+    if (overflow === 'resume' && this.#size >= capacity) this.#closeGate();
+    if (overflow !== 'latest') return;
     this.#keys[slot] = key;
     this.#newest.set(key, slot);
   }

@@ -102,6 +102,7 @@ describe('the public names', () => {
        LifecycleBus
        LifecycleBusOptions
        LifecycleEvent
+       LifecycleLog
        ListFilter
        LockHolder
        LogOptions

@@ -264,7 +264,11 @@ describe('deleteSnapshot', () => {
 
   it('of files that cannot be removed is written to the log', async () => {
     const warned: object[] = [];
-    const logger = { debug: () => undefined, warn: (fields: object) => void warned.push(fields) };
+    const logger = {
+      debug: () => undefined,
+      info: () => undefined,
+      warn: (fields: object) => void warned.push(fields),
+    };
     await open(
       (given) => ({
         ...given,

@@ -128,3 +128,23 @@ test('an event is kept by its instance, and a delete ends it', () => {
 test('every policy has a reason of its own', () => {
   expect(dropReasons).toEqual(['buffer_full', 'overwritten', 'folded', 'failed']);
 });
+
+describe.each(doors.slice(0, 2))('resume for %s', (_, settle) => {
+  test('is refused without a log, and the fault says so', () => {
+    expect(thrownBy(() => settle({ overflow: 'resume' }))).toMatchObject({
+      faults: [
+        {
+          path: 'overflow',
+          found: "'resume'",
+          expected:
+            "one of dropNewest, dropOldest, latest, fail; resume only for events that have a log, as a manager's have",
+        },
+      ],
+    });
+  });
+
+  test('is taken with a log', () => {
+    const settleWithLog = settle === doors[0][1] ? queueSettings : workSettings;
+    expect(settleWithLog({ overflow: 'resume' }, { hasLog: true })).toMatchObject({ overflow: 'resume' });
+  });
+});

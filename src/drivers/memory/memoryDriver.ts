@@ -1,4 +1,16 @@
-import { defer, EMPTY, from, map, merge, type Observable, of, Subject, throwError, timer } from 'rxjs';
+import {
+  defer,
+  EMPTY,
+  from,
+  ignoreElements,
+  map,
+  merge,
+  type Observable,
+  of,
+  Subject,
+  throwError,
+  timer,
+} from 'rxjs';
 import { closed } from '../../codecs/closed.js';
 import { decode } from '../../codecs/decode.js';
 import { integer, longestTimerMs } from '../../codecs/scalars.js';
@@ -71,8 +83,11 @@ export function createMemoryDriver(options: MemoryDriverOptions = {}): MemoryDri
   const { launchMs = 0, stopMs = 0, fail = () => undefined } = options;
   const homes = new Map<string, Home>();
   const played = new Map<string, MemoryMachine>();
+  const running = new Map<
+    number,
+    { readonly instanceId: string; readonly home: string; readonly machine: Machine }
+  >();
   const folders = new Map<string, readonly string[]>();
-  const running = new Map<number, { readonly instanceId: string; readonly machine: Machine }>();
   let launches = 0;
 
   /** Does something unless it is to fail. */
@@ -112,7 +127,7 @@ export function createMemoryDriver(options: MemoryDriverOptions = {}): MemoryDri
       onExit: () => running.delete(handle.machine),
     });
     played.set(instanceId, strings);
-    running.set(handle.machine, { instanceId, machine });
+    running.set(handle.machine, { instanceId, home, machine });
     return machine;
   };
 
@@ -132,6 +147,11 @@ export function createMemoryDriver(options: MemoryDriverOptions = {}): MemoryDri
         const found = running.get(Number(handle['machine']));
         if (found === undefined) throw new Error('the machine has ended');
         return of(found.machine);
+      }),
+    reclaim: (path) =>
+      defer(() => {
+        const left = [...running.values()].filter(({ home }) => home === path);
+        return merge(...left.map(({ machine }) => machine.kill())).pipe(ignoreElements());
       }),
     discard: (path) =>
       defer(() => {
