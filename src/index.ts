@@ -47,17 +47,19 @@ export type {
   Commands,
   CreateRequest,
   ForkRequest,
-  ForkSnapshotRequest,
   InstanceManager,
   ListFilter,
   Measurement,
+  StartOverrides,
+  UpdateRequest,
+} from './manager/commands.js';
+export type {
+  ForkSnapshotRequest,
   RestoreSnapshotRequest,
   SnapshotCommands,
   SnapshotFilter,
   SnapshotRequest,
-  StartOverrides,
-  UpdateRequest,
-} from './manager/commands.js';
+} from './manager/snapshotCommands.js';
 
 // Streams that can be used alone.
 export { boundedIterable } from './streams/boundedIterable.js';

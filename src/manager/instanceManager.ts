@@ -43,7 +43,7 @@ import { createOrUndo } from './orUndo.js';
 import { createRecords } from './records.js';
 import { recover } from './recovery.js';
 import * as requests from './requests.js';
-import { createSnapshotCommands } from './snapshotCommands.js';
+import { createSnapshotCommands } from './createSnapshotCommands.js';
 import { createSnapshotTable } from './snapshotTable.js';
 import { createSnapshotVerbs } from './snapshotVerbs.js';
 import { openStorage } from './storage.js';

@@ -1,72 +1,97 @@
-import { concat, defer, type Observable, of } from 'rxjs';
-import { found } from '../codecs/decode.js';
-import { InvalidRequest } from '../lifecycle/errors.js';
+import type { Observable } from 'rxjs';
 import type { Instance } from '../lifecycle/instance.js';
-import type { KeyedQueue } from '../streams/keyedQueue.js';
-import type { SnapshotCommands } from './commands.js';
-import * as requests from './snapshotRequests.js';
-import type { SnapshotTable } from './snapshotTable.js';
-import type { SnapshotVerbs } from './snapshotVerbs.js';
-import type { Verbs } from './verbs.js';
+import type { Snapshot } from '../lifecycle/snapshot.js';
 
-/** How verbs get their turn. */
-export interface Turns {
-  readonly queue: KeyedQueue;
-  whileOpen<T>(work: () => Observable<T>): Observable<T>;
-  /** Runs a verb in the queue of an id, and measures it. */
-  inTurn<T>(verb: string, id: string, task: () => Observable<T>): Observable<T>;
-  /** Runs a verb in the queue of an instance. */
-  onInstance<T>(verb: string, idOrName: string, task: (instance: Instance) => Observable<T>): Observable<T>;
-  /** Runs a verb in the queue of a new id, under a name that nobody else can take meanwhile. */
-  making(verb: string, name: string, task: (id: string) => Observable<Instance>): Observable<Instance>;
+/** How to take a snapshot. */
+export interface SnapshotRequest {
+  /**
+   * What is kept: `Stopped` is the files of a Stopped instance; `Standby` its memory too, where the driver can keep it, of an
+   * instance on Standby or a Running one.
+   */
+  readonly kind: Snapshot['kind'];
+  /** Spelt like the name of an instance; unique among the snapshots of one instance. @defaultValue none */
+  readonly name?: string;
+  /** At most 50 labels. @defaultValue none */
+  readonly tags?: Readonly<Record<string, string>>;
+}
+
+/** Which snapshots to list; several conditions must all hold. */
+export interface SnapshotFilter {
+  /** Id of the instance that they were taken of, which may be gone. */
+  readonly instanceId?: string;
+  readonly kind?: Snapshot['kind'];
+  readonly name?: string;
+  /** Labels that a snapshot has to have, with these values. */
+  readonly tags?: Readonly<Record<string, string>>;
+}
+
+/** How to make a new instance of a snapshot. */
+export interface ForkSnapshotRequest {
+  /** Name of the fork. */
+  readonly name: string;
+  /** State that the fork is brought to. @defaultValue the snapshot's kind */
+  readonly targetState?: 'Stopped' | 'Standby' | 'Running';
+}
+
+/** How to bring an instance back to a snapshot. */
+export interface RestoreSnapshotRequest {
+  /**
+   * State that the instance is brought to; `Standby` for a snapshot of this kind only.
+   *
+   * @defaultValue `Running` for the kind `Standby`, else `Stopped`
+   */
+  readonly targetState?: 'Stopped' | 'Standby' | 'Running';
 }
 
 /**
- * Creates the verbs of snapshots as an application calls them. Whatever uses a snapshot holds its queue, after that of the
- * instance, never before it.
+ * The verbs of snapshots. A snapshot is what an instance was at one moment: its spec and its files, kept apart, so that it
+ * outlives the instance. It never changes; before each use all of it is read and held against what was taken.
+ *
+ * What stands at {@link Commands} goes for these verbs too. A snapshot is looked up by its id. One that is in use is deleted
+ * after that.
+ *
+ * @example
+ * ```ts
+ * import { createMemoryDriver, openManager } from 'rx-instances';
+ * import { firstValueFrom } from 'rxjs';
+ *
+ * const manager = await openManager({ drivers: [createMemoryDriver()] });
+ * await firstValueFrom(manager.create({ name: 'web', image: 'any' }));
+ * await firstValueFrom(manager.stop('web'));
+ * const { id } = await firstValueFrom(manager.createSnapshot('web', { kind: 'Stopped' }));
+ * const fork = await firstValueFrom(manager.forkSnapshot(id, { name: 'web-2', targetState: 'Running' }));
+ * fork.state; // => 'Running'
+ * await manager.close();
+ * ```
  */
-export function createSnapshotCommands(
-  { queue, whileOpen, inTurn, onInstance, making }: Turns,
-  snapshots: SnapshotTable,
-  snapshotVerbs: SnapshotVerbs,
-  verbs: Verbs,
-): SnapshotCommands {
-  return {
-    createSnapshot: (idOrName, request) =>
-      onInstance('createSnapshot', idOrName, (instance) =>
-        snapshotVerbs.create(instance, requests.decodeSnapshot(request)),
-      ),
-    listSnapshots: (filter = {}) =>
-      whileOpen(() => of(snapshots.matching(requests.decodeSnapshotFilter(filter)))),
-    getSnapshot: (snapshotId) => whileOpen(() => of(snapshots.get(snapshotId))),
-    deleteSnapshot: (snapshotId) =>
-      whileOpen(() => {
-        const { id } = snapshots.get(snapshotId);
-        return inTurn('deleteSnapshot', id, () => snapshotVerbs.delete(snapshots.get(id)));
-      }),
-    forkSnapshot: (snapshotId, request) =>
-      whileOpen(() => {
-        const snapshot = snapshots.get(snapshotId);
-        const decoded = requests.decodeForkSnapshot(snapshot, request);
-        const { spec, kind: state } = snapshot;
-        return making('forkSnapshot', decoded.name, (id) =>
-          concat(
-            queue.run(snapshot.id, () => snapshotVerbs.layOut(snapshots.get(snapshot.id), id, decoded)),
-            defer(() => verbs.fork({ spec, state }, id, decoded)),
-          ),
-        );
-      }),
-    restoreSnapshot: (idOrName, snapshotId, request = {}) =>
-      onInstance('restoreSnapshot', idOrName, (instance) => {
-        const snapshot = snapshots.get(snapshotId);
-        const decoded = requests.decodeRestoreSnapshot(snapshot, request);
-        if (snapshot.instanceId !== instance.id) {
-          const expected = `the id of a snapshot of instance ${instance.id}`;
-          throw new InvalidRequest([{ path: 'snapshotId', found: found(snapshotId), expected }]);
-        }
-        return queue.run(snapshot.id, () =>
-          snapshotVerbs.restore(instance, snapshots.get(snapshot.id), decoded),
-        );
-      }),
-  };
+export interface SnapshotCommands {
+  /**
+   * Takes a snapshot and emits it. No event tells of it, but a Running source is put on standby while it is copied and
+   * restored after, and these two are published. Also fails with {@link NotSupported}, and {@link NameTaken}; no file is left
+   * then.
+   */
+  createSnapshot(idOrName: string, request: SnapshotRequest): Observable<Snapshot>;
+  /** Emits the snapshots for which the filter holds, oldest first. */
+  listSnapshots(filter?: SnapshotFilter): Observable<readonly Snapshot[]>;
+  /** Emits a snapshot. Fails with {@link SnapshotNotFound}. */
+  getSnapshot(snapshotId: string): Observable<Snapshot>;
+  /** Deletes a snapshot with its files, and emits it as it was. No event tells of it. Also fails with {@link SnapshotNotFound}. */
+  deleteSnapshot(snapshotId: string): Observable<Snapshot>;
+  /**
+   * Makes a new instance of a snapshot, brings it to its state, publishes `fork`, and emits it. Also fails with
+   * {@link SnapshotNotFound}, {@link SnapshotDamaged}, {@link NameTaken}, {@link LaunchFailed}, {@link NotSupported}; nothing of
+   * the fork is left then.
+   */
+  forkSnapshot(snapshotId: string, request: ForkSnapshotRequest): Observable<Instance>;
+  /**
+   * Brings a Stopped or Standby instance back to a snapshot of its own: files and spec are the snapshot's, id and name stay.
+   * Publishes one `restore`, with the state that was reached. Also fails with {@link SnapshotNotFound},
+   * {@link SnapshotDamaged}, {@link LaunchFailed}, {@link NotSupported}; the files are the former ones then, and an
+   * instance on Standby whose machine has been ended for it is Stopped, which an `exit` tells.
+   */
+  restoreSnapshot(
+    idOrName: string,
+    snapshotId: string,
+    request?: RestoreSnapshotRequest,
+  ): Observable<Instance>;
 }

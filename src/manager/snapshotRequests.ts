@@ -9,7 +9,7 @@ import type {
   RestoreSnapshotRequest,
   SnapshotFilter,
   SnapshotRequest,
-} from './commands.js';
+} from './snapshotCommands.js';
 import { anyTags, name, tags } from './requests.js';
 
 /** Decodes a request to take a snapshot. @throws {@link InvalidRequest} */

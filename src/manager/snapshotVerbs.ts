@@ -19,7 +19,7 @@ import { InvalidState, NotSupported, SnapshotDamaged } from '../lifecycle/errors
 import type { Exit, Instance, InstanceSpec } from '../lifecycle/instance.js';
 import type { Snapshot } from '../lifecycle/snapshot.js';
 import type { Store } from '../store/store.js';
-import type { ForkSnapshotRequest, RestoreSnapshotRequest, SnapshotRequest } from './commands.js';
+import type { ForkSnapshotRequest, RestoreSnapshotRequest, SnapshotRequest } from './snapshotCommands.js';
 import type { SnapshotTable } from './snapshotTable.js';
 import { driverFailed, type Verbs, type Workshop } from './verbs.js';
 

@@ -1,5 +1,6 @@
 import * as E from 'fp-ts/lib/Either.js';
 import {
+  catchError,
   concat,
   concatWith,
   defer,
@@ -18,7 +19,7 @@ import {
   tap,
   throwError,
 } from 'rxjs';
-import type { Driver, Freezing, LaunchPlan, Machine, MemoryDriver } from 'rx-instances';
+import type { Driver, Freezing, LaunchPlan, Machine, MemoryDriver, Snapshotting } from 'rx-instances';
 import { driverContract } from 'rx-instances/testing';
 import { memorySubject } from './memory/memorySubject.js';
 
@@ -52,6 +53,11 @@ const inMachines =
       adopt: (plan, handle) => driver.adopt(plan, handle).pipe(faulty),
     };
   };
+
+const inSnapshots =
+  (fault: (snapshots: Snapshotting) => Partial<Snapshotting>) =>
+  ({ snapshots }: MemoryDriver): Partial<Driver> =>
+    snapshots === undefined ? {} : { snapshots: { ...snapshots, ...fault(snapshots) } };
 
 const inFreezing = (fault: (freezing: Freezing) => Partial<Freezing>) =>
   inMachines(({ freezing }) =>
@@ -320,6 +326,60 @@ describe('the contract holds a driver to its law:', () => {
         logs: (home, options) => concat(options.source === 'app' ? of('one') : EMPTY, logs(home, options)),
       }),
       'a home that was discarded and is prepared anew is fresh',
+    ],
+    [
+      'keeps folders that it should discard',
+      inSnapshots(() => ({ discard: () => EMPTY })),
+      'one that was discarded is found damaged',
+    ],
+    [
+      'finds no damage',
+      inSnapshots(() => ({ check: () => of([]) })),
+      'one that was discarded is found damaged',
+    ],
+    [
+      'finds damage everywhere',
+      inSnapshots(() => ({ check: () => of([{ path: '', found: 'x', expected: 'y' }]) })),
+      'what was taken is told in JSON, and is sound',
+    ],
+    [
+      'takes before it is asked',
+      inSnapshots(({ take }) => ({ take: (plan) => hot(take(plan)) })),
+      'nothing is done before it is subscribed to',
+    ],
+    [
+      'makes a home of nothing',
+      ({ prepare, snapshots }) => ({
+        snapshots: { ...(snapshots as Snapshotting), layOut: (plan) => prepare(plan) },
+      }),
+      'a home that cannot be made of it leaves no file',
+    ],
+    ['makes no home', inSnapshots(() => ({ layOut: () => EMPTY })), 'a home is made of it'],
+    ['replaces nothing', inSnapshots(() => ({ replace: () => EMPTY })), 'it takes the place'],
+    [
+      'cannot undo',
+      inSnapshots(({ replace }) => ({
+        replace: (...args) =>
+          replace(...args).pipe(map((done) => ({ ...done, undo: () => throwError(() => new Error('no')) }))),
+      })),
+      'a replacement can be undone',
+    ],
+    [
+      'cannot mend',
+      inSnapshots(() => ({ mend: () => throwError(() => new Error('no')) })),
+      'a replacement that was neither kept nor undone',
+    ],
+    [
+      'replaces by what is not there',
+      inSnapshots(() => ({ replace: () => of({ keep: () => EMPTY, undo: () => EMPTY }) })),
+      'a replacement that fails changes nothing',
+    ],
+    [
+      'takes a home that is not there',
+      inSnapshots(({ take }) => ({
+        take: (plan) => take(plan).pipe(catchError(() => of({ size: 0, hash: '', data: null }))),
+      })),
+      'a take that fails leaves no folder',
     ],
     [
       'takes a tail of 0 for all',

@@ -14,7 +14,7 @@ async function goOn(manager: InstanceManager, snapshotId: string): Promise<never
 async function takeOne(manager: InstanceManager): Promise<void> {
   const failure = await firstValueFrom(manager.createSnapshot('web', { kind: 'Stopped' })).then(
     () => 'none',
-    ({ _tag, message }: { readonly _tag: string; readonly message: string }) => `${_tag}: ${message}`,
+    (error: unknown) => String(error),
   );
   await manager.close();
   process.send?.(failure, () => {
