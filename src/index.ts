@@ -30,6 +30,8 @@ export {
   ManagerClosed,
   NameTaken,
   NotSupported,
+  SnapshotDamaged,
+  SnapshotNotFound,
   StateUnreadable,
   StoreFailed,
   SubscriberLagged,
@@ -45,9 +47,14 @@ export type {
   Commands,
   CreateRequest,
   ForkRequest,
+  ForkSnapshotRequest,
   InstanceManager,
   ListFilter,
   Measurement,
+  RestoreSnapshotRequest,
+  SnapshotCommands,
+  SnapshotFilter,
+  SnapshotRequest,
   StartOverrides,
   UpdateRequest,
 } from './manager/commands.js';
@@ -72,6 +79,7 @@ export {
   type LifecycleBus,
   type LifecycleBusOptions,
 } from './streams/lifecycleBus.js';
+export type { LifecycleLog } from './streams/lifecycleLog.js';
 export type { InstanceChange, TableView } from './streams/snapshotThen.js';
 export { type StateSource, waitForState } from './streams/waitForState.js';
 export type { WaitOptions } from './streams/waitOptions.js';
@@ -95,7 +103,11 @@ export type {
   Machine,
   MachineStatus,
   PreparePlan,
+  Replacement,
   Signal,
+  SnapshotContent,
+  SnapshotPlan,
+  Snapshotting,
 } from './drivers/driver.js';
 export type { DamagedRecord, Kept, LogPage, Store } from './store/store.js';
 

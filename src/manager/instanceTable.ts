@@ -17,6 +17,8 @@ export interface InstanceTable {
   /** The instances for which all conditions hold. */
   matching(filter: ListFilter): readonly Instance[];
   view(): TableView;
+  /** Place of the last event that was applied. */
+  cursor(): Cursor;
   /** Keeps a name for an instance in the making. @throws {@link NameTaken} */
   reserve(name: string): void;
   /** Gives a reserved name back; the instance, if it came to be, holds it now. */
@@ -73,6 +75,7 @@ export function createInstanceTable(instances: readonly Instance[], start: Curso
           (driver === undefined || instance.spec.driver === driver) &&
           Object.entries(tags).every(([key, value]) => instance.spec.tags[key] === value),
       ),
+    cursor: () => cursor,
     view: () => ({ ...cursor, instances: [...byId.values()] }),
     reserve: (name) => {
       if (idByName.has(name) || reserved.has(name)) throw new NameTaken(name);

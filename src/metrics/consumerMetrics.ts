@@ -47,6 +47,11 @@ export function consumerMetrics(named: Named, stats: () => Readonly<Record<strin
     ({ lagged }) => lagged,
   );
   counter(
+    'instances_lifecycle_resumes_total',
+    'Total number of times that a subscriber was given lifecycle events from the log, until it had caught up',
+    ({ resumed }) => resumed,
+  );
+  counter(
     'instances_lifecycle_subscriber_errors_total',
     'Total number of subscribers that threw and were unsubscribed for it',
     ({ thrown }) => thrown,

@@ -15,6 +15,8 @@ export interface ConsumerStats {
   readonly dropped: Readonly<Record<DropReason, number>>;
   /** How often one of its subscribers was told of a lag, or was brought level by a new snapshot. */
   readonly lagged: number;
+  /** How often one of its subscribers was given events from the log, until it had caught up. */
+  readonly resumed: number;
   /** How often one of its subscribers threw, or left an error unhandled, and was unsubscribed for it. */
   readonly thrown: number;
 }
@@ -40,6 +42,8 @@ export interface Consumer extends Ledger {
   joined(): void;
   /** A subscriber went. */
   left(): void;
+  /** A subscriber begins to read from the log. */
+  resumed(): void;
   threw(): void;
   stats(): ConsumerStats;
 }
@@ -80,6 +84,7 @@ function createConsumer(): Consumer {
   let subscribers = 0;
   let highWater = 0;
   let lagged = 0;
+  let resumed = 0;
   let thrown = 0;
 
   return {
@@ -102,6 +107,9 @@ function createConsumer(): Consumer {
     lagged: () => {
       lagged += 1;
     },
+    resumed: () => {
+      resumed += 1;
+    },
     threw: () => {
       thrown += 1;
     },
@@ -111,6 +119,7 @@ function createConsumer(): Consumer {
       highWater: [...queues].reduce((highest, queue) => Math.max(highest, queue.highWater), highWater),
       dropped: { ...dropped },
       lagged,
+      resumed,
       thrown,
     }),
   };

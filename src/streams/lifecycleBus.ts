@@ -1,8 +1,12 @@
 import * as t from 'io-ts';
-import { defer, Observable, type ObservableInput } from 'rxjs';
+import { defer, Observable, type ObservableInput, type Subscriber } from 'rxjs';
 import { closed, isRecord } from '../codecs/closed.js';
+import { cursor } from '../codecs/cursor.js';
 import { decodeOrThrow } from '../codecs/decode.js';
-import type { LifecycleEvent } from '../lifecycle/event.js';
+import { nothing } from '../codecs/nothing.js';
+import { withMethods } from '../codecs/withMethods.js';
+import { ManagerClosed } from '../lifecycle/errors.js';
+import type { Cursor, LifecycleEvent } from '../lifecycle/event.js';
 import { Audience } from './audience.js';
 import { iterateThrough } from './boundedIterable.js';
 import { mergeMapThrough } from './boundedMergeMap.js';
@@ -20,14 +24,22 @@ import {
 } from './buffering.js';
 import { type Consumer, type ConsumerStats, createConsumers } from './consumers.js';
 import { type Connect, ContainedObservable, through } from './containedObservable.js';
+import type { LifecycleLog } from './lifecycleLog.js';
 import type { Listener } from './listeners.js';
+import { largestPage, replay, type ReplayOptions } from './replay.js';
 import { type InstanceChange, snapshotThen, type TableView } from './snapshotThen.js';
-import { type GatedSource, Turnstile } from './turnstile.js';
+import { type GatedSource, type Join, Turnstile } from './turnstile.js';
 
 /** Which events to hear. */
 export interface EventsOptions {
   /** Events of the instance with this exact id only. Publishing an event costs nothing to those of other instances. */
   readonly instanceId?: string;
+  /**
+   * Begin after this place in the log of events instead of now: an event that was heard before, or the cursor of a
+   * snapshot that {@link InstanceManager.watch} told. What the log has is told first, up to 1,000 events a turn; then it goes on live,
+   * without gap or double.
+   */
+  readonly after?: Cursor;
 }
 
 /** The one shared stream: whatever happens to an instance is published here, once, and nothing else fans out. */
@@ -36,7 +48,8 @@ export interface LifecycleBus {
   publish(event: LifecycleEvent): void;
   /**
    * Emits every event from subscribe on, within the call that publishes it; who subscribes while an event is told hears
-   * from the next one on. @throws {@link InvalidRequest}
+   * from the next one on. With `after` it begins with what the log has, and fails with {@link CursorExpired} when that can't
+   * go on from there, with {@link ManagerClosed} when the bus closes before all is told. @throws {@link InvalidRequest}
    */
   events(consumer: string, options?: EventsOptions): Observable<LifecycleEvent>;
   /** Does work for every event: {@link boundedMergeMap} over the events. */
@@ -68,18 +81,31 @@ export interface LifecycleBusOptions {
   readonly capacity?: number;
   /** Told of a subscriber that threw; it has been unsubscribed and counted. @defaultValue nothing */
   readonly onThrow?: (consumer: string, error: unknown) => void;
+  /** Where what is published is kept, for those who resume. @defaultValue none: nobody can */
+  readonly log?: LifecycleLog;
 }
 
-const eventsOptions = closed('events options', {}, { instanceId: t.string });
+const eventsOptions = closed('events options', {}, { instanceId: t.string, after: cursor });
+
+const liveOptions = closed(
+  'events options',
+  {},
+  { instanceId: t.string, after: nothing<Cursor>('nothing: this bus has no log to read from') },
+);
 
 /** What is right by a look needs no decoder: streams of one instance are asked for by the hundred thousand. */
-const instanceIdOf = (options: EventsOptions): string | undefined =>
-  (isPlain(options) ? options : decodeOrThrow(eventsOptions, options)).instanceId;
-
 const isPlain = (options: unknown): boolean =>
   isRecord(options) && typeof options['instanceId'] === 'string' && Object.keys(options).length === 1;
 
-const busOptions = closed('bus options', {}, { capacity: capacityCodec, onThrow: callback });
+const busOptions = closed(
+  'bus options',
+  {},
+  {
+    capacity: capacityCodec,
+    onThrow: callback,
+    log: withMethods('a log', 'head', 'read', 'loadCursor', 'saveCursor'),
+  },
+);
 
 /** Creates a {@link LifecycleBus}. @throws {@link InvalidRequest} */
 export const createLifecycleBus = (options: LifecycleBusOptions = {}): LifecycleBus =>
@@ -91,12 +117,14 @@ export interface ManagerBus extends LifecycleBus {
   hear(consumer: string, instanceId: string, listener: Listener<LifecycleEvent>): void;
   /** Tells him no more. */
   leave(consumer: string, instanceId: string, listener: Listener<LifecycleEvent>): void;
+  /** Counts and reports what somebody threw who was told by a listener. */
+  threw(consumer: string, error: unknown): void;
 }
 
 /** Creates a {@link ManagerBus}. @throws {@link InvalidRequest} */
 export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
   decodeOrThrow(busOptions, options);
-  const { capacity = defaultCapacity, onThrow } = options;
+  const { capacity = defaultCapacity, onThrow, log } = options;
   const audience = new Audience<LifecycleEvent>();
   const consumers = createConsumers();
   const turnstile = new Turnstile<LifecycleEvent>();
@@ -122,8 +150,9 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
   };
 
   const completeAll = (): void => {
-    audience.complete();
+    // Those behind closed gates first: one that opens on hearing the end would come too late to hear it.
     turnstile.complete();
+    audience.complete();
   };
 
   const join =
@@ -141,41 +170,64 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
       });
     };
 
+  const enter =
+    (instanceId?: string): Join<LifecycleEvent> =>
+    (listener) => {
+      audience.join(listener, instanceId);
+      return () => {
+        audience.leave(listener, instanceId);
+      };
+    };
+
+  /** Counts who subscribes. */
+  const attended = (
+    consumer: Consumer,
+    values$: Observable<LifecycleEvent>,
+    tooLate: (subscriber: Subscriber<LifecycleEvent>) => void,
+  ): Observable<LifecycleEvent> =>
+    new Observable((subscriber) => {
+      if (isClosed) {
+        tooLate(subscriber);
+        return;
+      }
+      consumer.joined();
+      subscriber.add(consumer.left);
+      subscriber.add(values$.subscribe(subscriber));
+    });
+
   /** What one queue is filled from. */
   const source = (consumer: Consumer): GatedSource<LifecycleEvent> => {
-    const { values$, gate } = turnstile.gated(
-      (listener) => {
-        audience.join(listener);
-        return () => {
-          audience.leave(listener);
-        };
-      },
-      (count) => {
-        consumer.dropped('buffer_full', count);
-      },
-    );
-    return {
-      gate,
-      values$: new Observable((subscriber) => {
-        if (isClosed) {
-          subscriber.complete();
-          return;
-        }
-        consumer.joined();
-        subscriber.add(consumer.left);
-        subscriber.add(values$.subscribe(subscriber));
-      }),
-    };
+    const { values$, gate } = turnstile.gated(enter(), (count) => {
+      consumer.dropped('buffer_full', count);
+    });
+    return { gate, values$: attended(consumer, values$, complete) };
   };
 
-  const contained = <T>(name: string, consumer: Consumer, connect: Connect<T>): Observable<T> =>
+  /** The events after a place in the log. */
+  const resumed = (
+    consumer: Consumer,
+    from: LifecycleLog,
+    options: Omit<ReplayOptions, 'onResumed'>,
+  ): GatedSource<LifecycleEvent> => {
+    const { values$, gate } = replay(from, turnstile, enter(options.instanceId), {
+      ...options,
+      onResumed: consumer.resumed,
+    });
+    return { gate, values$: attended(consumer, values$, options.after === undefined ? complete : cutOff) };
+  };
+
+  const threw = (name: string, error: unknown): void => {
+    consumers.of(name).threw();
+    try {
+      onThrow?.(name, error);
+    } catch {
+      // It has been counted; who reports on a subscriber can't be allowed to stop the publisher either.
+    }
+  };
+
+  const contained = <T>(name: string, connect: Connect<T>): Observable<T> =>
     new ContainedObservable(connect, (error) => {
-      consumer.threw();
-      try {
-        onThrow?.(name, error);
-      } catch {
-        // It has been counted; who reports on a subscriber can't be allowed to stop the publisher either.
-      }
+      threw(name, error);
     });
 
   const defaults = (ledger: Consumer) => ({ ...byInstance, capacity, ledger });
@@ -194,10 +246,14 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
       audience.leave(listener, instanceId);
       consumers.of(name).left();
     },
+    threw,
     events: (name, options = {}) => {
-      const instanceId = instanceIdOf(options);
+      const codec = log === undefined ? liveOptions : eventsOptions;
+      const { instanceId, after } = isPlain(options) ? options : decodeOrThrow(codec, options);
       const consumer = consumers.of(name);
-      return contained(name, consumer, join(consumer, instanceId));
+      if (log === undefined || after === undefined) return contained(name, join(consumer, instanceId));
+      const begin = { after, instanceId, pageSize: largestPage };
+      return contained(name, through(defer(() => resumed(consumer, log, begin).values$)));
     },
     consume: (name, project, buffering = {}) => {
       const consumer = consumers.of(name);
@@ -206,7 +262,7 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
         const { values$, gate } = source(consumer);
         return values$.pipe(mergeMapThrough(project, { ...settings, gate }));
       });
-      return contained(name, consumer, through(work$));
+      return contained(name, through(work$));
     },
     iterate: (name, buffering = {}) => {
       const consumer = consumers.of(name);
@@ -223,7 +279,7 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
         const { values$, gate } = source(consumer);
         return values$.pipe(snapshotThen(read, { ...settings, gate }));
       });
-      return contained(name, consumer, through(watch$));
+      return contained(name, through(watch$));
     },
     stats: () => {
       turnstile.settle();
@@ -236,3 +292,11 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
     },
   };
 }
+
+const complete = (subscriber: Subscriber<unknown>): void => {
+  subscriber.complete();
+};
+
+const cutOff = (subscriber: Subscriber<unknown>): void => {
+  subscriber.error(new ManagerClosed());
+};

@@ -7,10 +7,10 @@ import { RingBuffer } from './ringBuffer.js';
 
 /**
  * What a watcher is told: the whole table first and after every lag, then one change after another. Whoever applies
- * each in turn holds the true table.
+ * each in turn holds the true table. The cursor of a snapshot is the place of the last event that is in it.
  */
 export type InstanceChange =
-  | { readonly kind: 'snapshot'; readonly instances: readonly Instance[] }
+  | { readonly kind: 'snapshot'; readonly instances: readonly Instance[]; readonly cursor: Cursor }
   | { readonly kind: 'upsert'; readonly instance: Instance; readonly event: LifecycleEvent }
   | { readonly kind: 'removed'; readonly instanceId: string; readonly event: LifecycleEvent };
 
@@ -51,7 +51,7 @@ export function snapshotThen(
         connect(read().pipe(first()), subscriber, {
           next: ({ instances, epoch, sequence }) => {
             cursor = { epoch, sequence };
-            subscriber.next({ kind: 'snapshot', instances });
+            subscriber.next({ kind: 'snapshot', instances, cursor: { epoch, sequence } });
           },
           error: fail,
           complete: () => {

@@ -20,6 +20,11 @@ export class Turnstile<T> {
   #latest: T | undefined;
   readonly #closed = new Set<ClosedGate>();
 
+  /** How many values have gone by. */
+  get passed(): number {
+    return this.#count;
+  }
+
   pass(value: T): void {
     this.#count += 1;
     // Held only for those who may ask for it.
@@ -34,6 +39,15 @@ export class Turnstile<T> {
   /** Tells the end to those behind closed gates. */
   complete(): void {
     for (const { complete } of this.#closed) complete();
+  }
+
+  /** Takes in one who listens to nothing for now, to be told the end; what is returned lets him go. */
+  wait(complete: () => void): () => void {
+    const closed: ClosedGate = { book: nothing, complete };
+    this.#closed.add(closed);
+    return () => {
+      this.#release(closed);
+    };
   }
 
   /** Makes a source for one subscriber; `onMissed` is told how many values a closed gate kept out. */
@@ -61,9 +75,9 @@ export class Turnstile<T> {
     };
 
     const settle = (): void => {
-      if (!this.#closed.delete(closed)) return;
+      if (!this.#closed.has(closed)) return;
       book();
-      if (this.#closed.size === 0) this.#latest = undefined;
+      this.#release(closed);
     };
 
     return {
@@ -92,7 +106,6 @@ export class Turnstile<T> {
       gate: {
         close: () => {
           leave();
-          leave = nothing;
           booked = this.#count;
           this.#closed.add(closed);
         },
@@ -106,6 +119,11 @@ export class Turnstile<T> {
         },
       },
     };
+  }
+
+  #release(closed: ClosedGate): void {
+    this.#closed.delete(closed);
+    if (this.#closed.size === 0) this.#latest = undefined;
   }
 }
 

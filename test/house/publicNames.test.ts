@@ -44,6 +44,8 @@ describe('the public names', () => {
        ManagerClosed
        NameTaken
        NotSupported
+       SnapshotDamaged
+       SnapshotNotFound
        StateUnreadable
        StoreFailed
        SubscriberLagged
@@ -100,6 +102,7 @@ describe('the public names', () => {
        LifecycleBus
        LifecycleBusOptions
        LifecycleEvent
+       LifecycleLog
        ListFilter
        LockHolder
        LogOptions
@@ -120,8 +123,12 @@ describe('the public names', () => {
        PreparePlan
        ProcessDriverOptions
        Readiness
+       Replacement
        Signal
        Snapshot
+       SnapshotContent
+       SnapshotPlan
+       Snapshotting
        StartOverrides
        State
        StateSource

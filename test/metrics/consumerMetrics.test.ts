@@ -9,6 +9,7 @@ const idle: ConsumerStats = {
   highWater: 0,
   dropped: none,
   lagged: 0,
+  resumed: 0,
   thrown: 0,
 };
 const busy: ConsumerStats = {
@@ -17,6 +18,7 @@ const busy: ConsumerStats = {
   highWater: 5,
   dropped: { buffer_full: 7, overwritten: 11, folded: 13, failed: 17 },
   lagged: 19,
+  resumed: 29,
   thrown: 23,
 };
 
@@ -46,6 +48,11 @@ instances_lifecycle_subscriber_queue_high_water{consumer="billing"} 5
 # TYPE instances_lifecycle_subscriber_lags_total counter
 instances_lifecycle_subscriber_lags_total{consumer="http"} 0
 instances_lifecycle_subscriber_lags_total{consumer="billing"} 19
+
+# HELP instances_lifecycle_resumes_total Total number of times that a subscriber was given lifecycle events from the log, until it had caught up
+# TYPE instances_lifecycle_resumes_total counter
+instances_lifecycle_resumes_total{consumer="http"} 0
+instances_lifecycle_resumes_total{consumer="billing"} 29
 
 # HELP instances_lifecycle_subscriber_errors_total Total number of subscribers that threw and were unsubscribed for it
 # TYPE instances_lifecycle_subscriber_errors_total counter

@@ -7,6 +7,7 @@ const idle = {
   highWater: 0,
   dropped: { buffer_full: 0, overwritten: 0, folded: 0, failed: 0 },
   lagged: 0,
+  resumed: 0,
   thrown: 0,
 };
 

@@ -16,6 +16,7 @@ const idle = {
   highWater: 0,
   dropped: nothingDropped,
   lagged: 0,
+  resumed: 0,
   thrown: 0,
 };
 

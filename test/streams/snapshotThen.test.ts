@@ -95,7 +95,7 @@ describe('a watch', () => {
       events$.next(gone);
       flush();
       expect(told).toEqual([
-        { kind: 'snapshot', instances: [] },
+        { kind: 'snapshot', instances: [], cursor: { epoch: 'e', sequence: 0 } },
         { kind: 'upsert', instance: update.instance, event: update },
         { kind: 'removed', instanceId: 'a', event: gone },
       ]);

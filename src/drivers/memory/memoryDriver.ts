@@ -18,10 +18,12 @@ import { LogNotFound } from '../../lifecycle/errors.js';
 import type { Driver, LaunchPlan, Machine } from '../driver.js';
 import { readiness } from '../readiness.js';
 import { createMemoryMachine, type MemoryMachine } from './memoryMachine.js';
+import { createMemorySnapshots } from './memorySnapshots.js';
 
 /** What a memory driver can be told to fail at. */
 export type MemoryOperation =
-  'prepare' | 'launch' | 'adopt' | 'inspect' | 'stop' | 'kill' | 'freeze' | 'thaw' | 'discard';
+  | ('prepare' | 'launch' | 'adopt' | 'inspect' | 'stop' | 'kill' | 'freeze' | 'thaw' | 'discard')
+  | ('take' | 'layOut' | 'replace');
 
 /** How to make a memory driver. */
 export interface MemoryDriverOptions {
@@ -45,6 +47,8 @@ export interface MemoryDriver extends Driver {
   running(): readonly string[];
   /** Every home that was prepared and not discarded. */
   homes(): readonly string[];
+  /** Every folder in which a snapshot was laid and not discarded. */
+  snapshotFolders(): readonly string[];
 }
 
 /** A log that is kept, and told as it is written. */
@@ -83,6 +87,7 @@ export function createMemoryDriver(options: MemoryDriverOptions = {}): MemoryDri
     number,
     { readonly instanceId: string; readonly home: string; readonly machine: Machine }
   >();
+  const folders = new Map<string, readonly string[]>();
   let launches = 0;
 
   /** Does something unless it is to fail. */
@@ -100,6 +105,10 @@ export function createMemoryDriver(options: MemoryDriverOptions = {}): MemoryDri
     const home = homes.get(path);
     if (home === undefined) throw new Error(`there is no home ${path}`);
     return home;
+  };
+
+  const make = (plan: LaunchPlan, lines: readonly string[]): void => {
+    homes.set(plan.home, { plan, lines: [...lines], written$: new Subject() });
   };
 
   const start = (plan: LaunchPlan): Machine => {
@@ -128,8 +137,7 @@ export function createMemoryDriver(options: MemoryDriverOptions = {}): MemoryDri
     decode: (fields) => decode(memoryFields, fields),
     prepare: ({ copyOf, ...plan }) =>
       attempt('prepare', plan, () => {
-        const lines = copyOf === undefined ? [] : [...homeOf(copyOf).lines];
-        homes.set(plan.home, { plan, lines, written$: new Subject() });
+        make(plan, copyOf === undefined ? [] : homeOf(copyOf).lines);
         return EMPTY;
       }),
     launch: (plan) =>
@@ -162,6 +170,7 @@ export function createMemoryDriver(options: MemoryDriverOptions = {}): MemoryDri
         const last$ = from(tail === 0 ? [] : lines.slice(-tail));
         return follow ? merge(written$, last$) : last$;
       }),
+    snapshots: createMemorySnapshots({ folders, linesOf: (home) => homeOf(home).lines, make, attempt }),
 
     machine: (instanceId) => {
       const strings = played.get(instanceId);
@@ -170,6 +179,7 @@ export function createMemoryDriver(options: MemoryDriverOptions = {}): MemoryDri
     },
     running: () => [...running.values()].map(({ instanceId }) => instanceId),
     homes: () => [...homes.keys()],
+    snapshotFolders: () => [...folders.keys()],
   };
 }
 

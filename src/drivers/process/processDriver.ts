@@ -26,6 +26,7 @@ import { decodeProcessFields } from './processFields.js';
 import { decodeProcessHandle, findProcess, type ProcessHandle } from './processHandle.js';
 import { createProcessGroup } from './processGroup.js';
 import { createProcessMachine } from './processMachine.js';
+import { createProcessSnapshots } from './processSnapshots.js';
 import { processTable } from './processTable.js';
 import { removeTree } from './removeTree.js';
 import { exitOf, homeIdOf, readRun, runPathOf } from './runRecord.js';
@@ -150,6 +151,7 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
       const log = createLogFiles(home);
       return follow ? followTail(log, tail, pollMs) : readTail(log, tail);
     },
+    snapshots: createProcessSnapshots(),
   };
 }
 
