@@ -9,7 +9,8 @@ import type { Store } from '../store/store.js';
 
 /** A verb of several steps, of which some cannot be undone, and the revision that the instance had before the first. */
 export interface Intent {
-  readonly verb: 'delete' | 'restart' | 'fork';
+  /** `still` is the standby of an instance that runs, for as long as it is copied. */
+  readonly verb: 'delete' | 'restart' | 'still';
   readonly revision: number;
 }
 
@@ -62,4 +63,4 @@ export const noIntents: Intents = {
   forget: () => EMPTY,
 };
 
-const intent = closed('an intent', { verb: oneOf(['delete', 'restart', 'fork']), revision: t.number }, {});
+const intent = closed('an intent', { verb: oneOf(['delete', 'restart', 'still']), revision: t.number }, {});

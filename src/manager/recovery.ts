@@ -95,6 +95,9 @@ export function recover(tools: RecoveryTools, { instances, homes }: Left): Obser
       }),
     );
 
+  const reclaimed = ({ id, spec }: Instance): Observable<never> =>
+    defer(() => driverOf(spec).reclaim?.(homeOf(id)) ?? EMPTY);
+
   /** Halts the machine or lets it go on, as its instance is. */
   const settled = ({ id, state }: Instance, { machine }: Held): Observable<never> =>
     orWarn(
@@ -122,7 +125,8 @@ export function recover(tools: RecoveryTools, { instances, homes }: Left): Obser
       ),
       catchError((error: unknown) => {
         logger.debug({ instanceId: instance.id, err: error }, 'a machine could not be found again');
-        return of(records.ended('exit', instance, { code: null, signal: null }));
+        // What was to come after it may run by now.
+        return of(concat(reclaimed(instance), records.ended('exit', instance, { code: null, signal: null })));
       }),
       mergeMap((rest$) => rest$),
     );
@@ -136,26 +140,32 @@ export function recover(tools: RecoveryTools, { instances, homes }: Left): Obser
     const { id, spec, handle } = instance;
     const cutOff = intent !== undefined && mayBeCutOff(instance, intent) ? intent : undefined;
     const forgotten$ = intent === undefined ? EMPTY : intents.forget(id);
-    const reclaimed$ = defer(() => driverOf(spec).reclaim?.(homeOf(id)) ?? EMPTY);
     if (cutOff?.verb === 'delete') {
-      const held$ = handle === undefined ? reclaimed$ : adopted(instance).pipe(catchError(() => reclaimed$));
+      const held$ =
+        handle === undefined
+          ? reclaimed(instance)
+          : adopted(instance).pipe(catchError(() => reclaimed(instance)));
       return concat(
         held$.pipe(ignoreElements()),
         defer(() => finished(id, 'delete', verbs.delete(instance))),
       );
     }
-    const machine$ = handle === undefined ? reclaimed$ : takenOver(instance);
-    if (cutOff === undefined) return concat(forgotten$, machine$);
+    // Nothing that should not be there runs in a home that is brought in order.
+    const settled$ = concat(
+      handle === undefined ? reclaimed(instance) : takenOver(instance),
+      tools.mend(instance),
+    );
+    if (cutOff === undefined) return concat(forgotten$, settled$);
     return concat(
-      machine$.pipe(ignoreElements()),
+      settled$.pipe(ignoreElements()),
       defer(() => {
         const now = tools.get(id);
         if (now.revision !== cutOff.revision + 1) return EMPTY;
         if (cutOff.verb === 'restart' && now.state === 'Stopped') {
           return finished(id, 'restart', verbs.start(now, spec));
         }
-        return cutOff.verb === 'fork' && now.state === 'Standby'
-          ? finished(id, 'fork', verbs.restore(now))
+        return cutOff.verb === 'still' && now.state === 'Standby'
+          ? finished(id, 'still', verbs.restore(now))
           : EMPTY;
       }),
       forgotten$,
@@ -166,7 +176,7 @@ export function recover(tools: RecoveryTools, { instances, homes }: Left): Obser
     orWarn(
       instance.id,
       'what became of an instance could not be kept',
-      tools.run(instance.id, () => concat(tools.mend(instance), broughtBack(instance, intent))),
+      tools.run(instance.id, () => broughtBack(instance, intent)),
     );
 
   /** Whose it was nobody knows: each driver ends what it has there, then each removes it. */

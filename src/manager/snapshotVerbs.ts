@@ -72,14 +72,7 @@ export function createSnapshotVerbs(workshop: SnapshotWorkshop): SnapshotVerbs {
     { id, name, spec }: Pick<Instance, 'id' | 'name' | 'spec'>,
     snapshotId: string,
     kind: Snapshot['kind'],
-  ): SnapshotPlan => ({
-    instanceId: id,
-    name,
-    spec,
-    home: homeOf(id),
-    folder: folderOf(snapshotId),
-    kind,
-  });
+  ): SnapshotPlan => ({ ...workshop.planOf(id, name, spec), folder: folderOf(snapshotId), kind });
 
   /** What is not to run needs no memory. */
   const kindFor = ({ kind }: Snapshot, { targetState }: RestoreSnapshotRequest): Snapshot['kind'] =>

@@ -185,7 +185,7 @@ export function createVerbs({
   const whileStill = <T>(instance: Instance, verb: string, work$: Observable<T>): Observable<T> =>
     intents.declared(
       instance,
-      'fork',
+      'still',
       standby(instance, verb).pipe(
         mergeMap((frozen) => concat(orUndo(work$, restore(frozen)), restore(frozen).pipe(ignoreElements()))),
       ),

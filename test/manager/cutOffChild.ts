@@ -1,5 +1,5 @@
 /** Opens a manager, runs one verb, and kills itself at the point that it is told. */
-import { concat, defer, EMPTY, lastValueFrom, map, type Observable, tap } from 'rxjs';
+import { concat, defer, EMPTY, lastValueFrom, map, mergeMap, type Observable, tap } from 'rxjs';
 import type { Driver, Machine } from '../../src/drivers/driver.js';
 import { createProcessDriver } from '../../src/drivers/process/processDriver.js';
 import type { InstanceManager } from '../../src/manager/commands.js';
@@ -59,6 +59,10 @@ const run = (manager: InstanceManager): Observable<unknown> => {
       return manager.create({ name: 'new', image: 'scratch', entrypoint: ['sleep', '600'] });
     case 'fork':
       return manager.fork('web', { name: 'new', fromRunning: true });
+    case 'restoreSnapshot':
+      return manager
+        .createSnapshot('web', { kind: 'Stopped' })
+        .pipe(mergeMap(({ id }) => manager.restoreSnapshot('web', id, { targetState: 'Running' })));
     default:
       return manager[verb]('web');
   }
