@@ -16,6 +16,7 @@ export type { Snapshot } from './lifecycle/snapshot.js';
 // What can go wrong.
 export {
   AmbiguousName,
+  ConsumerTaken,
   CursorExpired,
   DataDirLocked,
   describeFault,
@@ -59,6 +60,7 @@ export { fromEither, toTaskEither } from './streams/bridges.js';
 export {
   type Buffering,
   byInstance,
+  type ConsumeOptions,
   type DropReason,
   type Lag,
   type Overflow,
