@@ -7,6 +7,8 @@ module.exports = {
   testMatch: ['**/*.test.ts'],
   testPathIgnorePatterns: ['/fixtures/'],
   maxWorkers: 2,
+  // Patience, not a measure: the machine may be busy with other things.
+  testTimeout: 30_000,
   // With a limit jest takes workers even for one file: in its own process its timers would hide those of the tests.
   workerIdleMemoryLimit: '1GB',
   // Not among the temporary files, which are the run's own.

@@ -31,6 +31,8 @@ export {
   ManagerClosed,
   NameTaken,
   NotSupported,
+  SnapshotDamaged,
+  SnapshotNotFound,
   StateUnreadable,
   StoreFailed,
   SubscriberLagged,
@@ -46,9 +48,14 @@ export type {
   Commands,
   CreateRequest,
   ForkRequest,
+  ForkSnapshotRequest,
   InstanceManager,
   ListFilter,
   Measurement,
+  RestoreSnapshotRequest,
+  SnapshotCommands,
+  SnapshotFilter,
+  SnapshotRequest,
   StartOverrides,
   UpdateRequest,
 } from './manager/commands.js';
@@ -98,7 +105,11 @@ export type {
   Machine,
   MachineStatus,
   PreparePlan,
+  Replacement,
   Signal,
+  SnapshotContent,
+  SnapshotPlan,
+  Snapshotting,
 } from './drivers/driver.js';
 export type { DamagedRecord, Kept, LogPage, Store } from './store/store.js';
 

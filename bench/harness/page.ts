@@ -32,22 +32,21 @@ function goalRow({ unit }: Result, { what, atMost, measured, isRatio, met }: Out
   ];
 }
 
-function section(result: Result): string {
-  const { name, title, about, rowsAre, rows, contenders, goals, ranOn } = result;
+function section(result: Result, ranOn: string): string {
+  const { name, title, about, rowsAre, rows, contenders, goals } = result;
   const figures = rows.map((row) => [
     rowName(row),
     ...contenders.map((contender) => cellText(result, contender, row)),
   ]);
+  const outcomes = goals.map((goal) => goalRow(result, goal));
+  const run = `\`npm run bench -- ${name}\``;
   return [
     `### ${title}`,
     about,
     `![${title}](plots/${name}.svg)`,
     table([rowsAre, ...contenders], figures),
-    table(
-      ['goal', 'at most', 'measured', ''],
-      goals.map((goal) => goalRow(result, goal)),
-    ),
-    `\`npm run bench -- ${name}\`, ${ranOn}.`,
+    table(['goal', 'at most', 'measured', ''], outcomes),
+    result.ranOn === ranOn ? run : `${run}, which ran at another time: ${result.ranOn}.`,
   ].join('\n\n');
 }
 
@@ -58,7 +57,8 @@ export function pageWith(page: string, results: readonly Result[]): string {
   if (from < 0 || to < from) throw new Error(`the page has to hold "${begin}", and "${end}" after it`);
   const goals = results.flatMap((result) => result.goals);
   const met = goals.filter((goal) => goal.met).length;
-  const summary = `${String(met)} of ${String(goals.length)} goals are met.`;
-  const written = [begin, summary, ...results.map(section)].join('\n\n');
+  const ranOn = results.at(-1)?.ranOn ?? '';
+  const summary = `${String(met)} of ${String(goals.length)} goals are met. Taken on ${ranOn}.`;
+  const written = [begin, summary, ...results.map((result) => section(result, ranOn))].join('\n\n');
   return `${page.slice(0, from)}${written}\n\n${page.slice(to)}`;
 }

@@ -17,8 +17,8 @@ const escaped = (text: string): string => text.replace(/&/g, '&amp;').replace(/<
 /** Draws a table: a bar for each cell on a scale of powers of ten, as long as its median, with a line from least to most. */
 export function plot({ title, unit, rows, contenders, measured }: Result): string {
   const figures = measured.flatMap(({ samples }) => samples).filter((figure) => figure > 0);
-  const low = Math.floor(Math.log10(Math.min(...figures))) - (figures.length > 0 ? 0 : 1);
-  const high = Math.max(low + 1, Math.ceil(Math.log10(Math.max(...figures))));
+  const low = figures.length === 0 ? 0 : Math.floor(Math.log10(Math.min(...figures)));
+  const high = figures.length === 0 ? 1 : Math.max(low + 1, Math.ceil(Math.log10(Math.max(...figures))));
   const x = (figure: number): number => {
     const place = figure <= 10 ** low ? 0 : (Math.log10(figure) - low) / (high - low);
     return Math.round((left + place * (width - left - right)) * 10) / 10;

@@ -37,6 +37,7 @@ export const create: Bench = {
   unit: 'ns',
   rowsAre: 'resident memory',
   rows: sizes,
+  rounds: 5,
   contenders: [ours, bare],
   goals: sizes.map((row) => ({
     what: `${String(row)}, beside a bare spawn`,

@@ -5,7 +5,7 @@ import type { Bench, Contender, Session } from '../harness/bench.js';
 import { idleDriver } from '../harness/idleDriver.js';
 
 const rows = [0, 10_000];
-const seconds = 2;
+const seconds = 1;
 
 /** A sample is the time that the processor spent for this process while it had nothing to do, for every second. */
 async function spent(): Promise<number> {

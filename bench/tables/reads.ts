@@ -133,7 +133,7 @@ export const reads: Bench = {
   unit: 'reads',
   rowsAre: '',
   rows: [row],
-  rounds: 3,
+  rounds: 2,
   contenders: [ours, daytona, race, polling],
   goals: [{ what: 'one per tick', of: { contender: ours.name, row }, atMost: ticks }],
   about:

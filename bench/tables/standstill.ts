@@ -74,6 +74,7 @@ export const standstill: Bench = {
   unit: 'ns',
   rowsAre: 'resident memory',
   rows: sizes,
+  rounds: 5,
   contenders: [ours, bare, nothing],
   goals: sizes.map((row) => ({
     what: String(row),

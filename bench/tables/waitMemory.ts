@@ -10,12 +10,12 @@ import { rxjsRace } from '../peers/rxjsRace.js';
 const apart = 'each for an instance of its own';
 const together = 'all for one instance';
 const rows = [apart, together];
-const count = 10_000;
+const count = 5_000;
 const patience = { timeoutMs: 300_000, pollMs: 300_000 };
 
 interface Waits {
-  /** Ids of as many instances as there are waits. */
-  readonly ids: readonly string[];
+  /** Makes so many more instances, and gives their ids. */
+  create(count: number): Promise<readonly string[]>;
   wait(instanceId: string): Outcome$;
   /** Lets an instance become Running. */
   run(instanceId: string): void;
@@ -25,20 +25,23 @@ type Outcome$ = Observable<Pick<Instance, 'state'>>;
 type Begin = (waiting$: Outcome$) => object;
 
 /** A sample is what the heap grew by for each of many waits that were begun and are still pending. */
-function stage(row: Row, { ids, wait, run }: Waits, begin: Begin): Session {
-  const idOf = (index: number): string => (row === apart ? ids[index] : ids[0]) ?? '';
+function stage(row: Row, { create, wait, run }: Waits, begin: Begin): Session {
+  let ids: readonly string[] | undefined;
   return {
     check: async () => {
-      const last = ids.at(-1) ?? '';
-      const outcome = firstValueFrom(wait(last));
-      run(last);
+      const [id = ''] = await create(1);
+      const outcome = firstValueFrom(wait(id));
+      run(id);
       assert.equal((await outcome).state, 'Running', 'a wait ends with its state');
     },
     sample: async () => {
+      ids ??= await create(row === apart ? count : 1);
       // Of one size from the beginning, so that the list itself does not count.
       const pending = new Array<object | undefined>(count).fill(undefined);
       const before = await heap();
-      for (let index = 0; index < count; index += 1) pending[index] = begin(wait(idOf(index)));
+      for (let index = 0; index < count; index += 1) {
+        pending[index] = begin(wait(ids[index % ids.length] ?? ''));
+      }
       const bytes = (await heap()) - before;
       for (const held of pending) (held as { unsubscribe?: () => void }).unsubscribe?.();
       return bytes / count;
@@ -54,11 +57,10 @@ const oursAs = (name: string, begin: Begin): Contender => ({
   name,
   open: async (row) => {
     const { manager, driver, create } = await openCrowd();
-    const ids = await create(count + 1);
     return stage(
       row,
       {
-        ids,
+        create,
         wait: (instanceId) => manager.waitForState(instanceId, 'Running', patience),
         run: (instanceId) => {
           driver.machine(instanceId).ready();
@@ -79,7 +81,7 @@ const race: Contender = {
     return stage(
       row,
       {
-        ids: Array.from({ length: count + 1 }, (_, index) => `waited${String(index)}`),
+        create: (length) => Promise.resolve(Array.from({ length }, (_, index) => `waited${String(index)}`)),
         wait: (instanceId) => rxjsRace(events$, read, instanceId, 'Running', patience),
         run: (instanceId) => {
           events$.next(event(1, instanceId));
@@ -95,7 +97,7 @@ export const waitMemory: Bench = {
   name: 'wait-memory',
   title: 'Memory of a pending wait',
   unit: 'bytes',
-  rowsAre: '10,000 waits',
+  rowsAre: '5,000 waits',
   rows,
   rounds: 3,
   contenders: [ours, oursAs('ours, as a Promise', asPromise), race],
@@ -105,5 +107,5 @@ export const waitMemory: Bench = {
     atMost: 1_000,
   })),
   about:
-    'What the heap grew by for each of 10,000 waits that were subscribed to and are pending, deadline and poll included: `waitForState` of a manager, and the race of operators as one writes it.',
+    'What the heap grew by for each of 5,000 waits that were subscribed to and are pending, deadline and poll included: `waitForState` of a manager, and the race of operators as one writes it.',
 };

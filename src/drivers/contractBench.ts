@@ -57,7 +57,9 @@ export interface ContractBench<D extends Driver> {
   /** The log once it has so many lines. */
   logOf(lines: number, plan: LaunchPlan): Promise<readonly string[]>;
   follow(plan: LaunchPlan, tail: number): Observable<string>;
-  /** Ends every machine and removes every home. */
+  /** Sees to it that the folder of a snapshot is removed with the rest. */
+  putAway(folder: string): void;
+  /** Ends every machine and removes every home and every snapshot. */
   clear(): Promise<void>;
 }
 
@@ -71,6 +73,7 @@ export function createContractBench<D extends Driver>(subject: DriverSubject<D>)
   const [source = ''] = driver.capabilities.logs;
   const homes: string[] = [];
   const machines: Machine[] = [];
+  const folders: string[] = [];
 
   const inTime = <T>(source$: Observable<T>): Observable<T> => {
     const late = (): Error =>
@@ -185,11 +188,15 @@ export function createContractBench<D extends Driver>(subject: DriverSubject<D>)
         (found) => found.length >= lines,
       ),
     follow: ({ home }, tail) => inTime(driver.logs(home, { source, tail, follow: true })),
+    putAway: (folder) => {
+      folders.push(folder);
+    },
     clear: () =>
       lastValueFrom(
         concat(
           ...machines.map((machine) => quietly(() => machine.kill())),
           ...homes.map((home) => quietly(() => driver.discard(home))),
+          ...folders.map((folder) => quietly(() => driver.snapshots?.discard(folder) ?? EMPTY)),
           quietly(() => driver.close?.() ?? EMPTY),
         ),
         { defaultValue: undefined },

@@ -2,6 +2,7 @@ import type { Either } from 'fp-ts/lib/Either.js';
 import type { Observable } from 'rxjs';
 import type { Fault } from '../lifecycle/errors.js';
 import type { DriverFields, Exit, InstanceSpec, MachineHandle } from '../lifecycle/instance.js';
+import type { Snapshot } from '../lifecycle/snapshot.js';
 
 /**
  * Runs machines of one kind. A driver knows nothing of states, events or stores: it is told what to do, and it tells
@@ -26,8 +27,16 @@ export interface Driver {
    * Unsubscribing before detaches: a machine that comes up nevertheless is killed.
    */
   launch(plan: LaunchPlan): Observable<Machine>;
-  /** Finds a running machine again by its handle, and emits it; fails when it does not run any more. */
+  /**
+   * Finds a machine again by its handle, and emits it. One that has ended meanwhile is emitted too where the driver can
+   * tell how it ended; else it fails.
+   */
   adopt(plan: LaunchPlan, handle: MachineHandle): Observable<Machine>;
+  /**
+   * Ends what still runs in a home though nobody holds it: it was launched by a process that ended before it could keep the
+   * handle. Nothing of the home is removed. Absent where every machine ends with the process that launched it.
+   */
+  reclaim?(home: string): Observable<never>;
   /** Removes the instance's home with all that is in it; one that does not exist is removed already. */
   discard(home: string): Observable<never>;
   /**
@@ -37,6 +46,8 @@ export interface Driver {
   close?(): Observable<never>;
   /** Reads a log of the instance, line by line; works on the home alone, whether or not a machine runs. */
   logs(home: string, options: Required<LogOptions>): Observable<string>;
+  /** How to take snapshots of homes and bring them back; absent where the driver has no such thing. */
+  readonly snapshots?: Snapshotting;
 }
 
 /** What a driver can do, said in advance. */
@@ -54,6 +65,13 @@ export interface LaunchPlan {
   readonly spec: InstanceSpec;
   /** Absolute path of the instance's own folder. */
   readonly home: string;
+  /**
+   * Whether the machine runs on when this process ends, to be adopted later; otherwise it should end with it, however that
+   * comes, as far as the driver can see to it.
+   *
+   * @defaultValue false
+   */
+  readonly outlives?: boolean;
 }
 
 /** What a driver is told to lay out before the first launch. */
@@ -101,6 +119,55 @@ export interface Freezing {
   freeze(): Observable<never>;
   /** Lets it go on. */
   thaw(): Observable<never>;
+}
+
+/**
+ * Keeps what homes hold in folders of their own, which never change once they are made, and makes homes of them. What lies
+ * in such a folder, only the driver knows.
+ */
+export interface Snapshotting {
+  /**
+   * The kinds that it can take. Of a `Standby` the memory is in it too: what is launched in a home that was made of it goes
+   * on where it was.
+   */
+  readonly kinds: readonly Snapshot['kind'][];
+  /**
+   * Copies the home of an instance that does not run at this moment into a folder that is not there yet, and emits what the
+   * folder holds, once it is on disk. When it fails, no file is left.
+   */
+  take(plan: SnapshotPlan): Observable<SnapshotContent>;
+  /** Holds a folder against what was told when it was taken, and emits every difference, once; none when it is sound. */
+  check(folder: string, content: SnapshotContent): Observable<readonly Fault[]>;
+  /** Makes and fills the instance's home from a folder. When it fails, no file is left. */
+  layOut(plan: SnapshotPlan, content: SnapshotContent): Observable<never>;
+  /**
+   * Puts a folder's content in the place of what the home of an instance that does not run holds, logs excepted, and emits
+   * once it is there. At every moment the home holds all of the one, or all of the other. When it fails, nothing has changed.
+   */
+  replace(plan: SnapshotPlan, content: SnapshotContent): Observable<Replacement>;
+  /** Brings a home in order in which a replacement was cut off: all of the one is left, or all of the other. */
+  mend(home: string): Observable<never>;
+  /** Removes a folder; one that does not exist is removed already. */
+  discard(folder: string): Observable<never>;
+}
+
+/** Which home is taken, or made. */
+export interface SnapshotPlan extends LaunchPlan {
+  /** Absolute path of the snapshot's own folder. */
+  readonly folder: string;
+  /** As what it is taken, or made; `Stopped` leaves out the memory that the folder of a `Standby` holds. */
+  readonly kind: Snapshot['kind'];
+}
+
+/** What a snapshot's folder holds. */
+export type SnapshotContent = Pick<Snapshot, 'size' | 'hash' | 'data'>;
+
+/** A replacement that is done, and can be undone until it is kept. */
+export interface Replacement {
+  /** Removes what was there before. */
+  keep(): Observable<never>;
+  /** Brings back what was there before. */
+  undo(): Observable<never>;
 }
 
 /** What a machine says by itself. */

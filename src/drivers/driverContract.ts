@@ -5,6 +5,7 @@ import { lastValueFrom, merge, ReplaySubject, take, tap, timer } from 'rxjs';
 import { type ContractBench, createContractBench } from './contractBench.js';
 import type { Driver, Machine, Signal } from './driver.js';
 import type { DriverSubject } from './driverSubject.js';
+import { snapshotContract } from './snapshotContract.js';
 
 /** The two words that every test framework has. */
 export interface ContractFramework {
@@ -16,7 +17,7 @@ export interface ContractFramework {
 
 /**
  * Declares one test for each sentence of the law that every driver obeys, in any framework with `describe` and `it`. What
- * a driver does not have (logs, freezing) is left out; the {@link DriverSubject} tells what there is to try.
+ * a driver does not have (logs, freezing, snapshots) is left out; the {@link DriverSubject} tells what there is to try.
  *
  * @example
  * ```ts
@@ -44,14 +45,14 @@ export interface ContractFramework {
  *     broken: { spec: { ...spec, image: 'broken' } },
  *   },
  * );
- * sentences > 30; // => true
+ * sentences > 40; // => true
  * ```
  */
 export function driverContract<D extends Driver>(
   { describe, it }: ContractFramework,
   subject: DriverSubject<D>,
 ): void {
-  const { kind, capabilities } = subject.createDriver();
+  const { kind, capabilities, snapshots } = subject.createDriver();
   const { lasting, ending, slow, neverReady, broken, stubborn, printing, content } = subject;
 
   const law = (sentence: string, body: (bench: ContractBench<D>) => Promise<void>): void => {
@@ -354,6 +355,8 @@ export function driverContract<D extends Driver>(
         if (printing !== undefined) assert.deepEqual(await bench.log(plan), []);
       });
     });
+
+    if (snapshots !== undefined) snapshotContract(describe, law, subject);
 
     describe('keeps logs:', () => {
       law('a log that it does not keep is not found', async (bench) => {

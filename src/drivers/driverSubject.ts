@@ -29,6 +29,8 @@ export interface DriverSubject<D extends Driver = Driver> {
   readonly printing?: Specimen<D>;
   /** How to look into homes. Absent where nothing in a home is the instance's own. */
   readonly content?: HomeContent;
+  /** Changes something in the folder of a snapshot, as a failing disk would. Absent where nobody can, or there are none. */
+  damage?(driver: D, folder: string): void | Promise<void>;
   /** How long a case waits for what has to come, in milliseconds. @defaultValue 4000 */
   readonly patienceMs?: number;
 }

@@ -132,6 +132,35 @@ export class SubscriberLagged extends Error {
   }
 }
 
+/** There is no snapshot with this id; or it was deleted meanwhile. */
+export class SnapshotNotFound extends Error {
+  readonly _tag = 'SnapshotNotFound';
+  override readonly name = 'SnapshotNotFound';
+  constructor(readonly snapshotId: string) {
+    super(`there is no snapshot "${snapshotId}"`);
+  }
+}
+
+/**
+ * The files of a snapshot are not what they were when it was taken; `differences` names each, with its path in the
+ * snapshot's folder. Nothing was made of it, and nothing was changed.
+ */
+export class SnapshotDamaged extends Error {
+  readonly _tag = 'SnapshotDamaged';
+  override readonly name = 'SnapshotDamaged';
+  constructor(
+    readonly snapshotId: string,
+    readonly differences: readonly Fault[],
+  ) {
+    const told = differences.slice(0, mostTold).map(describeFault);
+    const more = differences.length - told.length;
+    const rest = more > 0 ? [`${String(more)} more differences`] : [];
+    super(`the snapshot ${snapshotId} is damaged: ${[...told, ...rest].join('; ')}`);
+  }
+}
+
+const mostTold = 10;
+
 /** The store could not keep or read something; `cause` says why. Instances and machines are as they were. */
 export class StoreFailed extends Error {
   readonly _tag = 'StoreFailed';
@@ -144,7 +173,7 @@ export class StoreFailed extends Error {
   }
 }
 
-/** A manager holds this data directory: `holder`, unless that did not answer within a second. */
+/** A manager holds this data directory: `holder`, unless that did not answer within 3 s. */
 export class DataDirLocked extends Error {
   readonly _tag = 'DataDirLocked';
   override readonly name = 'DataDirLocked';

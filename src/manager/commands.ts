@@ -2,6 +2,7 @@ import type { Observable, ObservableInput } from 'rxjs';
 import type { LogOptions } from '../drivers/driver.js';
 import type { LifecycleEvent } from '../lifecycle/event.js';
 import type { DriverFields, Instance } from '../lifecycle/instance.js';
+import type { Snapshot } from '../lifecycle/snapshot.js';
 import type { State } from '../lifecycle/state.js';
 import type { Buffering, ConsumeOptions, WatchBuffering } from '../streams/buffering.js';
 import type { ConsumerStats } from '../streams/consumers.js';
@@ -45,6 +46,47 @@ export interface ForkRequest {
   /** Whether the source may be running; it is put on standby while it is copied. @defaultValue false */
   readonly fromRunning?: boolean;
   /** State that the fork is brought to. @defaultValue the source's */
+  readonly targetState?: 'Stopped' | 'Standby' | 'Running';
+}
+
+/** How to take a snapshot. */
+export interface SnapshotRequest {
+  /**
+   * What is kept: `Stopped` is the files of a Stopped instance; `Standby` its memory too, where the driver can keep it, of an
+   * instance on Standby or a Running one.
+   */
+  readonly kind: Snapshot['kind'];
+  /** Spelt like the name of an instance; unique among the snapshots of one instance. @defaultValue none */
+  readonly name?: string;
+  /** At most 50 labels. @defaultValue none */
+  readonly tags?: Readonly<Record<string, string>>;
+}
+
+/** Which snapshots to list; several conditions must all hold. */
+export interface SnapshotFilter {
+  /** Id of the instance that they were taken of, which may be gone. */
+  readonly instanceId?: string;
+  readonly kind?: Snapshot['kind'];
+  readonly name?: string;
+  /** Labels that a snapshot has to have, with these values. */
+  readonly tags?: Readonly<Record<string, string>>;
+}
+
+/** How to make a new instance of a snapshot. */
+export interface ForkSnapshotRequest {
+  /** Name of the fork. */
+  readonly name: string;
+  /** State that the fork is brought to. @defaultValue the snapshot's kind */
+  readonly targetState?: 'Stopped' | 'Standby' | 'Running';
+}
+
+/** How to bring an instance back to a snapshot. */
+export interface RestoreSnapshotRequest {
+  /**
+   * State that the instance is brought to; `Standby` for a snapshot of this kind only.
+   *
+   * @defaultValue `Running` for the kind `Standby`, else `Stopped`
+   */
   readonly targetState?: 'Stopped' | 'Standby' | 'Running';
 }
 
@@ -116,10 +158,63 @@ export type Measurement =
   | { readonly kind: 'found_by_poll'; readonly instanceId: string };
 
 /**
+ * The verbs of snapshots. A snapshot is what an instance was at one moment: its spec and its files, kept apart, so that it
+ * outlives the instance. It never changes; before each use all of it is read and held against what was taken.
+ *
+ * What stands at {@link Commands} goes for these verbs too. A snapshot is looked up by its id. One that is in use is deleted
+ * after that.
+ *
+ * @example
+ * ```ts
+ * import { createMemoryDriver, openManager } from 'rx-instances';
+ * import { firstValueFrom } from 'rxjs';
+ *
+ * const manager = await openManager({ drivers: [createMemoryDriver()] });
+ * await firstValueFrom(manager.create({ name: 'web', image: 'any' }));
+ * await firstValueFrom(manager.stop('web'));
+ * const { id } = await firstValueFrom(manager.createSnapshot('web', { kind: 'Stopped' }));
+ * const fork = await firstValueFrom(manager.forkSnapshot(id, { name: 'web-2', targetState: 'Running' }));
+ * fork.state; // => 'Running'
+ * await manager.close();
+ * ```
+ */
+export interface SnapshotCommands {
+  /**
+   * Takes a snapshot and emits it. No event tells of it, but a Running source is put on standby while it is copied and
+   * restored after, and these two are published. Also fails with {@link NotSupported}, and {@link NameTaken}; no file is left
+   * then.
+   */
+  createSnapshot(idOrName: string, request: SnapshotRequest): Observable<Snapshot>;
+  /** Emits the snapshots for which the filter holds, oldest first. */
+  listSnapshots(filter?: SnapshotFilter): Observable<readonly Snapshot[]>;
+  /** Emits a snapshot. Fails with {@link SnapshotNotFound}. */
+  getSnapshot(snapshotId: string): Observable<Snapshot>;
+  /** Deletes a snapshot with its files, and emits it as it was. No event tells of it. Also fails with {@link SnapshotNotFound}. */
+  deleteSnapshot(snapshotId: string): Observable<Snapshot>;
+  /**
+   * Makes a new instance of a snapshot, brings it to its state, publishes `fork`, and emits it. Also fails with
+   * {@link SnapshotNotFound}, {@link SnapshotDamaged}, {@link NameTaken}, {@link LaunchFailed}, {@link NotSupported}; nothing of
+   * the fork is left then.
+   */
+  forkSnapshot(snapshotId: string, request: ForkSnapshotRequest): Observable<Instance>;
+  /**
+   * Brings a Stopped or Standby instance back to a snapshot of its own: files and spec are the snapshot's, id and name stay.
+   * Publishes one `restore`, with the state that was reached. Also fails with {@link SnapshotNotFound},
+   * {@link SnapshotDamaged}, {@link LaunchFailed}, {@link NotSupported}; the files are the former ones then, and an
+   * instance on Standby whose machine has been ended for it is Stopped, which an `exit` tells.
+   */
+  restoreSnapshot(
+    idOrName: string,
+    snapshotId: string,
+    request?: RestoreSnapshotRequest,
+  ): Observable<Instance>;
+}
+
+/**
  * Creates, changes and deletes instances, and tells on one shared stream all that happens to them. Made by
  * {@link openManager}; what goes for every verb stands at {@link Commands}.
  */
-export interface InstanceManager extends Commands {
+export interface InstanceManager extends Commands, SnapshotCommands {
   /**
    * Creates an instance and starts it: it is Running then, or Initializing until it is ready. Also fails with
    * {@link NameTaken} and {@link LaunchFailed}; no instance and no file of the attempt is left then.

@@ -22,36 +22,43 @@ import {
   tap,
   throwError,
 } from 'rxjs';
-import type { Driver } from '../drivers/driver.js';
+import type { Driver, LaunchPlan } from '../drivers/driver.js';
 import { InvalidState, ManagerClosed } from '../lifecycle/errors.js';
 import type { Change } from '../lifecycle/event.js';
 import type { Instance, InstanceSpec } from '../lifecycle/instance.js';
 import { type Action, transition } from '../lifecycle/state.js';
+import { ContainedObservable, through } from '../streams/containedObservable.js';
 import { createKeyedQueue } from '../streams/keyedQueue.js';
 import { createManagerBus } from '../streams/lifecycleBus.js';
 import { Waits } from '../streams/waits.js';
 import type { CloseOptions, InstanceManager, Measurement } from './commands.js';
 import { createInstanceTable } from './instanceTable.js';
+import { createIntents, noIntents } from './intents.js';
 import { noLogger } from './logger.js';
 import { logOf } from './logOf.js';
 import { createMachines } from './machines.js';
 import { createObservations } from './observations.js';
 import { driversOf, type ManagerOptions } from './options.js';
+import { createOrUndo } from './orUndo.js';
 import { createRecords } from './records.js';
 import { recover } from './recovery.js';
 import * as requests from './requests.js';
+import { createSnapshotCommands } from './snapshotCommands.js';
+import { createSnapshotTable } from './snapshotTable.js';
+import { createSnapshotVerbs } from './snapshotVerbs.js';
 import { openStorage } from './storage.js';
 import { stopwatch } from './stopwatch.js';
 import { createVerbs } from './verbs.js';
 
-/** How many machines are looked for at a time by a manager that opens, and stopped by one that closes. */
+/** How many instances are stopped at a time by a manager that closes. */
 const machinesAtATime = 16;
 
 /**
  * Opens a manager of instances.
  *
- * With a `dataDir` it begins with the instances that are kept there, takes over those that still run, and publishes which
- * have ended. Without one it begins with none, and none outlives it: {@link InstanceManager.close} stops them all and
+ * With a `dataDir` it begins with the instances that are kept there: whatever became of the manager before, those that still
+ * run are taken over, those that have ended meanwhile are in the log as `exit`, a verb that was cut off is finished or undone,
+ * and what belongs to no instance is gone. Without one it begins with none, and none outlives it: {@link InstanceManager.close} stops them all and
  * removes their homes, which lie in a folder of their own among the system's temporary files.
  *
  * @throws as a rejection: {@link InvalidRequest} when the options can't be understood, or lack the driver of an instance
@@ -72,9 +79,17 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
   const drivers = driversOf(options);
   const { config, logger = noLogger } = options;
   const now = (): number => asyncScheduler.now();
-  const { store, kept, homes, isDurable } = await openStorage(options, drivers, now, logger);
+  const storage = await openStorage(options, drivers, now, logger);
+  const { store, kept, homes, ownerless, isDurable } = storage;
 
   const homeOf = (instanceId: string): string => join(homes, instanceId);
+  const planOf = (instanceId: string, name: string, spec: InstanceSpec): LaunchPlan => ({
+    instanceId,
+    name,
+    spec,
+    home: homeOf(instanceId),
+    outlives: isDurable,
+  });
   const driverOf = ({ driver }: InstanceSpec): Driver => drivers.get(driver) as Driver;
 
   const table = createInstanceTable(kept.instances, { epoch: store.epoch, sequence: kept.sequence });
@@ -118,8 +133,18 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
 
   const records = createRecords(commit, machines, now);
   const observations = createObservations(machines, records);
-  const workshop = { driverOf, homeOf, machines, commit, records, now, logger };
+  const intents = isDurable ? createIntents(store) : noIntents;
+  const orUndo = createOrUndo(logger);
+  const workshop = { driverOf, homeOf, planOf, machines, commit, records, intents, now, logger, orUndo };
   const verbs = createVerbs(workshop);
+  const snapshots = createSnapshotTable(kept.snapshots);
+  const snapshotVerbs = createSnapshotVerbs({
+    ...workshop,
+    verbs,
+    store,
+    snapshots,
+    folder: storage.snapshots,
+  });
 
   const closing$ = new Subject<void>();
   let open = true;
@@ -132,13 +157,13 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     });
 
   /** Runs a verb in its turn and measures it, waiting included. */
-  const inTurn = (verb: string, instanceId: string, task: () => Observable<Instance>): Observable<Instance> =>
+  const inTurn = <T>(verb: string, id: string, task: () => Observable<T>): Observable<T> =>
     defer(() => {
       const seconds = stopwatch();
       const end = (result: string): void => {
         measure({ kind: 'verb', verb, result, seconds: seconds() });
       };
-      return queue.run(instanceId, () =>
+      return queue.run(id, () =>
         whileOpen(task).pipe(
           tap({
             complete: () => {
@@ -152,11 +177,11 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
       );
     });
 
-  const onInstance = (
+  const onInstance = <T>(
     verb: string,
     idOrName: string,
-    task: (instance: Instance) => Observable<Instance>,
-  ): Observable<Instance> =>
+    task: (instance: Instance) => Observable<T>,
+  ): Observable<T> =>
     whileOpen(() => {
       const { id } = table.find(idOrName);
       return inTurn(verb, id, () => task(table.get(id)));
@@ -217,6 +242,9 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
       leave: (instanceId, listener) => {
         bus.leave('wait_for_state', instanceId, listener);
       },
+      threw: (error) => {
+        bus.threw('wait_for_state', error);
+      },
       known: (instanceId) => of(table.get(instanceId)),
       truth: poll,
     },
@@ -240,7 +268,9 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
         );
     await lastValueFrom(from(table.all()).pipe(mergeMap(end, machinesAtATime)), { defaultValue: undefined });
     if (failures.length > 0) throw new AggregateError(failures, 'some instances could not be stopped');
-    if (!isDurable) await rm(homes, { recursive: true, force: true });
+    if (isDurable) return;
+    await lastValueFrom(snapshotVerbs.discardAll(), { defaultValue: undefined });
+    await rm(storage.folder, { recursive: true, force: true });
   };
 
   const close = async ({ stopInstances = !isDurable }: CloseOptions): Promise<void> => {
@@ -261,20 +291,22 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     }
   };
 
-  const recovered = ({ id }: Instance): Observable<Instance> =>
-    queue
-      .run(id, () => recover(workshop, table.get(id)))
-      .pipe(
-        catchError((error: unknown) => {
-          logger.warn({ instanceId: id, err: error }, 'what became of an instance could not be kept');
-          return EMPTY;
-        }),
-      );
-  await lastValueFrom(from(kept.instances).pipe(mergeMap(recovered, machinesAtATime)), {
+  const tools = {
+    ...workshop,
+    drivers: [...drivers.values()],
+    observations,
+    verbs,
+    get: table.get,
+    run: queue.run,
+    mend: snapshotVerbs.mend,
+  };
+  await lastValueFrom(recover(tools, { instances: kept.instances, homes: ownerless }), {
     defaultValue: undefined,
   });
 
+  const turns = { queue, whileOpen, inTurn, onInstance, making };
   return {
+    ...createSnapshotCommands(turns, snapshots, snapshotVerbs, verbs),
     create: (request) =>
       whileOpen(() => {
         const creation = requests.decodeCreation(drivers, request);
@@ -341,7 +373,9 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
       }),
 
     stats: bus.stats,
-    measurements$: measurements$.asObservable(),
+    measurements$: new ContainedObservable(through(measurements$), (error) => {
+      logger.warn({ err: error }, 'a subscriber to measurements threw and was unsubscribed');
+    }),
     close: (options = {}) => {
       if (closed !== undefined) return closed;
       try {

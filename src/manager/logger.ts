@@ -2,9 +2,11 @@
 export interface Logger {
   /** What helps to find a fault. */
   debug(fields: object, message: string): void;
+  /** What was done without being asked for: what a manager that opens brings back. */
+  info(fields: object, message: string): void;
   /** What went wrong and was dealt with. */
   warn(fields: object, message: string): void;
 }
 
 /** Writes nothing. */
-export const noLogger: Logger = { debug: () => undefined, warn: () => undefined };
+export const noLogger: Logger = { debug: () => undefined, info: () => undefined, warn: () => undefined };

@@ -90,6 +90,6 @@ const managerOptions = closed(
     config: t.intersection([t.type({ instances }), t.partial({ storage })], 'a configuration'),
     dataDir: text('a path', (value) => value !== '' && cText.is(value)),
     store: withMethods('a store', ...storeMethods),
-    logger: withMethods('a logger', 'debug', 'warn'),
+    logger: withMethods('a logger', 'debug', 'info', 'warn'),
   },
 );

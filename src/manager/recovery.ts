@@ -1,28 +1,204 @@
-import { catchError, defer, map, type Observable, of, take, tap, throwIfEmpty } from 'rxjs';
+import {
+  catchError,
+  concat,
+  defer,
+  EMPTY,
+  finalize,
+  from,
+  ignoreElements,
+  map,
+  mergeMap,
+  type Observable,
+  of,
+  take,
+  throwIfEmpty,
+  timeout,
+} from 'rxjs';
+import type { Driver } from '../drivers/driver.js';
 import type { Instance } from '../lifecycle/instance.js';
-import type { Workshop } from './verbs.js';
+import type { State } from '../lifecycle/state.js';
+import type { Intent, Intents } from './intents.js';
+import type { Held } from './machines.js';
+import type { Observations } from './observations.js';
+import { stopwatch } from './stopwatch.js';
+import type { Verbs, Workshop } from './verbs.js';
+
+/** What a manager finds when it opens. */
+export interface Left {
+  readonly instances: readonly Instance[];
+  /** Homes of which no instance is known. */
+  readonly homes: readonly string[];
+}
+
+/** What recovery works with. */
+export interface RecoveryTools extends Workshop {
+  readonly drivers: readonly Driver[];
+  readonly observations: Observations;
+  readonly verbs: Verbs;
+  readonly intents: Intents;
+  /** The instance as it is now. */
+  get(instanceId: string): Instance;
+  /** Brings a home in order in which a restore from a snapshot was cut off. */
+  mend(instance: Instance): Observable<never>;
+  /** Runs a task while the queue of an instance is held. */
+  run<T>(instanceId: string, task: () => Observable<T>): Observable<T>;
+}
+
+/** How many instances and homes are recovered at a time. */
+const atATime = 32;
+/** After how many of them progress is told. */
+const toldEvery = 500;
+/** How long a driver may take to halt a machine or let it go on. */
+const settleMs = 10_000;
 
 /**
- * Takes over the machine that an instance had when the manager before this one let go of it. One that can't be found has
- * ended, and nobody saw how.
+ * Brings everything that the manager before this one has left, however that ended, to what the records say, and completes
+ * when all is done.
+ *
+ * - A machine that runs is taken over; one that has ended is published as `exit`.
+ * - A machine that runs where none should be is killed, a home of which no instance is known is removed: a create, fork or
+ *   start was cut off.
+ * - A machine that stands still where it should run goes on, and the other way round: a standby or restore was cut off.
+ * - A delete or restart that was cut off is finished, and a source that stood still for a fork goes on.
+ *
+ * Nothing of this is harmed by being cut off itself: the next one begins anew.
  */
-export function recover(
-  { driverOf, homeOf, machines, records, logger }: Workshop,
-  instance: Instance,
-): Observable<Instance> {
-  const { id, name, spec, handle } = instance;
-  if (handle === undefined) return of(instance);
-  return defer(() => driverOf(spec).adopt({ instanceId: id, name, spec, home: homeOf(id) }, handle)).pipe(
-    take(1),
-    throwIfEmpty(() => new Error('the driver gave no machine')),
-    tap((machine) => {
-      const held = machines.hold(id, machine);
-      if (instance.state === 'Running') held.ready = true;
+export function recover(tools: RecoveryTools, { instances, homes }: Left): Observable<never> {
+  const { drivers, driverOf, homeOf, planOf, machines, records, observations, verbs, intents, logger } =
+    tools;
+  const seconds = stopwatch();
+  const all = instances.length + homes.length;
+  let recovered = 0;
+
+  const count = (): void => {
+    recovered += 1;
+    if (recovered % toldEvery === 0) logger.info({ recovered, of: all }, 'recovering');
+  };
+
+  const orWarn = (instanceId: string, what: string, work$: Observable<unknown>): Observable<never> =>
+    work$.pipe(
+      ignoreElements(),
+      catchError((error: unknown) => {
+        logger.warn({ instanceId, err: error }, what);
+        return EMPTY;
+      }),
+    );
+
+  const adopted = ({ id, name, spec, state, handle = {} }: Instance): Observable<Held> =>
+    defer(() => driverOf(spec).adopt(planOf(id, name, spec), handle)).pipe(
+      take(1),
+      throwIfEmpty(() => new Error('the driver gave no machine')),
+      map((machine) => {
+        const held = machines.hold(id, machine);
+        if (state === 'Running') held.ready = true;
+        return held;
+      }),
+    );
+
+  /** Halts the machine or lets it go on, as its instance is. */
+  const settled = ({ id, state }: Instance, { machine }: Held): Observable<never> =>
+    orWarn(
+      id,
+      'a machine could not be brought to the state of its instance',
+      defer(() => machine.inspect()).pipe(
+        take(1),
+        mergeMap(({ kind }) => {
+          if (kind === 'frozen' && runs(state)) return machine.freezing?.thaw() ?? EMPTY;
+          if (kind === 'running' && state === 'Standby') return machine.freezing?.freeze() ?? EMPTY;
+          return EMPTY;
+        }),
+        timeout(settleMs),
+      ),
+    );
+
+  /** Takes over the machine of an instance, or writes down that it has ended. */
+  const takenOver = (instance: Instance): Observable<unknown> =>
+    adopted(instance).pipe(
+      map((held) =>
+        concat(
+          settled(instance, held),
+          defer(() => observations.refresh(instance)),
+        ),
+      ),
+      catchError((error: unknown) => {
+        logger.debug({ instanceId: instance.id, err: error }, 'a machine could not be found again');
+        return of(records.ended('exit', instance, { code: null, signal: null }));
+      }),
+      mergeMap((rest$) => rest$),
+    );
+
+  const finished = (instanceId: string, verb: string, work$: Observable<unknown>): Observable<never> => {
+    logger.info({ instanceId, verb }, 'a verb that was cut off is finished');
+    return orWarn(instanceId, 'a verb that was cut off could not be finished', work$);
+  };
+
+  const broughtBack = (instance: Instance, intent: Intent | undefined): Observable<unknown> => {
+    const { id, spec, handle } = instance;
+    const cutOff = intent !== undefined && mayBeCutOff(instance, intent) ? intent : undefined;
+    const forgotten$ = intent === undefined ? EMPTY : intents.forget(id);
+    const reclaimed$ = defer(() => driverOf(spec).reclaim?.(homeOf(id)) ?? EMPTY);
+    if (cutOff?.verb === 'delete') {
+      const held$ = handle === undefined ? reclaimed$ : adopted(instance).pipe(catchError(() => reclaimed$));
+      return concat(
+        held$.pipe(ignoreElements()),
+        defer(() => finished(id, 'delete', verbs.delete(instance))),
+      );
+    }
+    const machine$ = handle === undefined ? reclaimed$ : takenOver(instance);
+    if (cutOff === undefined) return concat(forgotten$, machine$);
+    return concat(
+      machine$.pipe(ignoreElements()),
+      defer(() => {
+        const now = tools.get(id);
+        if (now.revision !== cutOff.revision + 1) return EMPTY;
+        if (cutOff.verb === 'restart' && now.state === 'Stopped') {
+          return finished(id, 'restart', verbs.start(now, spec));
+        }
+        return cutOff.verb === 'fork' && now.state === 'Standby'
+          ? finished(id, 'fork', verbs.restore(now))
+          : EMPTY;
+      }),
+      forgotten$,
+    );
+  };
+
+  const instanceDone = (instance: Instance, intent: Intent | undefined): Observable<never> =>
+    orWarn(
+      instance.id,
+      'what became of an instance could not be kept',
+      tools.run(instance.id, () => concat(tools.mend(instance), broughtBack(instance, intent))),
+    );
+
+  /** Whose it was nobody knows: each driver ends what it has there, then each removes it. */
+  const homeDone = (instanceId: string): Observable<never> => {
+    const home = homeOf(instanceId);
+    return orWarn(
+      instanceId,
+      'a home of no instance could not be removed',
+      concat(
+        ...drivers.map((driver) => driver.reclaim?.(home) ?? EMPTY),
+        ...drivers.map((driver) => driver.discard(home)),
+      ),
+    );
+  };
+
+  return intents.load().pipe(
+    mergeMap((known) => {
+      const work = [
+        ...homes.map((instanceId) => () => homeDone(instanceId)),
+        ...instances.map((instance) => () => instanceDone(instance, known.get(instance.id))),
+      ];
+      return from(work).pipe(mergeMap((step) => step().pipe(finalize(count)), atATime));
     }),
-    map(() => instance),
-    catchError((error: unknown) => {
-      logger.debug({ instanceId: id, err: error }, 'a machine could not be found again');
-      return records.ended('exit', instance, { code: null, signal: null });
+    finalize(() => {
+      if (all > 0)
+        logger.info({ instances: instances.length, homes: homes.length, seconds: seconds() }, 'recovered');
     }),
   );
 }
+
+const runs = (state: State): boolean => state === 'Running' || state === 'Initializing';
+
+/** Whether the instance is as it was before the verb or after its first step. Once the verb is done, that is past. */
+const mayBeCutOff = ({ state, revision }: Instance, intent: Intent): boolean =>
+  revision === intent.revision || (revision === intent.revision + 1 && !runs(state));

@@ -110,7 +110,8 @@ function driverOf(drivers: Drivers, kind: unknown): E.Either<readonly Fault[], D
 const faultsOf = (decoded: E.Either<readonly Fault[], unknown>): readonly Fault[] =>
   E.isLeft(decoded) ? decoded.left : [];
 
-const name = text('a name (1 to 63 lower-case letters, digits and inner hyphens)', (value) =>
+/** Decodes the name of an instance or a snapshot. */
+export const name = text('a name (1 to 63 lower-case letters, digits and inner hyphens)', (value) =>
   /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(value),
 );
 
@@ -131,8 +132,10 @@ const tagValue = text(
   'a tag value (at most 256 of letters, digits and " _.:/=+@-")',
   (value) => value.length <= 256 && tagText.test(value),
 );
-const anyTags = record('tags (an object of texts)', tagKey, tagValue);
-const tags = new t.Type<Readonly<Record<string, string>>, unknown>(
+/** Decodes labels to look for. */
+export const anyTags = record('tags (an object of texts)', tagKey, tagValue);
+/** Decodes labels to keep. */
+export const tags = new t.Type<Readonly<Record<string, string>>, unknown>(
   'tags (an object of at most 50 texts)',
   anyTags.is,
   (value, context) =>

@@ -1,13 +1,14 @@
-import { createId } from '@paralleldrive/cuid2';
+import { createId, isCuid } from '@paralleldrive/cuid2';
+import { readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { lastValueFrom } from 'rxjs';
+import { concat, EMPTY, lastValueFrom } from 'rxjs';
 import { found } from '../codecs/decode.js';
 import type { Driver } from '../drivers/driver.js';
 import { InvalidRequest } from '../lifecycle/errors.js';
 import { defaultRetention } from '../store/logSpan.js';
 import { createMemoryStore } from '../store/memoryStore.js';
-import { homesIn, openDataDir } from '../store/openDataDir.js';
+import { homesIn, openDataDir, snapshotsIn } from '../store/openDataDir.js';
 import type { DamagedRecord, Kept, Store } from '../store/store.js';
 import type { Logger } from './logger.js';
 import type { ManagerOptions } from './options.js';
@@ -16,8 +17,14 @@ import type { ManagerOptions } from './options.js';
 export interface Storage {
   readonly store: Store;
   readonly kept: Kept;
+  /** Folder in which all of it lies, the store excepted when it is the application's. */
+  readonly folder: string;
   /** Folder in which each instance has its home. */
   readonly homes: string;
+  /** Names of homes that no instance has. */
+  readonly ownerless: readonly string[];
+  /** Folder in which each snapshot has a folder of its own. */
+  readonly snapshots: string;
   /** Whether instances and their homes are there for the next manager. */
   readonly isDurable: boolean;
 }
@@ -46,18 +53,63 @@ export async function openStorage(
     const kept = await lastValueFrom(store.load());
     kept.damaged.forEach(onDamaged);
     checkDrivers(kept, drivers);
-    const homes = dataDir === undefined ? join(tmpdir(), `rx-instances-${createId()}`) : homesIn(dataDir);
-    return { store, kept, homes, isDurable: dataDir !== undefined };
+    if (dataDir !== undefined) await removeStray(snapshotsIn(dataDir), kept, drivers, logger);
+    const folder = dataDir ?? join(tmpdir(), `rx-instances-${createId()}`);
+    const [homes, snapshots] = [homesIn(folder), snapshotsIn(folder)];
+    const isDurable = dataDir !== undefined;
+    const ownerless = isDurable ? await ownerlessIn(homes, kept) : [];
+    return { store, kept, folder, homes, ownerless, snapshots, isDurable };
   } catch (error) {
     await lastValueFrom(store.close(), { defaultValue: undefined });
     throw error;
   }
 }
 
-/** Without its driver nothing can be done with an instance. */
-function checkDrivers({ instances }: Kept, drivers: ReadonlyMap<string, Driver>): void {
-  const lacking = new Set(instances.map(({ spec }) => spec.driver).filter((kind) => !drivers.has(kind)));
+/**
+ * The homes of instances that were never written down, or are no more. What does not bear the name of an instance is not
+ * ours, and an instance whose record was set aside may come back.
+ */
+async function ownerlessIn(homes: string, { instances, damaged }: Kept): Promise<readonly string[]> {
+  const owners = new Set([
+    ...instances.map(({ id }) => id),
+    ...damaged.map(({ key }) => key.replace(/^.*\//, '')),
+  ]);
+  const entries = await readdir(homes, { withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isDirectory() && isCuid(entry.name) && !owners.has(entry.name))
+    .map(({ name }) => name);
+}
+
+/**
+ * Removes folders of snapshots whose record was never kept, or is gone. One whose record cannot be understood stays: a newer
+ * program may understand it. Of which driver a folder is, only its record told; so each is asked.
+ */
+async function removeStray(
+  folder: string,
+  { snapshots, damaged }: Kept,
+  drivers: ReadonlyMap<string, Driver>,
+  logger: Logger,
+): Promise<void> {
+  const known = new Set(snapshots.map(({ id }) => id));
+  for (const id of await readdir(folder)) {
+    if (known.has(id) || damaged.some(({ key }) => key.includes(id))) continue;
+    const discards = [...drivers.values()].map(
+      (driver) => driver.snapshots?.discard(join(folder, id)) ?? EMPTY,
+    );
+    await lastValueFrom(concat(...discards), { defaultValue: undefined }).catch((error: unknown) => {
+      logger.warn(
+        { snapshotId: id, err: error },
+        'the files of a snapshot that is not kept could not be removed',
+      );
+    });
+  }
+}
+
+/** Without its driver nothing can be done with an instance, nor with a snapshot. */
+function checkDrivers({ instances, snapshots }: Kept, drivers: ReadonlyMap<string, Driver>): void {
+  const kinds = [...instances, ...snapshots].map(({ spec }) => spec.driver);
+  const lacking = new Set(kinds.filter((kind) => !drivers.has(kind)));
   if (lacking.size === 0) return;
-  const expected = `also ${[...lacking].join(', ')}, of which instances are kept`;
+  const expected = `also ${[...lacking].join(', ')}, of which instances or snapshots are kept`;
   throw new InvalidRequest([{ path: 'drivers', found: found([...drivers.keys()]), expected }]);
 }

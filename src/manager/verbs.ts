@@ -18,8 +18,10 @@ import type { Exit, Instance, InstanceSpec } from '../lifecycle/instance.js';
 import { messageOf } from '../lifecycle/messageOf.js';
 import { transition } from '../lifecycle/state.js';
 import type { ForkRequest } from './commands.js';
+import type { Intents } from './intents.js';
 import type { Logger } from './logger.js';
 import type { Held, Machines } from './machines.js';
+import type { OrUndo } from './orUndo.js';
 import { type Commit, type Records, runningState } from './records.js';
 import type { Creation } from './requests.js';
 
@@ -27,11 +29,15 @@ import type { Creation } from './requests.js';
 export interface Workshop {
   driverOf(spec: InstanceSpec): Driver;
   homeOf(instanceId: string): string;
+  /** What a driver is told of an instance. */
+  planOf(instanceId: string, name: string, spec: InstanceSpec): LaunchPlan;
   readonly machines: Machines;
   readonly commit: Commit;
   readonly records: Records;
+  readonly intents: Intents;
   now(): number;
   readonly logger: Logger;
+  readonly orUndo: OrUndo;
 }
 
 /**
@@ -50,23 +56,39 @@ export interface Verbs {
   /** Lays out a home like the source's; a source that runs stands still meanwhile. Holds the queue of the source. */
   copy(source: Instance, id: string, request: ForkRequest): Observable<Instance>;
   /** Makes an instance of a copied home. Holds the queue of the fork. */
-  fork(source: Instance, id: string, request: ForkRequest): Observable<Instance>;
+  fork(source: Pick<Instance, 'spec' | 'state'>, id: string, request: ForkRequest): Observable<Instance>;
   /** Ends the machine of an instance in any state. */
   end(instance: Instance): Observable<Instance>;
+
+  /** Puts a Running instance on standby for the time of some work, and restores it after, also when the work failed. */
+  whileStill<T>(instance: Instance, verb: string, work$: Observable<T>): Observable<T>;
+  /** Launches what a home holds, unless it is to be Stopped, and emits what becomes of its record; keeps nothing. */
+  bring(plan: LaunchPlan, targetState: Target, verb: string): Observable<Brought>;
+  /** Ends the machine of an instance, if it has one, and lets go of it. */
+  takeDown(instanceId: string): Observable<never>;
 }
+
+/** Where a home can be brought to. */
+type Target = 'Stopped' | 'Standby' | 'Running';
+
+/** What becomes of the record of an instance that was brought somewhere. */
+type Brought = Partial<Pick<Instance, 'state' | 'startedAt' | 'handle'>>;
 
 /** hypeman's. */
 const defaultGraceMs = 5_000;
 
 /** Creates the {@link Verbs}. */
-export function createVerbs({ driverOf, homeOf, machines, commit, records, now, logger }: Workshop): Verbs {
-  const planOf = (instanceId: string, name: string, spec: InstanceSpec): LaunchPlan => ({
-    instanceId,
-    name,
-    spec,
-    home: homeOf(instanceId),
-  });
-
+export function createVerbs({
+  driverOf,
+  homeOf,
+  planOf,
+  machines,
+  commit,
+  records,
+  intents,
+  now,
+  orUndo,
+}: Workshop): Verbs {
   const launch = (plan: LaunchPlan): Observable<Held> =>
     defer(() => driverOf(plan.spec).launch(plan)).pipe(
       take(1),
@@ -82,37 +104,18 @@ export function createVerbs({ driverOf, homeOf, machines, commit, records, now, 
       return held?.machine.kill() ?? EMPTY;
     }).pipe(ignoreElements());
 
-  /** Undoes what was done when the rest fails; the first failure is the one that is told. */
-  const orUndo = <T>(work$: Observable<T>, ...undo: readonly Observable<unknown>[]): Observable<T> =>
-    work$.pipe(
-      catchError((error: unknown) =>
-        concat(
-          ...undo.map((step$) =>
-            step$.pipe(
-              ignoreElements(),
-              catchError((cause: unknown) => {
-                logger.warn({ err: cause }, 'a failed verb could not be undone');
-                return EMPTY;
-              }),
-            ),
-          ),
-          throwError(() => error),
-        ),
-      ),
-    );
-
   const discard = (id: string, spec: InstanceSpec): Observable<never> =>
     defer(() => driverOf(spec).discard(homeOf(id)));
 
   const machineOf = ({ id }: Instance): Machine | undefined => machines.of(id)?.machine;
 
   const freezableOf = (
-    instance: Instance,
+    { id, spec }: Pick<Instance, 'id' | 'spec'>,
     verb: string,
   ): { readonly held: Held; readonly freezing: Freezing } => {
-    const held = machines.of(instance.id);
+    const held = machines.of(id);
     const freezing = held?.machine.freezing;
-    if (held === undefined || freezing === undefined) throw new NotSupported(instance.spec.driver, verb);
+    if (held === undefined || freezing === undefined) throw new NotSupported(spec.driver, verb);
     return { held, freezing };
   };
 
@@ -179,6 +182,32 @@ export function createVerbs({ driverOf, homeOf, machines, commit, records, now, 
       );
     });
 
+  const whileStill = <T>(instance: Instance, verb: string, work$: Observable<T>): Observable<T> =>
+    intents.declared(
+      instance,
+      'fork',
+      standby(instance, verb).pipe(
+        mergeMap((frozen) => concat(orUndo(work$, restore(frozen)), restore(frozen).pipe(ignoreElements()))),
+      ),
+    );
+
+  const bring = (plan: LaunchPlan, targetState: Target, verb: string): Observable<Brought> => {
+    if (targetState === 'Stopped') return of({});
+    return launch(plan).pipe(
+      catchError(launchFailed),
+      mergeMap((held) => {
+        if (targetState === 'Running') return of(started(held));
+        const { instanceId: id, spec } = plan;
+        return concat(
+          freezableOf({ id, spec }, verb)
+            .freezing.freeze()
+            .pipe(catchError(driverFailed({ id }, verb))),
+          defer(() => of({ ...started(held), state: 'Standby' as const })),
+        );
+      }),
+    );
+  };
+
   const born = (id: string, name: string, spec: InstanceSpec): Instance => ({
     id,
     name,
@@ -218,21 +247,29 @@ export function createVerbs({ driverOf, homeOf, machines, commit, records, now, 
     restart: (instance) =>
       instance.state === 'Stopped'
         ? start(instance, instance.spec)
-        : stop(instance).pipe(mergeMap((stopped) => start(stopped, stopped.spec))),
+        : intents.declared(
+            instance,
+            'restart',
+            stop(instance).pipe(mergeMap((stopped) => start(stopped, stopped.spec))),
+          ),
 
     update: (instance, spec) => records.revised('update', instance, { spec }),
 
     delete: (instance) =>
-      concat(
-        ended(instance, 'delete', (machine) => machine.kill()).pipe(ignoreElements()),
-        discard(instance.id, instance.spec).pipe(catchError(driverFailed(instance, 'delete'))),
-        commit({ action: 'delete', instanceId: instance.id, previousState: instance.state }).pipe(
-          ignoreElements(),
+      intents.declared(
+        instance,
+        'delete',
+        concat(
+          ended(instance, 'delete', (machine) => machine.kill()).pipe(ignoreElements()),
+          discard(instance.id, instance.spec).pipe(catchError(driverFailed(instance, 'delete'))),
+          commit({ action: 'delete', instanceId: instance.id, previousState: instance.state }).pipe(
+            ignoreElements(),
+          ),
+          defer(() => {
+            machines.release(instance.id);
+            return of(instance);
+          }),
         ),
-        defer(() => {
-          machines.release(instance.id);
-          return of(instance);
-        }),
       ),
 
     copy: (source, id, request) => {
@@ -245,39 +282,20 @@ export function createVerbs({ driverOf, homeOf, machines, commit, records, now, 
           copyOf: homeOf(source.id),
         }),
       ).pipe(catchError(driverFailed(source, 'fork')));
-      const copied$ = still(source)
-        ? copy$
-        : standby(source, 'fork').pipe(
-            mergeMap((frozen) =>
-              concat(orUndo(copy$, restore(frozen)), restore(frozen).pipe(ignoreElements())),
-            ),
-          );
+      const copied$ = still(source) ? copy$ : whileStill(source, 'fork', copy$);
       return orUndo(concat(copied$, of(source)), discard(id, source.spec));
     },
 
-    fork: (source, id, { name, targetState = source.state }) => {
-      const { spec } = source;
-      const copied = born(id, name, spec);
-      const commitFork = (changes: Partial<Instance>): Observable<Instance> =>
-        commit({ action: 'fork', instanceId: id, instance: { ...copied, ...changes } });
-      if (targetState === 'Stopped') return orUndo(commitFork({}), discard(id, spec));
-      return orUndo(
-        launch(planOf(id, name, spec)).pipe(
-          catchError(launchFailed),
-          mergeMap((held) => {
-            if (targetState !== 'Standby') return commitFork(started(held));
-            return concat(
-              freezableOf(copied, 'fork')
-                .freezing.freeze()
-                .pipe(catchError(driverFailed(copied, 'fork'))),
-              defer(() => commitFork({ ...started(held), state: 'Standby' })),
-            );
-          }),
+    fork: ({ spec, state }, id, { name, targetState = state as Target }) =>
+      orUndo(
+        bring(planOf(id, name, spec), targetState, 'fork').pipe(
+          mergeMap((brought) =>
+            commit({ action: 'fork', instanceId: id, instance: { ...born(id, name, spec), ...brought } }),
+          ),
         ),
         takeDown(id),
         discard(id, spec),
-      );
-    },
+      ),
 
     end: (instance) => {
       const canStop = transition('stop', instance.state).kind === 'move';
@@ -287,6 +305,10 @@ export function createVerbs({ driverOf, homeOf, machines, commit, records, now, 
         mergeMap((exit) => records.ended('exit', instance, exit)),
       );
     },
+
+    whileStill,
+    bring,
+    takeDown,
   };
 }
 
@@ -302,7 +324,8 @@ const launchFailed = (error: unknown): Observable<never> =>
     hasTag(error, 'LaunchFailed') ? error : new LaunchFailed(messageOf(error), { cause: error }),
   );
 
-const driverFailed =
-  (instance: Instance, verb: string) =>
+/** Tells a failure of a driver as one of a verb. */
+export const driverFailed =
+  (instance: Pick<Instance, 'id'>, verb: string) =>
   (cause: unknown): Observable<never> =>
     throwError(() => new DriverFailed(instance.id, verb, { cause }));

@@ -29,8 +29,6 @@ const nodeBytes = 8;
 const noPage = 2 ** 64;
 /** lmdb goes no deeper. */
 const deepest = 32;
-/** The flag of a node whose value lies on pages of its own. */
-const isLarge = 1;
 
 /** Checks a tree from its root to its leaves; `visit` is told every record. */
 export function checkTree(
@@ -54,32 +52,35 @@ export function checkTree(
     return page;
   };
 
-  /** The parts of a page, in the order of their keys. */
-  const nodesOf = (page: Buffer, number: number): readonly Buffer[] => {
+  /** The parts of a page, in the order of their keys; they fill it from `upper` to its end. */
+  const nodesOf = (page: Buffer, number: number, isLeaf: boolean): readonly Buffer[] => {
     const [lower, upper] = [page.readUInt16LE(20), page.readUInt16LE(22)];
     const broken = `page ${String(number)} is broken`;
     hold(lower > 0 && lower % 2 === 0 && lower <= upper && upper <= pageSize - headBytes, broken);
-    return Array.from({ length: lower / 2 }, (_, index) => {
+    let filled = 0;
+    const nodes = Array.from({ length: lower / 2 }, (_, index) => {
       const offset = page.readUInt16LE(headBytes + 2 * index);
-      hold(offset >= upper && offset % 2 === 0 && offset + headBytes + nodeBytes <= pageSize, broken);
+      hold(offset >= upper && offset % 2 === 0 && headBytes + offset + nodeBytes <= pageSize, broken);
       const node = page.subarray(headBytes + offset);
-      hold(nodeBytes + keyBytes(node) <= node.length, broken);
+      const bytes = nodeBytes + keyBytes(node) + (isLeaf ? valueBytes(node) : 0);
+      hold(bytes <= node.length, broken);
+      filled += bytes + (bytes % 2);
       return node;
     });
+    hold(filled === pageSize - headBytes - upper, broken);
+    return nodes;
   };
 
   const valueOf = (node: Buffer, number: number): Buffer => {
-    const [bytes, flags] = [node.readUInt32LE(0), node.readUInt16LE(4)];
-    const value = node.subarray(nodeBytes + keyBytes(node));
-    const broken = `page ${String(number)} has a broken record`;
-    hold(flags === 0 || flags === isLarge, broken);
-    hold((flags === isLarge ? overflowBytes : bytes) <= value.length, broken);
-    if (flags === 0) return value.subarray(0, bytes);
+    const start = nodeBytes + keyBytes(node);
+    const value = node.subarray(start, start + valueBytes(node));
+    if (!isLarge(node)) return value;
 
+    const bytes = node.readUInt32LE(0);
     const [first, count] = [u64(value, 0), Math.floor((headBytes - 1 + bytes) / pageSize) + 1];
-    hold(u64(value, 16) === count, broken);
     const page = pageAt(first, count, kinds.overflow);
-    hold(page.readUInt32LE(20) === count, broken);
+    const agree = u64(value, 16) === count && page.readUInt32LE(20) === count;
+    hold(agree, `page ${String(number)} has a broken record`);
     found.overflows += count;
     return page.subarray(headBytes, headBytes + bytes);
   };
@@ -87,7 +88,7 @@ export function checkTree(
   /** Returns the first key below a page. */
   const walk = (number: number, depth: number): Buffer => {
     const isLeaf = depth === tree.depth;
-    const nodes = nodesOf(pageAt(number, 1, isLeaf ? kinds.leaf : kinds.branch), number);
+    const nodes = nodesOf(pageAt(number, 1, isLeaf ? kinds.leaf : kinds.branch), number, isLeaf);
     if (isLeaf) {
       found.leaves += 1;
       found.entries += nodes.length;
@@ -123,10 +124,15 @@ export function checkTree(
   );
 }
 
-/** A page number, a transaction, and how many pages. */
-const overflowBytes = 24;
-
 const keyBytes = (node: Buffer): number => node.readUInt16LE(6);
+/** Whether the value lies on pages of its own, whose number, transaction and count stand here. */
+const isLarge = (node: Buffer): boolean => {
+  const flags = node.readUInt16LE(4);
+  hold(flags === 0 || flags === 1, 'a record is of another kind');
+  return flags === 1;
+};
+
+const valueBytes = (node: Buffer): number => (isLarge(node) ? 24 : node.readUInt32LE(0));
 const keyOf = (node: Buffer): Buffer => node.subarray(nodeBytes, nodeBytes + keyBytes(node));
 const childOf = (node: Buffer): number => node.readUInt32LE(0) + node.readUInt16LE(4) * 2 ** 32;
 

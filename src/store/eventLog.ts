@@ -38,23 +38,21 @@ export function createEventLog(
   { epoch, origin }: Omit<Header, 'floor'>,
   { retention, now, onDamaged }: EventLogOptions,
 ): EventLog {
-  /** The time that was looked up last: that of the oldest event is asked for again and again. */
-  let known = { sequence: 0, time: 0 };
+  /** An event and its time: those after it are not older, and need not be looked up. */
+  let known = { sequence: 0, time: -Infinity };
 
-  const timeOf = (transaction: Transaction<LogSpan>, sequence: number): number => {
-    if (known.sequence !== sequence) {
-      const event = eventIn(transaction, sequence);
-      // What can't be understood is of no use to anyone.
-      known = { sequence, time: E.isRight(event) ? event.right.time : -Infinity };
-    }
-    return known.time;
+  const isOld = (transaction: Transaction<LogSpan>, sequence: number): boolean => {
+    const limit = now() - retention.maxAgeMs;
+    if (sequence >= known.sequence && known.time >= limit) return false;
+    const event = eventIn(transaction, sequence);
+    // What can't be understood is of no use to anyone.
+    known = { sequence, time: E.isRight(event) ? event.right.time : -Infinity };
+    return known.time < limit;
   };
 
   const shorten: EventLog['shorten'] = (transaction, most) => {
     const { oldest, sequence } = transaction.state;
-    const beginning = beginningOf(transaction.state, retention, most, now(), (place) =>
-      timeOf(transaction, place),
-    );
+    const beginning = beginningOf(transaction.state, retention, most, (each) => isOld(transaction, each));
     for (let gone = oldest; gone < beginning; gone += 1) transaction.remove(keyOf(gone));
     transaction.state = { oldest: beginning, sequence };
     return beginning - oldest;

@@ -10,7 +10,7 @@ export const encodeHolder = (holder: LockHolder): string => JSON.stringify(holde
 
 /**
  * Asks who listens on a socket: `dead` when nobody does, `gone` when somebody did just now, `undefined` when it can't be
- * told, be it for want of an answer within a second.
+ * told, be it for want of an answer within 3 s.
  */
 export async function askHolder(path: string): Promise<LockHolder | 'dead' | 'gone' | undefined> {
   const socket = connect({ path, timeout: answerMs });
@@ -30,6 +30,6 @@ function decodeHolder(answer: string): LockHolder | undefined {
   return E.isRight(decoded) ? decoded.right : undefined;
 }
 
-const answerMs = 1_000;
+const answerMs = 3_000;
 
 const holder = closed('a holder', { pid: t.number, host: t.string, since: t.number }, {});

@@ -18,10 +18,10 @@ export function createMemoryStore(now: () => number = Date.now, retention = defa
   let oldest = 1;
   let sequence = 0;
 
-  const timeOf = (place: number): number => log.get(place)?.time ?? 0;
-
   const shorten = (): void => {
-    const beginning = beginningOf({ oldest, sequence }, retention, Infinity, now(), timeOf);
+    const limit = now() - retention.maxAgeMs;
+    const isOld = (place: number): boolean => (log.get(place) as LifecycleEvent).time < limit;
+    const beginning = beginningOf({ oldest, sequence }, retention, Infinity, isOld);
     for (; oldest < beginning; oldest += 1) log.delete(oldest);
   };
 

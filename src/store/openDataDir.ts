@@ -15,6 +15,9 @@ import type { Store } from './store.js';
 /** The folder of a data directory in which the homes of instances lie. */
 export const homesIn = (dataDir: string): string => join(dataDir, 'instances');
 
+/** The folder of a data directory in which each snapshot has a folder of its own. */
+export const snapshotsIn = (dataDir: string): string => join(dataDir, 'snapshots');
+
 /**
  * Opens the store of a data directory and holds the directory until the store is closed. What is missing is made, for the
  * owner only.
@@ -49,7 +52,8 @@ export async function openDataDir(dataDir: string, options: EventLogOptions): Pr
 
 async function openStore(dataDir: string, options: EventLogOptions): Promise<Store> {
   const folder = join(dataDir, 'store');
-  for (const each of [folder, homesIn(dataDir)]) await mkdir(each, { recursive: true, mode: 0o700 });
+  for (const each of [folder, homesIn(dataDir), snapshotsIn(dataDir)])
+    await mkdir(each, { recursive: true, mode: 0o700 });
   const path = join(folder, 'data.mdb');
   await makeRoom(path);
   checkDatabase(path);
@@ -63,10 +67,12 @@ async function openStore(dataDir: string, options: EventLogOptions): Promise<Sto
   }
 }
 
+const ours = ['instances', 'lock', 'snapshots', 'store'];
+
 /** A directory that somebody else uses too keeps its mode; what we make in it is private all the same. */
 async function makePrivate(dataDir: string): Promise<void> {
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
-  const isShared = (await readdir(dataDir)).some((name) => !['instances', 'lock', 'store'].includes(name));
+  const isShared = (await readdir(dataDir)).some((name) => !ours.includes(name));
   if (!isShared) await chmod(dataDir, 0o700);
 }
 

@@ -3,7 +3,8 @@ import { pipe } from 'fp-ts/lib/function.js';
 import type * as t from 'io-ts';
 import { crc32 } from 'node:zlib';
 import { decode } from '../codecs/decode.js';
-import type { Fault } from '../lifecycle/errors.js';
+import { type Fault, StoreFailed } from '../lifecycle/errors.js';
+import { messageOf } from '../lifecycle/messageOf.js';
 import type { Row } from './database.js';
 import type { Transaction } from './groupCommit.js';
 import * as codecs from './recordCodecs.js';
@@ -20,6 +21,7 @@ export interface Table<A> {
   /** The newest version of its records. */
   readonly version: number;
   keyOf(name: string): string;
+  /** @throws {@link StoreFailed} for what JSON can't carry */
   encode(name: string, value: A): Row;
   /** On the left is what is wrong with the record. */
   decode(row: Row): E.Either<readonly Fault[], A>;
@@ -35,7 +37,7 @@ function table<A>(name: string, ...versions: readonly t.Decoder<unknown, A>[]): 
     end: `${name}0`,
     version: versions.length,
     keyOf,
-    encode: (rest, value) => sealed(keyOf(rest), versions.length, JSON.stringify(value)),
+    encode: (rest, value) => sealed(keyOf(rest), versions.length, written(value)),
     decode: (row) =>
       pipe(
         opened(row),
@@ -95,6 +97,14 @@ export function opened({ key, bytes }: Row): E.Either<readonly Fault[], { versio
   const [found, expected] = [bytes.readUInt32BE(1), checksumOf(key, bytes)];
   if (found !== expected) return fault(`checksum ${hex(found)}`, `checksum ${hex(expected)}`);
   return E.right({ version: bytes.readUInt8(0), json: bytes.toString('utf8', headBytes) });
+}
+
+function written(value: unknown): string {
+  try {
+    return JSON.stringify(value);
+  } catch (error) {
+    throw new StoreFailed(`cannot write: ${messageOf(error)}`, { cause: error });
+  }
 }
 
 const headBytes = 5;

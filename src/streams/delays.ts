@@ -32,9 +32,9 @@ export class Delays {
     delayed.line?.remove(delayed);
   }
 
-  /** All that are under way. */
-  *[Symbol.iterator](): IterableIterator<Delayed> {
-    for (const line of [...this.#lines.values()]) yield* line;
+  /** All that are under way at this moment, whatever becomes of them while they are told. */
+  [Symbol.iterator](): IterableIterator<Delayed> {
+    return [...this.#lines.values()].flatMap((line) => [...line]).values();
   }
 }
 
@@ -46,6 +46,8 @@ export class DelayLine {
   #last: Delayed | undefined;
   #timer: Subscription | undefined;
   #isRunning = false;
+  /** The last whose turn it is, while some are told that they are due. */
+  #lastInTurn: Delayed | undefined;
 
   constructor(delayMs: number, onEmpty: () => void) {
     this.#delayMs = delayMs;
@@ -71,15 +73,14 @@ export class DelayLine {
   *[Symbol.iterator](): IterableIterator<Delayed> {
     let delayed = this.#first;
     while (delayed !== undefined) {
-      // Read before it is given out, since it may be removed then.
-      const { after } = delayed;
       yield delayed;
-      delayed = after;
+      delayed = delayed.after;
     }
   }
 
   #unlink(delayed: Delayed): void {
     const { before, after } = delayed;
+    if (delayed === this.#lastInTurn) this.#lastInTurn = before;
     if (before === undefined) this.#first = after;
     else before.after = after;
     if (after === undefined) this.#last = before;
@@ -103,13 +104,17 @@ export class DelayLine {
 
   #run(): void {
     this.#isRunning = true;
-    // A timer may be early by the part of a millisecond that it does not count. Taken once: what starts anew meanwhile waits.
-    const now = monotonicNow() + 0.999;
-    while (this.#first !== undefined && (this.#first.due as number) <= now) {
-      const due = this.#first;
+    // Those that begin meanwhile have the next turn, else one that always begins anew would keep out all others.
+    this.#lastInTurn = this.#last;
+    const now = monotonicNow();
+    while (this.#lastInTurn !== undefined) {
+      const due = this.#first as Delayed;
+      // A timer may be early by the part of a millisecond that it does not count.
+      if ((due.due as number) - now >= 1) break;
       this.#unlink(due);
       due.onDue();
     }
+    this.#lastInTurn = undefined;
     this.#isRunning = false;
     if (this.#first === undefined) this.#stop();
     else this.#setTimer((this.#first.due as number) - monotonicNow());

@@ -15,6 +15,11 @@ export class Directory<V extends Entry> {
   #entries = new Map<string, V>();
   #empty = 0;
 
+  /** There is nothing in it, not even what has become empty. */
+  get isEmpty(): boolean {
+    return this.#entries.size === 0;
+  }
+
   /** What there is under this key, empty or not. */
   get(key: string): V | undefined {
     return this.#entries.get(key);

@@ -122,6 +122,8 @@ export interface ManagerBus extends LifecycleBus {
   hear(consumer: string, instanceId: string, listener: Listener<LifecycleEvent>): void;
   /** Tells him no more. */
   leave(consumer: string, instanceId: string, listener: Listener<LifecycleEvent>): void;
+  /** Counts and reports what somebody threw who was told by a listener. */
+  threw(consumer: string, error: unknown): void;
 }
 
 /** Creates a {@link ManagerBus}. @throws {@link InvalidRequest} */
@@ -154,8 +156,9 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
   };
 
   const completeAll = (): void => {
-    audience.complete();
+    // Those behind closed gates first: one that opens on hearing the end would come too late to hear it.
     turnstile.complete();
+    audience.complete();
   };
 
   const join =
@@ -226,14 +229,18 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
     return { gate, values$: attended(consumer, values$, complete) };
   };
 
-  const contained = <T>(name: string, consumer: Consumer, connect: Connect<T>): Observable<T> =>
+  const threw = (name: string, error: unknown): void => {
+    consumers.of(name).threw();
+    try {
+      onThrow?.(name, error);
+    } catch {
+      // It has been counted; who reports on a subscriber can't be allowed to stop the publisher either.
+    }
+  };
+
+  const contained = <T>(name: string, connect: Connect<T>): Observable<T> =>
     new ContainedObservable(connect, (error) => {
-      consumer.threw();
-      try {
-        onThrow?.(name, error);
-      } catch {
-        // It has been counted; who reports on a subscriber can't be allowed to stop the publisher either.
-      }
+      threw(name, error);
     });
 
   const defaults = (ledger: Consumer) => ({
@@ -257,15 +264,14 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
       audience.leave(listener, instanceId);
       consumers.of(name).left();
     },
+    threw,
     events: (name, options = {}) => {
       const codec = log === undefined ? liveOptions : eventsOptions;
       const { instanceId, after } = isPlain(options) ? options : decodeOrThrow(codec, options);
       const consumer = consumers.of(name);
-      if (log === undefined || after === undefined) {
-        return contained(name, consumer, join(consumer, instanceId));
-      }
+      if (log === undefined || after === undefined) return contained(name, join(consumer, instanceId));
       const begin = { after, instanceId, pageSize: largestPage };
-      return contained(name, consumer, through(defer(() => resumed(consumer, log, begin).values$)));
+      return contained(name, through(defer(() => resumed(consumer, log, begin).values$)));
     },
     consume: (name, project, options = {}) => {
       const consumer = consumers.of(name);
@@ -274,13 +280,13 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
         const { values$, gate } = source(consumer, settings);
         return values$.pipe(mergeMapThrough(project, { ...settings, gate }));
       });
-      if (bookmarks === undefined || !settings.durable) return contained(name, consumer, through(work$));
+      if (bookmarks === undefined || !settings.durable) return contained(name, through(work$));
       const durable$ = bookmarks.keep(name, ({ after, follow, mark }) => {
         const { values$, gate } = source(consumer, settings, after);
         return values$.pipe(follow, mergeMapThrough(mark(project), { ...settings, gate }));
       });
       const whileOpen$ = defer(() => (isClosed ? throwError(() => new ManagerClosed()) : durable$));
-      return contained(name, consumer, through(whileOpen$));
+      return contained(name, through(whileOpen$));
     },
     iterate: (name, buffering = {}) => {
       const consumer = consumers.of(name);
@@ -297,7 +303,7 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
         const { values$, gate } = source(consumer, settings);
         return values$.pipe(snapshotThen(read, { ...settings, gate }));
       });
-      return contained(name, consumer, through(watch$));
+      return contained(name, through(watch$));
     },
     stats: () => {
       turnstile.settle();

@@ -56,13 +56,11 @@ export class Listeners<T> {
     this.#closeGaps();
   }
 
-  /** Tells all the end, and forgets them. */
+  /** Tells all who are in the list the end, and forgets them. */
   complete(): void {
-    const all = this.#only === undefined ? this.#places : [this.#only];
-    this.#only = undefined;
-    this.#places = none;
-    this.#size = 0;
-    for (const listener of all) listener?.complete();
+    const all = this.#only === undefined ? [...this.#places] : [this.#only];
+    // Not to whoever was taken out by one who heard of it.
+    for (const listener of all) if (listener !== undefined && this.remove(listener)) listener.complete();
   }
 
   #tellPlaces(value: T, length: number): void {

@@ -30,7 +30,9 @@ export class SharedPoll<T> {
 
   /** Nobody polls it any more. */
   emptied({ intervalMs }: Polled<T>): void {
-    this.#directoryOf(intervalMs).emptied();
+    const directory = this.#directoryOf(intervalMs);
+    directory.emptied();
+    if (directory.isEmpty) this.#byInterval.delete(intervalMs);
   }
 
   #directoryOf(intervalMs: number): Directory<Polled<T>> {

@@ -106,7 +106,6 @@ export class Turnstile<T> {
       gate: {
         close: () => {
           leave();
-          leave = nothing;
           booked = this.#count;
           this.#closed.add(closed);
         },

@@ -1,4 +1,4 @@
-import { Observable, Subscriber } from 'rxjs';
+import { Observable, Subscriber, throwError } from 'rxjs';
 import type { LifecycleEvent } from '../lifecycle/event.js';
 import type { Instance } from '../lifecycle/instance.js';
 import type { State } from '../lifecycle/state.js';
@@ -87,6 +87,10 @@ const createWaits = (source: StateSource): Waits =>
     },
     leave: (_, __, heard) => {
       heard?.unsubscribe();
+    },
+    threw: (error) => {
+      // As RxJS tells what a subscriber throws: apart, where it hurts nobody who waits too.
+      throwError(() => error).subscribe();
     },
     known: (instanceId) => source.read(instanceId),
     truth: (instanceId) => source.refresh?.(instanceId) ?? source.read(instanceId),

@@ -1,6 +1,6 @@
 import * as E from 'fp-ts/lib/Either.js';
 import * as t from 'io-ts';
-import { closed, isRecord } from '../codecs/closed.js';
+import { closed, isPlain, isRecord } from '../codecs/closed.js';
 import { decodeOrThrow } from '../codecs/decode.js';
 import { integer, oneOf } from '../codecs/scalars.js';
 import { type State, states } from '../lifecycle/state.js';
@@ -28,7 +28,10 @@ export function waitSettings(target: State | readonly State[], options: WaitOpti
   // What most ask is told to be right by a look; only what is not needs the words of a decoder.
   const targets = singles.get(target as State);
   if (targets !== undefined && areOptions(options)) return settled(targets, options);
-  const { target: decoded, ...rest } = decodeOrThrow(waitCodec, { ...options, target });
+  const { target: decoded, ...rest } = decodeOrThrow(
+    waitCodec,
+    isPlain(options) ? { ...options, target } : options,
+  );
   return settled(decoded, rest);
 }
 
@@ -81,7 +84,8 @@ const keys = {
   ),
 };
 
-const areOptions = (options: WaitOptions): boolean =>
+const areOptions = (options: unknown): boolean =>
+  isPlain(options) &&
   Object.entries(options).every(
     ([key, value]) =>
       Object.hasOwn(keys, key) && (value === undefined || keys[key as keyof typeof keys].is(value)),

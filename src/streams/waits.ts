@@ -42,6 +42,8 @@ export interface WaitPort {
   hear(instanceId: string, listener: WaitListener): Subscription | undefined;
   /** Tells them no more. */
   leave(instanceId: string, listener: WaitListener, heard: Subscription | undefined): void;
+  /** Told of what a subscriber threw when it heard how its wait ended, or what a teardown of its threw. */
+  threw(error: unknown): void;
   /** What is known now. */
   readonly known: Read;
   /** What is true, where that may differ from what is known. */
@@ -81,6 +83,8 @@ export class Waits {
     target: State | readonly State[],
     options: WaitOptions,
   ): void {
+    // Left before it began: what it would take hold of nobody would let go.
+    if (subscriber.closed) return;
     let settings: WaitSettings;
     try {
       settings = waitSettings(target, options);
@@ -101,7 +105,7 @@ export class Waits {
 
   /** Ends every wait with an error. */
   fail(error: Error): void {
-    for (const wait of this.deadlines) if (wait instanceof Wait) wait.error(error);
+    for (const wait of this.deadlines) (wait as Delayed & WaitListener).error(error);
   }
 }
 
@@ -184,7 +188,9 @@ class Wait implements WaitListener, Delayed {
     if (this.#isOver) return;
     this.unsubscribe();
     this.#waits.onEnd(failed(this.#elapsedMs()));
-    this.#subscriber.error(error);
+    this.#tell(() => {
+      this.#subscriber.error(error);
+    });
   }
 
   weigh(found: Look<Instance>, via: WaitOutcome['via']): void {
@@ -274,8 +280,19 @@ class Wait implements WaitListener, Delayed {
       via,
       seconds: elapsedMs / 1_000,
     });
-    this.#subscriber.next(outcome);
-    this.#subscriber.complete();
+    this.#tell(() => {
+      this.#subscriber.next(outcome);
+      this.#subscriber.complete();
+    });
+  }
+
+  /** Keeps what a subscriber throws from whoever has ended the wait, and so from all other waits. */
+  #tell(call: () => void): void {
+    try {
+      call();
+    } catch (error) {
+      this.#waits.port.threw(error);
+    }
   }
 
   #elapsedMs(): number {

@@ -118,4 +118,4 @@ test('nothing is read before the task is run, and it never rejects', async () =>
       expect(['string', 'object']).toContain(typeof (await load(content)));
     }),
   );
-});
+}, 30_000);

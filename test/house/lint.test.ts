@@ -55,7 +55,6 @@ describe('the linter catches a breach of every kind', () => {
       const lines = planted.map(([, line]) => line);
       expect(await lint(file, lines)).toStrictEqual(planted);
     },
-    // Two linters that know every type, on a machine that may be busy.
     120_000,
   );
 });

@@ -45,6 +45,8 @@ describe('the public names', () => {
        ManagerClosed
        NameTaken
        NotSupported
+       SnapshotDamaged
+       SnapshotNotFound
        StateUnreadable
        StoreFailed
        SubscriberLagged
@@ -123,8 +125,12 @@ describe('the public names', () => {
        PreparePlan
        ProcessDriverOptions
        Readiness
+       Replacement
        Signal
        Snapshot
+       SnapshotContent
+       SnapshotPlan
+       Snapshotting
        StartOverrides
        State
        StateSource

@@ -58,6 +58,12 @@ const all = [
     'the log e begins with event 9 and cannot go on after event 3 of e',
     { cursor: { epoch: 'e', sequence: 3 }, oldest: 9, epoch: 'e' },
   ],
+  [new errors.SnapshotNotFound('s1'), 'there is no snapshot "s1"', { snapshotId: 's1' }],
+  [
+    new errors.SnapshotDamaged('s1', [{ path: 'work/a', found: 'nothing', expected: 'a file' }]),
+    'the snapshot s1 is damaged: work/a: found nothing, expected a file',
+    { snapshotId: 's1', differences: [{ path: 'work/a', found: 'nothing', expected: 'a file' }] },
+  ],
   [new errors.ManagerClosed(), 'the manager is closed', {}],
   [
     new errors.StateUnreadable('i1', { cause }),
@@ -95,6 +101,13 @@ test('errors without a cause have none', () => {
 test('an invalid request names every fault in one line', () => {
   const error = new errors.InvalidRequest([fault, { path: '', found: 'nothing', expected: 'an object' }]);
   expect(error.message).toBe("name: found 'A', expected a name; found nothing, expected an object");
+});
+
+test('of many differences the first ten are written out', () => {
+  const differences = Array.from({ length: 13 }, (_, index) => ({ ...fault, path: `work/${String(index)}` }));
+  const { message } = new errors.SnapshotDamaged('s1', differences);
+  expect(message).toContain('work/9: ');
+  expect(message).toMatch(/[^\d]9: [^;]+; 3 more differences$/);
 });
 
 test('a holder that does not answer is not named', () => {

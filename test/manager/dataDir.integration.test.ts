@@ -16,6 +16,9 @@ import { defaults } from '../store/changes.js';
 import { processesOf } from '../support/processes.js';
 import { until } from '../support/until.js';
 
+// Disks and processes that others use too.
+jest.setTimeout(120_000);
+
 const value = <T>(source$: Observable<T>): Promise<T> => firstValueFrom(source$);
 
 let dataDir: string;
@@ -142,7 +145,7 @@ describe('a manager with a data directory', () => {
 
     await expect(open({ drivers: [createProcessDriver()] })).rejects.toMatchObject({
       _tag: 'InvalidRequest',
-      message: "drivers: found [ 'process' ], expected also memory, of which instances are kept",
+      message: "drivers: found [ 'process' ], expected also memory, of which instances or snapshots are kept",
     });
     await expect(open()).resolves.toBeDefined();
   });
@@ -180,6 +183,26 @@ describe('a manager with a data directory', () => {
     expect(ours.length).toBeGreaterThan(5);
     expect(ours.filter((path) => (statSync(join(dataDir, path)).mode & 0o077) !== 0)).toStrictEqual([]);
     await manager.close({ stopInstances: true });
+  });
+
+  it('takes an instance that was ready for one that is', async () => {
+    const drivers = [createProcessDriver()];
+    const first = await open({ drivers });
+    const readiness = { kind: 'log', pattern: '^ready$' } as const;
+    await value(
+      first.create({
+        name: 'web',
+        image: 'scratch',
+        entrypoint: ['sh', '-c', 'echo ready; exec sleep 60'],
+        readiness,
+      }),
+    );
+    const { instance } = await value(first.waitForState('web', 'Running'));
+    await first.close();
+
+    const second = await open({ drivers: [createProcessDriver()] });
+    expect(await value(second.refresh('web'))).toStrictEqual(instance);
+    await second.close({ stopInstances: true });
   });
 
   it('leaves processes running, and the next one finds and stops them', async () => {

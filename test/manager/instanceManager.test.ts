@@ -23,6 +23,7 @@ import {
   type WaitOptions,
   type WatchBuffering,
 } from 'rx-instances';
+import { noLogger } from '../../src/manager/logger.js';
 import { createMemoryStore } from '../../src/store/memoryStore.js';
 import { thrownBy } from '../support/thrownBy.js';
 
@@ -619,7 +620,7 @@ describe('waitForState', () => {
 
   it('finds by its poll what no event told, which is counted, logged and then published', async () => {
     const logged: unknown[] = [];
-    const logger = { debug: (fields: object) => logged.push(fields), warn: () => undefined };
+    const logger = { ...noLogger, debug: (fields: object) => logged.push(fields) };
     await open({}, { logger });
     const measured: Measurement[] = [];
     manager.measurements$.subscribe((measurement) => measured.push(measurement));
@@ -692,7 +693,7 @@ describe('subscribers', () => {
 
   it('that throw are unsubscribed, counted and logged, and hurt neither the verb nor each other', async () => {
     const logged: unknown[] = [];
-    await open({}, { logger: { debug: () => undefined, warn: (fields) => logged.push(fields) } });
+    await open({}, { logger: { ...noLogger, warn: (fields) => logged.push(fields) } });
     const err = new Error('careless');
     manager.events('careless').subscribe(() => {
       throw err;

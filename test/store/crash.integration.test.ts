@@ -3,6 +3,9 @@ import { createDataDirs } from './dataDir.js';
 import { done, wholeLog } from './changes.js';
 import { startStoreProcess } from './storeProcess.js';
 
+// Disks and processes that others use too.
+jest.setTimeout(120_000);
+
 const dataDirs = createDataDirs();
 
 test('whatever was kept is there after a kill at any instant, and the log has no hole', async () => {
@@ -27,4 +30,4 @@ test('whatever was kept is there after a kill at any instant, and the log has no
     expect(dataDirs.damaged()).toStrictEqual([]);
     await done(store.close());
   }
-}, 120_000);
+});

@@ -6,6 +6,9 @@ import { DataDirLocked } from '../../src/lifecycle/errors.js';
 import { type DataDirLock, lockDataDir } from '../../src/store/dataDirLock.js';
 import { startStoreProcess, type StoreProcess } from './storeProcess.js';
 
+// Disks and processes that others use too.
+jest.setTimeout(120_000);
+
 let folder: string;
 let dataDir: string;
 let processes: StoreProcess[];
@@ -64,20 +67,20 @@ describe('the lock of a data directory', () => {
     for (const failure of refused) {
       expect(failure).toMatchObject({ _tag: 'DataDirLocked', holder: { pid: winner?.pid } });
     }
-  }, 30_000);
+  });
 
   it('is free once its holder was killed', async () => {
     const child = await holder();
     await expect(lock()).rejects.toMatchObject({ holder: { pid: child.pid } });
     await child.kill();
     await (await lock()).release();
-  }, 30_000);
+  });
 
   it('stays with a holder that does not answer, who cannot be named then', async () => {
     const child = await holder();
     process.kill(child.pid, 'SIGSTOP');
     await expect(lock()).rejects.toStrictEqual(new DataDirLocked(dataDir));
-  }, 30_000);
+  });
 
   it('does not go with a copy of the directory, made while it was held', async () => {
     const held = await lock();

@@ -21,6 +21,9 @@ import { storeContract } from './storeContract.js';
 import { Model, seenOf, step } from './storeModel.js';
 import fc from 'fast-check';
 
+// Disks and processes that others use too.
+jest.setTimeout(120_000);
+
 const dataDirs = createDataDirs();
 
 describe('the durable store', () => {

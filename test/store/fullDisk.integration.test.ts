@@ -4,6 +4,9 @@ import { createDataDirs } from './dataDir.js';
 import { done, wholeLog } from './changes.js';
 import { startStoreProcess, type StoreProcess } from './storeProcess.js';
 
+// Disks and processes that others use too.
+jest.setTimeout(120_000);
+
 const dataDirs = createDataDirs();
 const sizeOf = (dataDir: string): number => statSync(join(dataDir, 'store', 'data.mdb')).size;
 
@@ -40,7 +43,7 @@ describe('where files cannot grow', () => {
     ).toStrictEqual(acks.map(({ sequence, instanceId, revision }) => [sequence, instanceId, revision]));
     expect(acks.map(({ sequence }) => sequence)).toStrictEqual(acks.map((_, index) => index + 1));
     await done(store.close());
-  }, 60_000);
+  });
 
   it('a data directory cannot be made, and whoever tries is told why', async () => {
     const dataDir = dataDirs.make();
@@ -54,5 +57,5 @@ describe('where files cannot grow', () => {
     const store = await dataDirs.open(dataDir);
     expect(await wholeLog(store)).toStrictEqual([]);
     await done(store.close());
-  }, 30_000);
+  });
 });

@@ -42,15 +42,21 @@ export interface StoreProcess {
   end(): Promise<unknown>;
 }
 
-/** Starts a {@link StoreProcess}. */
-export function startStoreProcess(dataDir: string, options: { readonly uid?: number } = {}): StoreProcess {
+/** Who may read and write everything is started without that right. */
+const plain =
+  process.getuid?.() === 0
+    ? { execPath: 'setpriv', first: ['--bounding-set=-all', '--inh-caps=-all', process.execPath] }
+    : { execPath: process.execPath, first: [] };
+
+/** Starts a {@link StoreProcess}, for which the modes of files hold. */
+export function startStoreProcess(dataDir: string): StoreProcess {
   const child = fork('test/store/storeChild.ts', [dataDir], {
-    execArgv: ['-r', 'ts-node/register'],
+    execPath: plain.execPath,
+    execArgv: [...plain.first, '-r', 'ts-node/register'],
     // The cache of compiled code would stay among the temporary files.
     env: { ...process.env, DISABLE_V8_COMPILE_CACHE: '1' },
     // lmdb has its own way to say that the disk is full.
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
-    ...options,
   });
   const ended = once(child, 'exit');
   const acks: Ack[] = [];

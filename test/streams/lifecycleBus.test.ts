@@ -378,6 +378,26 @@ describe('close', () => {
   });
 });
 
+describe('the end', () => {
+  test.each(pairs)(
+    'is not told %s to who was unsubscribed by one %s on hearing it',
+    (_, __, first, second) => {
+      const bus = createLifecycleBus();
+      bus.events('app', second).subscribe({
+        complete: () => {
+          for (const { subscription } of others) subscription.unsubscribe();
+        },
+      });
+      const others = [second, first].map((options) => hear(bus, 'app', options));
+      bus.close();
+      // Those who listen to all hear it first.
+      const isTold = second.instanceId !== undefined && first.instanceId === undefined;
+      expect(others.map(({ heard }) => heard)).toEqual([[], isTold ? ['end'] : []]);
+      expect(bus.stats()['app']).toMatchObject({ subscribers: 0 });
+    },
+  );
+});
+
 describe('when it is over, nothing is held on to', () => {
   const listening: () => void = () => undefined;
 

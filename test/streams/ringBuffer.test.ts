@@ -2,6 +2,7 @@ import * as fc from 'fast-check';
 import {
   type Buffering,
   type DropReason,
+  type Gate,
   type Lag,
   type Overflow,
   queueSettings,
@@ -175,6 +176,56 @@ describe('a full queue', () => {
     const queue = new RingBuffer({ ...settings, ledger: { ...settings.ledger, dropped } });
     pushAll(queue, 1, 2);
     expect([queue.size, queue.highWater, dropped.mock.calls]).toEqual([2, 2, []]);
+  });
+});
+
+describe('a gate', () => {
+  const gated = (overflow: Overflow, missed?: { readonly missed: number; readonly to: number }) => {
+    const moved: string[] = [];
+    const gate: Gate<number> = {
+      close: () => moved.push('closed'),
+      open: () => {
+        moved.push('opened');
+        return missed;
+      },
+    };
+    return { moved, queue: new RingBuffer({ ...queueSettings<number>({ capacity: 2, overflow }), gate }) };
+  };
+
+  test('is closed with the first loss of the newest, and opened by who takes a value', () => {
+    const { moved, queue } = gated('dropNewest');
+    pushAll(queue, 1, 2);
+    expect(moved).toEqual([]);
+    pushAll(queue, 3);
+    expect(moved).toEqual(['closed']);
+    expect([queue.takeLag(), moved]).toEqual([undefined, ['closed']]);
+    expect([queue.shift(), moved]).toEqual([1, ['closed', 'opened']]);
+    expect(written(take(queue))).toEqual(['2']);
+    expect(moved).toEqual(['closed', 'opened']);
+  });
+
+  test('adds what it kept out to what was lost', () => {
+    const { queue } = gated('dropNewest', { missed: 4, to: 7 });
+    pushAll(queue, 1, 2, 3);
+    expect(written(take(queue))).toEqual(['1']);
+    pushAll(queue, 8);
+    expect(written(drain(queue))).toEqual(['2', 'lost 3..7 (5)', '8']);
+  });
+
+  test('is opened by a queue that is told to forget all', () => {
+    const { moved, queue } = gated('dropNewest', { missed: 4, to: 7 });
+    pushAll(queue, 1, 2, 3);
+    queue.clear();
+    queue.clear();
+    expect([moved, queue.takeLag()]).toEqual([['closed', 'opened'], undefined]);
+  });
+
+  test.each<Overflow>(['dropOldest', 'latest', 'fail'])('stays open with %s', (overflow) => {
+    const { moved, queue } = gated(overflow);
+    pushAll(queue, 1, 2, 3, 4);
+    drain(queue);
+    queue.clear();
+    expect(moved).toEqual([]);
   });
 });
 

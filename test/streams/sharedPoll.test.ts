@@ -15,6 +15,7 @@ import { Delays } from '../../src/streams/delays.js';
 import type { Listener } from '../../src/streams/listeners.js';
 import type { Look } from '../../src/streams/look.js';
 import { SharedPoll } from '../../src/streams/sharedPoll.js';
+import { collectGarbage } from '../support/collectGarbage.js';
 import { type Marbles, marbles } from '../support/marbles.js';
 
 /** A shared poll, joined by subscribing. */
@@ -358,5 +359,20 @@ describe('a shared poll', () => {
       flush();
       expect(heard).toEqual(['first', 'second', 'third']);
     });
+  });
+
+  test('forgets an interval at which nothing is polled any more', () => {
+    const shared = new SharedPoll(() => NEVER, new Delays());
+    const listener: Listener<Look<never>> = { next: fail, complete: fail };
+    const heapAfter = (count: number): number => {
+      for (let interval = 1; interval <= count; interval += 1) {
+        shared.join('a', 1_000 + interval, listener).leave(listener);
+      }
+      collectGarbage();
+      return process.memoryUsage().heapUsed;
+    };
+    const before = heapAfter(1_000);
+    // An interval takes some 300 bytes.
+    expect(heapAfter(50_000) - before).toBeLessThan(2_000_000);
   });
 });

@@ -2,9 +2,11 @@ import { getEventListeners } from 'node:events';
 import {
   catchError,
   concat,
+  config,
   defer,
   delay,
   EMPTY,
+  finalize,
   firstValueFrom,
   map,
   NEVER,
@@ -465,6 +467,47 @@ describe('a wait leaves nothing behind', () => {
   });
 });
 
+describe('waits over one source', () => {
+  test('share its polls, and those over another do not', async () => {
+    let looks = 0;
+    const sourceOf = (refresh: StateSource['refresh']): StateSource => ({
+      events: () => NEVER,
+      read: () => of(created),
+      ...(refresh === undefined ? {} : { refresh }),
+    });
+    const source = sourceOf(() => {
+      looks += 1;
+      return of(view('Running', 2));
+    });
+    const wait = (of: StateSource): Promise<WaitOutcome> =>
+      firstValueFrom(waitForState(of, 'a', 'Running', { pollMs: 1 }));
+    const outcomes = await Promise.all([wait(source), wait(source), wait(source)]);
+    expect([looks, outcomes.map(({ via, reads }) => `${via} ${String(reads)}`)]).toEqual([
+      1,
+      ['poll 2', 'poll 2', 'poll 2'],
+    ]);
+    await Promise.all([wait(sourceOf(source.refresh)), wait(source)]);
+    expect(looks).toBe(3);
+  });
+
+  test('are not hurt by one that throws at its end, which is told as RxJS tells it', async () => {
+    const changes$ = new Subject<LifecycleEvent>();
+    const source = { events: () => changes$, read: () => of(created) };
+    const failure = new Error('of a teardown');
+    const unhandled = new Promise((resolve) => {
+      config.onUnhandledError = resolve;
+    });
+    const tearDown = (): never => {
+      throw failure;
+    };
+    waitForState(source, 'a', 'Running').pipe(finalize(tearDown)).subscribe();
+    const other = firstValueFrom(waitForState(source, 'a', 'Running'));
+    changes$.next(events.r);
+    expect([(await other).via, await unhandled]).toMatchObject(['event', { errors: [failure] }]);
+    config.onUnhandledError = null;
+  });
+});
+
 describe('what cannot be understood is refused', () => {
   const faultsOf = async (target: unknown, options: object = {}): Promise<unknown> => {
     const source = { events: () => NEVER, read: () => of(created) };
@@ -499,6 +542,13 @@ describe('what cannot be understood is refused', () => {
     [{ timeout: 5 }, 'timeout', '5'],
   ])('options %p', async (options, path, found) => {
     expect(await faultsOf('Running', options)).toEqual([expect.objectContaining({ path, found })]);
+  });
+
+  test.each([
+    ['an AbortController where its signal was meant', new AbortController()],
+    ['an AbortSignal', new AbortController().signal],
+  ])('%s is no object of options', async (_, options) => {
+    expect(await faultsOf('Running', options)).toEqual([expect.objectContaining({ path: '' })]);
   });
 
   test('and every fault is told at once', async () => {

@@ -1,4 +1,16 @@
-import { defer, EMPTY, from, map, merge, type Observable, of, Subject, throwError, timer } from 'rxjs';
+import {
+  defer,
+  EMPTY,
+  from,
+  ignoreElements,
+  map,
+  merge,
+  type Observable,
+  of,
+  Subject,
+  throwError,
+  timer,
+} from 'rxjs';
 import { closed } from '../../codecs/closed.js';
 import { decode } from '../../codecs/decode.js';
 import { integer, longestTimerMs } from '../../codecs/scalars.js';
@@ -6,10 +18,12 @@ import { LogNotFound } from '../../lifecycle/errors.js';
 import type { Driver, LaunchPlan, Machine } from '../driver.js';
 import { readiness } from '../readiness.js';
 import { createMemoryMachine, type MemoryMachine } from './memoryMachine.js';
+import { createMemorySnapshots } from './memorySnapshots.js';
 
 /** What a memory driver can be told to fail at. */
 export type MemoryOperation =
-  'prepare' | 'launch' | 'adopt' | 'inspect' | 'stop' | 'kill' | 'freeze' | 'thaw' | 'discard';
+  | ('prepare' | 'launch' | 'adopt' | 'inspect' | 'stop' | 'kill' | 'freeze' | 'thaw' | 'discard')
+  | ('take' | 'layOut' | 'replace');
 
 /** How to make a memory driver. */
 export interface MemoryDriverOptions {
@@ -33,6 +47,8 @@ export interface MemoryDriver extends Driver {
   running(): readonly string[];
   /** Every home that was prepared and not discarded. */
   homes(): readonly string[];
+  /** Every folder in which a snapshot was laid and not discarded. */
+  snapshotFolders(): readonly string[];
 }
 
 /** A log that is kept, and told as it is written. */
@@ -67,7 +83,11 @@ export function createMemoryDriver(options: MemoryDriverOptions = {}): MemoryDri
   const { launchMs = 0, stopMs = 0, fail = () => undefined } = options;
   const homes = new Map<string, Home>();
   const played = new Map<string, MemoryMachine>();
-  const running = new Map<number, { readonly instanceId: string; readonly machine: Machine }>();
+  const running = new Map<
+    number,
+    { readonly instanceId: string; readonly home: string; readonly machine: Machine }
+  >();
+  const folders = new Map<string, readonly string[]>();
   let launches = 0;
 
   /** Does something unless it is to fail. */
@@ -87,6 +107,10 @@ export function createMemoryDriver(options: MemoryDriverOptions = {}): MemoryDri
     return home;
   };
 
+  const make = (plan: LaunchPlan, lines: readonly string[]): void => {
+    homes.set(plan.home, { plan, lines: [...lines], written$: new Subject() });
+  };
+
   const start = (plan: LaunchPlan): Machine => {
     const { instanceId, spec, home } = plan;
     const { lines, written$ } = homeOf(home);
@@ -103,7 +127,7 @@ export function createMemoryDriver(options: MemoryDriverOptions = {}): MemoryDri
       onExit: () => running.delete(handle.machine),
     });
     played.set(instanceId, strings);
-    running.set(handle.machine, { instanceId, machine });
+    running.set(handle.machine, { instanceId, home, machine });
     return machine;
   };
 
@@ -113,8 +137,7 @@ export function createMemoryDriver(options: MemoryDriverOptions = {}): MemoryDri
     decode: (fields) => decode(memoryFields, fields),
     prepare: ({ copyOf, ...plan }) =>
       attempt('prepare', plan, () => {
-        const lines = copyOf === undefined ? [] : [...homeOf(copyOf).lines];
-        homes.set(plan.home, { plan, lines, written$: new Subject() });
+        make(plan, copyOf === undefined ? [] : homeOf(copyOf).lines);
         return EMPTY;
       }),
     launch: (plan) =>
@@ -124,6 +147,11 @@ export function createMemoryDriver(options: MemoryDriverOptions = {}): MemoryDri
         const found = running.get(Number(handle['machine']));
         if (found === undefined) throw new Error('the machine has ended');
         return of(found.machine);
+      }),
+    reclaim: (path) =>
+      defer(() => {
+        const left = [...running.values()].filter(({ home }) => home === path);
+        return merge(...left.map(({ machine }) => machine.kill())).pipe(ignoreElements());
       }),
     discard: (path) =>
       defer(() => {
@@ -142,6 +170,7 @@ export function createMemoryDriver(options: MemoryDriverOptions = {}): MemoryDri
         const last$ = from(tail === 0 ? [] : lines.slice(-tail));
         return follow ? merge(written$, last$) : last$;
       }),
+    snapshots: createMemorySnapshots({ folders, linesOf: (home) => homeOf(home).lines, make, attempt }),
 
     machine: (instanceId) => {
       const strings = played.get(instanceId);
@@ -150,6 +179,7 @@ export function createMemoryDriver(options: MemoryDriverOptions = {}): MemoryDri
     },
     running: () => [...running.values()].map(({ instanceId }) => instanceId),
     homes: () => [...homes.keys()],
+    snapshotFolders: () => [...folders.keys()],
   };
 }
 

@@ -82,7 +82,11 @@ export function createLogFiles(home: string): LogFiles {
   return {
     path,
     start: async () => (await parts())[0]?.start ?? 0,
-    end: () => steady(async () => endOf(await parts()) + (await size())),
+    end: () =>
+      steady(async () => {
+        const [laidAside, bytes] = await Promise.all([parts(), size()]);
+        return endOf(laidAside) + bytes;
+      }),
     read: (place) => steady(() => readAt(place)),
     rotate: async ({ maxBytes, keep }) => {
       if ((await size()) < maxBytes) return;

@@ -1,4 +1,3 @@
-import * as t from 'io-ts';
 import {
   catchError,
   defer,
@@ -8,7 +7,8 @@ import {
   from,
   ignoreElements,
   interval,
-  map,
+  lastValueFrom,
+  mergeMap,
   Observable,
   ReplaySubject,
   throwError,
@@ -21,11 +21,15 @@ import type { Exit, MachineHandle } from '../../lifecycle/instance.js';
 import type { Driver, LaunchPlan, Machine } from '../driver.js';
 import { createLogFiles } from './logFiles.js';
 import { followTail, readTail } from './logReader.js';
+import { createEndedMachine } from './endedMachine.js';
 import { decodeProcessFields } from './processFields.js';
 import { decodeProcessHandle, findProcess, type ProcessHandle } from './processHandle.js';
+import { createProcessGroup } from './processGroup.js';
 import { createProcessMachine } from './processMachine.js';
+import { createProcessSnapshots } from './processSnapshots.js';
 import { processTable } from './processTable.js';
 import { removeTree } from './removeTree.js';
+import { exitOf, homeIdOf, readRun, runPathOf } from './runRecord.js';
 import { createSpawner } from './spawner.js';
 import { startProcess } from './startProcess.js';
 import { layOut, workDirOf } from './workDir.js';
@@ -38,12 +42,6 @@ export interface ProcessDriverOptions {
   readonly logKeep?: number;
   /** Milliseconds between looks: at a log that is followed, whether a machine is ready, whether an adopted one lives. @defaultValue 100 */
   readonly pollMs?: number;
-  /**
-   * Whether to kill what was launched and still runs when this process ends before its manager was closed, however it ends.
-   *
-   * @defaultValue true
-   */
-  readonly killOnExit?: boolean;
 }
 
 const logSource = 'app';
@@ -71,9 +69,8 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
     logMaxBytes = 10 * 1_024 * 1_024,
     logKeep = 3,
     pollMs = 100,
-    killOnExit = true,
   } = decodeOrThrow(processDriverOptions, options);
-  const spawner = createSpawner(killOnExit);
+  const spawner = createSpawner();
 
   const machineOf = (
     plan: LaunchPlan,
@@ -93,20 +90,18 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
 
   const launch = async (plan: LaunchPlan): Promise<Machine> => {
     const log = createLogFiles(plan.home);
-    const [logStart, bootId] = await Promise.all([log.end(), processTable.bootId()]);
-    const { pid, ended$, forget } = await startProcess(spawner, plan, log.path);
-    // One that has ended already has no start time any more, and is never found again.
-    const startTime = await processTable.find(pid).then(
-      (entry) => entry?.startTime ?? '',
-      (error: unknown) => {
-        killGroup(pid);
-        throw error;
-      },
-    );
-    const handle = { pid, startTime, bootId, logStart };
-    // Without the spawner nobody is told how it ended, but that it has can still be seen.
+    const [logStart, bootId, home] = await Promise.all([
+      log.end(),
+      processTable.bootId(),
+      homeIdOf(plan.home),
+    ]);
+    const rest = { bootId, logStart, home };
+    const keep = plan.outlives === true ? { path: runPathOf(plan.home), handle: rest } : undefined;
+    const { pid, startTime, ended$, forget } = await startProcess(spawner, plan, log.path, keep);
+    const handle = { pid, startTime, ...rest };
+    // Without the spawner nobody is told of the end, but it can still be seen.
     const known$ = new ReplaySubject<Exit>(1);
-    const looking = ended$.pipe(catchError(() => endOfAdopted(handle, pollMs))).subscribe(known$);
+    const looking = ended$.pipe(catchError(() => endOfAdopted(plan.home, handle, pollMs))).subscribe(known$);
     return machineOf(plan, handle, known$, () => {
       looking.unsubscribe();
       forget();
@@ -115,12 +110,29 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
 
   const adopt = async (plan: LaunchPlan, handle: MachineHandle): Promise<Machine> => {
     const decoded = decodeProcessHandle(handle);
-    if ((await findProcess(decoded)) === undefined) throw new Error('the process has ended');
+    if (decoded.home !== (await homeIdOf(plan.home))) throw new Error('the process is of another home');
+    if ((await findProcess(decoded)) === undefined) {
+      const exit = await exitOf(plan.home, decoded);
+      if (exit.code === null && exit.signal === null) throw new Error('the process has ended');
+      return createEndedMachine(decoded, exit);
+    }
     const ended$ = new ReplaySubject<Exit>(1);
-    const looking = endOfAdopted(decoded, pollMs).subscribe(ended$);
+    const looking = endOfAdopted(plan.home, decoded, pollMs).subscribe(ended$);
     return machineOf(plan, decoded, ended$, () => {
       looking.unsubscribe();
     });
+  };
+
+  const reclaim = async (home: string): Promise<void> => {
+    const run = await readRun(home);
+    if (run === undefined || run.exit !== undefined) return;
+    const group = createProcessGroup(run.handle.pid);
+    if ((await findProcess(run.handle)) !== undefined) {
+      group.signal('SIGKILL');
+      await lastValueFrom(group.ended(), { defaultValue: undefined });
+    }
+    // Nobody writes into the home any more after that.
+    await exitOf(home, run.handle);
   };
 
   return {
@@ -131,6 +143,7 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
       defer(() => layOut(home, copyOf === undefined ? spec.image : workDirOf(copyOf))).pipe(ignoreElements()),
     launch: (plan) => untilLaunched(() => launch(plan)),
     adopt: (plan, handle) => defer(() => adopt(plan, handle)),
+    reclaim: (home) => defer(() => reclaim(home)).pipe(ignoreElements()),
     close: () => defer(() => spawner.close()).pipe(ignoreElements()),
     discard: (home) => defer(() => removeTree(home)).pipe(ignoreElements()),
     logs: (home, { source, tail, follow }) => {
@@ -138,16 +151,9 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
       const log = createLogFiles(home);
       return follow ? followTail(log, tail, pollMs) : readTail(log, tail);
     },
+    snapshots: createProcessSnapshots(),
   };
 }
-
-const killGroup = (pid: number): void => {
-  try {
-    process.kill(-pid, 'SIGKILL');
-  } catch {
-    // It has ended meanwhile, and nobody is left to be told.
-  }
-};
 
 /** Emits a machine once it runs; one that comes up when nobody waits for it any more is killed. */
 const untilLaunched = (launch: () => Promise<Machine>): Observable<Machine> =>
@@ -168,13 +174,13 @@ const untilLaunched = (launch: () => Promise<Machine>): Observable<Machine> =>
     );
   });
 
-/** Only its parent is told how a process ended. */
-const endOfAdopted = (handle: ProcessHandle, pollMs: number): Observable<Exit> =>
+/** Only its parent is told of the end of a process: others have to look. */
+const endOfAdopted = (home: string, handle: ProcessHandle, pollMs: number): Observable<Exit> =>
   interval(pollMs).pipe(
     // A look that fails is no proof of an end.
     exhaustMap(() => from(findProcess(handle)).pipe(catchError(() => EMPTY))),
     first((entry) => entry === undefined),
-    map(() => ({ code: null, signal: null })),
+    mergeMap(() => exitOf(home, handle)),
   );
 
 const processDriverOptions = closed(
@@ -184,6 +190,5 @@ const processDriverOptions = closed(
     logMaxBytes: integer('bytes', 1, Number.MAX_SAFE_INTEGER),
     logKeep: integer('parts', 1, 1_000),
     pollMs: integer('milliseconds', 1, longestTimerMs),
-    killOnExit: t.boolean,
   },
 );

@@ -12,6 +12,8 @@ export interface ProcessHandle extends MachineHandle {
   readonly bootId: string;
   /** Where in the instance's log the run of this process begins. */
   readonly logStart: number;
+  /** Tells the instance's home from copies of it, whose instances never had this process. */
+  readonly home: string;
 }
 
 /** Decodes the handle of a process. @throws {@link InvalidRequest} */
@@ -28,13 +30,15 @@ export async function findProcess({
   return isSame && entry.state !== 'Z' ? entry : undefined;
 }
 
-const processHandle = closed(
+/** Decodes a {@link ProcessHandle}. */
+export const processHandle: t.Type<ProcessHandle, unknown> = closed(
   'handle of a process',
   {
     pid: integer('pid', 2, 2 ** 31 - 1),
     startTime: t.string,
     bootId: t.string,
     logStart: integer('place', 0, Number.MAX_SAFE_INTEGER),
+    home: t.string,
   },
   {},
 );

@@ -66,7 +66,9 @@ const run = promisify(execFile);
 
 const ps = async (...selection: readonly string[]): Promise<readonly ProcessEntry[]> => {
   const columns = ['-o', 'pid=,pgid=,state=,lstart='];
-  const { stdout } = await run('ps', [...selection, ...columns]).catch((error: unknown) => {
+  // Whatever language and time zone this process has: another one may compare what it is told.
+  const env = { ...process.env, LC_ALL: 'C', TZ: 'UTC' };
+  const { stdout } = await run('ps', [...selection, ...columns], { env }).catch((error: unknown) => {
     // It ends with 1 when it finds no process. That it could not be run says nothing of those.
     if ((error as { readonly code?: unknown }).code === 1) return { stdout: '' };
     throw error;

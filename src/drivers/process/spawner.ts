@@ -7,6 +7,8 @@ import { type Command, type Order, type Report, spawnerProgram } from './spawner
 /** A process that was started. */
 export interface Started {
   readonly pid: number;
+  /** Tells it from others that had or will have its pid, in the words of the process table. */
+  readonly startTime: string;
   /** Emits how it ended, once it has, to late subscribers too; fails when nobody can tell any more. */
   readonly ended$: Observable<Exit>;
   /** Lets it run on, and Node end before it does. */
@@ -21,7 +23,7 @@ export interface Started {
 export interface Spawner {
   /** Starts a process that leads a group of its own. A failure is one of Node's system errors. */
   start(command: Command): Promise<Started>;
-  /** Ends the small process, unless somebody still needs it; the next start starts another. */
+  /** Lets the small process end once nobody needs it any more; the next start starts another. */
   close(): Promise<void>;
 }
 
@@ -30,10 +32,15 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
-/** Creates a {@link Spawner}; with `killOnEnd` what it has started is killed when this process ends, however it does. */
-export function createSpawner(killOnEnd: boolean): Spawner {
+/**
+ * Creates a {@link Spawner}. What it has started is killed when this process ends, however it does, unless it was told to
+ * outlive it or to be forgotten.
+ */
+export function createSpawner(): Spawner {
   const waiting = new Map<number, Waiting>();
   const running = new Map<number, ReplaySubject<Exit>>();
+  /** What runs on without being told of: the small process stays to hear how it ends. */
+  const forgotten = new Set<number>();
   let helper: ChildProcess | undefined;
   let ids = 0;
 
@@ -53,6 +60,7 @@ export function createSpawner(killOnEnd: boolean): Spawner {
 
   const forget = (id: number): void => {
     if (!running.delete(id)) return;
+    forgotten.add(id);
     tell({ kind: 'forget', id });
     holdNode();
   };
@@ -67,6 +75,7 @@ export function createSpawner(killOnEnd: boolean): Spawner {
         running.set(id, ended$);
         asked?.resolve({
           pid: report.pid,
+          startTime: report.startTime,
           ended$,
           forget: () => {
             forget(id);
@@ -81,6 +90,7 @@ export function createSpawner(killOnEnd: boolean): Spawner {
         const { code, signal } = report;
         const ended$ = running.get(id);
         running.delete(id);
+        forgotten.delete(id);
         ended$?.next({ code, signal });
         ended$?.complete();
       }
@@ -95,6 +105,7 @@ export function createSpawner(killOnEnd: boolean): Spawner {
     waiting.clear();
     for (const ended$ of running.values()) ended$.error(cause);
     running.clear();
+    forgotten.clear();
   };
 
   const open = (): ChildProcess => {
@@ -103,8 +114,10 @@ export function createSpawner(killOnEnd: boolean): Spawner {
       cwd: '/',
       // A group of its own: what a terminal sends to this process is not meant for it.
       detached: true,
-      env: { ...(PATH !== undefined && { PATH }) },
-      stdio: ['pipe', 'ignore', 'inherit', 'ipc'],
+      // Where it asks for the time at which a process started, that is told in these words.
+      env: { ...(PATH !== undefined && { PATH }), LC_ALL: 'C', TZ: 'UTC' },
+      // It may be there for longer than this process, and then holds nothing of it open.
+      stdio: ['pipe', 'ignore', 'ignore', 'ipc'],
     });
     child.on('message', hear);
     child.once('error', (error) => {
@@ -115,7 +128,7 @@ export function createSpawner(killOnEnd: boolean): Spawner {
     });
     // Whoever cannot be written to is heard of by one of the two above.
     child.stdin?.on('error', nothing);
-    child.stdin?.end(`(${spawnerProgram.toString()})(${String(killOnEnd)})`);
+    child.stdin?.end(`(${spawnerProgram.toString()})(${String(process.pid)})`);
     return child;
   };
 
@@ -130,10 +143,12 @@ export function createSpawner(killOnEnd: boolean): Spawner {
     close: async () => {
       if (helper === undefined || waiting.size + running.size > 0) return;
       const ended = once(helper, 'exit');
-      helper.ref();
+      const lasts = forgotten.size > 0;
+      forgotten.clear();
+      if (!lasts) helper.ref();
       helper.disconnect();
       helper = undefined;
-      await ended;
+      if (!lasts) await ended;
     },
   };
 }

@@ -4,17 +4,24 @@ import type { InstanceSpec } from '../../lifecycle/instance.js';
 import { messageOf } from '../../lifecycle/messageOf.js';
 import type { LaunchPlan } from '../driver.js';
 import type { Spawner, Started } from './spawner.js';
+import type { Keep } from './spawnerProgram.js';
 import { workDirOf } from './workDir.js';
 
 /** Variables that a process gets from this one; all others are the instance's own. */
 const inherited = /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_\w+|TZ|TMPDIR)$/;
 
 /**
- * Starts a process that leads a group of its own, without a shell; what it writes goes to the log.
+ * Starts a process that leads a group of its own, without a shell; what it writes goes to the log. With `keep` it outlives
+ * this one.
  *
  * @throws {@link LaunchFailed} as a rejection, with its cause
  */
-export async function startProcess(spawner: Spawner, plan: LaunchPlan, logPath: string): Promise<Started> {
+export async function startProcess(
+  spawner: Spawner,
+  plan: LaunchPlan,
+  logPath: string,
+  keep?: Keep,
+): Promise<Started> {
   const [program = '', ...args] = commandOf(plan.spec);
   try {
     return await spawner.start({
@@ -23,6 +30,7 @@ export async function startProcess(spawner: Spawner, plan: LaunchPlan, logPath: 
       cwd: workDirOf(plan.home),
       env: environmentOf(plan),
       logPath,
+      ...(keep !== undefined && { keep }),
     });
   } catch (error) {
     throw new LaunchFailed(reasonOf(plan, error), { cause: error });

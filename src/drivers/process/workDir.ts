@@ -1,9 +1,9 @@
-import { constants } from 'node:fs';
-import { cp, lstat, mkdir, realpath, stat } from 'node:fs/promises';
+import { mkdir, realpath, stat } from 'node:fs/promises';
 import { dirname, isAbsolute, join, relative, sep } from 'node:path';
 import { found } from '../../codecs/decode.js';
 import { InvalidRequest, LaunchFailed } from '../../lifecycle/errors.js';
 import { messageOf } from '../../lifecycle/messageOf.js';
+import { copyTree } from '../copyTree.js';
 import { logDirOf } from './logFiles.js';
 import { removeTree } from './removeTree.js';
 
@@ -20,39 +20,39 @@ export const workDirOf = (home: string): string => join(home, 'work');
 export async function layOut(home: string, image: string): Promise<void> {
   const source = image === scratch ? undefined : await directoryOf(image);
   if (source !== undefined) await keepApart(home, source, image);
+  await fillHome(home, 'image', (work) => (source === undefined ? mkdir(work) : copyTree(source, work)));
+}
+
+/** Makes a home with a working directory that is filled from something. When that fails, no file is left. */
+export async function fillHome(
+  home: string,
+  from: string,
+  fill: (workDir: string) => Promise<void>,
+): Promise<void> {
   await makeHome(home);
   try {
     await mkdir(logDirOf(home));
-    if (source === undefined) await mkdir(workDirOf(home));
-    else await copy(source, workDirOf(home));
+    await fill(workDirOf(home));
   } catch (error) {
     await removeTree(home);
-    throw new LaunchFailed(`the image could not be copied: ${messageOf(error)}`, { cause: error });
+    throw new LaunchFailed(`the ${from} could not be copied: ${messageOf(error)}`, { cause: error });
   }
 }
 
 /** One that is there already is somebody's, and stays as it is. */
 async function makeHome(home: string): Promise<void> {
+  const make = (): Promise<void> => mkdir(home, { mode: 0o700 });
   try {
-    await mkdir(dirname(home), { recursive: true, mode: 0o700 });
-    await mkdir(home, { mode: 0o700 });
+    await make().catch(async (error: unknown) => {
+      // Only the first home of all has to make the folder of homes.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      await mkdir(dirname(home), { recursive: true, mode: 0o700 });
+      await make();
+    });
   } catch (error) {
     throw new LaunchFailed(`the home could not be made: ${messageOf(error)}`, { cause: error });
   }
 }
-
-const copy = (source: string, target: string): Promise<void> =>
-  cp(source, target, {
-    recursive: true,
-    verbatimSymlinks: true,
-    preserveTimestamps: true,
-    // Blocks are shared where the file system can.
-    mode: constants.COPYFILE_FICLONE,
-    filter: async (path) => {
-      const entry = await lstat(path);
-      return entry.isFile() || entry.isDirectory() || entry.isSymbolicLink();
-    },
-  });
 
 async function directoryOf(image: string): Promise<string> {
   if (!isAbsolute(image)) {

@@ -7,7 +7,10 @@ import {
   type MemoryDriverOptions,
   type MemoryOperation,
   type Readiness,
+  type Replacement,
   type Signal,
+  type SnapshotContent,
+  type Snapshotting,
 } from 'rx-instances';
 import { mergeMap, type Observable } from 'rxjs';
 import { marbles } from '../../support/marbles.js';
@@ -183,6 +186,8 @@ describe('a memory driver keeps homes', () => {
 
 describe('a memory driver fails on demand', () => {
   const error = new Error('on demand');
+  const place = { ...plan, folder: '/snapshots/one', kind: 'Stopped' } as const;
+  const content = { size: 0, hash: '', data: null };
   const operations: Record<
     MemoryOperation,
     (driver: Driver, machine: Machine) => Observable<unknown> | undefined
@@ -196,6 +201,9 @@ describe('a memory driver fails on demand', () => {
     kill: (_, machine) => machine.kill(),
     freeze: (_, machine) => machine.freezing?.freeze(),
     thaw: (_, machine) => machine.freezing?.thaw(),
+    take: (driver) => driver.snapshots?.take({ ...place, folder: '/snapshots/other' }),
+    layOut: (driver) => driver.snapshots?.layOut({ ...place, home: '/homes/other' }, content),
+    replace: (driver) => driver.snapshots?.replace(place, content),
   };
 
   it.each(Object.entries(operations))('to %s, told of which instance, and does nothing', (operation, run) => {
@@ -217,7 +225,43 @@ describe('a memory driver fails on demand', () => {
     expect(said).toEqual([ready]);
     expect(now(machine.inspect())).toEqual([{ kind: 'running', ready: true }]);
     expect(driver.homes()).toEqual([home]);
+    expect(driver.snapshotFolders()).toEqual([]);
     expect(driver.running()).toEqual(['web-id']);
+  });
+});
+
+describe('a memory driver takes snapshots', () => {
+  const place = { ...plan, folder: '/snapshots/one', kind: 'Stopped' } as const;
+
+  it('of the lines of the log, and brings them back', () => {
+    const { driver } = launched();
+    const snapshots = driver.snapshots as Snapshotting;
+    driver.machine('web-id').print('one');
+    const [content] = now(snapshots.take(place));
+    driver.machine('web-id').print('two');
+    expect(driver.snapshotFolders()).toEqual(['/snapshots/one']);
+    expect(content).toMatchObject({ size: 3, data: null });
+
+    now(snapshots.layOut({ ...place, home: '/homes/two' }, content as SnapshotContent));
+    expect(log(driver, '/homes/two')).toEqual(['one']);
+
+    const [replacement] = now(snapshots.replace(place, content as SnapshotContent));
+    expect(log(driver, home)).toEqual(['one']);
+    driver.machine('web-id').print('three');
+    now((replacement as Replacement).undo());
+    expect(log(driver, home)).toEqual(['one', 'two']);
+  });
+
+  it('and tells when a folder holds something else', () => {
+    const { driver } = launched();
+    const snapshots = driver.snapshots as Snapshotting;
+    const [one] = now(snapshots.take(place));
+    driver.machine('web-id').print('one');
+    const [other] = now(snapshots.take({ ...place, folder: '/snapshots/two' }));
+    expect(now(snapshots.check('/snapshots/one', one as SnapshotContent))).toEqual([[]]);
+    expect(now(snapshots.check('/snapshots/one', other as SnapshotContent))).toEqual([
+      [{ path: 'log', found: `SHA-256 ${String(one?.hash)}`, expected: `SHA-256 ${String(other?.hash)}` }],
+    ]);
   });
 });
 

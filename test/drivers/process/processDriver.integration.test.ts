@@ -2,7 +2,15 @@ import { execFile } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EMPTY, first, firstValueFrom, ReplaySubject, take } from 'rxjs';
-import { createProcessDriver, type InstanceSpec, type ProcessDriverOptions } from 'rx-instances';
+import {
+  createProcessDriver,
+  type InstanceSpec,
+  type LaunchPlan,
+  type Machine,
+  type ProcessDriverOptions,
+} from 'rx-instances';
+import { decodeProcessHandle, type ProcessHandle } from '../../../src/drivers/process/processHandle.js';
+import { readRun, type RunRecord } from '../../../src/drivers/process/runRecord.js';
 import { kernelViewOf, processesOf } from '../../support/processes.js';
 import { thrownBy } from '../../support/thrownBy.js';
 import { all, createProcessBench, eventually, exitOf, isReady, readyScript, script } from './processBench.js';
@@ -23,7 +31,6 @@ describe('its options', () => {
     [{ pollMs: 0 }, 'pollMs'],
     [{ pollMs: 2 ** 31 }, 'pollMs'],
     [{ pollMs: NaN }, 'pollMs'],
-    [{ killOnExit: 'yes' }, 'killOnExit'],
     [{ shell: true }, 'shell'],
   ])('are refused when they are %j', (options, path) => {
     expect(thrownBy(() => createProcessDriver(options as ProcessDriverOptions))).toMatchObject({
@@ -137,10 +144,11 @@ describe('adopt', () => {
   it.each<[string, object]>([
     ['started at another time', { startTime: '1' }],
     ['of another boot', { bootId: 'another' }],
+    ['of another home', { home: '1' }],
   ])('takes no process for its own that has the pid, but %s', async (_, change) => {
     const { plan, machine, pid } = await bench.launched(lasting);
     await expect(all(driver.adopt(plan, { ...machine.handle, ...change }))).rejects.toThrow(
-      'the process has ended',
+      /^the process (has ended|is of another home)$/,
     );
     expect(kernelViewOf(pid)?.state).toMatch(/^[SR]$/);
   });
@@ -148,7 +156,7 @@ describe('adopt', () => {
   it('refuses what is no handle of a process', async () => {
     await expect(all(driver.adopt(bench.plan(lasting), { pid: 0 }))).rejects.toMatchObject({
       _tag: 'InvalidRequest',
-      faults: [{ path: 'pid' }, { path: 'startTime' }, { path: 'bootId' }, { path: 'logStart' }],
+      faults: ['pid', 'startTime', 'bootId', 'logStart', 'home'].map((path) => ({ path })),
     });
   });
 
@@ -186,34 +194,75 @@ describe('adopt', () => {
   });
 });
 
-describe('when Node exits without a word', () => {
-  /** Runs a Node that launches and exits; gives the pid of what it launched. */
-  const exitOfNode = (
-    home: string,
-    killOnExit: boolean,
-  ): Promise<{ readonly code: unknown; readonly pid: number }> =>
-    new Promise((done) => {
-      // ts-node's cache of compiled code would stay among the temporary files.
-      const env = { ...process.env, DISABLE_V8_COMPILE_CACHE: '1' };
-      const file = join(__dirname, 'launchAndExit.ts');
-      execFile('node_modules/.bin/ts-node', [file, home, String(killOnExit)], { env }, (error, printed) => {
-        done({ code: error?.code, pid: Number(printed) });
+describe('when Node ends without a word', () => {
+  interface Left {
+    readonly plan: LaunchPlan;
+    readonly handle: ProcessHandle;
+  }
+
+  /** Runs a Node that launches a line of the shell, and is killed. */
+  const leftBy = async (outlives: boolean, line: string): Promise<Left> => {
+    const plan = { ...bench.plan(script(line)), outlives };
+    // ts-node's cache of compiled code would stay among the temporary files.
+    const env = { ...process.env, DISABLE_V8_COMPILE_CACHE: '1' };
+    const file = join(__dirname, 'launchAndDie.ts');
+    const { signal, printed } = await new Promise<{ signal: unknown; printed: string }>((done) => {
+      const told = JSON.stringify(plan);
+      execFile('node', ['-r', 'ts-node/register', file, told], { env }, (error, stdout) => {
+        done({ signal: error?.signal, printed: stdout });
       });
     });
+    expect(signal).toBe('SIGKILL');
+    return { plan, handle: decodeProcessHandle(JSON.parse(printed)) };
+  };
+
+  const adopted = async ({ plan, handle }: Left): Promise<Machine> =>
+    bench.hold(await firstValueFrom(driver.adopt(plan, handle)));
 
   it('what it launched is killed, with its group', async () => {
-    const { code, pid } = await exitOfNode(join(bench.folder, 'killed'), true);
-    expect(code).toBe(7);
-    expect(pid).toBeGreaterThan(1);
-    await eventually(() => groupOf(pid).length === 0);
+    const { handle } = await leftBy(false, 'sleep 600 & sleep 600');
+    await eventually(() => groupOf(handle.pid).length === 0);
   }, 30_000);
 
-  it('what it launched runs on, where that is wanted', async () => {
-    const { code, pid } = await exitOfNode(join(bench.folder, 'spared'), false);
-    expect(code).toBe(7);
-    expect(groupOf(pid).length).toBeGreaterThan(0);
-    process.kill(-pid, 'SIGKILL');
-    await eventually(() => groupOf(pid).length === 0);
+  it('what is to outlive it runs on, and how it ends later is known', async () => {
+    const left = await leftBy(true, 'sleep 600 & while [ ! -e go ]; do sleep 0.02; done; exit 7');
+    const machine = await adopted(left);
+    writeFileSync(join(left.plan.home, 'work', 'go'), '');
+    await expect(exitOf(machine)).resolves.toEqual({ code: 7, signal: null });
+    expect(groupOf(left.handle.pid)).toEqual([]);
+  }, 30_000);
+
+  it('how it ended meanwhile is known too, and what it has left is killed', async () => {
+    const left = await leftBy(true, 'sleep 600 & kill -USR1 $$');
+    await eventually(() => groupOf(left.handle.pid).length === 0);
+    const machine = await adopted(left);
+    const exit = { code: null, signal: 'SIGUSR1' };
+    await expect(all(machine.signals$)).resolves.toEqual([{ kind: 'exit', exit }]);
+    await expect(all(machine.inspect())).resolves.toEqual([{ kind: 'ended', exit }]);
+    await expect(all(machine.kill())).resolves.toEqual([exit]);
+    await expect(all(machine.stop({ graceMs: 0 }))).resolves.toEqual([exit]);
+  }, 30_000);
+
+  it('how it ended is never taken from another run', async () => {
+    const { plan, handle } = await leftBy(true, 'exit 7');
+    await eventually(() => groupOf(handle.pid).length === 0);
+    const other = { ...handle, startTime: '1' };
+    await expect(all(driver.adopt(plan, other))).rejects.toThrow('the process has ended');
+    await expect(all(driver.adopt(plan, handle))).resolves.toHaveLength(1);
+
+    const next = { ...plan, spec: { ...plan.spec, ...lasting } };
+    bench.hold(await firstValueFrom(driver.launch(next)));
+    await expect(all(driver.adopt(plan, handle))).rejects.toThrow('the process has ended');
+  }, 30_000);
+
+  it('and its starter too, nobody knows how it ended', async () => {
+    const left = await leftBy(true, 'sleep 600');
+    const machine = await adopted(left);
+    const { spawner } = (await readRun(left.plan.home)) as RunRecord;
+    process.kill(spawner.pid, 'SIGKILL');
+    process.kill(left.handle.pid, 'SIGTERM');
+    await expect(exitOf(machine)).resolves.toEqual({ code: null, signal: null });
+    await expect(all(driver.adopt(left.plan, left.handle))).rejects.toThrow('the process has ended');
   }, 30_000);
 });
 

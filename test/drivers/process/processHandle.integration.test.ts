@@ -37,13 +37,17 @@ it('goes through JSON', async () => {
 it.each<[string, unknown, readonly string[]]>([
   ['nothing', undefined, ['']],
   ['no object', 7, ['']],
-  ['an empty object', {}, ['pid', 'startTime', 'bootId', 'logStart']],
-  ['a group of all', { pid: 0, startTime: 's', bootId: 'b', logStart: 0 }, ['pid']],
-  ['the process that all come from', { pid: 1, startTime: 's', bootId: 'b', logStart: 0 }, ['pid']],
-  ['a negative pid', { pid: -5, startTime: 's', bootId: 'b', logStart: 0 }, ['pid']],
-  ['a pid as text', { pid: '5', startTime: 's', bootId: 'b', logStart: 0 }, ['pid']],
-  ['a place before the log', { pid: 5, startTime: 's', bootId: 'b', logStart: -1 }, ['logStart']],
-  ['more than it should say', { pid: 5, startTime: 's', bootId: 'b', logStart: 0, x: 1 }, ['x']],
+  ['an empty object', {}, ['pid', 'startTime', 'bootId', 'logStart', 'home']],
+  ['a group of all', { pid: 0, startTime: 's', bootId: 'b', logStart: 0, home: 'h' }, ['pid']],
+  [
+    'the process that all come from',
+    { pid: 1, startTime: 's', bootId: 'b', logStart: 0, home: 'h' },
+    ['pid'],
+  ],
+  ['a negative pid', { pid: -5, startTime: 's', bootId: 'b', logStart: 0, home: 'h' }, ['pid']],
+  ['a pid as text', { pid: '5', startTime: 's', bootId: 'b', logStart: 0, home: 'h' }, ['pid']],
+  ['a place before the log', { pid: 5, startTime: 's', bootId: 'b', logStart: -1, home: 'h' }, ['logStart']],
+  ['more than it should say', { pid: 5, startTime: 's', bootId: 'b', logStart: 0, home: 'h', x: 1 }, ['x']],
 ])('is refused when it is %s', (_, handle, paths) => {
   expect(thrownBy(() => decodeProcessHandle(handle))).toMatchObject({
     _tag: 'InvalidRequest',

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createProcessDriver, type InstanceSpec } from 'rx-instances';
 import type { DriverSubject } from 'rx-instances/testing';
@@ -57,5 +57,11 @@ export const createProcessSubject = (homesDir: string): DriverSubject => ({
         return undefined;
       }
     },
+  },
+  damage: (_, folder) => {
+    const file = join(folder, 'work', 'content');
+    chmodSync(file, 0o600);
+    appendFileSync(file, '!');
+    chmodSync(file, 0o400);
   },
 });

@@ -9,7 +9,7 @@ import { processesOf } from '../../support/processes.js';
 import { createProcessBench, script } from './processBench.js';
 
 const bench = createProcessBench();
-const spawner = createSpawner(true);
+const spawner = createSpawner();
 
 afterAll(() => spawner.close());
 

@@ -1,0 +1,65 @@
+import * as E from 'fp-ts/lib/Either.js';
+import * as t from 'io-ts';
+import { catchError, concat, defer, EMPTY, map, type Observable, of, throwError } from 'rxjs';
+import { closed } from '../codecs/closed.js';
+import { decode } from '../codecs/decode.js';
+import { oneOf } from '../codecs/scalars.js';
+import type { Instance } from '../lifecycle/instance.js';
+import type { Store } from '../store/store.js';
+
+/** A verb of several steps, of which some cannot be undone, and the revision that the instance had before the first. */
+export interface Intent {
+  readonly verb: 'delete' | 'restart' | 'fork';
+  readonly revision: number;
+}
+
+/** What is about to be done, written down before it is, so that whoever opens the manager next can finish it. */
+export interface Intents {
+  /** Does the work of a verb once it is written down. One that fails is not to be finished by anybody. */
+  declared<T>(instance: Instance, verb: Intent['verb'], work$: Observable<T>): Observable<T>;
+  /** What was written down, by instance; of a verb that is done it stays until the next, and its revision is past. */
+  load(): Observable<ReadonlyMap<string, Intent>>;
+  forget(instanceId: string): Observable<never>;
+}
+
+/** The name under which the manager itself remembers. */
+const remembers = 'manager';
+
+/** Creates the {@link Intents} of a store. */
+export function createIntents(store: Store): Intents {
+  const forget = (instanceId: string): Observable<never> =>
+    defer(() => store.saveRuntime(remembers, instanceId, undefined));
+
+  return {
+    declared: (instance, verb, work$) =>
+      concat(
+        store.saveRuntime(remembers, instance.id, { verb, revision: instance.revision }),
+        work$.pipe(
+          catchError((error: unknown) =>
+            concat(
+              // The first failure is the one that is told.
+              forget(instance.id).pipe(catchError(() => EMPTY)),
+              throwError(() => error),
+            ),
+          ),
+        ),
+      ),
+    load: () =>
+      store.loadRuntime(remembers).pipe(
+        map((byInstance) => {
+          const known = [...byInstance].map(([id, value]) => [id, decode(intent, value)] as const);
+          return new Map(known.flatMap(([id, decoded]) => (E.isRight(decoded) ? [[id, decoded.right]] : [])));
+        }),
+      ),
+    forget,
+  };
+}
+
+/** Where nobody opens the manager again there is nothing to write down. */
+export const noIntents: Intents = {
+  declared: (_instance, _verb, work$) => work$,
+  load: () => of(new Map()),
+  forget: () => EMPTY,
+};
+
+const intent = closed('an intent', { verb: oneOf(['delete', 'restart', 'fork']), revision: t.number }, {});

@@ -1,0 +1,26 @@
+import { catchError, concat, EMPTY, ignoreElements, type Observable, throwError } from 'rxjs';
+import type { Logger } from './logger.js';
+
+/** Undoes what was done, step by step, when the rest fails; the first failure is the one that is told. */
+export type OrUndo = <T>(work$: Observable<T>, ...undo: readonly Observable<unknown>[]) => Observable<T>;
+
+/** Creates an {@link OrUndo}; a step that fails is written to the log. */
+export const createOrUndo =
+  (logger: Logger): OrUndo =>
+  (work$, ...undo) =>
+    work$.pipe(
+      catchError((error: unknown) =>
+        concat(
+          ...undo.map((step$) =>
+            step$.pipe(
+              ignoreElements(),
+              catchError((cause: unknown) => {
+                logger.warn({ err: cause }, 'a failed verb could not be undone');
+                return EMPTY;
+              }),
+            ),
+          ),
+          throwError(() => error),
+        ),
+      ),
+    );

@@ -1,0 +1,72 @@
+import { concat, defer, type Observable, of } from 'rxjs';
+import { found } from '../codecs/decode.js';
+import { InvalidRequest } from '../lifecycle/errors.js';
+import type { Instance } from '../lifecycle/instance.js';
+import type { KeyedQueue } from '../streams/keyedQueue.js';
+import type { SnapshotCommands } from './commands.js';
+import * as requests from './snapshotRequests.js';
+import type { SnapshotTable } from './snapshotTable.js';
+import type { SnapshotVerbs } from './snapshotVerbs.js';
+import type { Verbs } from './verbs.js';
+
+/** How verbs get their turn. */
+export interface Turns {
+  readonly queue: KeyedQueue;
+  whileOpen<T>(work: () => Observable<T>): Observable<T>;
+  /** Runs a verb in the queue of an id, and measures it. */
+  inTurn<T>(verb: string, id: string, task: () => Observable<T>): Observable<T>;
+  /** Runs a verb in the queue of an instance. */
+  onInstance<T>(verb: string, idOrName: string, task: (instance: Instance) => Observable<T>): Observable<T>;
+  /** Runs a verb in the queue of a new id, under a name that nobody else can take meanwhile. */
+  making(verb: string, name: string, task: (id: string) => Observable<Instance>): Observable<Instance>;
+}
+
+/**
+ * Creates the verbs of snapshots as an application calls them. Whatever uses a snapshot holds its queue, after that of the
+ * instance, never before it.
+ */
+export function createSnapshotCommands(
+  { queue, whileOpen, inTurn, onInstance, making }: Turns,
+  snapshots: SnapshotTable,
+  snapshotVerbs: SnapshotVerbs,
+  verbs: Verbs,
+): SnapshotCommands {
+  return {
+    createSnapshot: (idOrName, request) =>
+      onInstance('createSnapshot', idOrName, (instance) =>
+        snapshotVerbs.create(instance, requests.decodeSnapshot(request)),
+      ),
+    listSnapshots: (filter = {}) =>
+      whileOpen(() => of(snapshots.matching(requests.decodeSnapshotFilter(filter)))),
+    getSnapshot: (snapshotId) => whileOpen(() => of(snapshots.get(snapshotId))),
+    deleteSnapshot: (snapshotId) =>
+      whileOpen(() => {
+        const { id } = snapshots.get(snapshotId);
+        return inTurn('deleteSnapshot', id, () => snapshotVerbs.delete(snapshots.get(id)));
+      }),
+    forkSnapshot: (snapshotId, request) =>
+      whileOpen(() => {
+        const snapshot = snapshots.get(snapshotId);
+        const decoded = requests.decodeForkSnapshot(snapshot, request);
+        const { spec, kind: state } = snapshot;
+        return making('forkSnapshot', decoded.name, (id) =>
+          concat(
+            queue.run(snapshot.id, () => snapshotVerbs.layOut(snapshots.get(snapshot.id), id, decoded)),
+            defer(() => verbs.fork({ spec, state }, id, decoded)),
+          ),
+        );
+      }),
+    restoreSnapshot: (idOrName, snapshotId, request = {}) =>
+      onInstance('restoreSnapshot', idOrName, (instance) => {
+        const snapshot = snapshots.get(snapshotId);
+        const decoded = requests.decodeRestoreSnapshot(snapshot, request);
+        if (snapshot.instanceId !== instance.id) {
+          const expected = `the id of a snapshot of instance ${instance.id}`;
+          throw new InvalidRequest([{ path: 'snapshotId', found: found(snapshotId), expected }]);
+        }
+        return queue.run(snapshot.id, () =>
+          snapshotVerbs.restore(instance, snapshots.get(snapshot.id), decoded),
+        );
+      }),
+  };
+}

@@ -1,0 +1,51 @@
+import { found } from '../codecs/decode.js';
+import { InvalidRequest, NameTaken, SnapshotNotFound } from '../lifecycle/errors.js';
+import type { Snapshot } from '../lifecycle/snapshot.js';
+import type { SnapshotFilter } from './commands.js';
+
+/** All snapshots, by id. */
+export interface SnapshotTable {
+  /** The snapshot with this id. @throws {@link SnapshotNotFound}, {@link InvalidRequest} for what is no text */
+  get(id: string): Snapshot;
+  all(): readonly Snapshot[];
+  /** The snapshots for which all conditions hold. */
+  matching(filter: SnapshotFilter): readonly Snapshot[];
+  /** @throws {@link NameTaken} when a snapshot of the instance has this name */
+  checkName(instanceId: string, name: string | undefined): void;
+  add(snapshot: Snapshot): void;
+  remove(id: string): void;
+}
+
+/** Creates a table that holds what is kept. */
+export function createSnapshotTable(kept: readonly Snapshot[]): SnapshotTable {
+  const byId = new Map(kept.map((snapshot) => [snapshot.id, snapshot]));
+
+  const matching = ({ instanceId, kind, name, tags = {} }: SnapshotFilter): readonly Snapshot[] =>
+    [...byId.values()].filter(
+      (snapshot) =>
+        (instanceId === undefined || snapshot.instanceId === instanceId) &&
+        (kind === undefined || snapshot.kind === kind) &&
+        (name === undefined || snapshot.name === name) &&
+        Object.entries(tags).every(([key, value]) => snapshot.tags[key] === value),
+    );
+
+  return {
+    get: (id) => {
+      const snapshot = byId.get(id);
+      if (snapshot !== undefined) return snapshot;
+      if (typeof id === 'string') throw new SnapshotNotFound(id);
+      throw new InvalidRequest([{ path: 'snapshotId', found: found(id), expected: 'the id of a snapshot' }]);
+    },
+    all: () => [...byId.values()],
+    matching,
+    checkName: (instanceId, name) => {
+      if (name !== undefined && matching({ instanceId, name }).length > 0) throw new NameTaken(name);
+    },
+    add: (snapshot) => {
+      byId.set(snapshot.id, snapshot);
+    },
+    remove: (id) => {
+      byId.delete(id);
+    },
+  };
+}

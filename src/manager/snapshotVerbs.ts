@@ -1,0 +1,243 @@
+import { createId } from '@paralleldrive/cuid2';
+import { join } from 'node:path';
+import {
+  catchError,
+  concat,
+  defer,
+  EMPTY,
+  ignoreElements,
+  mergeMap,
+  type Observable,
+  of,
+  take,
+  tap,
+  throwIfEmpty,
+} from 'rxjs';
+import type { SnapshotPlan, Snapshotting } from '../drivers/driver.js';
+import { deepFreeze } from '../lifecycle/deepFreeze.js';
+import { InvalidState, NotSupported, SnapshotDamaged } from '../lifecycle/errors.js';
+import type { Exit, Instance, InstanceSpec } from '../lifecycle/instance.js';
+import type { Snapshot } from '../lifecycle/snapshot.js';
+import type { Store } from '../store/store.js';
+import type { ForkSnapshotRequest, RestoreSnapshotRequest, SnapshotRequest } from './commands.js';
+import type { SnapshotTable } from './snapshotTable.js';
+import { driverFailed, type Verbs, type Workshop } from './verbs.js';
+
+/** What the verbs of snapshots work with. */
+export interface SnapshotWorkshop extends Workshop {
+  readonly verbs: Verbs;
+  readonly store: Store;
+  readonly snapshots: SnapshotTable;
+  /** The folder of a snapshot lies here. */
+  readonly folder: string;
+}
+
+/** What each verb of snapshots does. A verb that fails has changed nothing. */
+export interface SnapshotVerbs {
+  /** Holds the queue of the instance. */
+  create(instance: Instance, request: SnapshotRequest): Observable<Snapshot>;
+  /** Holds the queue of the snapshot. */
+  delete(snapshot: Snapshot): Observable<Snapshot>;
+  /** Makes the home of a fork. Holds the queue of the snapshot. */
+  layOut(snapshot: Snapshot, id: string, request: Required<ForkSnapshotRequest>): Observable<never>;
+  /** Holds the queues of both. */
+  restore(
+    instance: Instance,
+    snapshot: Snapshot,
+    request: Required<RestoreSnapshotRequest>,
+  ): Observable<Instance>;
+  /** Brings in order what a restore left that was cut off. Holds the queue of the instance. */
+  mend(instance: Instance): Observable<never>;
+  /** Removes the files of all snapshots. */
+  discardAll(): Observable<never>;
+}
+
+/** The states in which an instance can be taken. */
+const takenIn = { Stopped: ['Stopped'], Standby: ['Standby', 'Running'] } as const;
+
+/** Creates the {@link SnapshotVerbs}. */
+export function createSnapshotVerbs(workshop: SnapshotWorkshop): SnapshotVerbs {
+  const { driverOf, homeOf, machines, records, now, logger, orUndo, verbs, store, snapshots, folder } =
+    workshop;
+
+  const folderOf = (id: string): string => join(folder, id);
+
+  const facetOf = (spec: InstanceSpec, kind: Snapshot['kind'], verb: string): Snapshotting => {
+    const facet = driverOf(spec).snapshots;
+    if (facet?.kinds.includes(kind) !== true) throw new NotSupported(spec.driver, verb);
+    return facet;
+  };
+
+  const planOf = (
+    { id, name, spec }: Pick<Instance, 'id' | 'name' | 'spec'>,
+    snapshotId: string,
+    kind: Snapshot['kind'],
+  ): SnapshotPlan => ({
+    instanceId: id,
+    name,
+    spec,
+    home: homeOf(id),
+    folder: folderOf(snapshotId),
+    kind,
+  });
+
+  /** What is not to run needs no memory. */
+  const kindFor = ({ kind }: Snapshot, { targetState }: RestoreSnapshotRequest): Snapshot['kind'] =>
+    targetState === 'Stopped' ? 'Stopped' : kind;
+
+  const checked = (facet: Snapshotting, snapshot: Snapshot, id: string, verb: string): Observable<never> =>
+    facet.check(folderOf(snapshot.id), snapshot).pipe(
+      catchError(driverFailed({ id }, verb)),
+      mergeMap((differences) => {
+        if (differences.length > 0) throw new SnapshotDamaged(snapshot.id, differences);
+        return EMPTY;
+      }),
+    );
+
+  /** The one value that a driver has to give. */
+  const given = <T>(source$: Observable<T>, id: string, verb: string): Observable<T> =>
+    source$.pipe(
+      take(1),
+      throwIfEmpty(() => new Error('the driver gave nothing')),
+      catchError(driverFailed({ id }, verb)),
+    );
+
+  /** What cannot be cleared away now is found by the next manager. */
+  const orWarn = (work$: Observable<never>, fields: object, message: string): Observable<never> =>
+    work$.pipe(
+      catchError((error: unknown) => {
+        logger.warn({ ...fields, err: error }, message);
+        return EMPTY;
+      }),
+    );
+
+  const discard = ({ id, spec }: Pick<Snapshot, 'id' | 'spec'>): Observable<never> =>
+    defer(() => driverOf(spec).snapshots?.discard(folderOf(id)) ?? EMPTY);
+
+  const cleared = (snapshot: Snapshot): Observable<never> =>
+    orWarn(discard(snapshot), { snapshotId: snapshot.id }, 'the files of a snapshot could not be removed');
+
+  /** Ends the machine of an instance on Standby, and tells how. */
+  const ended = ({ id }: Instance): Observable<Exit | undefined> => {
+    const machine = machines.of(id)?.machine;
+    return machine === undefined
+      ? of(undefined)
+      : given(machine.kill(), id, 'restoreSnapshot').pipe(
+          tap(() => {
+            machines.release(id);
+          }),
+        );
+  };
+
+  return {
+    create: (instance, { kind, name, tags = {} }) => {
+      const { id: instanceId, name: instanceName, state, spec } = instance;
+      const facet = facetOf(spec, kind, 'createSnapshot');
+      if (!takenIn[kind].some((each) => each === state)) {
+        throw new InvalidState(instanceId, state, 'createSnapshot');
+      }
+      snapshots.checkName(instanceId, name);
+      const id = createId();
+      const take$ = given(
+        defer(() => facet.take(planOf(instance, id, kind))),
+        instanceId,
+        'createSnapshot',
+      );
+      return orUndo(
+        (state === 'Running' ? verbs.whileStill(instance, 'createSnapshot', take$) : take$).pipe(
+          mergeMap(({ size, hash, data }) => {
+            const snapshot: Snapshot = deepFreeze({
+              ...{ id, instanceId, instanceName, kind, createdAt: now(), spec, tags, size, hash, data },
+              ...(name === undefined ? {} : { name }),
+            });
+            return concat(
+              store.saveSnapshot(snapshot),
+              defer(() => {
+                snapshots.add(snapshot);
+                return of(snapshot);
+              }),
+            );
+          }),
+        ),
+        discard({ id, spec }),
+      );
+    },
+
+    // First the record: files without one are found and removed, however this is cut off.
+    delete: (snapshot) =>
+      concat(
+        store.deleteSnapshot(snapshot.id),
+        defer(() => {
+          snapshots.remove(snapshot.id);
+          return concat(cleared(snapshot), of(snapshot));
+        }),
+      ),
+
+    layOut: (snapshot, id, request) => {
+      const { spec } = snapshot;
+      const facet = facetOf(spec, snapshot.kind, 'forkSnapshot');
+      const plan = planOf({ id, name: request.name, spec }, snapshot.id, kindFor(snapshot, request));
+      return concat(
+        checked(facet, snapshot, id, 'forkSnapshot'),
+        defer(() => facet.layOut(plan, snapshot)).pipe(catchError(driverFailed({ id }, 'forkSnapshot'))),
+      );
+    },
+
+    restore: (instance, snapshot, request) => {
+      const { id, state } = instance;
+      if (state !== 'Stopped' && state !== 'Standby') throw new InvalidState(id, state, 'restoreSnapshot');
+      const { spec } = snapshot;
+      const facet = facetOf(spec, snapshot.kind, 'restoreSnapshot');
+      const plan = planOf({ ...instance, spec }, snapshot.id, kindFor(snapshot, request));
+      const restored$ = verbs.bring(plan, request.targetState, 'restoreSnapshot').pipe(
+        mergeMap((brought) =>
+          records.revised('restore', instance, {
+            ...{ state: 'Stopped', spec, startedAt: undefined, stoppedAt: undefined, exit: undefined },
+            ...{ handle: undefined, stateError: undefined },
+            ...brought,
+          }),
+        ),
+      );
+      return concat(
+        checked(facet, snapshot, id, 'restoreSnapshot'),
+        given(
+          defer(() => facet.replace(plan, snapshot)),
+          id,
+          'restoreSnapshot',
+        ),
+      ).pipe(
+        mergeMap((replacement) =>
+          orUndo(ended(instance), replacement.undo()).pipe(
+            mergeMap((exit) =>
+              orUndo(
+                restored$,
+                verbs.takeDown(id),
+                replacement.undo(),
+                exit === undefined ? EMPTY : defer(() => records.ended('exit', instance, exit)),
+              ),
+            ),
+            mergeMap((restored) =>
+              concat(
+                orWarn(
+                  replacement.keep(),
+                  { instanceId: id },
+                  'what a restore replaced could not be removed',
+                ),
+                of(restored),
+              ),
+            ),
+          ),
+        ),
+      );
+    },
+
+    mend: ({ id, spec }) =>
+      orWarn(
+        defer(() => driverOf(spec).snapshots?.mend(homeOf(id)) ?? EMPTY),
+        { instanceId: id },
+        'a restore that was cut off could not be finished or undone',
+      ),
+
+    discardAll: () => concat(...snapshots.all().map(cleared)).pipe(ignoreElements()),
+  };
+}

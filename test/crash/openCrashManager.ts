@@ -1,0 +1,14 @@
+import { createProcessDriver } from '../../src/drivers/process/processDriver.js';
+import type { InstanceManager } from '../../src/manager/commands.js';
+import { openManager } from '../../src/manager/instanceManager.js';
+
+/** Opens the manager of a directory, whose log is kept from its beginning. */
+export const openCrashManager = (dataDir: string): Promise<InstanceManager> =>
+  openManager({
+    dataDir,
+    drivers: [createProcessDriver({ pollMs: 20 })],
+    config: {
+      instances: { lifecycleEventBufferSize: 256 },
+      storage: { logMaxEvents: 2 ** 24, logMaxAgeMs: 2 ** 40 },
+    },
+  });

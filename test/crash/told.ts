@@ -1,0 +1,10 @@
+import type { LifecycleEvent } from '../../src/lifecycle/event.js';
+
+/** What a program that is about to be killed tells, as it happens: the record from outside. */
+export type Told =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'opened' }
+  | { readonly kind: 'event'; readonly event: LifecycleEvent }
+  /** A verb was acknowledged. */
+  | { readonly kind: 'done'; readonly verb: string; readonly id: string; readonly revision: number }
+  | { readonly kind: 'failed'; readonly verb: string; readonly error: string };

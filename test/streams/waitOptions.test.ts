@@ -1,0 +1,69 @@
+import { states } from '../../src/lifecycle/state.js';
+import { type WaitOptions, waitSettings } from '../../src/streams/waitOptions.js';
+import { thrownBy } from '../support/thrownBy.js';
+
+const reachable = states.filter((state) => state !== 'Unknown');
+
+describe('a wait', () => {
+  test.each(reachable)(
+    'for %s that says nothing of how is the same as one that says nothing in words',
+    (state) => {
+      const settings = { targets: [state], timeoutMs: 60_000, pollMs: 5_000, signal: undefined };
+      for (const options of [{}, { timeoutMs: 60_000 }, { pollMs: 5_000 }, { signal: undefined }]) {
+        expect(waitSettings(state, options as WaitOptions)).toEqual(settings);
+        expect(waitSettings([state], options as WaitOptions)).toEqual(settings);
+      }
+    },
+  );
+
+  test('for one state shares its list with all such', () => {
+    const [one, other] = [{}, { timeoutMs: 1 }].map((options) => waitSettings('Running', options).targets);
+    expect(one).toBe(other);
+  });
+
+  test('is asked what its options say', () => {
+    const { signal } = new AbortController();
+    expect(waitSettings(['Running', 'Stopped'], { timeoutMs: 0, pollMs: 1, signal })).toEqual({
+      targets: ['Running', 'Stopped'],
+      timeoutMs: 0,
+      pollMs: 1,
+      signal,
+    });
+  });
+
+  test('takes a signal of another make', () => {
+    const signal = {
+      aborted: false,
+      addEventListener: () => undefined,
+      removeEventListener: () => undefined,
+    };
+    expect(waitSettings('Running', { signal } as object).signal).toBe(signal);
+  });
+
+  test.each<[string, unknown, unknown]>([
+    ['target', 'Unknown', {}],
+    ['target', 'running', {}],
+    ['target', undefined, {}],
+    ['target', [], {}],
+    ['target[1]', ['Running', 'Unknown'], {}],
+    ['target', '__proto__', {}],
+    ['target', { toString: () => 'Running' }, {}],
+    ['target[2]', ['Running', 'Running', 'x'], {}],
+    ['timeoutMs', 'Running', { timeoutMs: -1 }],
+    ['timeoutMs', 'Running', { timeoutMs: 300_001 }],
+    ['pollMs', 'Running', { pollMs: 0 }],
+    ['signal', 'Running', { signal: {} }],
+    ['signal', 'Running', { signal: 'abort' }],
+    ['signal', 'Running', { signal: null }],
+    ['patience', 'Running', { patience: 1 }],
+    ['toString', 'Running', { toString: 1 }],
+    ['', 'Running', null],
+    ['', 'Running', 5],
+    ['', 'Running', 'now'],
+  ])('is refused for its %s: %p, %p', (path, target, options) => {
+    const { faults } = thrownBy(() => waitSettings(target as 'Running', options as WaitOptions)) as {
+      readonly faults: readonly { readonly path: string }[];
+    };
+    expect(faults.map((fault) => fault.path)).toEqual([path]);
+  });
+});
