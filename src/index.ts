@@ -16,6 +16,7 @@ export type { Snapshot } from './lifecycle/snapshot.js';
 // What can go wrong.
 export {
   AmbiguousName,
+  ConsumerTaken,
   CursorExpired,
   DataDirLocked,
   describeFault,
@@ -68,6 +69,7 @@ export { fromEither, toTaskEither } from './streams/bridges.js';
 export {
   type Buffering,
   byInstance,
+  type ConsumeOptions,
   type DropReason,
   type Lag,
   type Overflow,

@@ -238,6 +238,15 @@ export class StateUnreadable extends Error {
   }
 }
 
+/** Somebody consumes durably under this name already; there can be one at a time, since one place is remembered. */
+export class ConsumerTaken extends Error {
+  readonly _tag = 'ConsumerTaken';
+  override readonly name = 'ConsumerTaken';
+  constructor(readonly consumer: string) {
+    super(`"${consumer}" consumes durably already`);
+  }
+}
+
 /** The manager knows as many consumer names as metric labels should hold. */
 export class TooManyConsumers extends Error {
   readonly _tag = 'TooManyConsumers';

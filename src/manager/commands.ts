@@ -3,7 +3,7 @@ import type { LogOptions } from '../drivers/driver.js';
 import type { LifecycleEvent } from '../lifecycle/event.js';
 import type { DriverFields, Instance } from '../lifecycle/instance.js';
 import type { State } from '../lifecycle/state.js';
-import type { Buffering, WatchBuffering, WorkBuffering } from '../streams/buffering.js';
+import type { Buffering, ConsumeOptions, WatchBuffering } from '../streams/buffering.js';
 import type { ConsumerStats } from '../streams/consumers.js';
 import type { EventsOptions } from '../streams/lifecycleBus.js';
 import type { InstanceChange } from '../streams/snapshotThen.js';
@@ -184,12 +184,21 @@ export interface InstanceManager extends Commands, SnapshotCommands {
    * from the log later. Also fails with {@link CursorExpired} when the log has lost the place by then, with {@link StoreFailed},
    * and with {@link ManagerClosed} when the manager closes before all that is in the log was read.
    *
+   * With `durable: true` the policy is `resume`, and the manager remembers under the consumer's name how far it came: with
+   * which event it was done, and with all before. The first time it begins with the events from now on; from then on where it
+   * was, also after a crash or in another process that opens the same `dataDir`. Every event is given **at least once**: what
+   * was not remembered yet when it stopped, and an event whose project failed, is given again, so a project has to
+   * bear to be run twice. Within one run each event is given once and in order. One at a time may consume durably under a name; a
+   * second fails with {@link ConsumerTaken}. When the log has lost events after the place, it fails once with
+   * {@link CursorExpired}, and begins next time with the oldest event that is kept. What is done after the manager
+   * has closed is not remembered.
+   *
    * @throws as `events`, and {@link InvalidRequest} at once for buffering that can't be understood
    */
   consume<R>(
     consumer: string,
     project: (event: LifecycleEvent, index: number) => ObservableInput<R>,
-    buffering?: WorkBuffering<LifecycleEvent>,
+    options?: ConsumeOptions,
   ): Observable<R>;
   /**
    * Reads the events with `for await`, with a queue of its own: {@link boundedIterable} over the events. The policy `resume`

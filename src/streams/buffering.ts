@@ -1,6 +1,7 @@
 import * as t from 'io-ts';
 import { closed } from '../codecs/closed.js';
 import { decodeOrThrow } from '../codecs/decode.js';
+import { nothing } from '../codecs/nothing.js';
 import { integer, oneOf, text } from '../codecs/scalars.js';
 import type { LifecycleEvent } from '../lifecycle/event.js';
 
@@ -60,6 +61,17 @@ export interface Buffering<T> {
 export interface WorkBuffering<T> extends Buffering<T> {
   /** How many projects may run at a time, from 1; `Infinity` for all. @defaultValue 1 */
   readonly concurrency?: number;
+}
+
+/** {@link WorkBuffering} for events that may have a log. */
+export interface ConsumeOptions extends WorkBuffering<LifecycleEvent> {
+  /**
+   * Whether to remember how far the consumer came, and to go on there next time. The policy is `resume` then, and no other.
+   * Only where there is a log.
+   *
+   * @defaultValue false
+   */
+  readonly durable?: boolean;
 }
 
 /** {@link Buffering} for a watch: what is lost is always made good by a new snapshot. */
@@ -143,6 +155,18 @@ export function workSettings<T>(buffering: WorkBuffering<T>, defaults: Defaults<
   return { ...settled(buffering, defaults), concurrency: buffering.concurrency ?? 1 };
 }
 
+/** Decodes {@link ConsumeOptions}. @throws {@link InvalidRequest} */
+export function consumeSettings(
+  options: ConsumeOptions,
+  defaults: Defaults<LifecycleEvent>,
+): WorkSettings<LifecycleEvent> & { readonly durable: boolean } {
+  decodeOrThrow(defaults.hasLog === true ? consumeCodec : liveConsumeCodec, options);
+  const { durable = false, ...buffering } = options;
+  if (durable) decodeOrThrow(durableCodec, options);
+  const settings = workSettings(durable ? { ...buffering, overflow: 'resume' } : buffering, defaults);
+  return { ...settings, durable };
+}
+
 /** Decodes {@link WatchBuffering}. @throws {@link InvalidRequest} */
 export function watchSettings(
   buffering: WatchBuffering,
@@ -155,15 +179,15 @@ export function watchSettings(
 const settled = <T>(buffering: Buffering<T>, defaults: Defaults<T>): QueueSettings<T> => ({
   capacity: buffering.capacity ?? defaults.capacity ?? defaultCapacity,
   overflow: buffering.overflow ?? 'dropNewest',
-  onLag: buffering.onLag ?? nothing,
-  keyOf: buffering.keyOf ?? defaults.keyOf ?? nothing,
+  onLag: buffering.onLag ?? nil,
+  keyOf: buffering.keyOf ?? defaults.keyOf ?? nil,
   endsKey: buffering.endsKey ?? defaults.endsKey ?? never,
   ledger: defaults.ledger ?? noLedger,
 });
 
-const nothing = (): undefined => undefined;
+const nil = (): undefined => undefined;
 const never = (): boolean => false;
-const noLedger: Ledger = { opened: () => nothing, dropped: nothing, lagged: nothing };
+const noLedger: Ledger = { opened: () => nil, dropped: nil, lagged: nil };
 
 /** Decodes a function. */
 export const callback = new t.Type<unknown>(
@@ -200,4 +224,24 @@ const watchBufferingCodec = closed('watch buffering', {}, watchKeys);
 const bufferingCodec = closed('buffering', {}, withoutLog);
 const resumableCodec = closed('buffering', {}, withLog);
 const workBufferingCodec = closed('work buffering', {}, { ...withoutLog, ...work });
+const consumeCodec = closed('consume options', {}, { ...withLog, ...work, durable: t.boolean });
+const durableCodec = closed(
+  'consume options',
+  {},
+  {
+    ...keys,
+    ...work,
+    durable: t.boolean,
+    overflow: text('resume or nothing, since it is durable', (overflow) => overflow === 'resume'),
+  },
+);
+const liveConsumeCodec = closed(
+  'consume options',
+  {},
+  {
+    ...withoutLog,
+    ...work,
+    durable: nothing<boolean>("nothing: only events that have a log, as a manager's have, can be durable"),
+  },
+);
 const resumableWorkCodec = closed('work buffering', {}, { ...withLog, ...work });

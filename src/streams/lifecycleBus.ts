@@ -1,5 +1,5 @@
 import * as t from 'io-ts';
-import { defer, Observable, type ObservableInput, type Subscriber } from 'rxjs';
+import { defer, Observable, type ObservableInput, type Subscriber, throwError } from 'rxjs';
 import { closed, isRecord } from '../codecs/closed.js';
 import { cursor } from '../codecs/cursor.js';
 import { decodeOrThrow } from '../codecs/decode.js';
@@ -8,6 +8,7 @@ import { withMethods } from '../codecs/withMethods.js';
 import { ManagerClosed } from '../lifecycle/errors.js';
 import type { Cursor, LifecycleEvent } from '../lifecycle/event.js';
 import { Audience } from './audience.js';
+import { createBookmarks } from './bookmarks.js';
 import { iterateThrough } from './boundedIterable.js';
 import { mergeMapThrough } from './boundedMergeMap.js';
 import {
@@ -15,13 +16,13 @@ import {
   byInstance,
   callback,
   capacityCodec,
+  type ConsumeOptions,
+  consumeSettings,
   defaultCapacity,
   type QueueSettings,
   queueSettings,
   type WatchBuffering,
   watchSettings,
-  type WorkBuffering,
-  workSettings,
 } from './buffering.js';
 import { type Consumer, type ConsumerStats, createConsumers } from './consumers.js';
 import { type Connect, ContainedObservable, through } from './containedObservable.js';
@@ -53,11 +54,14 @@ export interface LifecycleBus {
    * go on from there, with {@link ManagerClosed} when the bus closes before all is told. @throws {@link InvalidRequest}
    */
   events(consumer: string, options?: EventsOptions): Observable<LifecycleEvent>;
-  /** Does work for every event: {@link boundedMergeMap} over the events. */
+  /**
+   * Does work for every event: {@link boundedMergeMap} over the events. With `durable` it goes on where this consumer was
+   * done before, at least once.
+   */
   consume<R>(
     consumer: string,
     project: (event: LifecycleEvent, index: number) => ObservableInput<R>,
-    buffering?: WorkBuffering<LifecycleEvent>,
+    options?: ConsumeOptions,
   ): Observable<R>;
   /** Reads the events with `for await`: {@link boundedIterable} over the events. */
   iterate(consumer: string, buffering?: Buffering<LifecycleEvent>): AsyncIterable<LifecycleEvent>;
@@ -129,6 +133,7 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
   const audience = new Audience<LifecycleEvent>();
   const consumers = createConsumers();
   const turnstile = new Turnstile<LifecycleEvent>();
+  const bookmarks = log && createBookmarks(log);
   const pending: LifecycleEvent[] = [];
   let publishing = false;
   let isClosed = false;
@@ -213,9 +218,10 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
   const source = (
     consumer: Consumer,
     { overflow, capacity }: QueueSettings<LifecycleEvent>,
+    after?: Cursor,
   ): GatedSource<LifecycleEvent> => {
     if (log !== undefined && overflow === 'resume') {
-      return resumed(consumer, log, { pageSize: pageFor(capacity) });
+      return resumed(consumer, log, { after, pageSize: pageFor(capacity) });
     }
     const { values$, gate } = turnstile.gated(enter(), (count) => {
       consumer.dropped('buffer_full', count);
@@ -267,14 +273,20 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
       const begin = { after, instanceId, pageSize: largestPage };
       return contained(name, through(defer(() => resumed(consumer, log, begin).values$)));
     },
-    consume: (name, project, buffering = {}) => {
+    consume: (name, project, options = {}) => {
       const consumer = consumers.of(name);
-      const settings = workSettings(buffering, defaults(consumer));
+      const settings = consumeSettings(options, defaults(consumer));
       const work$ = defer(() => {
         const { values$, gate } = source(consumer, settings);
         return values$.pipe(mergeMapThrough(project, { ...settings, gate }));
       });
-      return contained(name, through(work$));
+      if (bookmarks === undefined || !settings.durable) return contained(name, through(work$));
+      const durable$ = bookmarks.keep(name, ({ after, follow, mark }) => {
+        const { values$, gate } = source(consumer, settings, after);
+        return values$.pipe(follow, mergeMapThrough(mark(project), { ...settings, gate }));
+      });
+      const whileOpen$ = defer(() => (isClosed ? throwError(() => new ManagerClosed()) : durable$));
+      return contained(name, through(whileOpen$));
     },
     iterate: (name, buffering = {}) => {
       const consumer = consumers.of(name);

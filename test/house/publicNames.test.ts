@@ -33,6 +33,7 @@ describe('the public names', () => {
     expect(namesOf('.')).toMatchInlineSnapshot(`
      "values
        AmbiguousName
+       ConsumerTaken
        CursorExpired
        DataDirLocked
        DriverFailed
@@ -78,6 +79,7 @@ describe('the public names', () => {
        Commands
        Config
        ConfigErrors
+       ConsumeOptions
        ConsumerStats
        CreateRequest
        Cursor
