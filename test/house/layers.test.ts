@@ -49,5 +49,5 @@ describe('the floor law', () => {
       'streams-floor: src/streams/queue.ts -> src/index.ts',
       'streams-packages: src/streams/bus.ts -> os',
     ]);
-  }, 30_000);
+  }, 120_000);
 });

@@ -21,7 +21,7 @@ describe('a run of tests', () => {
       expect(told).toMatch(/The tests of this file left behind: (Timeout|TCPServerWrap|ProcessWrap|, ){5}$/m);
       expect(code).toBe(1);
     },
-    30_000,
+    120_000,
   );
 
   it.concurrent(
@@ -33,7 +33,7 @@ describe('a run of tests', () => {
       );
       expect(code).toBe(1);
     },
-    30_000,
+    120_000,
   );
 
   it.concurrent(
@@ -43,7 +43,7 @@ describe('a run of tests', () => {
       expect(told).toContain('2 passed, 2 total');
       expect(code).toBe(0);
     },
-    30_000,
+    120_000,
   );
 
   it.concurrent(
@@ -62,6 +62,6 @@ describe('a run of tests', () => {
       expect([told, readdirSync(around)]).toEqual([[0, ''], ['of-others']]);
       rmSync(around, { recursive: true });
     },
-    30_000,
+    120_000,
   );
 });

@@ -92,6 +92,7 @@ describe('the public names', () => {
        Exit
        Fault
        ForkRequest
+       ForkSnapshotRequest
        Freezing
        Instance
        InstanceChange
@@ -126,10 +127,14 @@ describe('the public names', () => {
        ProcessDriverOptions
        Readiness
        Replacement
+       RestoreSnapshotRequest
        Signal
        Snapshot
+       SnapshotCommands
        SnapshotContent
+       SnapshotFilter
        SnapshotPlan
+       SnapshotRequest
        Snapshotting
        StartOverrides
        State
