@@ -53,6 +53,7 @@ const all = [
     'the data directory /data is held by process 7 on here since 1970-01-01T00:00:00.000Z',
     { dataDir: '/data', holder: { pid: 7, host: 'here', since: 0 } },
   ],
+  [new errors.ConsumerTaken('billing'), '"billing" consumes durably already', { consumer: 'billing' }],
   [
     new errors.CursorExpired({ epoch: 'e', sequence: 3 }, 9, 'e'),
     'the log e begins with event 9 and cannot go on after event 3 of e',

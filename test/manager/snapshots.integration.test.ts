@@ -62,6 +62,11 @@ async function made(files: number): Promise<string> {
 }
 
 const workOf = (id: string): string => join(dataDir, 'instances', id, 'work');
+/** What lies in a home, except the note of its last run. */
+const partsOf = (id: string): readonly string[] =>
+  readdirSync(join(workOf(id), '..'))
+    .filter((name) => name !== 'run.json')
+    .toSorted();
 const snapshotOf = ({ id }: Snapshot): string => join(dataDir, 'snapshots', id);
 
 /** Modes, sizes, targets and bytes of all files. */
@@ -127,7 +132,7 @@ describe('snapshots of processes', () => {
     expect(restored.state).toBe('Running');
     expect(restored.handle?.pid).not.toBe(handle?.pid);
     expect(treeOf(workOf(id))).toBe(before);
-    expect(readdirSync(join(workOf(id), '..')).toSorted()).toEqual(['logs', 'work']);
+    expect(partsOf(id)).toEqual(['logs', 'work']);
   });
 
   it('that were changed from outside are refused, and what differs is named', async () => {
@@ -202,7 +207,7 @@ describe('snapshots of processes', () => {
       expect(readdirSync(join(dataDir, 'snapshots')).toSorted()).toEqual(
         snapshots.map((each) => each.id).toSorted(),
       );
-      expect(readdirSync(join(workOf(id), '..')).toSorted()).toEqual(['logs', 'work']);
+      expect(partsOf(id)).toEqual(['logs', 'work']);
       expect([former, newer]).toContain(treeOf(workOf(id)));
       for (const each of snapshots) {
         const { id: forkId } = await value(opened.forkSnapshot(each.id, { name: 'fork' }));
