@@ -1,5 +1,4 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { type Observable, ReplaySubject } from 'rxjs';
 import type { Exit } from '../../lifecycle/instance.js';
 import { type Command, type Order, type Report, spawnerProgram } from './spawnerProgram.js';
@@ -42,6 +41,8 @@ export function createSpawner(): Spawner {
   /** What runs on without being told of: the small process stays to hear how it ends. */
   const forgotten = new Set<number>();
   let helper: ChildProcess | undefined;
+  /** Comes once all that the small process was told is on its way to it. */
+  let told: Promise<void> | undefined;
   let ids = 0;
 
   /** Node ends when nothing is asked for and nothing runs. */
@@ -54,8 +55,14 @@ export function createSpawner(): Spawner {
   };
 
   const tell = (order: Order): void => {
-    helper ??= open();
-    helper.send(order, nothing);
+    const child = (helper ??= open());
+    // Of one that could not be started, or that is gone, an event tells.
+    if (!child.connected) return;
+    told = new Promise((done) => {
+      child.send(order, () => {
+        done();
+      });
+    });
   };
 
   const forget = (id: number): void => {
@@ -120,8 +127,9 @@ export function createSpawner(): Spawner {
       stdio: ['pipe', 'ignore', 'ignore', 'ipc'],
     });
     child.on('message', hear);
-    child.once('error', (error) => {
-      lose(child, error);
+    child.once('error', (cause) => {
+      // Its code would be taken for that of a program that was to be started.
+      lose(child, new Error('the process that starts others could not be started', { cause }));
     });
     child.once('disconnect', () => {
       lose(child, new Error('the process that starts others has ended'));
@@ -136,19 +144,23 @@ export function createSpawner(): Spawner {
     start: (command) =>
       new Promise((resolve, reject) => {
         const id = (ids += 1);
-        waiting.set(id, { resolve, reject });
         tell({ kind: 'start', id, command });
+        waiting.set(id, { resolve, reject });
         holdNode();
       }),
     close: async () => {
-      if (helper === undefined || waiting.size + running.size > 0) return;
-      const ended = once(helper, 'exit');
+      const child = helper;
+      if (child === undefined || waiting.size + running.size > 0) return;
       const lasts = forgotten.size > 0;
-      forgotten.clear();
-      if (!lasts) helper.ref();
-      helper.disconnect();
       helper = undefined;
-      if (!lasts) await ended;
+      forgotten.clear();
+      child.ref();
+      const ended = new Promise((done) => child.once('exit', done));
+      // A channel that is closed loses what it has not sent yet, and what was to be forgotten would be killed.
+      await told;
+      if (child.connected) child.disconnect();
+      if (lasts) child.unref();
+      else if (child.exitCode === null && child.signalCode === null) await ended;
     },
   };
 }
