@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { firstValueFrom } from 'rxjs';
+import { defer, firstValueFrom, retry } from 'rxjs';
 import { createSpawner, type Started } from '../../../src/drivers/process/spawner.js';
 import type { Command } from '../../../src/drivers/process/spawnerProgram.js';
 import { kernelViewOf } from '../../support/processes.js';
@@ -255,7 +255,10 @@ describe('when the small process is killed', () => {
     const [small] = helpersOf(process.pid).filter((one) => !before.includes(one));
     process.kill(small as number, 'SIGKILL');
     await eventually(() => !isRunning(small as number));
-    const other = await bench.launched({ entrypoint: ['/bin/sh', '-c', 'exit 8'] });
+    // Until this process has heard of the end, a start may still be lost with the small one.
+    const other = await firstValueFrom(
+      defer(() => bench.launched({ entrypoint: ['/bin/sh', '-c', 'exit 8'] })).pipe(retry({ delay: 5 })),
+    );
     await expect(exitOf(other.machine)).resolves.toEqual({ code: 8, signal: null });
     process.kill(pid, 'SIGTERM');
     await expect(exitOf(machine)).resolves.toEqual({ code: null, signal: null });
