@@ -5,6 +5,7 @@ import { lastValueFrom, merge, ReplaySubject, take, tap, timer } from 'rxjs';
 import { type ContractBench, createContractBench } from './contractBench.js';
 import type { Driver, Machine, Signal } from './driver.js';
 import type { DriverSubject } from './driverSubject.js';
+import { reclaimContract } from './reclaimContract.js';
 import { snapshotContract } from './snapshotContract.js';
 
 /** The two words that every test framework has. */
@@ -52,7 +53,7 @@ export function driverContract<D extends Driver>(
   { describe, it }: ContractFramework,
   subject: DriverSubject<D>,
 ): void {
-  const { kind, capabilities, snapshots } = subject.createDriver();
+  const { kind, capabilities, reclaim, snapshots } = subject.createDriver();
   const { lasting, ending, slow, neverReady, broken, stubborn, printing, content } = subject;
 
   const law = (sentence: string, body: (bench: ContractBench<D>) => Promise<void>): void => {
@@ -356,6 +357,7 @@ export function driverContract<D extends Driver>(
       });
     });
 
+    if (reclaim !== undefined) reclaimContract(describe, law, subject);
     if (snapshots !== undefined) snapshotContract(describe, law, subject);
 
     describe('keeps logs:', () => {
