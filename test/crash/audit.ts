@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import { join } from 'node:path';
 import { firstValueFrom, lastValueFrom } from 'rxjs';
-import { readRun } from '../../src/drivers/process/runRecord.js';
+import { readRun } from '../../src/drivers/host/runRecord.js';
 import type { LifecycleEvent } from '../../src/lifecycle/event.js';
 import type { Instance } from '../../src/lifecycle/instance.js';
 import { transition } from '../../src/lifecycle/state.js';

@@ -17,7 +17,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { firstValueFrom, type Observable } from 'rxjs';
 import { createProcessDriver, type InstanceManager, openManager, type Snapshot } from 'rx-instances';
-import { removeTree } from '../../src/drivers/process/removeTree.js';
+import { removeTree } from '../../src/drivers/host/removeTree.js';
 
 const value = <T>(source$: Observable<T>): Promise<T> => firstValueFrom(source$);
 

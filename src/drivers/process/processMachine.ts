@@ -21,11 +21,11 @@ import {
 } from 'rxjs';
 import type { Exit, InstanceSpec } from '../../lifecycle/instance.js';
 import type { Machine, MachineStatus, Signal } from '../driver.js';
-import type { LogFiles, LogLimits } from './logFiles.js';
-import { createProcessGroup, isHalted } from './processGroup.js';
-import { findProcess, type ProcessHandle } from './processHandle.js';
-import { processTable } from './processTable.js';
-import { readinessOf } from './readinessOf.js';
+import type { LogFiles, LogLimits } from '../host/logFiles.js';
+import { createProcessGroup, isHalted } from '../host/processGroup.js';
+import { findProcess, type ProcessHandle } from '../host/processHandle.js';
+import { processTable } from '../host/processTable.js';
+import { readinessOf } from '../host/readinessOf.js';
 
 /** What a process machine is made of. */
 export interface ProcessMachineOptions {

@@ -1,10 +1,10 @@
 import { mkdir, readdir, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { defer, ignoreElements, type Observable } from 'rxjs';
-import { copyTree } from '../copyTree.js';
+import { copyTree } from '../host/copyTree.js';
 import type { Replacement, SnapshotContent, Snapshotting } from '../driver.js';
-import { createSealedFolder } from '../sealedFolder.js';
-import { removeTree } from './removeTree.js';
+import { createSealedFolder } from '../host/sealedFolder.js';
+import { removeTree } from '../host/removeTree.js';
 import { fillHome, workDirOf } from './workDir.js';
 
 /**

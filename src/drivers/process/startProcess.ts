@@ -3,8 +3,8 @@ import { LaunchFailed } from '../../lifecycle/errors.js';
 import type { InstanceSpec } from '../../lifecycle/instance.js';
 import { messageOf } from '../../lifecycle/messageOf.js';
 import type { LaunchPlan } from '../driver.js';
-import type { Spawner, Started } from './spawner.js';
-import type { Keep } from './spawnerProgram.js';
+import type { Spawner, Started } from '../host/spawner.js';
+import type { Keep } from '../host/spawnerProgram.js';
 import { workDirOf } from './workDir.js';
 
 /** Variables that a process gets from this one; all others are the instance's own. */

@@ -3,9 +3,9 @@ import { dirname, isAbsolute, join, relative, sep } from 'node:path';
 import { found } from '../../codecs/decode.js';
 import { InvalidRequest, LaunchFailed } from '../../lifecycle/errors.js';
 import { messageOf } from '../../lifecycle/messageOf.js';
-import { copyTree } from '../copyTree.js';
-import { logDirOf } from './logFiles.js';
-import { removeTree } from './removeTree.js';
+import { copyTree } from '../host/copyTree.js';
+import { logDirOf } from '../host/logFiles.js';
+import { removeTree } from '../host/removeTree.js';
 
 /** The image of an empty directory. */
 export const scratch = 'scratch';

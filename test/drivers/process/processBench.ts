@@ -24,7 +24,7 @@ import {
   type ProcessDriverOptions,
   type Signal,
 } from 'rx-instances';
-import { removeTree } from '../../../src/drivers/process/removeTree.js';
+import { removeTree } from '../../../src/drivers/host/removeTree.js';
 
 /** What the tests of one file work with. Each test ends what it launched; the folder goes with the last. */
 export interface ProcessBench {

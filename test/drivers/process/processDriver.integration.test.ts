@@ -9,8 +9,8 @@ import {
   type Machine,
   type ProcessDriverOptions,
 } from 'rx-instances';
-import { decodeProcessHandle, type ProcessHandle } from '../../../src/drivers/process/processHandle.js';
-import { readRun, type RunRecord } from '../../../src/drivers/process/runRecord.js';
+import { decodeProcessHandle, type ProcessHandle } from '../../../src/drivers/host/processHandle.js';
+import { readRun, type RunRecord } from '../../../src/drivers/host/runRecord.js';
 import { kernelViewOf, processesOf } from '../../support/processes.js';
 import { thrownBy } from '../../support/thrownBy.js';
 import { all, createProcessBench, eventually, exitOf, isReady, readyScript, script } from './processBench.js';

@@ -1,6 +1,6 @@
 import { filter, firstValueFrom, of, tap } from 'rxjs';
 import type { Exit, InstanceSpec, Machine, Signal } from 'rx-instances';
-import { createLogFiles } from '../../../src/drivers/process/logFiles.js';
+import { createLogFiles } from '../../../src/drivers/host/logFiles.js';
 import { createProcessMachine } from '../../../src/drivers/process/processMachine.js';
 import { kernelViewOf, processesOf } from '../../support/processes.js';
 import { until } from '../../support/until.js';

@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSyn
 import { join } from 'node:path';
 import { firstValueFrom } from 'rxjs';
 import type { Exit, InstanceSpec, LaunchPlan } from 'rx-instances';
-import { createSpawner } from '../../../src/drivers/process/spawner.js';
+import { createSpawner } from '../../../src/drivers/host/spawner.js';
 import { startProcess } from '../../../src/drivers/process/startProcess.js';
 import { workDirOf } from '../../../src/drivers/process/workDir.js';
 import { processesOf } from '../../support/processes.js';

@@ -20,7 +20,7 @@ import {
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
-import { removeTree } from '../../../src/drivers/process/removeTree.js';
+import { removeTree } from '../../../src/drivers/host/removeTree.js';
 import { layOut, workDirOf } from '../../../src/drivers/process/workDir.js';
 import { asAnybody } from '../../support/asAnybody.js';
 

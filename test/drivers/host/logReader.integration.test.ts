@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { appendFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { lastValueFrom, type Observable, toArray } from 'rxjs';
-import type { LogFiles } from '../../../src/drivers/process/logFiles.js';
-import { followFrom, followTail, readTail } from '../../../src/drivers/process/logReader.js';
+import type { LogFiles } from '../../../src/drivers/host/logFiles.js';
+import { followFrom, followTail, readTail } from '../../../src/drivers/host/logReader.js';
 import { until } from '../../support/until.js';
 import { createLogBench, layAside } from './logBench.js';
 

@@ -1,6 +1,6 @@
 import { appendFileSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { LogFiles } from '../../../src/drivers/process/logFiles.js';
+import type { LogFiles } from '../../../src/drivers/host/logFiles.js';
 import { createLogBench, layAside } from './logBench.js';
 
 const createLog = createLogBench();

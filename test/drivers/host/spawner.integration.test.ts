@@ -12,10 +12,10 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { defer, firstValueFrom, retry } from 'rxjs';
-import { createSpawner, type Started } from '../../../src/drivers/process/spawner.js';
-import type { Command } from '../../../src/drivers/process/spawnerProgram.js';
+import { createSpawner, type Started } from '../../../src/drivers/host/spawner.js';
+import type { Command } from '../../../src/drivers/host/spawnerProgram.js';
 import { kernelViewOf } from '../../support/processes.js';
-import { createProcessBench, eventually, exitOf } from './processBench.js';
+import { createProcessBench, eventually, exitOf } from '../process/processBench.js';
 
 jest.setTimeout(60_000);
 

@@ -4,8 +4,8 @@ import { createServer as createHttpServer, type RequestListener } from 'node:htt
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createLogFiles, type LogFiles } from '../../../src/drivers/process/logFiles.js';
-import { readinessOf } from '../../../src/drivers/process/readinessOf.js';
+import { createLogFiles, type LogFiles } from '../../../src/drivers/host/logFiles.js';
+import { readinessOf } from '../../../src/drivers/host/readinessOf.js';
 import type { Readiness } from '../../../src/lifecycle/instance.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'readiness-'));

@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createLogFiles, type LogFiles } from '../../../src/drivers/process/logFiles.js';
+import { createLogFiles, type LogFiles } from '../../../src/drivers/host/logFiles.js';
 
 /** Makes logs in a folder of the test file, which goes with its last test: with this content, or not there yet. */
 export function createLogBench(): (content?: string | Uint8Array) => LogFiles {

@@ -3,9 +3,9 @@ import {
   decodeProcessHandle,
   findProcess,
   type ProcessHandle,
-} from '../../../src/drivers/process/processHandle.js';
+} from '../../../src/drivers/host/processHandle.js';
 import { thrownBy } from '../../support/thrownBy.js';
-import { createProcessBench } from './processBench.js';
+import { createProcessBench } from '../process/processBench.js';
 
 const bench = createProcessBench();
 

@@ -1,10 +1,10 @@
 import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { firstValueFrom } from 'rxjs';
-import { processTable } from '../../../src/drivers/process/processTable.js';
+import { processTable } from '../../../src/drivers/host/processTable.js';
 import { kernelViewOf, processesOf } from '../../support/processes.js';
 import { until } from '../../support/until.js';
-import { createProcessBench, readyScript } from './processBench.js';
+import { createProcessBench, readyScript } from '../process/processBench.js';
 
 const bench = createProcessBench();
 

@@ -22,8 +22,8 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { removeTree } from '../../src/drivers/process/removeTree.js';
-import { createSealedFolder, type Seal, type SealedFolder } from '../../src/drivers/sealedFolder.js';
+import { removeTree } from '../../../src/drivers/host/removeTree.js';
+import { createSealedFolder, type Seal, type SealedFolder } from '../../../src/drivers/host/sealedFolder.js';
 
 const mebibyte = 1_024 * 1_024;
 

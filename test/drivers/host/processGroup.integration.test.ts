@@ -1,8 +1,8 @@
 import { firstValueFrom } from 'rxjs';
-import { createProcessGroup } from '../../../src/drivers/process/processGroup.js';
+import { createProcessGroup } from '../../../src/drivers/host/processGroup.js';
 import { marbles } from '../../support/marbles.js';
 import { kernelViewOf, processesOf } from '../../support/processes.js';
-import { all, createProcessBench, readyScript } from './processBench.js';
+import { all, createProcessBench, readyScript } from '../process/processBench.js';
 
 const bench = createProcessBench();
 

@@ -10,7 +10,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { removeTree } from '../../../src/drivers/process/removeTree.js';
+import { removeTree } from '../../../src/drivers/host/removeTree.js';
 import { asAnybody } from '../../support/asAnybody.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'remove-tree-'));

@@ -3,7 +3,7 @@
  * happens.
  */
 import { closeSync, openSync } from 'node:fs';
-import { createSpawner } from '../../../src/drivers/process/spawner.js';
+import { createSpawner } from '../../../src/drivers/host/spawner.js';
 
 const [what, keepPath = '', cwd = '', logPath = '', program = '', ...args] = process.argv.slice(2);
 const spawner = createSpawner();
