@@ -1,36 +1,19 @@
-import {
-  catchError,
-  defer,
-  EMPTY,
-  exhaustMap,
-  first,
-  from,
-  ignoreElements,
-  interval,
-  lastValueFrom,
-  mergeMap,
-  Observable,
-  ReplaySubject,
-  throwError,
-} from 'rxjs';
+import { catchError, defer, EMPTY, ignoreElements, Observable, throwError } from 'rxjs';
 import { closed } from '../../codecs/closed.js';
 import { decodeOrThrow } from '../../codecs/decode.js';
 import { integer, longestTimerMs } from '../../codecs/scalars.js';
 import { LogNotFound } from '../../lifecycle/errors.js';
-import type { Exit, MachineHandle } from '../../lifecycle/instance.js';
+import type { MachineHandle } from '../../lifecycle/instance.js';
 import type { Driver, LaunchPlan, Machine } from '../driver.js';
 import { createLogFiles } from '../host/logFiles.js';
 import { followTail, readTail } from '../host/logReader.js';
 import { createEndedMachine } from '../host/endedMachine.js';
 import { decodeProcessFields } from './processFields.js';
-import { decodeProcessHandle, findProcess, type ProcessHandle } from '../host/processHandle.js';
-import { createProcessGroup } from '../host/processGroup.js';
+import { decodeProcessHandle } from '../host/processHandle.js';
 import { createProcessMachine } from './processMachine.js';
 import { createProcessSnapshots } from './processSnapshots.js';
-import { processTable } from '../host/processTable.js';
 import { removeTree } from '../host/removeTree.js';
-import { exitOf, homeIdOf, readRun, runPathOf } from '../host/runRecord.js';
-import { createSpawner } from '../host/spawner.js';
+import { createRuns, type Run } from '../host/runs.js';
 import { startProcess } from './startProcess.js';
 import { layOut, workDirOf } from './workDir.js';
 
@@ -70,69 +53,32 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
     logKeep = 3,
     pollMs = 100,
   } = decodeOrThrow(processDriverOptions, options);
-  const spawner = createSpawner();
+  const runs = createRuns(pollMs);
 
-  const machineOf = (
-    plan: LaunchPlan,
-    handle: ProcessHandle,
-    leaderEnded$: Observable<Exit>,
-    onDetach: () => void,
-  ): Machine =>
+  const machineOf = ({ home, spec }: LaunchPlan, run: Run): Machine =>
     createProcessMachine({
-      handle,
-      spec: plan.spec,
-      log: createLogFiles(plan.home),
+      run,
+      spec,
+      log: createLogFiles(home),
       logLimits: { maxBytes: logMaxBytes, keep: logKeep },
       pollMs,
-      leaderEnded$,
-      onDetach,
     });
 
   const launch = async (plan: LaunchPlan): Promise<Machine> => {
     const log = createLogFiles(plan.home);
-    const [logStart, bootId, home] = await Promise.all([
-      log.end(),
-      processTable.bootId(),
-      homeIdOf(plan.home),
-    ]);
-    const rest = { bootId, logStart, home };
-    const keep = plan.outlives === true ? { path: runPathOf(plan.home), handle: rest } : undefined;
-    const { pid, startTime, ended$, forget } = await startProcess(spawner, plan, log.path, keep);
-    const handle = { pid, startTime, ...rest };
-    // Without the spawner nobody is told of the end, but it can still be seen.
-    const known$ = new ReplaySubject<Exit>(1);
-    const looking = ended$.pipe(catchError(() => endOfAdopted(plan.home, handle, pollMs))).subscribe(known$);
-    return machineOf(plan, handle, known$, () => {
-      looking.unsubscribe();
-      forget();
+    const run = await runs.start({
+      home: plan.home,
+      logStart: await log.end(),
+      outlives: plan.outlives === true,
+      start: (spawner, keep) => startProcess(spawner, plan, log.path, keep),
     });
+    return machineOf(plan, run);
   };
 
   const adopt = async (plan: LaunchPlan, handle: MachineHandle): Promise<Machine> => {
     const decoded = decodeProcessHandle(handle);
-    if (decoded.home !== (await homeIdOf(plan.home))) throw new Error('the process is of another home');
-    if ((await findProcess(decoded)) === undefined) {
-      const exit = await exitOf(plan.home, decoded);
-      if (exit.code === null && exit.signal === null) throw new Error('the process has ended');
-      return createEndedMachine(decoded, exit);
-    }
-    const ended$ = new ReplaySubject<Exit>(1);
-    const looking = endOfAdopted(plan.home, decoded, pollMs).subscribe(ended$);
-    return machineOf(plan, decoded, ended$, () => {
-      looking.unsubscribe();
-    });
-  };
-
-  const reclaim = async (home: string): Promise<void> => {
-    const run = await readRun(home);
-    if (run === undefined || run.exit !== undefined) return;
-    const group = createProcessGroup(run.handle.pid);
-    if ((await findProcess(run.handle)) !== undefined) {
-      group.signal('SIGKILL');
-      await lastValueFrom(group.ended(), { defaultValue: undefined });
-    }
-    // Nobody writes into the home any more after that.
-    await exitOf(home, run.handle);
+    const found = await runs.find(plan.home, decoded);
+    return 'ended$' in found ? machineOf(plan, found) : createEndedMachine(decoded, found);
   };
 
   return {
@@ -143,8 +89,8 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
       defer(() => layOut(home, copyOf === undefined ? spec.image : workDirOf(copyOf))).pipe(ignoreElements()),
     launch: (plan) => untilLaunched(() => launch(plan)),
     adopt: (plan, handle) => defer(() => adopt(plan, handle)),
-    reclaim: (home) => defer(() => reclaim(home)).pipe(ignoreElements()),
-    close: () => defer(() => spawner.close()).pipe(ignoreElements()),
+    reclaim: (home) => defer(() => runs.reclaim(home)).pipe(ignoreElements()),
+    close: () => defer(() => runs.close()).pipe(ignoreElements()),
     discard: (home) => defer(() => removeTree(home)).pipe(ignoreElements()),
     logs: (home, { source, tail, follow }) => {
       if (source !== logSource) return throwError(() => new LogNotFound(source, [logSource]));
@@ -173,15 +119,6 @@ const untilLaunched = (launch: () => Promise<Machine>): Observable<Machine> =>
       },
     );
   });
-
-/** Only its parent is told of the end of a process: others have to look. */
-const endOfAdopted = (home: string, handle: ProcessHandle, pollMs: number): Observable<Exit> =>
-  interval(pollMs).pipe(
-    // A look that fails is no proof of an end.
-    exhaustMap(() => from(findProcess(handle)).pipe(catchError(() => EMPTY))),
-    first((entry) => entry === undefined),
-    mergeMap(() => exitOf(home, handle)),
-  );
 
 const processDriverOptions = closed(
   'options of the process driver',

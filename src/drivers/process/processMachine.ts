@@ -23,21 +23,18 @@ import type { Exit, InstanceSpec } from '../../lifecycle/instance.js';
 import type { Machine, MachineStatus, Signal } from '../driver.js';
 import type { LogFiles, LogLimits } from '../host/logFiles.js';
 import { createProcessGroup, isHalted } from '../host/processGroup.js';
-import { findProcess, type ProcessHandle } from '../host/processHandle.js';
+import { findProcess } from '../host/processHandle.js';
 import { processTable } from '../host/processTable.js';
+import type { Run } from '../host/runs.js';
 import { readinessOf } from '../host/readinessOf.js';
 
 /** What a process machine is made of. */
 export interface ProcessMachineOptions {
-  readonly handle: ProcessHandle;
+  readonly run: Run;
   readonly spec: InstanceSpec;
   readonly log: LogFiles;
   readonly logLimits: LogLimits;
   readonly pollMs: number;
-  /** Emits how the process ended, once it has; to late subscribers too. */
-  readonly leaderEnded$: Observable<Exit>;
-  /** Lets Node end before the process does. */
-  readonly onDetach: () => void;
 }
 
 /** How often the log is held against its limit. */
@@ -48,7 +45,8 @@ const rotateMs = 1_000;
  * exit is told.
  */
 export function createProcessMachine(options: ProcessMachineOptions): Machine {
-  const { handle, spec, log, logLimits, pollMs, leaderEnded$, onDetach } = options;
+  const { run, spec, log, logLimits, pollMs } = options;
+  const { handle, ended$: leaderEnded$ } = run;
   const group = createProcessGroup(handle.pid);
   const signals$ = new ReplaySubject<Signal>(Infinity);
   const exit$ = new ReplaySubject<Exit>(1);
@@ -168,7 +166,7 @@ export function createProcessMachine(options: ProcessMachineOptions): Machine {
     detach: () => {
       isGone = true;
       detached$.next();
-      onDetach();
+      run.detach();
     },
 
     freezing: {

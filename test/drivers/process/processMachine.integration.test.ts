@@ -123,13 +123,15 @@ describe('the end of the process that was started is the end of its group:', () 
     const { plan, machine, pid } = await bench.launched({ entrypoint: ['sleep', '600'] });
     // As a machine that was adopted finds it, once its process has ended and the pid is another's.
     const former = createProcessMachine({
-      handle: { pid, startTime: 'earlier', bootId: 'any', logStart: 0, home: '' },
+      run: {
+        handle: { pid, startTime: 'earlier', bootId: 'any', logStart: 0, home: '' },
+        ended$: of({ code: null, signal: null }),
+        detach: () => undefined,
+      },
       spec: plan.spec,
       log: createLogFiles(plan.home),
       logLimits: { maxBytes: 1_000, keep: 1 },
       pollMs: 5,
-      leaderEnded$: of({ code: null, signal: null }),
-      onDetach: () => undefined,
     });
 
     await expect(exitOf(former)).resolves.toEqual({ code: null, signal: null });
