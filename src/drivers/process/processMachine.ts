@@ -1,32 +1,12 @@
-import {
-  catchError,
-  concat,
-  defer,
-  EMPTY,
-  exhaustMap,
-  from,
-  ignoreElements,
-  interval,
-  lastValueFrom,
-  map,
-  merge,
-  mergeMap,
-  type Observable,
-  of,
-  ReplaySubject,
-  take,
-  takeUntil,
-  throwError,
-  timer,
-} from 'rxjs';
-import type { Exit, InstanceSpec } from '../../lifecycle/instance.js';
-import type { Machine, MachineStatus, Signal } from '../driver.js';
+import { defer, merge, mergeMap, type Observable, of, EMPTY, take, takeUntil, throwError, timer } from 'rxjs';
+import type { InstanceSpec } from '../../lifecycle/instance.js';
+import type { Machine, MachineStatus } from '../driver.js';
 import type { LogFiles, LogLimits } from '../host/logFiles.js';
-import { createProcessGroup, isHalted } from '../host/processGroup.js';
+import { isHalted } from '../host/processGroup.js';
 import { findProcess } from '../host/processHandle.js';
-import { processTable } from '../host/processTable.js';
-import type { Run } from '../host/runs.js';
 import { readinessOf } from '../host/readinessOf.js';
+import type { Run } from '../host/runs.js';
+import { watchRun } from '../host/watchRun.js';
 
 /** What a process machine is made of. */
 export interface ProcessMachineOptions {
@@ -37,107 +17,34 @@ export interface ProcessMachineOptions {
   readonly pollMs: number;
 }
 
-/** How often the log is held against its limit. */
-const rotateMs = 1_000;
-
-/**
- * A machine around a process that leads a group. It ends with this process: what is left of the group is killed, then the
- * exit is told.
- */
-export function createProcessMachine(options: ProcessMachineOptions): Machine {
-  const { run, spec, log, logLimits, pollMs } = options;
-  const { handle, ended$: leaderEnded$ } = run;
-  const group = createProcessGroup(handle.pid);
-  const signals$ = new ReplaySubject<Signal>(Infinity);
-  const exit$ = new ReplaySubject<Exit>(1);
-  const detached$ = new ReplaySubject<void>(1);
-  const gone$ = merge(leaderEnded$, detached$);
-  let ready = false;
-  let isGone = false;
+/** A machine around a process that leads a group. */
+export function createProcessMachine({ run, spec, log, logLimits, pollMs }: ProcessMachineOptions): Machine {
+  const { handle } = run;
+  const { readiness } = spec;
+  const readiness$ =
+    readiness === undefined ? undefined : readinessOf(readiness, { log, logStart: handle.logStart, pollMs });
+  const watched = watchRun({ run, readiness$, logs: [log], logLimits });
+  const { group, exit$, signal } = watched;
   let asked = false;
-
-  /** Kills what the leader left behind. While that is there nobody else is given the pid, so whoever has it by now is alone. */
-  const clearUp = async (): Promise<void> => {
-    isGone = true;
-    const other = await processTable.find(handle.pid);
-    if (other !== undefined && other.startTime !== handle.startTime) return;
-    group.signal('SIGKILL');
-    await lastValueFrom(group.ended(), { defaultValue: undefined });
-  };
-
-  /** What even that cannot end is not ours to wait for. */
-  const clearedUp$ = defer(clearUp).pipe(
-    ignoreElements(),
-    catchError(() => EMPTY),
-  );
-
-  const beReady = (): void => {
-    ready = true;
-    signals$.next({ kind: 'ready' });
-  };
-
-  // Before the end is heard of: what ends at once was ready too.
-  if (spec.readiness === undefined) beReady();
-
-  const complete = (): void => {
-    signals$.complete();
-    exit$.complete();
-  };
-
-  leaderEnded$
-    .pipe(
-      mergeMap((exit) => concat(clearedUp$, of(exit))),
-      takeUntil(detached$),
-    )
-    .subscribe({
-      next: (exit) => {
-        signals$.next({ kind: 'exit', exit });
-        exit$.next(exit);
-      },
-      complete,
-    });
-
-  if (spec.readiness !== undefined) {
-    readinessOf(spec.readiness, { log, logStart: handle.logStart, pollMs })
-      .pipe(takeUntil(gone$))
-      .subscribe({
-        complete: () => {
-          if (!isGone) beReady();
-        },
-      });
-  }
-
-  interval(rotateMs)
-    .pipe(
-      // Without room for a copy the log grows on, and is tried again.
-      exhaustMap(() => from(log.rotate(logLimits)).pipe(catchError(() => EMPTY))),
-      takeUntil(gone$),
-    )
-    .subscribe();
-
-  // A pid that has ended may be another's by now.
-  const signal = (name: NodeJS.Signals): void => {
-    if (!isGone) group.signal(name);
-  };
 
   const unlessEnded = (work$: Observable<never>): Observable<never> =>
     defer(() => {
-      if (isGone) return throwError(() => new Error('the process has ended'));
+      if (watched.isGone()) return throwError(() => new Error('the process has ended'));
       return work$.pipe(takeUntil(exit$));
     });
 
   return {
     handle,
-    signals$: signals$.asObservable(),
+    signals$: watched.signals$,
 
     inspect: () =>
       merge(
-        exit$.pipe(map((exit): MachineStatus => ({ kind: 'ended', exit }))),
+        watched.ended$,
         defer(() => findProcess(handle)).pipe(
           mergeMap((entry): Observable<MachineStatus> => {
             // It has ended, and the exit is about to be told.
             if (entry === undefined) return EMPTY;
-            return of(isHalted(entry) ? { kind: 'frozen' } : { kind: 'running', ready });
+            return of(isHalted(entry) ? { kind: 'frozen' } : { kind: 'running', ready: watched.isReady() });
           }),
         ),
       ).pipe(take(1)),
@@ -148,26 +55,11 @@ export function createProcessMachine(options: ProcessMachineOptions): Machine {
         asked = true;
         // A halted process gets no signal before it goes on.
         signal('SIGCONT');
-        const kill$ = timer(graceMs).pipe(
-          mergeMap(() => {
-            signal('SIGKILL');
-            return EMPTY;
-          }),
-        );
-        return merge(exit$, kill$).pipe(take(1));
+        return merge(exit$, timer(graceMs).pipe(mergeMap(watched.kill))).pipe(take(1));
       }),
 
-    kill: () =>
-      defer(() => {
-        signal('SIGKILL');
-        return exit$;
-      }),
-
-    detach: () => {
-      isGone = true;
-      detached$.next();
-      run.detach();
-    },
+    kill: watched.kill,
+    detach: watched.detach,
 
     freezing: {
       freeze: () => unlessEnded(group.halt()),

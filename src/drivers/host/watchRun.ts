@@ -1,0 +1,148 @@
+import {
+  catchError,
+  concat,
+  defer,
+  EMPTY,
+  exhaustMap,
+  from,
+  ignoreElements,
+  interval,
+  lastValueFrom,
+  map,
+  merge,
+  mergeMap,
+  type Observable,
+  of,
+  ReplaySubject,
+  takeUntil,
+} from 'rxjs';
+import type { Exit } from '../../lifecycle/instance.js';
+import type { MachineStatus, Signal } from '../driver.js';
+import type { LogFiles, LogLimits } from './logFiles.js';
+import { createProcessGroup, type ProcessGroup } from './processGroup.js';
+import { processTable } from './processTable.js';
+import type { Run } from './runs.js';
+
+/** What is watched of a process that is a machine. */
+export interface WatchOptions {
+  readonly run: Run;
+  /** Completes once the machine is ready; without it, it is ready already. */
+  readonly readiness$?: Observable<never> | undefined;
+  /** The logs that it writes, which are kept within limits. */
+  readonly logs: readonly LogFiles[];
+  readonly logLimits: LogLimits;
+}
+
+/** What every machine has that is a process. */
+export interface WatchedRun {
+  readonly group: ProcessGroup;
+  readonly signals$: Observable<Signal>;
+  /** Emits how it ended once nothing of its group is left; to late subscribers too. */
+  readonly exit$: Observable<Exit>;
+  isReady(): boolean;
+  /** Whether its leader has ended, or it was let go of: from then on its pid may be another's. */
+  isGone(): boolean;
+  /** How it ended, as a status. */
+  readonly ended$: Observable<MachineStatus>;
+  /** Sends a signal to its group unless it is gone. */
+  signal(name: NodeJS.Signals): void;
+  kill(): Observable<Exit>;
+  detach(): void;
+}
+
+/** How often a log is held against its limit. */
+const rotateMs = 1_000;
+
+/**
+ * Watches a process that leads a group. It ends with this process: what is left of the group is killed, then the exit is
+ * told.
+ */
+export function watchRun({ run, readiness$, logs, logLimits }: WatchOptions): WatchedRun {
+  const { handle } = run;
+  const group = createProcessGroup(handle.pid);
+  const signals$ = new ReplaySubject<Signal>(Infinity);
+  const exit$ = new ReplaySubject<Exit>(1);
+  const detached$ = new ReplaySubject<void>(1);
+  const gone$ = merge(run.ended$, detached$);
+  let ready = false;
+  let isGone = false;
+
+  /** Kills what the leader left behind. While that is there nobody else is given the pid, so whoever has it by now is alone. */
+  const clearUp = async (): Promise<void> => {
+    isGone = true;
+    const other = await processTable.find(handle.pid);
+    if (other !== undefined && other.startTime !== handle.startTime) return;
+    group.signal('SIGKILL');
+    await lastValueFrom(group.ended(), { defaultValue: undefined });
+  };
+
+  /** What even that cannot end is not ours to wait for. */
+  const clearedUp$ = defer(clearUp).pipe(
+    ignoreElements(),
+    catchError(() => EMPTY),
+  );
+
+  const beReady = (): void => {
+    ready = true;
+    signals$.next({ kind: 'ready' });
+  };
+
+  // Before the end is heard of: what ends at once was ready too.
+  if (readiness$ === undefined) beReady();
+
+  run.ended$
+    .pipe(
+      mergeMap((exit) => concat(clearedUp$, of(exit))),
+      takeUntil(detached$),
+    )
+    .subscribe({
+      next: (exit) => {
+        signals$.next({ kind: 'exit', exit });
+        exit$.next(exit);
+      },
+      complete: () => {
+        signals$.complete();
+        exit$.complete();
+      },
+    });
+
+  readiness$?.pipe(takeUntil(gone$)).subscribe({
+    complete: () => {
+      if (!isGone) beReady();
+    },
+  });
+
+  interval(rotateMs)
+    .pipe(
+      // Without room for a copy a log grows on, and is tried again.
+      exhaustMap(() =>
+        merge(...logs.map((log) => from(log.rotate(logLimits)).pipe(catchError(() => EMPTY)))),
+      ),
+      takeUntil(gone$),
+    )
+    .subscribe();
+
+  const signal = (name: NodeJS.Signals): void => {
+    if (!isGone) group.signal(name);
+  };
+
+  return {
+    group,
+    signals$: signals$.asObservable(),
+    exit$: exit$.asObservable(),
+    ended$: exit$.pipe(map((exit): MachineStatus => ({ kind: 'ended', exit }))),
+    isReady: () => ready,
+    isGone: () => isGone,
+    signal,
+    kill: () =>
+      defer(() => {
+        signal('SIGKILL');
+        return exit$;
+      }),
+    detach: () => {
+      isGone = true;
+      detached$.next();
+      run.detach();
+    },
+  };
+}
