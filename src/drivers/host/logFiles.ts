@@ -46,14 +46,16 @@ const nothing = Buffer.alloc(0);
 /** Where the logs of a home lie. */
 export const logDirOf = (home: string): string => join(home, 'logs');
 
-/** The log of a home, there or not yet. */
-export function createLogFiles(home: string): LogFiles {
+/** A log of a home, there or not yet. */
+export function createLogFiles(home: string, log = 'app'): LogFiles {
   const dir = logDirOf(home);
-  const path = join(dir, 'app.log');
+  const file = `${log}.log`;
+  const path = join(dir, file);
+  const partName = new RegExp(`^${log}\\.log\\.(\\d+)-(\\d+)$`);
 
   const parts = async (): Promise<readonly Part[]> =>
     (await readdir(dir).catch(orNone([])))
-      .map((name) => /^app\.log\.(\d+)-(\d+)$/.exec(name))
+      .map((name) => partName.exec(name))
       .filter((match) => match !== null)
       .map(([name, start, end]) => ({ name, start: Number(start), end: Number(end) }))
       .sort((one, other) => one.start - other.start);
@@ -72,7 +74,7 @@ export function createLogFiles(home: string): LogFiles {
   const readAt = async (place: number): Promise<Chunk> => {
     const laidAside = await parts();
     const part = laidAside.find(({ end }) => place < end);
-    const { name, start } = part ?? { name: 'app.log', start: endOf(laidAside) };
+    const { name, start } = part ?? { name: file, start: endOf(laidAside) };
     const chunk = await readChunk(join(dir, name), Math.max(0, place - start));
     // A part that is gone now was removed after it was listed; a log that is not there was not written yet.
     if (chunk === undefined) return part === undefined ? { bytes: nothing, next: place } : readAt(place);

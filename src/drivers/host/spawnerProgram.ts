@@ -8,6 +8,8 @@ export interface Command {
   readonly env: Readonly<Record<string, string>>;
   /** File to which stdout and stderr are appended. */
   readonly logPath: string;
+  /** File that is its standard input; without it, that is empty. */
+  readonly inputPath?: string;
   /** Where to keep what runs and how it ended. What has it outlives the one that asked for it; what has not is killed then. */
   readonly keep?: Keep;
 }
@@ -103,13 +105,15 @@ export function spawnerProgram(servedPid: number): void {
     }
   };
 
-  const start = (id: number, { program, args, cwd, env, logPath, keep }: Command): void => {
+  const start = (id: number, { program, args, cwd, env, logPath, inputPath, keep }: Command): void => {
     // Nobody could ever know of it.
     if (isAlone()) return;
     // Open within one turn only, so that a thousand starts at once hold one file open, not a thousand.
     const log = openSync(logPath, 'a', 0o600);
+    let input: number | undefined;
     try {
-      const child = spawn(program, args, { cwd, env, detached: true, stdio: ['ignore', log, log] });
+      if (inputPath !== undefined) input = openSync(inputPath, 'r');
+      const child = spawn(program, args, { cwd, env, detached: true, stdio: [input ?? 'ignore', log, log] });
       child.once('error', (error) => {
         fail(id, error);
       });
@@ -139,6 +143,7 @@ export function spawnerProgram(servedPid: number): void {
       }
     } finally {
       closeSync(log);
+      if (input !== undefined) closeSync(input);
     }
   };
 
