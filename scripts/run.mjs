@@ -1,14 +1,14 @@
-// Runs the programs that the scripts need, and tells how to get those that are missing.
+// Runs programs that the scripts need, and tells how to get one that is missing.
 import { execFileSync } from 'node:child_process';
 
 /** Programs beyond npm, and the Debian packages that they come from. */
 export const packageOf = {
-  'apt-cache': 'apt',
   'apt-get': 'apt',
   cpio: 'cpio',
   'dpkg-deb': 'dpkg',
   lz4: 'lz4',
-  tar: 'tar',
+  'qemu-img': 'qemu-utils',
+  'qemu-system-x86_64': 'qemu-system-x86',
   xz: 'xz-utils',
   zstd: 'zstd',
 };
