@@ -3,6 +3,7 @@ import { dirname, isAbsolute, join, relative, sep } from 'node:path';
 import { found } from '../../codecs/decode.js';
 import { InvalidRequest, LaunchFailed } from '../../lifecycle/errors.js';
 import { messageOf } from '../../lifecycle/messageOf.js';
+import { imageUnreadable } from '../imageUnreadable.js';
 import { copyTree } from '../host/copyTree.js';
 import { logDirOf } from '../host/logFiles.js';
 import { removeTree } from '../host/removeTree.js';
@@ -64,7 +65,7 @@ async function directoryOf(image: string): Promise<string> {
     await stat(`${image}/`);
     return await realpath(image);
   } catch (error) {
-    throw new LaunchFailed(reasonOf(image, error), { cause: error });
+    throw imageUnreadable(image, error);
   }
 }
 
@@ -73,21 +74,6 @@ const refused = (reason: string, image: string, expected: string): LaunchFailed 
   const fault = { path: 'image', found: found(image), expected };
   return new LaunchFailed(reason, { cause: new InvalidRequest([fault]) });
 };
-
-function reasonOf(image: string, error: unknown): string {
-  switch ((error as NodeJS.ErrnoException).code) {
-    case 'ENOENT':
-      return `there is no image ${image}`;
-    case 'ENOTDIR':
-      return `the image ${image} is no directory`;
-    case 'ELOOP':
-      return `the image ${image} is a loop of links`;
-    case 'EACCES':
-      return `the image ${image} may not be read`;
-    default:
-      return `the image ${image} cannot be read: ${messageOf(error)}`;
-  }
-}
 
 /** A copy into itself would never end. */
 async function keepApart(home: string, source: string, image: string): Promise<void> {

@@ -1,0 +1,60 @@
+// Sees to what the tests need beyond npm: QEMU, what the small image is built with, and the image itself. On Debian, as
+// root, it installs what is missing; elsewhere it tells.
+import { spawnSync } from 'node:child_process';
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { buildImage } from './image.mjs';
+import { packageOf } from './run.mjs';
+
+const programs = ['qemu-system-x86_64', 'qemu-img', 'cpio', 'xz'];
+
+const isThere = (program) =>
+  process.env.PATH.split(delimiter).some((folder) => {
+    try {
+      accessSync(join(folder, program), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+
+const mayInstall = process.getuid?.() === 0 && isThere('apt-get');
+
+/** Runs apt-get, waiting for another that runs; tells whether it did what it was asked. */
+function aptGet(...options) {
+  console.log(`apt-get ${options.join(' ')}`);
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  const args = ['-q', '-o', 'DPkg::Lock::Timeout=300', ...options];
+  return spawnSync('apt-get', args, { env, stdio: ['ignore', 'inherit', 'inherit'] }).status === 0;
+}
+
+function installMissing() {
+  const missing = programs.filter((program) => !isThere(program));
+  if (missing.length === 0) return;
+  const packages = missing.map((program) => packageOf[program]);
+  const install = ['install', '-y', '--no-install-recommends', ...packages];
+  // The lists of packages may be missing, or older than the packages.
+  if (mayInstall && (aptGet(...install) || (aptGet('update') && aptGet(...install)))) return;
+  throw new Error(
+    `The tests need ${missing.join(', ')}, which ${missing.length === 1 ? 'is' : 'are'} not here.\n` +
+      `On Debian, as root: apt-get install --no-install-recommends ${packages.join(' ')}\n` +
+      'Elsewhere: the packages of QEMU, GNU cpio and XZ Utils',
+  );
+}
+
+function build() {
+  try {
+    buildImage();
+  } catch (error) {
+    if (!mayInstall || !aptGet('update')) throw error;
+    buildImage();
+  }
+}
+
+try {
+  installMissing();
+  build();
+} catch (error) {
+  console.error(error.message);
+  process.exitCode = 1;
+}
