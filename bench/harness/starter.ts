@@ -9,6 +9,8 @@ export interface Starter {
   start(): Promise<number>;
   /** Ends all that were started. */
   endAll(): Promise<void>;
+  /** Ends what still runs, and leaves no file. */
+  close(): Promise<void>;
 }
 
 const sleeper = ['sleep', '60'] as const;
@@ -30,12 +32,21 @@ export async function openManagedStarter(): Promise<Starter> {
       for (const id of started) await firstValueFrom(manager.delete(id));
       started = [];
     },
+    close: () => manager.close(),
   };
 }
 
 /** Through Node's own `spawn`, and nothing around it. */
 export function createBareStarter(): Starter {
   let started: ChildProcess[] = [];
+  const endAll = async (): Promise<void> => {
+    for (const child of started) {
+      const ended = once(child, 'exit');
+      child.kill('SIGKILL');
+      await ended;
+    }
+    started = [];
+  };
   return {
     start: async () => {
       const [program, ...args] = sleeper;
@@ -44,13 +55,7 @@ export function createBareStarter(): Starter {
       started.push(child);
       return child.pid ?? NaN;
     },
-    endAll: async () => {
-      for (const child of started) {
-        const ended = once(child, 'exit');
-        child.kill('SIGKILL');
-        await ended;
-      }
-      started = [];
-    },
+    endAll,
+    close: endAll,
   };
 }

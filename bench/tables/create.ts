@@ -1,34 +1,25 @@
-import assert from 'node:assert/strict';
-import { ballast, sizes } from '../harness/ballast.js';
-import type { Bench, Contender, Row, Session } from '../harness/bench.js';
+import { sizes } from '../harness/ballast.js';
+import type { Bench, Contender } from '../harness/bench.js';
 import { createBareStarter, openManagedStarter, type Starter } from '../harness/starter.js';
+import { starterSession } from '../harness/starterSession.js';
 
 const starts = 10;
 
-/** A sample is the mean of some starts, one after another. */
-function stage(row: Row, { start, endAll }: Starter): Session {
-  const held = ballast(row);
-  return {
-    check: async () => {
-      const pid = await start();
-      assert.ok(process.kill(pid, 0), 'the process runs');
-      await endAll();
-    },
-    sample: async () => {
-      const startedAt = performance.now();
-      for (let index = 0; index < starts; index += 1) await start();
-      const ms = performance.now() - startedAt;
-      await endAll();
-      return (ms / starts) * 1e6;
-    },
-    close: () => {
-      assert.equal(held.length, ballast(row).length, 'the memory was held to the end');
-    },
-  };
+/** The mean of some starts, one after another. */
+async function meanStart(start: Starter['start']): Promise<number> {
+  const startedAt = performance.now();
+  for (let index = 0; index < starts; index += 1) await start();
+  return ((performance.now() - startedAt) / starts) * 1e6;
 }
 
-const ours: Contender = { name: 'ours', open: async (row) => stage(row, await openManagedStarter()) };
-const bare: Contender = { name: 'bare spawn', open: (row) => stage(row, createBareStarter()) };
+const ours: Contender = {
+  name: 'ours',
+  open: async (row) => starterSession(row, await openManagedStarter(), meanStart),
+};
+const bare: Contender = {
+  name: 'bare spawn',
+  open: (row) => starterSession(row, createBareStarter(), meanStart),
+};
 
 /** What it takes until a process runs. */
 export const create: Bench = {

@@ -1,8 +1,8 @@
-import assert from 'node:assert/strict';
-import { ballast, sizes } from '../harness/ballast.js';
-import type { Bench, Contender, Row, Session } from '../harness/bench.js';
-import { median } from '../harness/statistics.js';
+import { sizes } from '../harness/ballast.js';
+import type { Bench, Contender } from '../harness/bench.js';
 import { createBareStarter, openManagedStarter, type Starter } from '../harness/starter.js';
+import { starterSession } from '../harness/starterSession.js';
+import { median } from '../harness/statistics.js';
 
 const starts = 10;
 
@@ -26,31 +26,17 @@ function watchLoop(): () => number {
   };
 }
 
-/** A sample is the longest standstill in a start: the middle one of some starts, since the machine stands still too. */
-function stage(row: Row, { start, endAll }: Starter): Session {
-  const held = ballast(row);
-  return {
-    check: async () => {
-      const pid = await start();
-      assert.ok(process.kill(pid, 0), 'the process runs');
-      await endAll();
-    },
-    sample: async () => {
-      const standstills: number[] = [];
-      for (let index = 0; index < starts; index += 1) {
-        const longest = watchLoop();
-        await start();
-        // Node tells of a start within the turn that stood still.
-        await nextTurn();
-        standstills.push(longest());
-      }
-      await endAll();
-      return median(standstills) * 1e6;
-    },
-    close: () => {
-      assert.equal(held.length, ballast(row).length, 'the memory was held to the end');
-    },
-  };
+/** The longest standstill in a start: the middle one of some starts, since the machine stands still too. */
+async function longestStandstill(start: Starter['start']): Promise<number> {
+  const standstills: number[] = [];
+  for (let index = 0; index < starts; index += 1) {
+    const longest = watchLoop();
+    await start();
+    // Node tells of a start within the turn that stood still.
+    await nextTurn();
+    standstills.push(longest());
+  }
+  return median(standstills) * 1e6;
 }
 
 /** What the machine itself does to a loop that has nothing to do. */
@@ -61,11 +47,21 @@ const idle: Starter = {
     return process.pid;
   },
   endAll: () => Promise.resolve(),
+  close: () => Promise.resolve(),
 };
 
-const ours: Contender = { name: 'ours', open: async (row) => stage(row, await openManagedStarter()) };
-const bare: Contender = { name: 'bare spawn', open: (row) => stage(row, createBareStarter()) };
-const nothing: Contender = { name: 'nothing started', open: (row) => stage(row, idle) };
+const ours: Contender = {
+  name: 'ours',
+  open: async (row) => starterSession(row, await openManagedStarter(), longestStandstill),
+};
+const bare: Contender = {
+  name: 'bare spawn',
+  open: (row) => starterSession(row, createBareStarter(), longestStandstill),
+};
+const nothing: Contender = {
+  name: 'nothing started',
+  open: (row) => starterSession(row, idle, longestStandstill),
+};
 
 /** For how long nothing else can be done while processes are started. */
 export const standstill: Bench = {

@@ -56,6 +56,17 @@ export function decodeOrThrow<A>(codec: t.Decoder<unknown, A>, value: unknown): 
   return decoded.right;
 }
 
+/** Decodes the arguments of a call, each by its codec, or throws. @throws {@link InvalidRequest} naming the faults of all. */
+export function decodeAllOrThrow(
+  ...given: readonly (readonly [codec: t.Decoder<unknown, unknown>, value: unknown])[]
+): void {
+  const faults = given.flatMap(([codec, value]) => {
+    const decoded = decode(codec, value);
+    return E.isLeft(decoded) ? decoded.left : [];
+  });
+  if (faults.length > 0) throw new InvalidRequest(faults);
+}
+
 function faultsOf(errors: t.Errors): readonly Fault[] {
   // Every member of a union fails with the same words, the union's.
   const places = new Map(errors.map(placeOf).map((place) => [`${place.path}\n${place.expected}`, place]));

@@ -193,7 +193,8 @@ export interface InstanceManager extends Commands, SnapshotCommands {
    * {@link CursorExpired}, and begins next time with the oldest event that is kept. What is done after the manager
    * has closed is not remembered.
    *
-   * @throws as `events`, and {@link InvalidRequest} at once for buffering that can't be understood
+   * @throws as `events`, and {@link InvalidRequest} at once for a project that is no function and for buffering that can't be
+   * understood
    */
   consume<R>(
     consumer: string,

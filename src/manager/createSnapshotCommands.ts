@@ -1,25 +1,12 @@
-import { concat, defer, type Observable, of } from 'rxjs';
+import { concat, defer, of } from 'rxjs';
 import { found } from '../codecs/decode.js';
 import { InvalidRequest } from '../lifecycle/errors.js';
-import type { Instance } from '../lifecycle/instance.js';
-import type { KeyedQueue } from '../streams/keyedQueue.js';
 import type { SnapshotCommands } from './snapshotCommands.js';
 import * as requests from './snapshotRequests.js';
 import type { SnapshotTable } from './snapshotTable.js';
 import type { SnapshotVerbs } from './snapshotVerbs.js';
+import type { Turns } from './turns.js';
 import type { Verbs } from './verbs.js';
-
-/** How verbs get their turn. */
-export interface Turns {
-  readonly queue: KeyedQueue;
-  whileOpen<T>(work: () => Observable<T>): Observable<T>;
-  /** Runs a verb in the queue of an id, and measures it. */
-  inTurn<T>(verb: string, id: string, task: () => Observable<T>): Observable<T>;
-  /** Runs a verb in the queue of an instance. */
-  onInstance<T>(verb: string, idOrName: string, task: (instance: Instance) => Observable<T>): Observable<T>;
-  /** Runs a verb in the queue of a new id, under a name that nobody else can take meanwhile. */
-  making(verb: string, name: string, task: (id: string) => Observable<Instance>): Observable<Instance>;
-}
 
 /**
  * Creates the verbs of snapshots as an application calls them. Whatever uses a snapshot holds its queue, after that of the

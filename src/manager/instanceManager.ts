@@ -1,4 +1,3 @@
-import { createId } from '@paralleldrive/cuid2';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
@@ -9,7 +8,6 @@ import {
   defer,
   EMPTY,
   filter,
-  finalize,
   from,
   lastValueFrom,
   map,
@@ -26,7 +24,7 @@ import type { Driver, LaunchPlan } from '../drivers/driver.js';
 import { InvalidState, ManagerClosed } from '../lifecycle/errors.js';
 import type { Change } from '../lifecycle/event.js';
 import type { Instance, InstanceSpec } from '../lifecycle/instance.js';
-import { type Action, transition } from '../lifecycle/state.js';
+import { transition } from '../lifecycle/state.js';
 import { ContainedObservable, through } from '../streams/containedObservable.js';
 import { createKeyedQueue } from '../streams/keyedQueue.js';
 import { createManagerBus } from '../streams/lifecycleBus.js';
@@ -48,6 +46,7 @@ import { createSnapshotTable } from './snapshotTable.js';
 import { createSnapshotVerbs } from './snapshotVerbs.js';
 import { openStorage } from './storage.js';
 import { stopwatch } from './stopwatch.js';
+import { createTurns } from './turns.js';
 import { createVerbs } from './verbs.js';
 
 /** How many instances are stopped at a time by a manager that closes. */
@@ -150,72 +149,8 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
   let open = true;
   let closed: Promise<void> | undefined;
 
-  const whileOpen = <T>(work: () => Observable<T>): Observable<T> =>
-    defer(() => {
-      if (!open) throw new ManagerClosed();
-      return work();
-    });
-
-  /** Runs a verb in its turn and measures it, waiting included. */
-  const inTurn = <T>(verb: string, id: string, task: () => Observable<T>): Observable<T> =>
-    defer(() => {
-      const seconds = stopwatch();
-      const end = (result: string): void => {
-        measure({ kind: 'verb', verb, result, seconds: seconds() });
-      };
-      return queue.run(id, () =>
-        whileOpen(task).pipe(
-          tap({
-            complete: () => {
-              end('ok');
-            },
-            error: (error: unknown) => {
-              end(tagOf(error));
-            },
-          }),
-        ),
-      );
-    });
-
-  const onInstance = <T>(
-    verb: string,
-    idOrName: string,
-    task: (instance: Instance) => Observable<T>,
-  ): Observable<T> =>
-    whileOpen(() => {
-      const { id } = table.find(idOrName);
-      return inTurn(verb, id, () => task(table.get(id)));
-    });
-
-  /** Runs a verb where the transition table allows it; where there is nothing to do, the instance stays as it is. */
-  const moving = (
-    action: Action,
-    idOrName: string,
-    task: (instance: Instance) => Observable<Instance>,
-  ): Observable<Instance> =>
-    onInstance(action, idOrName, (instance) => {
-      const { kind } = transition(action, instance.state);
-      if (kind === 'refused') throw new InvalidState(instance.id, instance.state, action);
-      return kind === 'noop' ? of(instance) : task(instance);
-    });
-
-  /** Makes an instance in the queue of its new id, under a name that nobody else can take meanwhile. */
-  const making = (
-    verb: string,
-    name: string,
-    task: (id: string) => Observable<Instance>,
-  ): Observable<Instance> =>
-    defer(() => {
-      const id = createId();
-      return inTurn(verb, id, () => {
-        table.reserve(name);
-        return task(id).pipe(
-          finalize(() => {
-            table.release(name);
-          }),
-        );
-      });
-    });
+  const turns = createTurns(queue, table, () => open, measure);
+  const { whileOpen, onInstance, moving, making } = turns;
 
   /** What a poll finds was told by no event. */
   const poll = (instanceId: string): Observable<Instance> =>
@@ -304,7 +239,6 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     defaultValue: undefined,
   });
 
-  const turns = { queue, whileOpen, inTurn, onInstance, making };
   return {
     ...createSnapshotCommands(turns, snapshots, snapshotVerbs, verbs),
     create: (request) =>
@@ -387,7 +321,3 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     },
   };
 }
-
-/** An error that is none of ours counts as `Error`, so that the results stay few. */
-const tagOf = (error: unknown): string =>
-  typeof error === 'object' && error !== null && '_tag' in error ? String(error._tag) : 'Error';

@@ -1,6 +1,7 @@
 import { type Observable, Subscriber } from 'rxjs';
 import { SubscriberLagged } from '../lifecycle/errors.js';
 import { type Buffering, type Lag, type QueueSettings, queueSettings } from './buffering.js';
+import { Fifo } from './fifo.js';
 import { RingBuffer } from './ringBuffer.js';
 
 /**
@@ -54,7 +55,7 @@ const done = { done: true, value: undefined } as const;
 function createIterator<T>({ source$, settings }: Reading<T>): AsyncIterator<T, undefined> {
   const queue = new RingBuffer<T>(settings);
   // Readers wait only while the queue is empty.
-  const readers: Reader<T>[] = [];
+  const readers = new Fifo<Reader<T>>();
   const closeLedger = settings.ledger.opened(queue);
   let ended = false;
   let failure: Failure | undefined;
@@ -71,7 +72,7 @@ function createIterator<T>({ source$, settings }: Reading<T>): AsyncIterator<T, 
     ended = true;
     failure = how;
     closeLedger();
-    for (const reader of readers.splice(0)) finish(reader);
+    for (let reader = readers.shift(); reader !== undefined; reader = readers.shift()) finish(reader);
   };
 
   const stop = (how?: Failure): void => {

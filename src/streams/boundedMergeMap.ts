@@ -17,7 +17,7 @@ import { RingBuffer } from './ringBuffer.js';
  * result  -------1-----(2|)  2 waits; for 3 and 4 there is no room: onLag({ missed: 2, from: 3, to: 4 })
  * ```
  *
- * @throws {@link InvalidRequest} at once, when `buffering` can't be understood.
+ * @throws {@link InvalidRequest} at once, when `project` is no function or `buffering` can't be understood.
  * Errors of the stream: {@link SubscriberLagged}, with the policy `fail`.
  *
  * @example
@@ -36,7 +36,7 @@ export function boundedMergeMap<T, R>(
   project: (value: T, index: number) => ObservableInput<R>,
   buffering: WorkBuffering<T> = {},
 ): OperatorFunction<T, R> {
-  return mergeMapThrough(project, workSettings(buffering));
+  return mergeMapThrough(project, workSettings(project, buffering));
 }
 
 /** {@link boundedMergeMap} with settings decoded already. */

@@ -1,6 +1,6 @@
 import * as t from 'io-ts';
-import { closed } from '../codecs/closed.js';
-import { decodeOrThrow } from '../codecs/decode.js';
+import { closed, isRecord } from '../codecs/closed.js';
+import { decodeAllOrThrow, decodeOrThrow } from '../codecs/decode.js';
 import { nothing } from '../codecs/nothing.js';
 import { integer, oneOf, text } from '../codecs/scalars.js';
 import type { LifecycleEvent } from '../lifecycle/event.js';
@@ -149,21 +149,26 @@ export function queueSettings<T>(buffering: Buffering<T>, defaults: Defaults<T> 
   return settled(buffering, defaults);
 }
 
-/** Decodes {@link WorkBuffering}. @throws {@link InvalidRequest} */
-export function workSettings<T>(buffering: WorkBuffering<T>, defaults: Defaults<T> = {}): WorkSettings<T> {
-  decodeOrThrow(defaults.hasLog === true ? resumableWorkCodec : workBufferingCodec, buffering);
-  return { ...settled(buffering, defaults), concurrency: buffering.concurrency ?? 1 };
+/** Decodes work and its {@link WorkBuffering}. @throws {@link InvalidRequest} */
+export function workSettings<T>(
+  project: unknown,
+  buffering: WorkBuffering<T>,
+  defaults: Defaults<T> = {},
+): WorkSettings<T> {
+  decodeAllOrThrow([workCodec, { project }], [workBufferingCodec, buffering]);
+  return settledWork(buffering, defaults);
 }
 
-/** Decodes {@link ConsumeOptions}. @throws {@link InvalidRequest} */
+/** Decodes work and its {@link ConsumeOptions}. @throws {@link InvalidRequest} */
 export function consumeSettings(
+  project: unknown,
   options: ConsumeOptions,
   defaults: Defaults<LifecycleEvent>,
 ): WorkSettings<LifecycleEvent> & { readonly durable: boolean } {
-  decodeOrThrow(defaults.hasLog === true ? consumeCodec : liveConsumeCodec, options);
+  const logged = isRecord(options) && options['durable'] === true ? durableCodec : consumeCodec;
+  decodeAllOrThrow([workCodec, { project }], [defaults.hasLog === true ? logged : liveConsumeCodec, options]);
   const { durable = false, ...buffering } = options;
-  if (durable) decodeOrThrow(durableCodec, options);
-  const settings = workSettings(durable ? { ...buffering, overflow: 'resume' } : buffering, defaults);
+  const settings = settledWork(durable ? { ...buffering, overflow: 'resume' } : buffering, defaults);
   return { ...settings, durable };
 }
 
@@ -183,6 +188,11 @@ const settled = <T>(buffering: Buffering<T>, defaults: Defaults<T>): QueueSettin
   keyOf: buffering.keyOf ?? defaults.keyOf ?? nil,
   endsKey: buffering.endsKey ?? defaults.endsKey ?? never,
   ledger: defaults.ledger ?? noLedger,
+});
+
+const settledWork = <T>(buffering: WorkBuffering<T>, defaults: Defaults<T>): WorkSettings<T> => ({
+  ...settled(buffering, defaults),
+  concurrency: buffering.concurrency ?? 1,
 });
 
 const nil = (): undefined => undefined;
@@ -220,6 +230,7 @@ const work = {
   ),
 };
 
+const workCodec = closed('work', { project: callback }, {});
 const watchBufferingCodec = closed('watch buffering', {}, watchKeys);
 const bufferingCodec = closed('buffering', {}, withoutLog);
 const resumableCodec = closed('buffering', {}, withLog);
@@ -244,4 +255,3 @@ const liveConsumeCodec = closed(
     durable: nothing<boolean>("nothing: only events that have a log, as a manager's have, can be durable"),
   },
 );
-const resumableWorkCodec = closed('work buffering', {}, { ...withLog, ...work });

@@ -1,4 +1,5 @@
 import { defer, EMPTY, ignoreElements, Observable, Subject, type Subscriber, take } from 'rxjs';
+import { Fifo } from './fifo.js';
 
 /** Runs tasks of one key one after another, and tasks of different keys side by side. */
 export interface KeyedQueue {
@@ -17,7 +18,7 @@ export interface KeyedQueue {
 type Begin = (release: () => void) => void;
 
 interface Lane {
-  readonly waiting: Begin[];
+  readonly waiting: Fifo<Begin>;
   busy: boolean;
   draining: boolean;
 }
@@ -47,7 +48,7 @@ export function createKeyedQueue(): KeyedQueue {
   };
 
   const enter = (key: string, begin: Begin): void => {
-    const lane = lanes.get(key) ?? { waiting: [], busy: false, draining: false };
+    const lane = lanes.get(key) ?? { waiting: new Fifo<Begin>(), busy: false, draining: false };
     lanes.set(key, lane);
     lane.waiting.push(begin);
     drain(key, lane);

@@ -229,6 +229,16 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
     return { gate, values$: attended(consumer, values$, complete) };
   };
 
+  /** A queue that is filled, and whose books are kept. */
+  const queued = <Settings extends QueueSettings<LifecycleEvent>>(
+    consumer: Consumer,
+    settings: Settings,
+    after?: Cursor,
+  ): { readonly values$: Observable<LifecycleEvent>; readonly settings: Settings } => {
+    const { values$, gate } = source(consumer, settings, after);
+    return { values$, settings: { ...settings, ledger: consumer, gate } };
+  };
+
   const threw = (name: string, error: unknown): void => {
     consumers.of(name).threw();
     try {
@@ -243,12 +253,7 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
       threw(name, error);
     });
 
-  const defaults = (ledger: Consumer) => ({
-    ...byInstance,
-    capacity,
-    ledger,
-    hasLog: log !== undefined,
-  });
+  const defaults = { ...byInstance, capacity, hasLog: log !== undefined };
 
   return {
     publish: (event) => {
@@ -274,34 +279,34 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
       return contained(name, through(defer(() => resumed(consumer, log, begin).values$)));
     },
     consume: (name, project, options = {}) => {
+      const asked = consumeSettings(project, options, defaults);
       const consumer = consumers.of(name);
-      const settings = consumeSettings(options, defaults(consumer));
       const work$ = defer(() => {
-        const { values$, gate } = source(consumer, settings);
-        return values$.pipe(mergeMapThrough(project, { ...settings, gate }));
+        const { values$, settings } = queued(consumer, asked);
+        return values$.pipe(mergeMapThrough(project, settings));
       });
-      if (bookmarks === undefined || !settings.durable) return contained(name, through(work$));
+      if (bookmarks === undefined || !asked.durable) return contained(name, through(work$));
       const durable$ = bookmarks.keep(name, ({ after, follow, mark }) => {
-        const { values$, gate } = source(consumer, settings, after);
-        return values$.pipe(follow, mergeMapThrough(mark(project), { ...settings, gate }));
+        const { values$, settings } = queued(consumer, asked, after);
+        return values$.pipe(follow, mergeMapThrough(mark(project), settings));
       });
       const whileOpen$ = defer(() => (isClosed ? throwError(() => new ManagerClosed()) : durable$));
       return contained(name, through(whileOpen$));
     },
     iterate: (name, buffering = {}) => {
+      const asked = queueSettings(buffering, defaults);
       const consumer = consumers.of(name);
-      const settings = queueSettings(buffering, defaults(consumer));
       return iterateThrough(() => {
-        const { values$, gate } = source(consumer, settings);
-        return { source$: values$, settings: { ...settings, gate } };
+        const { values$, settings } = queued(consumer, asked);
+        return { source$: values$, settings };
       });
     },
     watch: (name, read, buffering = {}) => {
+      const asked = watchSettings(buffering, defaults);
       const consumer = consumers.of(name);
-      const settings = watchSettings(buffering, defaults(consumer));
       const watch$ = defer(() => {
-        const { values$, gate } = source(consumer, settings);
-        return values$.pipe(snapshotThen(read, { ...settings, gate }));
+        const { values$, settings } = queued(consumer, asked);
+        return values$.pipe(snapshotThen(read, settings));
       });
       return contained(name, through(watch$));
     },

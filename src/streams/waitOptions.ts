@@ -1,7 +1,7 @@
 import * as E from 'fp-ts/lib/Either.js';
 import * as t from 'io-ts';
 import { closed, isPlain, isRecord } from '../codecs/closed.js';
-import { decodeOrThrow } from '../codecs/decode.js';
+import { decodeAllOrThrow } from '../codecs/decode.js';
 import { integer, oneOf } from '../codecs/scalars.js';
 import { type State, states } from '../lifecycle/state.js';
 
@@ -28,11 +28,8 @@ export function waitSettings(target: State | readonly State[], options: WaitOpti
   // What most ask is told to be right by a look; only what is not needs the words of a decoder.
   const targets = singles.get(target as State);
   if (targets !== undefined && areOptions(options)) return settled(targets, options);
-  const { target: decoded, ...rest } = decodeOrThrow(
-    waitCodec,
-    isPlain(options) ? { ...options, target } : options,
-  );
-  return settled(decoded, rest);
+  decodeAllOrThrow([targetCodec, { target }], [optionsCodec, options]);
+  return settled(targets ?? (target as readonly State[]), options);
 }
 
 const settled = (targets: readonly State[], options: WaitOptions): WaitSettings => ({
@@ -91,4 +88,5 @@ const areOptions = (options: unknown): boolean =>
       Object.hasOwn(keys, key) && (value === undefined || keys[key as keyof typeof keys].is(value)),
   );
 
-const waitCodec = closed('wait', { target }, keys);
+const targetCodec = closed('wait', { target }, {});
+const optionsCodec = closed('wait options', {}, keys);

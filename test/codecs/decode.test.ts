@@ -3,7 +3,7 @@ import * as fc from 'fast-check';
 import * as t from 'io-ts';
 import { inspect } from 'node:util';
 import { closed } from '../../src/codecs/closed.js';
-import { decode, decodeOrThrow, found } from '../../src/codecs/decode.js';
+import { decode, decodeAllOrThrow, decodeOrThrow, found } from '../../src/codecs/decode.js';
 import { InvalidRequest } from '../../src/lifecycle/errors.js';
 
 const faults = (codec: t.Mixed, value: unknown): unknown => {
@@ -198,6 +198,25 @@ describe('decodeOrThrow', () => {
       new InvalidRequest([
         { path: 'a', found: 'nothing', expected: 'string' },
         { path: 'b', found: 'nothing', expected: 'string' },
+      ]),
+    );
+  });
+});
+
+describe('decodeAllOrThrow', () => {
+  test('is content with arguments that are right', () => {
+    expect(() => {
+      decodeAllOrThrow([t.number, 7], [t.string, 'seven']);
+    }).not.toThrow();
+  });
+
+  test('throws InvalidRequest with the faults of all arguments, in their order', () => {
+    expect(() => {
+      decodeAllOrThrow([t.type({ a: t.string }), {}], [t.number, 7], [t.type({ b: t.string }), { b: 1 }]);
+    }).toThrow(
+      new InvalidRequest([
+        { path: 'a', found: 'nothing', expected: 'string' },
+        { path: 'b', found: '1', expected: 'string' },
       ]),
     );
   });

@@ -313,6 +313,13 @@ describe('buffering that cannot be understood', () => {
     });
   });
 
+  test('is no work that cannot be done', () => {
+    expect(thrownBy(() => boundedMergeMap('work' as never, { size: 1 } as object))).toMatchObject({
+      _tag: 'InvalidRequest',
+      faults: [{ path: 'project', found: "'work'", expected: 'a function' }, { path: 'size' }],
+    });
+  });
+
   test('is not a value that is left open', () => {
     expect(() =>
       boundedMergeMap((one) => [one], { capacity: undefined, overflow: undefined } as object),

@@ -1,6 +1,7 @@
 import {
   type Buffering,
   byInstance,
+  consumeSettings,
   defaultCapacity,
   dropReasons,
   type Ledger,
@@ -11,9 +12,11 @@ import {
 import { aDelete, anUpdate } from '../support/lifecycleEvents.js';
 import { thrownBy } from '../support/thrownBy.js';
 
+const noWork = (): readonly never[] => [];
+
 const doors = [
   ['a queue', (buffering: object) => queueSettings(buffering)],
-  ['work', (buffering: object) => workSettings(buffering)],
+  ['work', (buffering: object) => workSettings(noWork, buffering)],
   ['a watch', (buffering: object) => watchSettings(buffering)],
 ] as const;
 
@@ -86,18 +89,35 @@ describe.each(doors.slice(0, 2))('the policy of %s', (_, settle) => {
 });
 
 test('work is done one at a time, when nothing is said', () => {
-  expect(workSettings({}).concurrency).toBe(1);
-  expect(workSettings({ concurrency: Infinity }).concurrency).toBe(Infinity);
+  expect(workSettings(noWork, {}).concurrency).toBe(1);
+  expect(workSettings(noWork, { concurrency: Infinity }).concurrency).toBe(Infinity);
 });
 
 test.each([0, -1, NaN, 1.5, 2 ** 24 + 1, -Infinity, '2'])(
   'work is refused at %p at a time',
   (concurrency) => {
-    expect(thrownBy(() => workSettings({ concurrency } as object))).toMatchObject({
+    expect(thrownBy(() => workSettings(noWork, { concurrency } as object))).toMatchObject({
       faults: [{ path: 'concurrency' }],
     });
   },
 );
+
+test.each<[unknown, string]>([
+  [undefined, 'nothing'],
+  ['work', "'work'"],
+  [{}, '{}'],
+])('work that is no function is refused: %p', (project, found) => {
+  const faults = [{ path: 'project', found, expected: 'a function' }];
+  expect(thrownBy(() => workSettings(project, {}))).toMatchObject({ faults });
+  expect(thrownBy(() => consumeSettings(project, {}, {}))).toMatchObject({ faults });
+});
+
+test('work is refused with the faults of its buffering', () => {
+  const faults = [{ path: 'project' }, { path: 'project' }, { path: 'capacity' }];
+  const buffering = { capacity: 0, project: noWork } as object;
+  expect(thrownBy(() => workSettings(1, buffering))).toMatchObject({ faults });
+  expect(thrownBy(() => consumeSettings(1, buffering, {}))).toMatchObject({ faults });
+});
 
 test.each(['overflow', 'keyOf', 'endsKey', 'concurrency'])('a watch knows no %s', (key) => {
   expect(thrownBy(() => watchSettings({ [key]: 1 }))).toMatchObject({ faults: [{ path: key }] });
@@ -108,7 +128,7 @@ test('defaults of a manager hold where the subscriber does not say, and only the
   const defaults = { ...byInstance, capacity: 7, ledger };
   for (const settings of [
     queueSettings({}, defaults),
-    workSettings({}, defaults),
+    workSettings(noWork, {}, defaults),
     watchSettings({}, defaults),
   ]) {
     expect(settings).toMatchObject(defaults);
@@ -144,7 +164,11 @@ describe.each(doors.slice(0, 2))('resume for %s', (_, settle) => {
   });
 
   test('is taken with a log', () => {
-    const settleWithLog = settle === doors[0][1] ? queueSettings : workSettings;
-    expect(settleWithLog({ overflow: 'resume' }, { hasLog: true })).toMatchObject({ overflow: 'resume' });
+    const [buffering, withLog] = [{ overflow: 'resume' } as const, { hasLog: true }];
+    const settled =
+      settle === doors[0][1]
+        ? queueSettings(buffering, withLog)
+        : consumeSettings(noWork, buffering, withLog);
+    expect(settled).toMatchObject({ overflow: 'resume' });
   });
 });

@@ -61,7 +61,7 @@ const overSubject = (): Wiring => {
   };
   return {
     consume: (project, buffering) =>
-      events$.pipe(mergeMapThrough(project, workSettings(buffering, defaults))),
+      events$.pipe(mergeMapThrough(project, workSettings(project, buffering, defaults))),
     iterate: (buffering) =>
       iterateThrough(() => ({ source$: events$, settings: queueSettings(buffering, defaults) })),
     publish: put,

@@ -296,6 +296,13 @@ test('a key of buffering that there is not is refused at once', () => {
   );
 });
 
+test('work that is no function is refused at once', () => {
+  expect(thrownBy(() => createLifecycleBus().consume('app', { next: 1 } as never))).toMatchObject({
+    _tag: 'InvalidRequest',
+    faults: [{ path: 'project', found: '{ next: 1 }', expected: 'a function' }],
+  });
+});
+
 describe('a consumer', () => {
   const doors: readonly (readonly [string, (bus: LifecycleBus, name: string) => unknown])[] = [
     ['events', (bus, name) => bus.events(name)],
@@ -330,6 +337,18 @@ describe('a consumer', () => {
     call(bus, 'app_63');
     call(bus, 'http');
     expect(Object.keys(bus.stats())).toHaveLength(64);
+  });
+
+  test.each<[string, (bus: LifecycleBus, name: string) => unknown]>([
+    ['events', (bus, name) => bus.events(name, { instanceId: 7 } as object)],
+    ['consume', (bus, name) => bus.consume(name, () => NEVER, { capacity: 0 })],
+    ['consume, for its work', (bus, name) => bus.consume(name, undefined as never)],
+    ['iterate', (bus, name) => bus.iterate(name, { capacity: 0 })],
+    ['watch', (bus, name) => bus.watch(name, emptyTable, { capacity: 0 })],
+  ])('takes no place with what is refused: %s', (_, call) => {
+    const bus = createLifecycleBus();
+    expect(thrownBy(() => call(bus, 'app'))).toMatchObject({ _tag: 'InvalidRequest' });
+    expect(Object.keys(bus.stats())).toEqual(knownConsumers);
   });
 
   test('is refused the same on a bus that is closed', () => {

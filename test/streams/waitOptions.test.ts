@@ -57,6 +57,7 @@ describe('a wait', () => {
     ['signal', 'Running', { signal: null }],
     ['patience', 'Running', { patience: 1 }],
     ['toString', 'Running', { toString: 1 }],
+    ['target', 'Running', { target: 'Stopped' }],
     ['', 'Running', null],
     ['', 'Running', 5],
     ['', 'Running', 'now'],
@@ -65,5 +66,16 @@ describe('a wait', () => {
       readonly faults: readonly { readonly path: string }[];
     };
     expect(faults.map((fault) => fault.path)).toEqual([path]);
+  });
+
+  test('is refused with the faults of its target and of its options at once', () => {
+    const options = { timeoutMs: -1, target: 'Stopped' } as object;
+    expect(thrownBy(() => waitSettings([], options))).toMatchObject({
+      faults: [
+        { path: 'target', found: '[]', expected: 'a state, or a list of at least one' },
+        { path: 'target', found: "'Stopped'", expected: 'no such key; known are timeoutMs, pollMs, signal' },
+        { path: 'timeoutMs', found: '-1' },
+      ],
+    });
   });
 });

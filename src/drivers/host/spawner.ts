@@ -91,7 +91,7 @@ export function createSpawner(): Spawner {
         break;
       }
       case 'failed':
-        asked?.reject(Object.assign(new Error(report.message), { code: report.code }));
+        asked?.reject(Object.assign(new Error(report.message), { code: report.code, path: report.path }));
         break;
       case 'ended': {
         const { code, signal } = report;

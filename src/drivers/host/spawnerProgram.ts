@@ -35,6 +35,8 @@ export type Report =
       readonly id: number;
       readonly message: string;
       readonly code: string | undefined;
+      /** What it was about: the program, or a file. */
+      readonly path: string | undefined;
     }
   | {
       readonly kind: 'ended';
@@ -64,8 +66,8 @@ export function spawnerProgram(servedPid: number): void {
     if (process.connected) process.send?.(it satisfies Serializable, undefined, undefined, () => undefined);
   };
 
-  const fail = (id: number, { message, code }: NodeJS.ErrnoException): void => {
-    report({ kind: 'failed', id, message, code });
+  const fail = (id: number, { message, code, path }: NodeJS.ErrnoException): void => {
+    report({ kind: 'failed', id, message, code, path });
   };
 
   /** The kernel tells sooner than the channel. */

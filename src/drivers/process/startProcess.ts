@@ -33,7 +33,7 @@ export async function startProcess(
       ...(keep !== undefined && { keep }),
     });
   } catch (error) {
-    throw new LaunchFailed(reasonOf(plan, error), { cause: error });
+    throw new LaunchFailed(reasonOf(plan, logPath, error as NodeJS.ErrnoException), { cause: error });
   }
 }
 
@@ -46,13 +46,15 @@ function environmentOf({ instanceId, name, spec }: LaunchPlan): Readonly<Record<
   return { ...Object.fromEntries(ours), ...spec.env, INSTANCE_ID: instanceId, INSTANCE_NAME: name };
 }
 
-function reasonOf({ spec, home }: LaunchPlan, error: unknown): string {
+function reasonOf({ spec, home }: LaunchPlan, logPath: string, error: NodeJS.ErrnoException): string {
+  const { code, path } = error;
   const [program = ''] = commandOf(spec);
-  switch ((error as NodeJS.ErrnoException).code) {
+  if (code === 'ENOENT' && !existsSync(workDirOf(home))) return 'the instance has no working directory';
+  if (path === logPath) return `the log cannot be opened: ${messageOf(error)}`;
+  if (path !== program) return messageOf(error);
+  switch (code) {
     case 'ENOENT':
-      return existsSync(workDirOf(home))
-        ? `there is no program "${program}", or none that its first line names`
-        : 'the instance has no working directory';
+      return `there is no program "${program}", or none that its first line names`;
     case 'EACCES':
       return `"${program}" may not be executed`;
     default:

@@ -1,11 +1,13 @@
-import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { firstValueFrom } from 'rxjs';
 import type { Exit, InstanceSpec, LaunchPlan } from 'rx-instances';
 import { createSpawner } from '../../../src/drivers/host/spawner.js';
 import { startProcess } from '../../../src/drivers/process/startProcess.js';
 import { workDirOf } from '../../../src/drivers/process/workDir.js';
+import { asAnybody } from '../../support/asAnybody.js';
 import { processesOf } from '../../support/processes.js';
+import { until } from '../../support/until.js';
 import { createProcessBench, script } from './processBench.js';
 
 const bench = createProcessBench();
@@ -180,6 +182,63 @@ describe('a process is not started', () => {
     // The log, empty.
     expect(readdirSync(plan.home, { recursive: true }).length - before.length).toBe(1);
     expect(statSync(logOf(plan)).size).toBe(0);
+  });
+
+  const cannotOpen = (log: string, code: string): object => ({
+    _tag: 'LaunchFailed',
+    reason: expect.stringMatching(
+      new RegExp(`^the log cannot be opened: ${code}: .*, open '${log}'$`),
+    ) as unknown,
+    cause: { code, path: log },
+  });
+
+  it.each<[string, (log: string) => void, string]>([
+    [
+      'is a folder',
+      (log) => {
+        mkdirSync(log);
+      },
+      'EISDIR',
+    ],
+    [
+      'has no folder',
+      (log) => {
+        rmdirSync(dirname(log));
+      },
+      'ENOENT',
+    ],
+  ])('when its log %s', async (_, arrange, code) => {
+    const plan = await bench.prepared({ entrypoint: ['true'] });
+    const log = logOf(plan);
+    arrange(log);
+    await expect(startProcess(spawner, plan, log)).rejects.toMatchObject(cannotOpen(log, code));
+    expect(processesOf(plan.instanceId)).toEqual([]);
+  });
+
+  it('when its log may not be written', async () => {
+    const plan = await bench.prepared({ entrypoint: ['true'] });
+    const log = logOf(plan);
+    chmodSync(dirname(log), 0o000);
+    await asAnybody(async () => {
+      const theirs = createSpawner();
+      await expect(startProcess(theirs, plan, log)).rejects.toMatchObject(cannotOpen(log, 'EACCES'));
+      await theirs.close();
+    });
+    expect(processesOf(plan.instanceId)).toEqual([]);
+  });
+
+  it('when what runs cannot be written down', async () => {
+    const plan = await bench.prepared({ entrypoint: ['true'] });
+    const path = join(plan.home, 'none', 'run.json');
+    await expect(startProcess(spawner, plan, logOf(plan), { path, handle: {} })).rejects.toMatchObject({
+      _tag: 'LaunchFailed',
+      reason: `ENOENT: no such file or directory, open '${path}.new'`,
+    });
+    const left = await until(
+      () => processesOf(plan.instanceId),
+      (pids) => pids.length === 0,
+    );
+    expect(left).toEqual([]);
   });
 
   it('when it has no working directory', async () => {

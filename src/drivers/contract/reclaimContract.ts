@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict';
 import { EMPTY, type Observable } from 'rxjs';
 import type { ContractBench } from './contractBench.js';
-import type { Driver, LaunchPlan } from './driver.js';
-import type { DriverSubject } from './driverSubject.js';
-import type { Law } from './snapshotContract.js';
+import type { Driver, LaunchPlan } from '../driver.js';
+import type { DriverSubject } from '../driverSubject.js';
+import type { Lawbook } from './lawbook.js';
 
 /** Declares the sentences of the law about what a manager that was killed has left. */
 export function reclaimContract<D extends Driver>(
-  describe: (name: string, body: () => void) => void,
-  law: Law<D>,
+  { describe, law }: Lawbook<D>,
   { lasting, content }: DriverSubject<D>,
 ): void {
   const reclaim = ({ driver }: ContractBench<D>, { home }: LaunchPlan): Observable<never> =>

@@ -17,10 +17,10 @@ import {
   timeout,
   toArray,
 } from 'rxjs';
-import { isRecord } from '../codecs/closed.js';
-import type { Exit } from '../lifecycle/instance.js';
-import type { Driver, LaunchPlan, Machine, MachineStatus, Signal } from './driver.js';
-import type { DriverSubject, Specimen } from './driverSubject.js';
+import { isRecord } from '../../codecs/closed.js';
+import type { Exit } from '../../lifecycle/instance.js';
+import type { Driver, LaunchPlan, Machine, MachineStatus, Signal } from '../driver.js';
+import type { DriverSubject, Specimen } from '../driverSubject.js';
 
 /** A machine that was launched, and by which plan. */
 export interface Launched {
@@ -39,6 +39,10 @@ export interface ContractBench<D extends Driver> {
   launchAgain(specimen: Specimen<D>, plan: LaunchPlan): Promise<Launched>;
   /** Sees to it that a machine is ended with the rest. */
   hold(machine: Machine): void;
+  /** Adopts a machine by its handle as a store would give it back. */
+  adopt(launched: Launched): Observable<Machine>;
+  /** Ends a machine, with a grace that no case needs. */
+  end(machine: Machine, verb: 'stop' | 'kill'): Observable<Exit>;
   /** All that a stream gives until it completes. */
   all<T>(source$: Observable<T>): Promise<readonly T[]>;
   /** The value of a stream that gives one and completes. */
@@ -152,6 +156,9 @@ export function createContractBench<D extends Driver>(subject: DriverSubject<D>)
     launched: async (specimen) => launchAgain(specimen, await prepared(specimen)),
     launchAgain,
     hold,
+    adopt: ({ plan, machine }) =>
+      driver.adopt(plan, JSON.parse(JSON.stringify(machine.handle)) as Machine['handle']).pipe(tap(hold)),
+    end: (machine, verb) => (verb === 'stop' ? machine.stop({ graceMs: 2_000 }) : machine.kill()),
     all,
     one,
     done,

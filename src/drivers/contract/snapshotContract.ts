@@ -1,19 +1,13 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import type { ContractBench } from './contractBench.js';
-import type { Driver, LaunchPlan, SnapshotContent, SnapshotPlan, Snapshotting } from './driver.js';
-import type { DriverSubject } from './driverSubject.js';
-
-/** Declares one test of a case. */
-export type Law<D extends Driver> = (
-  sentence: string,
-  body: (bench: ContractBench<D>) => Promise<void>,
-) => void;
+import type { Driver, LaunchPlan, SnapshotContent, SnapshotPlan, Snapshotting } from '../driver.js';
+import type { DriverSubject } from '../driverSubject.js';
+import type { Lawbook } from './lawbook.js';
 
 /** Declares the sentences of the law about snapshots. */
 export function snapshotContract<D extends Driver>(
-  describe: (name: string, body: () => void) => void,
-  law: Law<D>,
+  { describe, law }: Lawbook<D>,
   { lasting, content, damage }: DriverSubject<D>,
 ): void {
   const snapshotsOf = ({ driver }: ContractBench<D>): Snapshotting => {

@@ -1,0 +1,99 @@
+import { createId } from '@paralleldrive/cuid2';
+import { defer, finalize, type Observable, of, tap } from 'rxjs';
+import { InvalidState, ManagerClosed } from '../lifecycle/errors.js';
+import type { Instance } from '../lifecycle/instance.js';
+import { type Action, transition } from '../lifecycle/state.js';
+import type { KeyedQueue } from '../streams/keyedQueue.js';
+import type { Measurement } from './commands.js';
+import type { InstanceTable } from './instanceTable.js';
+import { stopwatch } from './stopwatch.js';
+
+/** How verbs get their turn. */
+export interface Turns {
+  readonly queue: KeyedQueue;
+  /** Fails with {@link ManagerClosed} when the manager is closed. */
+  whileOpen<T>(work: () => Observable<T>): Observable<T>;
+  /** Runs a verb in the queue of an id and measures it, waiting included. */
+  inTurn<T>(verb: string, id: string, task: () => Observable<T>): Observable<T>;
+  /** Runs a verb in the queue of an instance. */
+  onInstance<T>(verb: string, idOrName: string, task: (instance: Instance) => Observable<T>): Observable<T>;
+  /** Runs a verb where the transition table allows it; where there is nothing to do, the instance stays as it is. */
+  moving(
+    action: Action,
+    idOrName: string,
+    task: (instance: Instance) => Observable<Instance>,
+  ): Observable<Instance>;
+  /** Makes an instance in the queue of its new id, under a name that nobody else can take meanwhile. */
+  making(verb: string, name: string, task: (id: string) => Observable<Instance>): Observable<Instance>;
+}
+
+/** Creates the {@link Turns} of a manager. */
+export function createTurns(
+  queue: KeyedQueue,
+  table: InstanceTable,
+  isOpen: () => boolean,
+  measure: (measurement: Measurement) => void,
+): Turns {
+  const whileOpen: Turns['whileOpen'] = (work) =>
+    defer(() => {
+      if (!isOpen()) throw new ManagerClosed();
+      return work();
+    });
+
+  const inTurn: Turns['inTurn'] = (verb, id, task) =>
+    defer(() => {
+      const seconds = stopwatch();
+      const end = (result: string): void => {
+        measure({ kind: 'verb', verb, result, seconds: seconds() });
+      };
+      return queue.run(id, () =>
+        whileOpen(task).pipe(
+          tap({
+            complete: () => {
+              end('ok');
+            },
+            error: (error: unknown) => {
+              end(tagOf(error));
+            },
+          }),
+        ),
+      );
+    });
+
+  const onInstance: Turns['onInstance'] = (verb, idOrName, task) =>
+    whileOpen(() => {
+      const { id } = table.find(idOrName);
+      return inTurn(verb, id, () => task(table.get(id)));
+    });
+
+  return {
+    queue,
+    whileOpen,
+    inTurn,
+    onInstance,
+
+    moving: (action, idOrName, task) =>
+      onInstance(action, idOrName, (instance) => {
+        const { kind } = transition(action, instance.state);
+        if (kind === 'refused') throw new InvalidState(instance.id, instance.state, action);
+        return kind === 'noop' ? of(instance) : task(instance);
+      }),
+
+    making: (verb, name, task) =>
+      defer(() => {
+        const id = createId();
+        return inTurn(verb, id, () => {
+          table.reserve(name);
+          return task(id).pipe(
+            finalize(() => {
+              table.release(name);
+            }),
+          );
+        });
+      }),
+  };
+}
+
+/** An error that is none of ours counts as `Error`, so that the results stay few. */
+const tagOf = (error: unknown): string =>
+  typeof error === 'object' && error !== null && '_tag' in error ? String(error._tag) : 'Error';
