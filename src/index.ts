@@ -32,6 +32,7 @@ export {
   NameTaken,
   NotSupported,
   SnapshotDamaged,
+  SnapshotIncompatible,
   SnapshotNotFound,
   StateUnreadable,
   StoreFailed,

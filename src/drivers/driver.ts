@@ -19,12 +19,12 @@ export interface Driver {
   decode(fields: Readonly<Record<string, unknown>>): Either<readonly Fault[], DriverFields>;
   /**
    * Makes and fills the instance's home: from its image, or from the home of another instance that does not run at this
-   * moment. When it fails, no file is left.
+   * moment or stands still. When it fails, no file is left.
    */
   prepare(plan: PreparePlan): Observable<never>;
   /**
-   * Starts one machine in a prepared home and emits it once it has started, ready or not, then completes.
-   * Unsubscribing before detaches: a machine that comes up nevertheless is killed.
+   * Starts one machine in a prepared home and emits it once it has started, ready or not, then completes. A memory that the
+   * home holds is removed. Unsubscribing before detaches: a machine that comes up nevertheless is killed.
    */
   launch(plan: LaunchPlan): Observable<Machine>;
   /**
@@ -32,6 +32,14 @@ export interface Driver {
    * tell how it ended; else it fails.
    */
   adopt(plan: LaunchPlan, handle: MachineHandle): Observable<Machine>;
+  /**
+   * Starts a machine that goes on where the one was that was suspended in this home, and emits it, halted; `thaw` lets it go
+   * on. Until then the home holds the memory as before, so that killing it undoes all. Fails with {@link SnapshotIncompatible}
+   * when the memory can't be gone on from. Absent where the memory of a machine cannot be kept.
+   */
+  resume?(plan: LaunchPlan): Observable<Machine>;
+  /** Removes the memory that a home holds; a home without one is passed over. Absent where `resume` is. */
+  forget?(home: string): Observable<never>;
   /**
    * Ends what still runs in a home though nobody holds it: it was launched by a process that ended before it could keep the
    * handle. Nothing of the home is removed. Absent where every machine ends with the process that launched it.
@@ -78,6 +86,8 @@ export interface LaunchPlan {
 export interface PreparePlan extends LaunchPlan {
   /** Home to copy from, for a fork; without it the home is filled from `spec.image`. */
   readonly copyOf?: string;
+  /** As what it is copied: `Standby` with the memory, where the driver can keep it. @defaultValue `'Stopped'` */
+  readonly kind?: Snapshot['kind'];
 }
 
 /** Which log to read, and how. */
@@ -113,12 +123,17 @@ export interface Machine {
   readonly freezing?: Freezing;
 }
 
-/** Halts a machine and lets it go on where it was. Both may be repeated without effect. */
+/** Halts a machine and lets it go on where it was. Each may be repeated without effect. */
 export interface Freezing {
   /** Halts it: nothing of it runs when this completes. */
   freeze(): Observable<never>;
-  /** Lets it go on. */
+  /** Lets it go on. From then on a memory that its home holds is void. */
   thaw(): Observable<never>;
+  /**
+   * Halts it and keeps its memory in its home: killed then, another goes on where it was, with {@link Driver.resume}. When it
+   * fails, the machine runs on. Absent where the memory of a machine cannot be kept.
+   */
+  suspend?(): Observable<never>;
 }
 
 /**
@@ -132,10 +147,12 @@ export interface Snapshotting {
    */
   readonly kinds: readonly Snapshot['kind'][];
   /**
-   * Copies the home of an instance that does not run at this moment into a folder that is not there yet, and emits what the
-   * folder holds, once it is on disk. When it fails, no file is left.
+   * Copies the home of an instance that does not run at this moment, or stands still, into a folder that is not there yet.
+   * When it fails, no file is left.
    */
-  take(plan: SnapshotPlan): Observable<SnapshotContent>;
+  take(plan: SnapshotPlan): Observable<never>;
+  /** Sees to it that nothing of a folder that was taken changes any more, and emits what it holds, once it is on disk. */
+  seal(folder: string): Observable<SnapshotContent>;
   /** Holds a folder against what was told when it was taken, and emits every difference, once; none when it is sound. */
   check(folder: string, content: SnapshotContent): Observable<readonly Fault[]>;
   /** Makes and fills the instance's home from a folder. When it fails, no file is left. */
@@ -180,4 +197,6 @@ export type Signal =
 export type MachineStatus =
   | { readonly kind: 'running'; readonly ready: boolean }
   | { readonly kind: 'frozen' }
+  /** It has ended inside, and is still there. */
+  | { readonly kind: 'shutdown' }
   | { readonly kind: 'ended'; readonly exit: Exit };

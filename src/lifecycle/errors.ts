@@ -159,6 +159,18 @@ export class SnapshotDamaged extends Error {
   }
 }
 
+/**
+ * The memory that was kept of an instance cannot be gone on from: it is not as it was saved, or this QEMU would build another
+ * machine. `differences` names each. Nothing was changed; stopped, the instance can still be started from the beginning.
+ */
+export class SnapshotIncompatible extends Error {
+  readonly _tag = 'SnapshotIncompatible';
+  override readonly name = 'SnapshotIncompatible';
+  constructor(readonly differences: readonly Fault[]) {
+    super(`the memory cannot be gone on from: ${differences.map(describeFault).join('; ')}`);
+  }
+}
+
 const mostTold = 10;
 
 /** The store could not keep or read something; `cause` says why. Instances and machines are as they were. */

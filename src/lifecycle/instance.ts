@@ -23,6 +23,14 @@ export type Readiness =
       readonly path: string;
     };
 
+/** A TCP port of a virtual machine that is reached from this host. */
+export interface ForwardedPort {
+  /** Port within the machine. */
+  readonly guest: number;
+  /** Port on 127.0.0.1; 0 takes a free one, which then stands in `ports` of the instance's handle. @defaultValue 0 */
+  readonly host?: number;
+}
+
 /**
  * What a request may say beyond {@link BaseSpec}, and the driver alone understands. A field that the chosen driver does
  * not know is a fault of the request.
@@ -38,16 +46,29 @@ export type Readiness =
  * ```
  */
 export interface DriverFields {
-  /** Program and leading arguments. Drivers: process. */
+  /** Program and leading arguments. Drivers: process, qemu. */
   readonly entrypoint?: readonly string[];
-  /** Arguments after the entrypoint. Drivers: process. */
+  /** Arguments after the entrypoint. Drivers: process, qemu. */
   readonly cmd?: readonly string[];
-  /** When the instance counts as ready. Without it, it is ready once started. Drivers: memory, process. */
+  /**
+   * When the instance counts as ready. Without it, it is ready once started. Ports are those within the machine. Drivers:
+   * memory, process, qemu.
+   */
   readonly readiness?: Readiness;
   /** Signal that asks for an end. Drivers: process. @defaultValue `'SIGTERM'` */
   readonly stopSignal?: string;
-  /** How long a stop waits for the end before it kills, in milliseconds. Drivers: memory, process. @defaultValue 5000 */
+  /** How long a stop waits for the end before it kills, in milliseconds. Drivers: memory, process, qemu. @defaultValue 5000 */
   readonly stopGraceMs?: number;
+  /** Memory in MiB. Drivers: qemu. @defaultValue the image's, or 128 */
+  readonly memoryMiB?: number;
+  /** How many processors. Drivers: qemu. @defaultValue the image's, or 1 */
+  readonly vcpus?: number;
+  /** Arguments of the kernel after the image's. Drivers: qemu. @defaultValue none */
+  readonly kernelArguments?: readonly string[];
+  /** Ports that are reached from this host. Drivers: qemu. @defaultValue none */
+  readonly ports?: readonly ForwardedPort[];
+  /** What runs the processors. Drivers: qemu. @defaultValue the image's, or KVM where it was seen to work, else TCG */
+  readonly accel?: 'kvm' | 'tcg';
 }
 
 /** What every instance is asked to be, whatever its driver. */

@@ -30,15 +30,18 @@ export async function findProcess({
   return isSame && entry.state !== 'Z' ? entry : undefined;
 }
 
+/** What decodes each field of a {@link ProcessHandle}. */
+export const processHandleFields = {
+  pid: integer('pid', 2, 2 ** 31 - 1),
+  startTime: t.string,
+  bootId: t.string,
+  logStart: integer('place', 0, Number.MAX_SAFE_INTEGER),
+  home: t.string,
+};
+
 /** Decodes a {@link ProcessHandle}. */
 export const processHandle: t.Type<ProcessHandle, unknown> = closed(
   'handle of a process',
-  {
-    pid: integer('pid', 2, 2 ** 31 - 1),
-    startTime: t.string,
-    bootId: t.string,
-    logStart: integer('place', 0, Number.MAX_SAFE_INTEGER),
-    home: t.string,
-  },
+  processHandleFields,
   {},
 );

@@ -34,15 +34,6 @@ export function readinessOf(
   readiness: Readiness,
   { log, logStart, pollMs }: ReadinessOptions,
 ): Observable<never> {
-  const ask = (question: () => Observable<boolean>): Observable<never> =>
-    defer(question).pipe(
-      timeout(answerMs),
-      catchError(() => of(false)),
-      repeat({ delay: pollMs }),
-      takeWhile((isReady) => !isReady),
-      ignoreElements(),
-    );
-
   switch (readiness.kind) {
     case 'log': {
       const pattern = new RegExp(readiness.pattern, 'u');
@@ -55,11 +46,21 @@ export function readinessOf(
       );
     }
     case 'tcp':
-      return ask(() => accepts(readiness.port));
+      return asked(() => accepts(readiness.port), pollMs);
     case 'http':
-      return ask(() => answers(readiness.port, readiness.path));
+      return asked(() => answers(readiness.port, readiness.path), pollMs);
   }
 }
+
+/** Asks until the answer is yes, and completes then. No answer, and a failure, are no. */
+export const asked = (question: () => Observable<boolean>, pollMs: number): Observable<never> =>
+  defer(question).pipe(
+    timeout(answerMs),
+    catchError(() => of(false)),
+    repeat({ delay: pollMs }),
+    takeWhile((isReady) => !isReady),
+    ignoreElements(),
+  );
 
 const host = '127.0.0.1';
 

@@ -8,8 +8,8 @@ export interface Command {
   readonly env: Readonly<Record<string, string>>;
   /** File to which stdout and stderr are appended. */
   readonly logPath: string;
-  /** File that is its standard input; without it, that is empty. */
-  readonly inputPath?: string;
+  /** A file that it gets open for reading, as its descriptor 3. */
+  readonly handedPath?: string;
   /** Where to keep what runs and how it ended. What has it outlives the one that asked for it; what has not is killed then. */
   readonly keep?: Keep;
 }
@@ -107,15 +107,20 @@ export function spawnerProgram(servedPid: number): void {
     }
   };
 
-  const start = (id: number, { program, args, cwd, env, logPath, inputPath, keep }: Command): void => {
+  const start = (id: number, { program, args, cwd, env, logPath, handedPath, keep }: Command): void => {
     // Nobody could ever know of it.
     if (isAlone()) return;
     // Open within one turn only, so that a thousand starts at once hold one file open, not a thousand.
     const log = openSync(logPath, 'a', 0o600);
-    let input: number | undefined;
+    let handed: number | undefined;
     try {
-      if (inputPath !== undefined) input = openSync(inputPath, 'r');
-      const child = spawn(program, args, { cwd, env, detached: true, stdio: [input ?? 'ignore', log, log] });
+      if (handedPath !== undefined) handed = openSync(handedPath, 'r');
+      const child = spawn(program, args, {
+        cwd,
+        env,
+        detached: true,
+        stdio: ['ignore', log, log, ...(handed === undefined ? [] : [handed])],
+      });
       child.once('error', (error) => {
         fail(id, error);
       });
@@ -145,7 +150,7 @@ export function spawnerProgram(servedPid: number): void {
       }
     } finally {
       closeSync(log);
-      if (input !== undefined) closeSync(input);
+      if (handed !== undefined) closeSync(handed);
     }
   };
 

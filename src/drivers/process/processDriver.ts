@@ -1,4 +1,4 @@
-import { catchError, defer, EMPTY, ignoreElements, Observable, throwError } from 'rxjs';
+import { defer, ignoreElements, throwError } from 'rxjs';
 import { closed } from '../../codecs/closed.js';
 import { decodeOrThrow } from '../../codecs/decode.js';
 import { integer, longestTimerMs } from '../../codecs/scalars.js';
@@ -13,6 +13,7 @@ import { decodeProcessHandle } from '../host/processHandle.js';
 import { createProcessMachine } from './processMachine.js';
 import { createProcessSnapshots } from './processSnapshots.js';
 import { removeTree } from '../host/removeTree.js';
+import { untilLaunched } from '../host/untilLaunched.js';
 import { createRuns, type Run } from '../host/runs.js';
 import { startProcess } from './startProcess.js';
 import { layOut, workDirOf } from './workDir.js';
@@ -100,25 +101,6 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
     snapshots: createProcessSnapshots(),
   };
 }
-
-/** Emits a machine once it runs; one that comes up when nobody waits for it any more is killed. */
-const untilLaunched = (launch: () => Promise<Machine>): Observable<Machine> =>
-  new Observable((subscriber) => {
-    launch().then(
-      (machine) => {
-        if (subscriber.closed)
-          machine
-            .kill()
-            .pipe(catchError(() => EMPTY))
-            .subscribe();
-        subscriber.next(machine);
-        subscriber.complete();
-      },
-      (error: unknown) => {
-        subscriber.error(error);
-      },
-    );
-  });
 
 const processDriverOptions = closed(
   'options of the process driver',

@@ -5,7 +5,8 @@ import { copyTree } from '../host/copyTree.js';
 import type { Replacement, SnapshotContent, Snapshotting } from '../driver.js';
 import { createSealedFolder } from '../host/sealedFolder.js';
 import { removeTree } from '../host/removeTree.js';
-import { fillHome, workDirOf } from './workDir.js';
+import { fillHome } from '../host/fillHome.js';
+import { workDirOf } from './workDir.js';
 
 /**
  * Snapshots of processes: the folder holds a copy of the working directory, and its manifest. The memory of a process
@@ -17,7 +18,9 @@ export function createProcessSnapshots(): Snapshotting {
     take: ({ home, folder }) => defer(() => take(home, folder)),
     check: (folder, { hash }) => defer(() => createSealedFolder(folder).check(hash)),
     layOut: ({ home, folder }) =>
-      done(() => fillHome(home, 'snapshot', (work) => createSealedFolder(folder).copyOut('work', work))),
+      done(() =>
+        fillHome(home, 'snapshot', () => createSealedFolder(folder).copyOut('work', workDirOf(home))),
+      ),
     replace: ({ home, folder }) => defer(() => replace(home, folder)),
     mend: (home) => done(() => mend(home)),
     discard: (folder) => done(() => removeTree(folder)),

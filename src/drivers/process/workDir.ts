@@ -2,11 +2,9 @@ import { mkdir, realpath, stat } from 'node:fs/promises';
 import { dirname, isAbsolute, join, relative, sep } from 'node:path';
 import { found } from '../../codecs/decode.js';
 import { InvalidRequest, LaunchFailed } from '../../lifecycle/errors.js';
-import { messageOf } from '../../lifecycle/messageOf.js';
 import { imageUnreadable } from '../imageUnreadable.js';
 import { copyTree } from '../host/copyTree.js';
-import { logDirOf } from '../host/logFiles.js';
-import { removeTree } from '../host/removeTree.js';
+import { fillHome } from '../host/fillHome.js';
 
 /** The image of an empty directory. */
 export const scratch = 'scratch';
@@ -21,38 +19,10 @@ export const workDirOf = (home: string): string => join(home, 'work');
 export async function layOut(home: string, image: string): Promise<void> {
   const source = image === scratch ? undefined : await directoryOf(image);
   if (source !== undefined) await keepApart(home, source, image);
-  await fillHome(home, 'image', (work) => (source === undefined ? mkdir(work) : copyTree(source, work)));
-}
-
-/** Makes a home with a working directory that is filled from something. When that fails, no file is left. */
-export async function fillHome(
-  home: string,
-  from: string,
-  fill: (workDir: string) => Promise<void>,
-): Promise<void> {
-  await makeHome(home);
-  try {
-    await mkdir(logDirOf(home));
-    await fill(workDirOf(home));
-  } catch (error) {
-    await removeTree(home);
-    throw new LaunchFailed(`the ${from} could not be copied: ${messageOf(error)}`, { cause: error });
-  }
-}
-
-/** One that is there already is somebody's, and stays as it is. */
-async function makeHome(home: string): Promise<void> {
-  const make = (): Promise<void> => mkdir(home, { mode: 0o700 });
-  try {
-    await make().catch(async (error: unknown) => {
-      // Only the first home of all has to make the folder of homes.
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-      await mkdir(dirname(home), { recursive: true, mode: 0o700 });
-      await make();
-    });
-  } catch (error) {
-    throw new LaunchFailed(`the home could not be made: ${messageOf(error)}`, { cause: error });
-  }
+  await fillHome(home, 'image', () => {
+    const work = workDirOf(home);
+    return source === undefined ? mkdir(work) : copyTree(source, work);
+  });
 }
 
 async function directoryOf(image: string): Promise<string> {

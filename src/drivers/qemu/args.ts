@@ -1,0 +1,83 @@
+import type { ForwardedPort } from '../../lifecycle/instance.js';
+import type { Layer } from './disk.js';
+import type { Image } from './image.js';
+import type { VmConfig } from './vmConfig.js';
+import { vmPaths } from './vmPaths.js';
+
+/** What QEMU is told besides what the machine is built of. */
+export interface ArgsOptions {
+  /** Path of the file that is the guest's memory. */
+  readonly memory: string;
+  /** Whether what the guest writes to its memory stays in that file; otherwise it is the process's own, and goes with it. */
+  readonly isShared: boolean;
+  /** Topmost layer of the disk, in the folder of the machine. */
+  readonly disk: Layer | undefined;
+  readonly ports: readonly ForwardedPort[];
+  /** What it boots; without it, it waits to be given the state of another one. */
+  readonly boot: Pick<Image, 'kernel' | 'initrd' | 'kernelArguments'> | undefined;
+}
+
+/** The id that the guest's memory has in every machine: what was saved of one is looked for under it in the other. */
+const memoryId = 'mem0';
+
+/**
+ * The command line of a QEMU that runs in a home: paths in it are relative to that. It holds nothing secret, since everybody
+ * may read it: the environment of the instance comes from a file.
+ *
+ * A machine is built alike whenever it is built, so that the state of one fits the other. Its network is its own, behind
+ * the host's; `vmgenid` tells a guest that it is a copy, so that it draws other random numbers than its source; `pvpanic`
+ * tells of a kernel that panics.
+ */
+export function qemuArgs(
+  vm: VmConfig,
+  { memory, isShared, disk, ports, boot }: ArgsOptions,
+): readonly string[] {
+  const size = `${String(vm.memoryMiB)}M`;
+  const onOff = isShared ? 'on' : 'off';
+  const forwards = ports.map(
+    ({ guest, host = 0 }) => `,hostfwd=tcp:127.0.0.1:${String(host)}-:${String(guest)}`,
+  );
+  return [
+    ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
+    ...['-machine', `${vm.machine},memory-backend=${memoryId}`, '-accel', vm.accel, '-cpu', vm.cpu],
+    ...['-smp', String(vm.vcpus), '-m', size],
+    ...['-object', `memory-backend-file,id=${memoryId},size=${size},mem-path=${memory},share=${onOff}`],
+    ...[
+      '-chardev',
+      `socket,id=ser0,path=${vmPaths.serialSocket},server=on,wait=off,logfile=logs/app.log,logappend=on`,
+    ],
+    ...['-serial', 'chardev:ser0', '-qmp', `unix:${vmPaths.qmpSocket},server=on,wait=off`],
+    ...(disk === undefined
+      ? []
+      : [
+          '-blockdev',
+          JSON.stringify(blockNode(disk)),
+          '-device',
+          `virtio-blk-pci,drive=${disk.node},id=vd0`,
+        ]),
+    ...['-netdev', `user,id=n0${forwards.join('')}`, '-device', 'virtio-net-pci,netdev=n0,id=nic0,romfile='],
+    ...['-device', 'pvpanic-pci', '-device', 'vmgenid,guid=auto', '-action', 'panic=exit-failure'],
+    ...['environ', 'cmdline'].flatMap((name) => [
+      '-fw_cfg',
+      `name=opt/org.rx-instances/${name},file=${name}`,
+    ]),
+    ...(boot === undefined ? ['-S', '-incoming', 'defer'] : bootArgs(boot)),
+  ];
+}
+
+const bootArgs = ({
+  kernel,
+  initrd,
+  kernelArguments,
+}: NonNullable<ArgsOptions['boot']>): readonly string[] => [
+  ...['-kernel', kernel, '-append', kernelArguments.join(' ')],
+  ...(initrd === undefined ? [] : ['-initrd', initrd]),
+];
+
+/** A layer as a node of QEMU; those below it are found by the names that stand in it. */
+export const blockNode = ({ node, file }: Layer): object => ({
+  driver: 'qcow2',
+  'node-name': node,
+  discard: 'unmap',
+  file: { driver: 'file', filename: `${vmPaths.machine}/${file}` },
+});

@@ -1,0 +1,145 @@
+import * as t from 'io-ts';
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { link, mkdir, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { pipeline } from 'node:stream/promises';
+import { closed } from '../../codecs/closed.js';
+import { found } from '../../codecs/decode.js';
+import { integer, oneOf } from '../../codecs/scalars.js';
+import { type Fault, SnapshotIncompatible } from '../../lifecycle/errors.js';
+import { readJson, writeJson } from './jsonFile.js';
+import { type VmConfig, vmConfig } from './vmConfig.js';
+
+/** Names of the files in which the memory of a machine lies, in its folder. */
+export const memoryFiles = {
+  /** The guest's memory itself, as far as it is not in the state. */
+  ram: 'ram',
+  /** Processors and devices. */
+  state: 'state',
+  /** What both have to be like. Only where it is there, the memory can be gone on from. */
+  manifest: 'memory.json',
+} as const;
+
+/** What was saved of a machine that stood still. */
+export interface SavedMemory {
+  readonly version: 1;
+  readonly vm: VmConfig;
+  /** Where the guest's memory lies: in a file of its own, or in the state. */
+  readonly ramIn: 'file' | 'state';
+  readonly state: { readonly bytes: number; readonly sha256: string };
+  readonly ram?: { readonly bytes: number; readonly modifiedMs: number };
+}
+
+/** Writes down what was saved in a folder, which is valid from then on. */
+export async function keepMemory(folder: string, vm: VmConfig, ramIn: SavedMemory['ramIn']): Promise<void> {
+  const { ram, state, manifest } = memoryFiles;
+  const { size: bytes } = await stat(join(folder, state));
+  const kept: SavedMemory = {
+    version: 1,
+    vm,
+    ramIn,
+    state: { bytes, sha256: await hashOf(join(folder, state)) },
+    ...(ramIn === 'file' ? { ram: await shapeOf(join(folder, ram)) } : {}),
+  };
+  await writeJson(join(folder, manifest), kept);
+}
+
+/** What is kept in a folder; `undefined` where there is nothing. */
+export async function keptMemory(folder: string): Promise<SavedMemory | undefined> {
+  const path = join(folder, memoryFiles.manifest);
+  return (await stat(path).catch(() => undefined)) === undefined ? undefined : readJson(path, savedMemory);
+}
+
+/**
+ * Holds what is kept against the files, and against what a machine would be built of now.
+ *
+ * @throws {@link SnapshotIncompatible} naming every difference
+ */
+export async function checkMemory(folder: string, kept: SavedMemory, now: Partial<VmConfig>): Promise<void> {
+  const { ram, state } = memoryFiles;
+  const faults: Fault[] = [];
+  const compare = (path: string, is: unknown, was: unknown): void => {
+    if (is !== was) faults.push({ path, found: found(is), expected: found(was) });
+  };
+  for (const [key, is] of Object.entries(now)) compare(key, is, kept.vm[key as keyof VmConfig]);
+  const stateBytes = (await stat(join(folder, state)).catch(() => undefined))?.size;
+  compare('state.bytes', stateBytes, kept.state.bytes);
+  if (stateBytes === kept.state.bytes)
+    compare('state.sha256', await hashOf(join(folder, state)), kept.state.sha256);
+  if (kept.ram !== undefined) {
+    const is = await shapeOf(join(folder, ram)).catch(() => undefined);
+    compare('ram.bytes', is?.bytes, kept.ram.bytes);
+    compare('ram.modifiedMs', is?.modifiedMs, kept.ram.modifiedMs);
+  }
+  if (faults.length > 0) throw new SnapshotIncompatible(faults);
+}
+
+/**
+ * Makes what is kept in a folder void, since the guest goes on and changes its memory. The file of its memory stays as long as
+ * a machine has it: whoever else has it too, sees by that that it is not alone.
+ */
+export async function spendMemory(folder: string): Promise<void> {
+  const { state, manifest } = memoryFiles;
+  // First that which makes the other valid.
+  for (const name of [manifest, state, `${state}.part`]) await rm(join(folder, name), { force: true });
+}
+
+/** Removes all memory from a folder of which no machine runs. */
+export async function forgetMemory(folder: string): Promise<void> {
+  await spendMemory(folder);
+  await forgetRam(folder);
+}
+
+/** Removes the file of the guest's memory, where a machine had one. */
+export const forgetRam = (folder: string): Promise<void> =>
+  rm(join(folder, memoryFiles.ram), { force: true });
+
+/** Gives another folder what is kept in this one, as hard links: neither is ever written to again. */
+export async function shareMemory(folder: string, target: string): Promise<void> {
+  await mkdir(target, { recursive: true, mode: 0o700 });
+  const kept = await keptMemory(folder);
+  const { ram, state, manifest } = memoryFiles;
+  for (const name of [...(kept?.ramIn === 'file' ? [ram] : []), state, manifest]) {
+    await link(join(folder, name), join(target, name));
+  }
+}
+
+/** Whether the file of the memory is nobody else's too: of no copy, and of no machine that was made of one. */
+export const ownsRam = async (folder: string): Promise<boolean> =>
+  (await stat(join(folder, memoryFiles.ram))).nlink === 1;
+
+const run = promisify(execFile);
+
+/** Copies the memory of a machine that stands still; what it never touched takes no room. */
+export async function copyRam(folder: string, target: string): Promise<void> {
+  const path = join(target, memoryFiles.ram);
+  await run('cp', ['--sparse=always', '--reflink=auto', join(folder, memoryFiles.ram), `${path}.part`]);
+  await rename(`${path}.part`, path);
+}
+
+async function hashOf(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(path), hash);
+  return hash.digest('hex');
+}
+
+async function shapeOf(path: string): Promise<{ readonly bytes: number; readonly modifiedMs: number }> {
+  const { size: bytes, mtimeMs: modifiedMs } = await stat(path);
+  return { bytes, modifiedMs };
+}
+
+const bytes = integer('bytes', 0, Number.MAX_SAFE_INTEGER);
+
+const savedMemory: t.Type<SavedMemory, unknown> = closed(
+  'the memory of a machine',
+  {
+    version: t.literal(1),
+    vm: vmConfig,
+    ramIn: oneOf(['file', 'state']),
+    state: closed('the state of a machine', { bytes, sha256: t.string }, {}),
+  },
+  { ram: closed('the file of a memory', { bytes, modifiedMs: t.number }, {}) },
+);

@@ -1,0 +1,243 @@
+import * as t from 'io-ts';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { defer, ignoreElements, lastValueFrom, type Observable, throwError } from 'rxjs';
+import { closed } from '../../codecs/closed.js';
+import { decodeOrThrow } from '../../codecs/decode.js';
+import { cText, integer, longestTimerMs, oneOf } from '../../codecs/scalars.js';
+import { LaunchFailed, LogNotFound } from '../../lifecycle/errors.js';
+import type { InstanceSpec, MachineHandle } from '../../lifecycle/instance.js';
+import type { Driver, LaunchPlan, Machine, PreparePlan } from '../driver.js';
+import { createEndedMachine } from '../host/endedMachine.js';
+import { fillHome } from '../host/fillHome.js';
+import { createLogFiles } from '../host/logFiles.js';
+import { followTail, readTail } from '../host/logReader.js';
+import { asked, readinessOf } from '../host/readinessOf.js';
+import { removeTree } from '../host/removeTree.js';
+import { createRuns } from '../host/runs.js';
+import { untilLaunched } from '../host/untilLaunched.js';
+import { createDisks } from './disk.js';
+import { guestAccepts } from './guest.js';
+import { type Image, readImage } from './image.js';
+import { readJson, writeJson } from './jsonFile.js';
+import { checkMemory, forgetMemory, forgetRam, keptMemory, ownsRam, shareMemory } from './memory.js';
+import { decodeQemuFields } from './qemuFields.js';
+import { decodeQemuHandle } from './qemuHandle.js';
+import { createQemuMachine, type QemuMachine } from './qemuMachine.js';
+import { inspectQemu, type QemuVersion } from './qemuProgram.js';
+import { longestSocketPath } from './qmp.js';
+import { createQmpLink } from './qmpLink.js';
+import { type QemuPlan, type StartedQemu, startQemu } from './startQemu.js';
+import { type VmConfig, vmConfig } from './vmConfig.js';
+import { machineDirOf, vmPaths } from './vmPaths.js';
+
+/** How to make a driver of virtual machines. */
+export interface QemuDriverOptions {
+  /** Name or path of QEMU. @defaultValue `'qemu-system-x86_64'` */
+  readonly qemu?: string;
+  /** Name or path of QEMU's tool for disks. @defaultValue `'qemu-img'` */
+  readonly qemuImg?: string;
+  /** What runs the processors where neither request nor image says so. @defaultValue KVM where it was seen to work, else TCG */
+  readonly accel?: 'kvm' | 'tcg';
+  /** Size from which a log is laid aside, in bytes. @defaultValue 10485760 (10 MiB) */
+  readonly logMaxBytes?: number;
+  /** How many parts of a log that were laid aside are kept, at least 1. @defaultValue 3 */
+  readonly logKeep?: number;
+  /** Milliseconds between looks: at a log that is followed, whether a guest is ready, whether an adopted QEMU lives. @defaultValue 20 */
+  readonly pollMs?: number;
+}
+
+/** The console of the guest, and what QEMU itself says. */
+const logSources: readonly string[] = ['app', 'vmm'];
+
+/**
+ * Creates the driver `qemu`: instances are virtual machines with a disk of their own and a network behind this host's. Its
+ * README tells what an image is, what goes where, and what a standby and a fork cost.
+ *
+ * @throws {@link InvalidRequest} for options that can't be understood
+ */
+export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
+  const {
+    qemu: program = 'qemu-system-x86_64',
+    qemuImg = 'qemu-img',
+    accel: defaultAccel = 'tcg',
+    logMaxBytes = 10 * 1_024 * 1_024,
+    logKeep = 3,
+    pollMs = 20,
+  } = decodeOrThrow(qemuDriverOptions, options);
+  const runs = createRuns(pollMs);
+  const disks = createDisks(qemuImg);
+  /** By home. Whoever copies a home has to know whether a machine stands still in it. */
+  const machines = new Map<string, QemuMachine>();
+  let version: Promise<QemuVersion> | undefined;
+
+  const qemuVersion = (): Promise<QemuVersion> =>
+    (version ??= inspectQemu(program).catch((error: unknown) => {
+      version = undefined;
+      throw error;
+    }));
+
+  const configOf = async ({ spec }: LaunchPlan, image: Image): Promise<VmConfig> => {
+    const { version: qemu, machine } = await qemuVersion();
+    const accel = spec.accel ?? image.accel ?? defaultAccel;
+    return {
+      ...{ qemu, machine, accel, cpu: accel === 'kvm' ? 'host' : 'max' },
+      vcpus: spec.vcpus ?? image.vcpus,
+      memoryMiB: spec.memoryMiB ?? image.memoryMiB,
+      hasDisk: image.disk !== undefined,
+    };
+  };
+
+  const machineOf = (
+    { home, spec }: LaunchPlan,
+    { run, link, ports }: StartedQemu,
+    { vm, ramIsShared }: Running,
+    isReady: boolean,
+  ): QemuMachine => {
+    const { logStart } = run.handle;
+    const machine = createQemuMachine({
+      ...{ run, spec, home, vm, ramIsShared, link, disks },
+      handle: { ...run.handle, ports: ports.map(({ guest, host }) => ({ guest, host })) },
+      readiness$: isReady ? undefined : readinessFor(spec, { home, logStart, link, ports }),
+      logs: logSources.map((source) => createLogFiles(home, source)),
+      logLimits: { maxBytes: logMaxBytes, keep: logKeep },
+    });
+    machines.set(home, machine);
+    machine.signals$.subscribe({
+      complete: () => {
+        if (machines.get(home) === machine) machines.delete(home);
+        link.close();
+      },
+    });
+    return machine;
+  };
+
+  const readinessFor = (
+    { readiness }: InstanceSpec,
+    { home, logStart, link, ports }: Pick<StartedQemu, 'link' | 'ports'> & { home: string; logStart: number },
+  ): Observable<never> | undefined => {
+    if (readiness === undefined) return undefined;
+    const place = { log: createLogFiles(home), logStart, pollMs };
+    if (readiness.kind === 'log') return readinessOf(readiness, place);
+    const host = ports.find(({ guest }) => guest === readiness.port)?.host ?? 0;
+    return readiness.kind === 'http'
+      ? readinessOf({ ...readiness, port: host }, place)
+      : asked(() => guestAccepts(link, host, pollMs), pollMs);
+  };
+
+  const start = async (
+    plan: LaunchPlan,
+    running: Running,
+    rest: Pick<QemuPlan, 'disk' | 'from'>,
+  ): Promise<QemuMachine> => {
+    await writeJson(join(plan.home, vmPaths.config), running);
+    const started = await startQemu(runs, { ...plan, ...running, ...rest, program });
+    return machineOf(plan, started, running, 'ramIn' in rest.from);
+  };
+
+  const prepare = async ({ home, spec, copyOf, kind = 'Stopped' }: PreparePlan): Promise<void> => {
+    const socket = Buffer.byteLength(join(home, vmPaths.serialSocket));
+    if (socket > longestSocketPath) {
+      const [most, least] = [longestSocketPath, socket - longestSocketPath].map(String);
+      throw new LaunchFailed(
+        `the sockets in the home ${home} would have paths of more than ${String(most)} bytes; choose a data directory whose path is at least ${String(least)} bytes shorter`,
+      );
+    }
+    const folder = machineDirOf(home);
+    if (copyOf === undefined) {
+      const { disk } = await readImage(spec.image);
+      await fillHome(home, 'image', async () => {
+        await mkdir(folder, { mode: 0o700 });
+        if (disk !== undefined) await disks.begin(folder, disk);
+      });
+      return;
+    }
+    await fillHome(home, 'source', async () => {
+      await mkdir(folder, { mode: 0o700 });
+      await copyMachine(copyOf, folder, kind);
+    });
+  };
+
+  /** Gives an empty folder what a home holds, whether its machine stands still or it has none. */
+  const copyMachine = async (home: string, folder: string, kind: 'Stopped' | 'Standby'): Promise<void> => {
+    const machine = machines.get(home);
+    if (machine !== undefined) {
+      await lastValueFrom(machine.copyTo(folder, kind), { defaultValue: undefined });
+      return;
+    }
+    await disks.copy(machineDirOf(home), folder);
+    if (kind === 'Standby') await shareMemory(machineDirOf(home), folder);
+  };
+
+  const launch = async (plan: LaunchPlan): Promise<QemuMachine> => {
+    const folder = machineDirOf(plan.home);
+    const image = await readImage(plan.spec.image);
+    const [vm, disk] = await Promise.all([configOf(plan, image), disks.top(folder)]);
+    await forgetMemory(folder);
+    const kernelArguments = [...image.kernelArguments, ...(plan.spec.kernelArguments ?? [])];
+    return start(plan, { vm, ramIsShared: true }, { disk, from: { ...image, kernelArguments } });
+  };
+
+  const resume = async (plan: LaunchPlan): Promise<QemuMachine> => {
+    const folder = machineDirOf(plan.home);
+    const kept = await keptMemory(folder);
+    if (kept === undefined) throw new LaunchFailed('the home holds no memory to go on from');
+    const { vm, ramIn } = kept;
+    const [{ version: qemu }, disk] = await Promise.all([qemuVersion(), disks.top(folder)]);
+    await checkMemory(folder, kept, { qemu, hasDisk: disk !== undefined });
+    if (ramIn === 'state') await forgetRam(folder);
+    // What others go on from too has to stay as it is.
+    const ramIsShared = ramIn === 'state' || (await ownsRam(folder));
+    return start(plan, { vm, ramIsShared }, { disk, from: { ramIn } });
+  };
+
+  const adopt = async (plan: LaunchPlan, handle: MachineHandle): Promise<Machine> => {
+    const { ports, ...decoded } = decodeQemuHandle(handle);
+    const found = await runs.find(plan.home, decoded);
+    if (!('ended$' in found)) return createEndedMachine({ ...decoded, ports }, found);
+    const running = await readJson(join(plan.home, vmPaths.config), runningConfig);
+    const link = createQmpLink(join(plan.home, vmPaths.qmpSocket));
+    return machineOf(plan, { run: found, link, ports }, running, false);
+  };
+
+  return {
+    kind: 'qemu',
+    capabilities: { standbyFrees: 'memory', logs: logSources },
+    decode: decodeQemuFields,
+    prepare: (plan) => defer(() => prepare(plan)).pipe(ignoreElements()),
+    launch: (plan) => untilLaunched(() => launch(plan)),
+    resume: (plan) => untilLaunched(() => resume(plan)),
+    forget: (home) => defer(() => forgetMemory(machineDirOf(home))).pipe(ignoreElements()),
+    adopt: (plan, handle) => defer(() => adopt(plan, handle)),
+    reclaim: (home) => defer(() => runs.reclaim(home)).pipe(ignoreElements()),
+    close: () => defer(() => runs.close()).pipe(ignoreElements()),
+    discard: (home) => defer(() => removeTree(home)).pipe(ignoreElements()),
+    logs: (home, { source, tail, follow }) => {
+      if (!logSources.includes(source)) return throwError(() => new LogNotFound(source, logSources));
+      const log = createLogFiles(home, source);
+      return follow ? followTail(log, tail, pollMs) : readTail(log, tail);
+    },
+  };
+}
+
+/** What a QEMU that runs was built of. */
+interface Running {
+  readonly vm: VmConfig;
+  /** Whether what the guest writes to its memory stays in the file of its home. */
+  readonly ramIsShared: boolean;
+}
+
+const runningConfig = closed('what QEMU was built of', { vm: vmConfig, ramIsShared: t.boolean }, {});
+
+const qemuDriverOptions = closed(
+  'options of the QEMU driver',
+  {},
+  {
+    qemu: cText,
+    qemuImg: cText,
+    accel: oneOf(['kvm', 'tcg']),
+    logMaxBytes: integer('bytes', 1, Number.MAX_SAFE_INTEGER),
+    logKeep: integer('parts', 1, 1_000),
+    pollMs: integer('milliseconds', 1, longestTimerMs),
+  },
+);

@@ -1,0 +1,20 @@
+import * as t from 'io-ts';
+import { closed } from '../../codecs/closed.js';
+import { decodeOrThrow } from '../../codecs/decode.js';
+import { port } from '../../codecs/scalars.js';
+import type { ForwardedPort } from '../../lifecycle/instance.js';
+import { type ProcessHandle, processHandleFields } from '../host/processHandle.js';
+
+/** By what the QEMU of a machine is found again, and by which ports of this host its guest is reached. */
+export interface QemuHandle extends ProcessHandle {
+  readonly ports: readonly (Required<ForwardedPort> & { readonly [field: string]: number })[];
+}
+
+/** Decodes the handle of a virtual machine. @throws {@link InvalidRequest} */
+export const decodeQemuHandle = (handle: unknown): QemuHandle => decodeOrThrow(qemuHandle, handle);
+
+const qemuHandle: t.Type<QemuHandle, unknown> = closed(
+  'handle of a virtual machine',
+  { ...processHandleFields, ports: t.readonlyArray(closed('a port', { guest: port, host: port }, {})) },
+  {},
+);

@@ -1,0 +1,221 @@
+import * as t from 'io-ts';
+import { join } from 'node:path';
+import {
+  catchError,
+  concat,
+  defer,
+  EMPTY,
+  ignoreElements,
+  map,
+  merge,
+  mergeMap,
+  type Observable,
+  of,
+  take,
+  takeUntil,
+  throwError,
+  timer,
+} from 'rxjs';
+import type { InstanceSpec } from '../../lifecycle/instance.js';
+import type { Snapshot } from '../../lifecycle/snapshot.js';
+import type { Machine, MachineStatus } from '../driver.js';
+import type { LogFiles, LogLimits } from '../host/logFiles.js';
+import { isHalted } from '../host/processGroup.js';
+import { findProcess } from '../host/processHandle.js';
+import type { Run } from '../host/runs.js';
+import { watchRun } from '../host/watchRun.js';
+import { blockNode } from './args.js';
+import type { Disks } from './disk.js';
+import { isDead } from './guest.js';
+import { copyRam, keepMemory, memoryFiles, spendMemory } from './memory.js';
+import { writeState } from './migration.js';
+import type { QemuHandle } from './qemuHandle.js';
+import type { Qmp } from './qmp.js';
+import type { QmpLink } from './qmpLink.js';
+import type { VmConfig } from './vmConfig.js';
+import { machineDirOf, vmPaths } from './vmPaths.js';
+
+/** What a running virtual machine is made of. */
+export interface QemuMachineOptions {
+  readonly run: Run;
+  readonly handle: QemuHandle;
+  readonly spec: InstanceSpec;
+  readonly home: string;
+  readonly vm: VmConfig;
+  /** Whether what the guest writes to its memory stays in the file of its home. */
+  readonly ramIsShared: boolean;
+  readonly link: QmpLink;
+  readonly readiness$: Observable<never> | undefined;
+  readonly logs: readonly LogFiles[];
+  readonly logLimits: LogLimits;
+  readonly disks: Disks;
+}
+
+/** A virtual machine that runs. */
+export interface QemuMachine extends Machine {
+  /** While it stands still: gives an empty folder what its own holds at this moment, with its memory or without. */
+  copyTo(folder: string, kind: Snapshot['kind']): Observable<never>;
+}
+
+/** A guest that has not begun to listen yet misses the button. */
+const pressEveryMs = 1_000;
+/** How long a QEMU may take to end when it was told to. */
+const quitMs = 2_000;
+/** How long a QEMU that is gone may take to be seen to have ended. */
+const endMs = 2_000;
+
+/** A machine around a QEMU. */
+export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
+  const { run, handle, spec, home, vm, ramIsShared, link, readiness$, logs, logLimits, disks } = options;
+  const folder = machineDirOf(home);
+  const ramIn = ramIsShared ? 'file' : 'state';
+  const watched = watchRun({ run, readiness$, logs, logLimits });
+  const { group, exit$, signal } = watched;
+
+  const unlessEnded = (work: (qmp: Qmp) => Observable<never>): Observable<never> =>
+    defer(() => {
+      if (watched.isGone()) return throwError(() => new Error('the virtual machine has ended'));
+      // Halted from outside it answers nothing.
+      signal('SIGCONT');
+      return link.use(work).pipe(takeUntil(exit$));
+    });
+
+  const halt = (qmp: Qmp): Observable<never> => qmp.run('stop');
+
+  const goOn = (qmp: Qmp): Observable<never> =>
+    concat(defer(() => spendMemory(folder)).pipe(ignoreElements()), qmp.run('cont'));
+
+  const look = (qmp: Qmp): Observable<MachineStatus> =>
+    qmp.ask('query-status', t.type({ status: t.string })).pipe(
+      mergeMap(({ status }): Observable<MachineStatus> => {
+        if (haltedStates.has(status)) return of({ kind: 'frozen' });
+        if (status !== 'running') return throwError(() => new Error(`QEMU has stopped the guest: ${status}`));
+        return isDead(qmp).pipe(
+          map((dead) => (dead ? { kind: 'shutdown' } : { kind: 'running', ready: watched.isReady() })),
+        );
+      }),
+    );
+
+  /** Puts an empty layer on top, so that nothing is written any more to what is below. */
+  const freezeDisk = (qmp: Qmp): Observable<never> =>
+    qmp.ask('query-block', blockDevices).pipe(
+      mergeMap((devices) => {
+        const node = devices
+          .map(({ inserted }) => inserted?.['node-name'])
+          .find((name) => name !== undefined);
+        if (node === undefined) return EMPTY;
+        return defer(() => disks.add(folder, node)).pipe(
+          mergeMap((layer) =>
+            concat(
+              qmp.run('blockdev-add', { ...blockNode(layer), backing: null }),
+              qmp.run('blockdev-snapshot', { node, overlay: layer.node }),
+            ).pipe(
+              catchError((error: unknown) =>
+                concat(
+                  defer(() => disks.remove(folder, layer)).pipe(ignoreElements()),
+                  throwError(() => error),
+                ),
+              ),
+            ),
+          ),
+        );
+      }),
+    );
+
+  const copyMemory = (qmp: Qmp, target: string): Observable<never> =>
+    concat(
+      writeState(qmp, join(target, memoryFiles.state), ramIsShared),
+      defer(async () => {
+        if (ramIsShared) await copyRam(folder, target);
+        await keepMemory(target, vm, ramIn);
+      }).pipe(ignoreElements()),
+    );
+
+  return {
+    handle,
+    signals$: watched.signals$,
+
+    inspect: () =>
+      merge(
+        watched.ended$,
+        defer(() => findProcess(handle)).pipe(
+          mergeMap((entry): Observable<MachineStatus> => {
+            // It has ended, and the exit is about to be told.
+            if (entry === undefined) return EMPTY;
+            return isHalted(entry) ? of({ kind: 'frozen' }) : link.use(look);
+          }),
+          catchError((error: unknown) => timer(endMs).pipe(mergeMap(() => throwError(() => error)))),
+        ),
+      ).pipe(take(1)),
+
+    stop: ({ graceMs }) =>
+      defer(() => {
+        if (watched.isGone()) return exit$;
+        signal('SIGCONT');
+        const tell = (command: string): Observable<never> =>
+          link.use((qmp) => qmp.run(command)).pipe(catchError(() => EMPTY));
+        const pressed$ = concat(
+          link.use(goOn).pipe(catchError(() => EMPTY)),
+          timer(0, pressEveryMs).pipe(
+            takeUntil(timer(graceMs)),
+            mergeMap(() => tell('system_powerdown')),
+          ),
+        );
+        const quit$ = timer(graceMs).pipe(mergeMap(() => tell('quit')));
+        const killed$ = timer(graceMs + quitMs).pipe(mergeMap(watched.kill));
+        return merge(exit$, pressed$, quit$, killed$).pipe(take(1));
+      }),
+
+    kill: watched.kill,
+
+    detach: () => {
+      watched.detach();
+      link.close();
+    },
+
+    freezing: {
+      freeze: () => unlessEnded(halt),
+      thaw: () => unlessEnded(goOn),
+      suspend: () =>
+        unlessEnded((qmp) =>
+          concat(
+            halt(qmp),
+            writeState(qmp, join(vmPaths.machine, memoryFiles.state), ramIsShared),
+            defer(() => keepMemory(folder, vm, ramIn)).pipe(ignoreElements()),
+          ).pipe(
+            catchError((error: unknown) =>
+              concat(
+                goOn(qmp).pipe(catchError(() => EMPTY)),
+                throwError(() => error),
+              ),
+            ),
+          ),
+        ),
+    },
+
+    copyTo: (target, kind) =>
+      unlessEnded((qmp) =>
+        concat(
+          freezeDisk(qmp),
+          defer(() => disks.copy(folder, target)).pipe(ignoreElements()),
+          kind === 'Standby' ? copyMemory(qmp, target) : EMPTY,
+        ),
+      ),
+  };
+}
+
+/** States of QEMU in which the guest stands still and can go on. */
+const haltedStates = new Set([
+  ...[
+    'paused',
+    'prelaunch',
+    'inmigrate',
+    'postmigrate',
+    'finish-migrate',
+    'suspended',
+    'save-vm',
+    'restore-vm',
+  ],
+]);
+
+const blockDevices = t.array(t.partial({ inserted: t.partial({ 'node-name': t.string }) }));

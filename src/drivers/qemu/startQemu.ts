@@ -1,0 +1,166 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  catchError,
+  concat,
+  defer,
+  EMPTY,
+  firstValueFrom,
+  from,
+  lastValueFrom,
+  map,
+  merge,
+  mergeMap,
+  type Observable,
+  of,
+  retry,
+  take,
+  throwError,
+  timeout,
+  timer,
+} from 'rxjs';
+import { LaunchFailed } from '../../lifecycle/errors.js';
+import type { ForwardedPort } from '../../lifecycle/instance.js';
+import type { LaunchPlan } from '../driver.js';
+import { createLogFiles, type LogFiles } from '../host/logFiles.js';
+import { createProcessGroup } from '../host/processGroup.js';
+import type { Run, Runs } from '../host/runs.js';
+import { qemuArgs } from './args.js';
+import type { Layer } from './disk.js';
+import { forwardedPorts } from './guest.js';
+import type { Image } from './image.js';
+import { memoryFiles } from './memory.js';
+import { readState } from './migration.js';
+import { missing } from './qemuProgram.js';
+import { connectQmp, type Qmp } from './qmp.js';
+import { createQmpLink, type QmpLink } from './qmpLink.js';
+import type { VmConfig } from './vmConfig.js';
+import { machineDirOf, vmPaths } from './vmPaths.js';
+
+/** What is to be started. */
+export interface QemuPlan extends LaunchPlan {
+  readonly program: string;
+  readonly vm: VmConfig;
+  readonly ramIsShared: boolean;
+  readonly disk: Layer | undefined;
+  /** What it boots; or where the memory lies from which it goes on, once it is let go. */
+  readonly from: Pick<Image, 'kernel' | 'initrd' | 'kernelArguments'> | { readonly ramIn: 'file' | 'state' };
+}
+
+/** A QEMU that can be talked to. */
+export interface StartedQemu {
+  readonly run: Run;
+  readonly link: QmpLink;
+  readonly ports: readonly Required<ForwardedPort>[];
+}
+
+/** How long a QEMU may take until it can be talked to. */
+const startMs = 30_000;
+/** How long one that ends may take from the end of its connection to its own. */
+const endMs = 2_000;
+const retryMs = 5;
+
+/**
+ * Starts a QEMU in a home. When this fails, none is left.
+ *
+ * @throws {@link LaunchFailed} as a rejection, in QEMU's own words where it had any
+ */
+export async function startQemu(runs: Runs, plan: QemuPlan): Promise<StartedQemu> {
+  const { program, home, spec, from: source } = plan;
+  const vmmLog = createLogFiles(home, 'vmm');
+  const [logStart, vmmStart] = await Promise.all([
+    createLogFiles(home).end(),
+    vmmLog.end(),
+    writeGuestFiles(plan),
+  ]);
+  const run = await runs.start({
+    home,
+    logStart,
+    outlives: plan.outlives === true,
+    start: (spawner, keep) =>
+      spawner
+        .start({
+          program,
+          args: argsOf(plan),
+          cwd: home,
+          env: { PATH: process.env['PATH'] ?? '' },
+          logPath: vmmLog.path,
+          ...('ramIn' in source && { handedPath: join(machineDirOf(home), memoryFiles.state) }),
+          ...(keep !== undefined && { keep }),
+        })
+        .catch((error: unknown) => {
+          throw isCode(error, 'ENOENT') ? new LaunchFailed(missing(program), { cause: error }) : error;
+        }),
+  });
+  const path = join(home, vmPaths.qmpSocket);
+  const link = createQmpLink(path, () =>
+    connectQmp(path).pipe(
+      retry({ delay: (error) => (isNotThereYet(error) ? timer(retryMs) : throwError(() => error)) }),
+      timeout({ first: startMs, with: () => throwError(() => new Error('QEMU cannot be talked to')) }),
+    ),
+  );
+  const begun = (qmp: Qmp): Observable<StartedQemu['ports']> =>
+    concat('ramIn' in source ? readState(qmp, source.ramIn === 'file') : EMPTY, portsOf(qmp, spec.ports));
+  try {
+    const ports = await firstValueFrom(
+      merge(
+        // If QEMU has ended over it, it says why.
+        link
+          .use(begun)
+          .pipe(catchError((error: unknown) => timer(endMs).pipe(mergeMap(() => throwError(() => error))))),
+        run.ended$.pipe(
+          mergeMap(() => wordsOf(vmmLog, vmmStart)),
+          mergeMap((words) => throwError(() => new LaunchFailed(words))),
+        ),
+      ).pipe(take(1)),
+    );
+    return { run, link, ports };
+  } catch (error) {
+    link.close();
+    createProcessGroup(run.handle.pid).signal('SIGKILL');
+    await lastValueFrom(run.ended$, { defaultValue: undefined });
+    throw error;
+  }
+}
+
+function argsOf({ vm, ramIsShared, disk, spec, from: source }: QemuPlan): readonly string[] {
+  return qemuArgs(vm, {
+    memory: join(vmPaths.machine, memoryFiles.ram),
+    isShared: ramIsShared,
+    disk,
+    ports: spec.ports ?? [],
+    boot: 'ramIn' in source ? undefined : source,
+  });
+}
+
+/** What the guest is told of its instance, in the form of `/proc/<pid>/environ` and `cmdline`. */
+async function writeGuestFiles({ home, instanceId, name, spec }: LaunchPlan): Promise<void> {
+  const { env, entrypoint = [], cmd = [] } = spec;
+  const variables = Object.entries({ ...env, INSTANCE_ID: instanceId, INSTANCE_NAME: name });
+  const write = (file: string, parts: readonly string[]): Promise<void> =>
+    writeFile(join(home, file), parts.map((part) => `${part}\0`).join(''), { mode: 0o600 });
+  await write(
+    vmPaths.environ,
+    variables.map(([key, value]) => `${key}=${value}`),
+  );
+  await write(vmPaths.cmdline, [...entrypoint, ...cmd]);
+}
+
+/** A port that was asked for is that; which one was free, QEMU alone knows. */
+const portsOf = (qmp: Qmp, ports: readonly ForwardedPort[] = []): Observable<StartedQemu['ports']> =>
+  ports.length === 0 ? of([]) : forwardedPorts(qmp);
+
+const wordsOf = (log: LogFiles, start: number): Observable<string> =>
+  from(log.read(start)).pipe(
+    map(({ bytes }) => {
+      const lines = bytes.toString('utf8').trim().split('\n');
+      return (
+        lines.map((line) => line.replace(/^qemu-system-\w+: /, '')).join('; ') || 'QEMU ended without a word'
+      );
+    }),
+  );
+
+const isCode = (error: unknown, ...codes: readonly string[]): boolean =>
+  codes.includes(String((error as NodeJS.ErrnoException).code));
+
+const isNotThereYet = (error: unknown): boolean => isCode(error, 'ENOENT', 'ECONNREFUSED');

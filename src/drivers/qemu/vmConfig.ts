@@ -1,0 +1,32 @@
+import * as t from 'io-ts';
+import { closed } from '../../codecs/closed.js';
+import { integer, oneOf, text } from '../../codecs/scalars.js';
+
+/** What a virtual machine is built of: its memory can be gone on from only where all of this is the same. */
+export interface VmConfig {
+  /** Version of the QEMU that runs it. */
+  readonly qemu: string;
+  /** Resolved name of its board, such as `pc-i440fx-7.2`; an alias like `pc` means another one in each version. */
+  readonly machine: string;
+  readonly accel: 'kvm' | 'tcg';
+  /** The model of its processors. */
+  readonly cpu: string;
+  readonly vcpus: number;
+  readonly memoryMiB: number;
+  readonly hasDisk: boolean;
+}
+
+/** Decodes a {@link VmConfig}. */
+export const vmConfig: t.Type<VmConfig, unknown> = closed(
+  'what a virtual machine is built of',
+  {
+    qemu: t.string,
+    machine: t.string,
+    accel: oneOf(['kvm', 'tcg']),
+    cpu: text('the name of a processor model', (value) => /^[\w.+,=-]+$/.test(value)),
+    vcpus: integer('processors', 1, 256),
+    memoryMiB: integer('MiB', 16, 1_048_576),
+    hasDisk: t.boolean,
+  },
+  {},
+);

@@ -1,0 +1,16 @@
+import { join } from 'node:path';
+
+/** Where everything of a virtual machine lies in its home. QEMU runs in the home, so that it is told the relative paths. */
+export const vmPaths = {
+  /** What a snapshot keeps: disk and memory. */
+  machine: 'vm',
+  /** What the running QEMU was built of. */
+  config: 'config.json',
+  qmpSocket: 'qmp.sock',
+  serialSocket: 'serial.sock',
+  environ: 'environ',
+  cmdline: 'cmdline',
+} as const;
+
+/** Where the disk and the memory of a home lie. */
+export const machineDirOf = (home: string): string => join(home, vmPaths.machine);
