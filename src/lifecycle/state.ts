@@ -69,13 +69,16 @@ const everywhere = (move: Move): Row => Object.fromEntries(states.map((state) =>
 
 type Row = Partial<Record<State | 'absent', Move>>;
 
-/** Source of the rows of verbs: hypeman's preconditions; its no-ops are those of its change #205. */
+/**
+ * Source of the rows of verbs: hypeman's preconditions; its no-ops are those of its change #205. A stop goes further: what
+ * stands by gives up its memory, and what has ended inside its machine.
+ */
 const table: Record<Action, Row> = {
   create: { absent: running },
   fork: { absent: to('Initializing', 'Running', 'Stopped', 'Standby') },
   update: everywhere(to(...states)),
   start: { Stopped: running, Initializing: noop, Running: noop },
-  stop: { Initializing: stopped, Running: stopped, Stopped: noop },
+  stop: { Initializing: stopped, Running: stopped, Standby: stopped, Shutdown: stopped, Stopped: noop },
   standby: { Running: to('Standby'), Standby: noop },
   restore: { Standby: running, Paused: running, Initializing: noop, Running: noop },
   delete: everywhere(to()),

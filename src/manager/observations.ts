@@ -13,7 +13,7 @@ import {
 import type { MachineStatus, Signal } from '../drivers/driver.js';
 import type { Instance } from '../lifecycle/instance.js';
 import { messageOf } from '../lifecycle/messageOf.js';
-import { transition } from '../lifecycle/state.js';
+import { type State, transition } from '../lifecycle/state.js';
 import type { Held, Machines } from './machines.js';
 import { type Records, runningState } from './records.js';
 
@@ -46,7 +46,7 @@ export function createObservations(machines: Machines, records: Records): Observ
   const found = (instance: Instance, held: Held, status: MachineStatus): Observable<Instance> => {
     if (status.kind === 'ended') return records.ended('exit', instance, status.exit);
     if (status.kind === 'running' && status.ready) held.ready = true;
-    const state = status.kind === 'running' ? runningState(held) : haltedState(instance);
+    const state = stateOf(instance, held, status.kind);
     if (state === instance.state) return of(instance);
     const action = instance.state === 'Initializing' && state === 'Running' ? 'ready' : 'update';
     return records.revised(action, instance, { state, stateError: undefined });
@@ -81,5 +81,13 @@ export function createObservations(machines: Machines, records: Records): Observ
 }
 
 /** An instance on standby that stands still is as it should be; any other was halted by somebody else. */
-const haltedState = ({ state }: Instance): 'Standby' | 'Paused' =>
-  state === 'Standby' ? 'Standby' : 'Paused';
+function stateOf({ state }: Instance, held: Held, kind: Exclude<MachineStatus['kind'], 'ended'>): State {
+  switch (kind) {
+    case 'running':
+      return runningState(held);
+    case 'frozen':
+      return state === 'Standby' ? 'Standby' : 'Paused';
+    case 'shutdown':
+      return 'Shutdown';
+  }
+}

@@ -21,7 +21,7 @@ import type { Snapshot } from '../lifecycle/snapshot.js';
 import type { Store } from '../store/store.js';
 import type { ForkSnapshotRequest, RestoreSnapshotRequest, SnapshotRequest } from './snapshotCommands.js';
 import type { SnapshotTable } from './snapshotTable.js';
-import { driverFailed, type Verbs, type Workshop } from './verbs.js';
+import { driverFailed, kindOf, type Verbs, type Workshop } from './verbs.js';
 
 /** What the verbs of snapshots work with. */
 export interface SnapshotWorkshop extends Workshop {
@@ -73,10 +73,6 @@ export function createSnapshotVerbs(workshop: SnapshotWorkshop): SnapshotVerbs {
     snapshotId: string,
     kind: Snapshot['kind'],
   ): SnapshotPlan => ({ ...workshop.planOf(id, name, spec), folder: folderOf(snapshotId), kind });
-
-  /** What is not to run needs no memory. */
-  const kindFor = ({ kind }: Snapshot, { targetState }: RestoreSnapshotRequest): Snapshot['kind'] =>
-    targetState === 'Stopped' ? 'Stopped' : kind;
 
   const checked = (facet: Snapshotting, snapshot: Snapshot, id: string, verb: string): Observable<never> =>
     facet.check(folderOf(snapshot.id), snapshot).pipe(
@@ -131,13 +127,19 @@ export function createSnapshotVerbs(workshop: SnapshotWorkshop): SnapshotVerbs {
       }
       snapshots.checkName(instanceId, name);
       const id = createId();
-      const take$ = given(
-        defer(() => facet.take(planOf(instance, id, kind))),
-        instanceId,
-        'createSnapshot',
+      const taken$ = defer(() => facet.take(planOf(instance, id, kind))).pipe(
+        catchError(driverFailed(instance, 'createSnapshot')),
       );
       return orUndo(
-        (state === 'Running' ? verbs.whileStill(instance, 'createSnapshot', take$) : take$).pipe(
+        concat(
+          state === 'Running' ? verbs.whileStill(instance, 'createSnapshot', taken$) : taken$,
+          // It takes its time, and the instance need not wait for it.
+          given(
+            defer(() => facet.seal(folderOf(id))),
+            instanceId,
+            'createSnapshot',
+          ),
+        ).pipe(
           mergeMap(({ size, hash, data }) => {
             const snapshot: Snapshot = deepFreeze({
               ...{ id, instanceId, instanceName, kind, createdAt: now(), spec, tags, size, hash, data },
@@ -169,7 +171,11 @@ export function createSnapshotVerbs(workshop: SnapshotWorkshop): SnapshotVerbs {
     layOut: (snapshot, id, request) => {
       const { spec } = snapshot;
       const facet = facetOf(spec, snapshot.kind, 'forkSnapshot');
-      const plan = planOf({ id, name: request.name, spec }, snapshot.id, kindFor(snapshot, request));
+      const plan = planOf(
+        { id, name: request.name, spec },
+        snapshot.id,
+        kindOf(snapshot.kind, request.targetState),
+      );
       return concat(
         checked(facet, snapshot, id, 'forkSnapshot'),
         defer(() => facet.layOut(plan, snapshot)).pipe(catchError(driverFailed({ id }, 'forkSnapshot'))),
@@ -181,15 +187,16 @@ export function createSnapshotVerbs(workshop: SnapshotWorkshop): SnapshotVerbs {
       if (state !== 'Stopped' && state !== 'Standby') throw new InvalidState(id, state, 'restoreSnapshot');
       const { spec } = snapshot;
       const facet = facetOf(spec, snapshot.kind, 'restoreSnapshot');
-      const plan = planOf({ ...instance, spec }, snapshot.id, kindFor(snapshot, request));
-      const restored$ = verbs.bring(plan, request.targetState, 'restoreSnapshot').pipe(
-        mergeMap((brought) =>
+      const plan = planOf({ ...instance, spec }, snapshot.id, kindOf(snapshot.kind, request.targetState));
+      const restored$ = verbs.bring(
+        plan,
+        { kind: plan.kind, targetState: request.targetState, verb: 'restoreSnapshot' },
+        (changes) =>
           records.revised('restore', instance, {
             ...{ state: 'Stopped', spec, startedAt: undefined, stoppedAt: undefined, exit: undefined },
             ...{ handle: undefined, stateError: undefined },
-            ...brought,
+            ...changes,
           }),
-        ),
       );
       return concat(
         checked(facet, snapshot, id, 'restoreSnapshot'),
@@ -209,8 +216,9 @@ export function createSnapshotVerbs(workshop: SnapshotWorkshop): SnapshotVerbs {
                 exit === undefined ? EMPTY : defer(() => records.ended('exit', instance, exit)),
               ),
             ),
-            mergeMap((restored) =>
+            mergeMap(({ instance: restored, after$ }) =>
               concat(
+                after$,
                 orWarn(
                   replacement.keep(),
                   { instanceId: id },

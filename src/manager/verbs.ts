@@ -16,6 +16,7 @@ import type { Driver, Freezing, LaunchPlan, Machine } from '../drivers/driver.js
 import { DriverFailed, InvalidState, LaunchFailed, NotSupported } from '../lifecycle/errors.js';
 import type { Exit, Instance, InstanceSpec } from '../lifecycle/instance.js';
 import { messageOf } from '../lifecycle/messageOf.js';
+import type { Snapshot } from '../lifecycle/snapshot.js';
 import { transition } from '../lifecycle/state.js';
 import type { ForkRequest } from './commands.js';
 import type { Intents } from './intents.js';
@@ -62,8 +63,14 @@ export interface Verbs {
 
   /** Puts a Running instance on standby for the time of some work, and restores it after, also when the work failed. */
   whileStill<T>(instance: Instance, verb: string, work$: Observable<T>): Observable<T>;
-  /** Launches what a home holds, unless it is to be Stopped, and emits what becomes of its record; keeps nothing. */
-  bring(plan: LaunchPlan, targetState: Target, verb: string): Observable<Brought>;
+  /**
+   * Brings what a home holds where it is to be, and writes that down. What cannot be undone is left for {@link Brought.after$}.
+   */
+  bring(
+    plan: LaunchPlan,
+    to: Destination,
+    write: (changes: BroughtChanges) => Observable<Instance>,
+  ): Observable<Brought>;
   /** Ends the machine of an instance, if it has one, and lets go of it. */
   takeDown(instanceId: string): Observable<never>;
 }
@@ -71,8 +78,23 @@ export interface Verbs {
 /** Where a home can be brought to. */
 type Target = 'Stopped' | 'Standby' | 'Running';
 
+/** Where a home is to be brought, and as what it was made: with its memory (`Standby`), or without. */
+interface Destination {
+  readonly kind: Snapshot['kind'];
+  readonly targetState: Target;
+  /** The verb that it is for. */
+  readonly verb: string;
+}
+
 /** What becomes of the record of an instance that was brought somewhere. */
-type Brought = Partial<Pick<Instance, 'state' | 'startedAt' | 'handle'>>;
+type BroughtChanges = Partial<Pick<Instance, 'state' | 'startedAt' | 'handle'>>;
+
+/** An instance that was brought somewhere, as it was written down. */
+interface Brought {
+  readonly instance: Instance;
+  /** What is to be done once it was. */
+  readonly after$: Observable<never>;
+}
 
 /** hypeman's. */
 const defaultGraceMs = 5_000;
@@ -87,10 +109,17 @@ export function createVerbs({
   records,
   intents,
   now,
+  logger,
   orUndo,
 }: Workshop): Verbs {
   const launch = (plan: LaunchPlan): Observable<Held> =>
-    defer(() => driverOf(plan.spec).launch(plan)).pipe(
+    held(
+      plan,
+      defer(() => driverOf(plan.spec).launch(plan)),
+    );
+
+  const held = (plan: LaunchPlan, machine$: Observable<Machine>): Observable<Held> =>
+    machine$.pipe(
       take(1),
       throwIfEmpty(() => new Error('the driver gave no machine')),
       map((machine) => machines.hold(plan.instanceId, machine)),
@@ -119,7 +148,7 @@ export function createVerbs({
     return { held, freezing };
   };
 
-  const started = (held: Held): Pick<Instance, 'state' | 'startedAt' | 'handle'> => ({
+  const started = (held: Held): Required<BroughtChanges> => ({
     state: runningState(held),
     startedAt: now(),
     handle: held.machine.handle,
@@ -144,7 +173,26 @@ export function createVerbs({
   const stop = (instance: Instance): Observable<Instance> =>
     ended(instance, 'stop', (machine) =>
       machine.stop({ graceMs: instance.spec.stopGraceMs ?? defaultGraceMs }),
-    ).pipe(mergeMap((exit) => records.ended('stop', instance, exit)));
+    ).pipe(
+      mergeMap((exit) => records.ended('stop', instance, exit)),
+      mergeMap((stopped) => concat(forgotten(stopped), of(stopped))),
+    );
+
+  /** What is left of a memory that nobody goes on from any more takes room, and does no harm. */
+  const forgotten = ({ id, spec }: Instance): Observable<never> =>
+    orWarn(
+      id,
+      'the memory of an instance could not be removed',
+      defer(() => driverOf(spec).forget?.(homeOf(id)) ?? EMPTY),
+    );
+
+  const orWarn = (instanceId: string, message: string, work$: Observable<never>): Observable<never> =>
+    work$.pipe(
+      catchError((error: unknown) => {
+        logger.warn({ instanceId, err: error }, message);
+        return EMPTY;
+      }),
+    );
 
   /** Ends the machine in the given way; without one there is nobody who could tell how it ended. */
   const ended = (
@@ -161,7 +209,7 @@ export function createVerbs({
       catchError(driverFailed(instance, verb)),
     );
 
-  const standby = (instance: Instance, verb = 'standby'): Observable<Instance> =>
+  const frozen = (instance: Instance, verb: string): Observable<Instance> =>
     defer(() => {
       const { freezing } = freezableOf(instance, verb);
       return orUndo(
@@ -173,12 +221,47 @@ export function createVerbs({
       );
     });
 
+  /** Its memory is in its home: it needs no machine any more. */
+  const takenAway = (instanceId: string): Observable<never> =>
+    orWarn(instanceId, 'a machine whose memory was kept could not be ended', takeDown(instanceId));
+
+  const standby = (instance: Instance): Observable<Instance> =>
+    defer(() => {
+      const { freezing } = freezableOf(instance, 'standby');
+      if (freezing.suspend === undefined) return frozen(instance, 'standby');
+      return orUndo(
+        concat(
+          freezing.suspend().pipe(catchError(driverFailed(instance, 'standby'))),
+          records.revised('standby', instance, { state: 'Standby', handle: undefined }),
+        ),
+        freezing.thaw(),
+      ).pipe(mergeMap((suspended) => concat(takenAway(instance.id), of(suspended))));
+    });
+
+  const thawed = (instance: Pick<Instance, 'id' | 'spec'>, verb: string): Observable<never> =>
+    defer(() => freezableOf(instance, verb).freezing.thaw()).pipe(catchError(driverFailed(instance, verb)));
+
   const restore = (instance: Instance): Observable<Instance> =>
     defer(() => {
-      const { held, freezing } = freezableOf(instance, 'restore');
+      const { id, name, spec } = instance;
+      const held = machines.of(id);
+      if (held === undefined && driverOf(spec).resume !== undefined) {
+        return orUndo(
+          bring(
+            planOf(id, name, spec),
+            { kind: 'Standby', targetState: 'Running', verb: 'restore' },
+            (changes) => records.revised('restore', instance, { ...changes, startedAt: instance.startedAt }),
+          ),
+          takeDown(id),
+        ).pipe(mergeMap(finished));
+      }
       return concat(
-        freezing.thaw().pipe(catchError(driverFailed(instance, 'restore'))),
-        defer(() => records.revised('restore', instance, { state: runningState(held) })),
+        thawed(instance, 'restore'),
+        defer(() =>
+          records.revised('restore', instance, {
+            state: runningState(freezableOf(instance, 'restore').held),
+          }),
+        ),
       );
     });
 
@@ -186,27 +269,44 @@ export function createVerbs({
     intents.declared(
       instance,
       'still',
-      standby(instance, verb).pipe(
-        mergeMap((frozen) => concat(orUndo(work$, restore(frozen)), restore(frozen).pipe(ignoreElements()))),
+      frozen(instance, verb).pipe(
+        mergeMap((still) => concat(orUndo(work$, restore(still)), restore(still).pipe(ignoreElements()))),
       ),
     );
 
-  const bring = (plan: LaunchPlan, targetState: Target, verb: string): Observable<Brought> => {
-    if (targetState === 'Stopped') return of({});
+  const bring: Verbs['bring'] = (plan, { kind, targetState, verb }, write) => {
+    const { instanceId: id, spec } = plan;
+    const { resume } = driverOf(spec);
+    const written = (changes: BroughtChanges, after$: Observable<never> = EMPTY): Observable<Brought> =>
+      write(changes).pipe(map((instance) => ({ instance, after$ })));
+
+    if (targetState === 'Stopped') return written({});
+    if (kind === 'Standby' && resume !== undefined) {
+      if (targetState === 'Standby') return written({ state: 'Standby' });
+      return held(plan, resume(plan)).pipe(
+        catchError(launchFailed),
+        mergeMap((resumed) => written(started(resumed), thawed({ id, spec }, verb))),
+      );
+    }
     return launch(plan).pipe(
       catchError(launchFailed),
-      mergeMap((held) => {
-        if (targetState === 'Running') return of(started(held));
-        const { instanceId: id, spec } = plan;
+      mergeMap((launched) => {
+        if (targetState === 'Running') return written(started(launched));
+        const { freeze, suspend } = freezableOf({ id, spec }, verb).freezing;
         return concat(
-          freezableOf({ id, spec }, verb)
-            .freezing.freeze()
-            .pipe(catchError(driverFailed({ id }, verb))),
-          defer(() => of({ ...started(held), state: 'Standby' as const })),
+          (suspend ?? freeze)().pipe(catchError(driverFailed({ id }, verb))),
+          defer(() => {
+            const { handle, startedAt } = started(launched);
+            return suspend === undefined
+              ? written({ state: 'Standby', handle, startedAt })
+              : written({ state: 'Standby', startedAt }, takenAway(id));
+          }),
         );
       }),
     );
   };
+
+  const finished = ({ instance, after$ }: Brought): Observable<Instance> => concat(after$, of(instance));
 
   const born = (id: string, name: string, spec: InstanceSpec): Instance => ({
     id,
@@ -241,7 +341,7 @@ export function createVerbs({
 
     start,
     stop,
-    standby: (instance) => standby(instance),
+    standby,
     restore,
 
     restart: (instance) =>
@@ -280,6 +380,7 @@ export function createVerbs({
         driverOf(source.spec).prepare({
           ...planOf(id, request.name, source.spec),
           copyOf: homeOf(source.id),
+          kind: kindOf(source.state, request.targetState),
         }),
       ).pipe(catchError(driverFailed(source, 'fork')));
       const copied$ = still(source) ? copy$ : whileStill(source, 'fork', copy$);
@@ -288,14 +389,15 @@ export function createVerbs({
 
     fork: ({ spec, state }, id, { name, targetState = state as Target }) =>
       orUndo(
-        bring(planOf(id, name, spec), targetState, 'fork').pipe(
-          mergeMap((brought) =>
-            commit({ action: 'fork', instanceId: id, instance: { ...born(id, name, spec), ...brought } }),
-          ),
+        bring(
+          planOf(id, name, spec),
+          { kind: kindOf(state, targetState), targetState, verb: 'fork' },
+          (changes) =>
+            commit({ action: 'fork', instanceId: id, instance: { ...born(id, name, spec), ...changes } }),
         ),
         takeDown(id),
         discard(id, spec),
-      ),
+      ).pipe(mergeMap(finished)),
 
     end: (instance) => {
       const canStop = transition('stop', instance.state).kind === 'move';
@@ -312,6 +414,10 @@ export function createVerbs({
   };
 }
 
+/** What is not to run needs no memory. */
+export const kindOf = (from: Instance['state'], targetState: Target | undefined): Snapshot['kind'] =>
+  from === 'Stopped' || targetState === 'Stopped' ? 'Stopped' : 'Standby';
+
 const unknownExit: Exit = { code: null, signal: null };
 
 const still = ({ state }: Instance): boolean => state === 'Stopped' || state === 'Standby';
@@ -321,7 +427,9 @@ const hasTag = (error: unknown, tag: string): boolean =>
 
 const launchFailed = (error: unknown): Observable<never> =>
   throwError(() =>
-    hasTag(error, 'LaunchFailed') ? error : new LaunchFailed(messageOf(error), { cause: error }),
+    hasTag(error, 'LaunchFailed') || hasTag(error, 'SnapshotIncompatible')
+      ? error
+      : new LaunchFailed(messageOf(error), { cause: error }),
   );
 
 /** Tells a failure of a driver as one of a verb. */

@@ -25,9 +25,10 @@ export function snapshotContract<D extends Driver>(
     const plan = folderOf(source);
     bench.putAway(plan.folder);
     const { folder, kind } = plan;
+    await bench.done(snapshots.take(plan));
     return {
       source,
-      taken: { place: { folder, kind }, content: await bench.one(snapshots.take(plan)) },
+      taken: { place: { folder, kind }, content: await bench.one(snapshots.seal(folder)) },
       snapshots,
     };
   };
@@ -41,6 +42,7 @@ export function snapshotContract<D extends Driver>(
       const { source, taken, snapshots } = await snapshotOf(bench);
       const [other, copy] = [folderOf(bench.plan(lasting)), bench.plan(lasting)];
       void snapshots.take({ ...other, home: source.home });
+      void snapshots.seal(taken.place.folder);
       void snapshots.layOut({ ...copy, ...taken.place }, taken.content);
       void snapshots.replace({ ...source, ...taken.place }, taken.content);
       void snapshots.discard(taken.place.folder);

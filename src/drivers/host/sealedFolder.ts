@@ -16,7 +16,7 @@ import { type Entry, walkTree } from './walkTree.js';
 
 /**
  * A folder whose content never changes. Beside the content lies its manifest: of each entry its kind, with what mode it was
- * laid in, the size and hashes of a file, the target of a link. The content itself is for its owner only, files read-only.
+ * laid in, the size and hashes of a file, the target of a link. The content itself is for its owner only, files read-only unless another mode is given.
  */
 export interface SealedFolder {
   /** Seals what was laid into the folder, on disk when this resolves. */
@@ -35,13 +35,12 @@ export interface Seal {
   readonly hash: string;
 }
 
-const fileMode = 0o400;
 const directoryMode = 0o700;
 const filesAtATime = 4;
 const manifestName = 'manifest.json';
 
-/** The sealed folder at a path, there or not yet. */
-export function createSealedFolder(folder: string): SealedFolder {
+/** The sealed folder at a path, there or not yet; its files get the mode. */
+export function createSealedFolder(folder: string, fileMode = 0o400): SealedFolder {
   const manifestPath = join(folder, manifestName);
   const pathOf = ({ path }: { readonly path: string }): string => join(folder, path);
 
@@ -71,7 +70,7 @@ export function createSealedFolder(folder: string): SealedFolder {
     if (entry?.kind !== recorded.kind) {
       return [{ path, found: entry?.kind ?? 'nothing', expected: `a ${recorded.kind}` }];
     }
-    const [is, was] = [describe(entry), describe(sealed(recorded))];
+    const [is, was] = [describe(entry), describe(sealed(recorded, fileMode))];
     if (is !== was) return [{ path, found: is, expected: was }];
     if (recorded.kind !== 'file') return [];
     const pieces = await hashPieces(pathOf(recorded));
@@ -139,7 +138,7 @@ const hashOf = (text: string): string => createHash('sha256').update(text).diges
 type Recorded = t.TypeOf<typeof recordedEntry>;
 
 /** An entry as it lies in a sealed folder. */
-const sealed = (entry: Recorded): Entry =>
+const sealed = (entry: Recorded, fileMode: number): Entry =>
   entry.kind === 'link' ? entry : { ...entry, mode: entry.kind === 'file' ? fileMode : directoryMode };
 
 function describe(entry: Entry): string {

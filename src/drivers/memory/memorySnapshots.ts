@@ -32,8 +32,12 @@ export function createMemorySnapshots(options: MemorySnapshotsOptions): Snapshot
     kinds: ['Stopped'],
     take: ({ folder, ...plan }) =>
       attempt('take', plan, () => {
-        const lines = [...linesOf(plan.home)];
-        folders.set(folder, lines);
+        folders.set(folder, [...linesOf(plan.home)]);
+        return EMPTY;
+      }),
+    seal: (folder) =>
+      defer(() => {
+        const lines = held(folder);
         return of({ size: Buffer.byteLength(lines.join('\n')), hash: hashOf(lines), data: null });
       }),
     check: (folder, { hash }) =>

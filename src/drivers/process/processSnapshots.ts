@@ -1,11 +1,12 @@
-import { mkdir, readdir, rename } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { defer, ignoreElements, type Observable } from 'rxjs';
+import type { SnapshotContent, Snapshotting } from '../driver.js';
 import { copyTree } from '../host/copyTree.js';
-import type { Replacement, SnapshotContent, Snapshotting } from '../driver.js';
-import { createSealedFolder } from '../host/sealedFolder.js';
-import { removeTree } from '../host/removeTree.js';
 import { fillHome } from '../host/fillHome.js';
+import { removeTree } from '../host/removeTree.js';
+import { createReplaceable } from '../host/replaceable.js';
+import { createSealedFolder } from '../host/sealedFolder.js';
 import { workDirOf } from './workDir.js';
 
 /**
@@ -15,64 +16,38 @@ import { workDirOf } from './workDir.js';
 export function createProcessSnapshots(): Snapshotting {
   return {
     kinds: ['Stopped'],
-    take: ({ home, folder }) => defer(() => take(home, folder)),
+    take: ({ home, folder }) => done(() => take(home, folder)),
+    seal: (folder) => defer(() => seal(folder)),
     check: (folder, { hash }) => defer(() => createSealedFolder(folder).check(hash)),
     layOut: ({ home, folder }) =>
       done(() =>
         fillHome(home, 'snapshot', () => createSealedFolder(folder).copyOut('work', workDirOf(home))),
       ),
-    replace: ({ home, folder }) => defer(() => replace(home, folder)),
-    mend: (home) => done(() => mend(home)),
+    replace: ({ home, folder }) =>
+      defer(() =>
+        createReplaceable(workDirOf(home)).replace((next) =>
+          createSealedFolder(folder).copyOut('work', next),
+        ),
+      ),
+    mend: (home) => done(() => createReplaceable(workDirOf(home)).mend()),
     discard: (folder) => done(() => removeTree(folder)),
   };
 }
 
 const done = (work: () => Promise<unknown>): Observable<never> => defer(work).pipe(ignoreElements());
 
-async function take(home: string, folder: string): Promise<SnapshotContent> {
+async function take(home: string, folder: string): Promise<void> {
   await mkdir(dirname(folder), { recursive: true, mode: 0o700 });
   await mkdir(folder, { mode: 0o700 });
   try {
     await copyTree(workDirOf(home), join(folder, 'work'));
-    return { ...(await createSealedFolder(folder).seal()), data: null };
   } catch (error) {
     await removeTree(folder);
     throw error;
   }
 }
 
-/** The names beside the working directory: of one that takes its place, and of one whose place was taken. */
-const nextOf = (home: string): string => `${workDirOf(home)}.next`;
-const formerOf = (home: string): string => `${workDirOf(home)}.former`;
-
-async function replace(home: string, folder: string): Promise<Replacement> {
-  const [work, next, former] = [workDirOf(home), nextOf(home), formerOf(home)];
-  await mend(home);
-  try {
-    await createSealedFolder(folder).copyOut('work', next);
-    await rename(work, former);
-    await rename(next, work);
-  } catch (error) {
-    await mend(home);
-    throw error;
-  }
-  return {
-    keep: () => done(() => removeTree(former)),
-    undo: () =>
-      done(async () => {
-        await rename(work, next);
-        await mend(home);
-      }),
-  };
-}
-
-/** Between two renames there is no working directory: then the former one is it again. What lies beside it goes. */
-async function mend(home: string): Promise<void> {
-  const [work, next, former] = [workDirOf(home), nextOf(home), formerOf(home)];
-  const names = await readdir(home).catch((error: unknown) => {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return new Array<string>();
-    throw error;
-  });
-  if (!names.includes('work') && names.includes('work.former')) await rename(former, work);
-  for (const path of [next, former]) await removeTree(path);
-}
+const seal = async (folder: string): Promise<SnapshotContent> => ({
+  ...(await createSealedFolder(folder).seal()),
+  data: null,
+});

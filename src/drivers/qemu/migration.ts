@@ -1,15 +1,5 @@
 import * as t from 'io-ts';
-import {
-  concat,
-  defer,
-  EMPTY,
-  ignoreElements,
-  type Observable,
-  repeat,
-  takeWhile,
-  tap,
-  throwError,
-} from 'rxjs';
+import { concat, defer, ignoreElements, type Observable, repeat, takeWhile, tap } from 'rxjs';
 import type { Qmp } from './qmp.js';
 
 /** How often QEMU is asked how far it is. */

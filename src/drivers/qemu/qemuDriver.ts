@@ -25,6 +25,7 @@ import { decodeQemuFields } from './qemuFields.js';
 import { decodeQemuHandle } from './qemuHandle.js';
 import { createQemuMachine, type QemuMachine } from './qemuMachine.js';
 import { inspectQemu, type QemuVersion } from './qemuProgram.js';
+import { createQemuSnapshots } from './qemuSnapshots.js';
 import { longestSocketPath } from './qmp.js';
 import { createQmpLink } from './qmpLink.js';
 import { type QemuPlan, type StartedQemu, startQemu } from './startQemu.js';
@@ -96,7 +97,7 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
   ): QemuMachine => {
     const { logStart } = run.handle;
     const machine = createQemuMachine({
-      ...{ run, spec, home, vm, ramIsShared, link, disks },
+      ...{ run, home, vm, ramIsShared, link, disks },
       handle: { ...run.handle, ports: ports.map(({ guest, host }) => ({ guest, host })) },
       readiness$: isReady ? undefined : readinessFor(spec, { home, logStart, link, ports }),
       logs: logSources.map((source) => createLogFiles(home, source)),
@@ -217,6 +218,7 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
       const log = createLogFiles(home, source);
       return follow ? followTail(log, tail, pollMs) : readTail(log, tail);
     },
+    snapshots: createQemuSnapshots({ disks, copyMachine }),
   };
 }
 

@@ -7,7 +7,7 @@ import { type ProcessHandle, processHandleFields } from '../host/processHandle.j
 
 /** By what the QEMU of a machine is found again, and by which ports of this host its guest is reached. */
 export interface QemuHandle extends ProcessHandle {
-  readonly ports: readonly (Required<ForwardedPort> & { readonly [field: string]: number })[];
+  readonly ports: readonly (Required<ForwardedPort> & Readonly<Record<string, number>>)[];
 }
 
 /** Decodes the handle of a virtual machine. @throws {@link InvalidRequest} */

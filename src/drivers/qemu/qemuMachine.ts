@@ -16,7 +16,6 @@ import {
   throwError,
   timer,
 } from 'rxjs';
-import type { InstanceSpec } from '../../lifecycle/instance.js';
 import type { Snapshot } from '../../lifecycle/snapshot.js';
 import type { Machine, MachineStatus } from '../driver.js';
 import type { LogFiles, LogLimits } from '../host/logFiles.js';
@@ -39,7 +38,6 @@ import { machineDirOf, vmPaths } from './vmPaths.js';
 export interface QemuMachineOptions {
   readonly run: Run;
   readonly handle: QemuHandle;
-  readonly spec: InstanceSpec;
   readonly home: string;
   readonly vm: VmConfig;
   /** Whether what the guest writes to its memory stays in the file of its home. */
@@ -66,11 +64,11 @@ const endMs = 2_000;
 
 /** A machine around a QEMU. */
 export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
-  const { run, handle, spec, home, vm, ramIsShared, link, readiness$, logs, logLimits, disks } = options;
+  const { run, handle, home, vm, ramIsShared, link, readiness$, logs, logLimits, disks } = options;
   const folder = machineDirOf(home);
   const ramIn = ramIsShared ? 'file' : 'state';
   const watched = watchRun({ run, readiness$, logs, logLimits });
-  const { group, exit$, signal } = watched;
+  const { exit$, signal } = watched;
 
   const unlessEnded = (work: (qmp: Qmp) => Observable<never>): Observable<never> =>
     defer(() => {
@@ -157,8 +155,8 @@ export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
         const pressed$ = concat(
           link.use(goOn).pipe(catchError(() => EMPTY)),
           timer(0, pressEveryMs).pipe(
-            takeUntil(timer(graceMs)),
             mergeMap(() => tell('system_powerdown')),
+            takeUntil(timer(graceMs)),
           ),
         );
         const quit$ = timer(graceMs).pipe(mergeMap(() => tell('quit')));

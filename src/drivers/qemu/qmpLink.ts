@@ -21,17 +21,21 @@ export function createQmpLink(
     connected = undefined;
   };
 
+  const forgetWhenLost = ({ events$ }: Qmp): void => {
+    events$.subscribe({ complete: lose });
+  };
+
   const open = (): Observable<Qmp> =>
     defer(() => connect(path)).pipe(
       tap((qmp) => {
         connected = qmp;
-        qmp.events$.subscribe({ complete: lose });
+        forgetWhenLost(qmp);
       }),
       catchError((error: unknown) => {
         lose();
         return throwError(() => error);
       }),
-      shareReplay(1),
+      shareReplay({ bufferSize: 1, refCount: false }),
     );
 
   return {

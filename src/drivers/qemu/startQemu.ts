@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import {
   catchError,
   concat,
-  defer,
   EMPTY,
   firstValueFrom,
   from,
@@ -89,13 +88,16 @@ export async function startQemu(runs: Runs, plan: QemuPlan): Promise<StartedQemu
           ...(keep !== undefined && { keep }),
         })
         .catch((error: unknown) => {
-          throw isCode(error, 'ENOENT') ? new LaunchFailed(missing(program), { cause: error }) : error;
+          if (isCode(error, 'ENOENT')) throw new LaunchFailed(missing(program), { cause: error });
+          throw error;
         }),
   });
   const path = join(home, vmPaths.qmpSocket);
   const link = createQmpLink(path, () =>
     connectQmp(path).pipe(
-      retry({ delay: (error) => (isNotThereYet(error) ? timer(retryMs) : throwError(() => error)) }),
+      retry({
+        delay: (error: unknown) => (isNotThereYet(error) ? timer(retryMs) : throwError(() => error)),
+      }),
       timeout({ first: startMs, with: () => throwError(() => new Error('QEMU cannot be talked to')) }),
     ),
   );

@@ -237,7 +237,8 @@ describe('a memory driver takes snapshots', () => {
     const { driver } = launched();
     const snapshots = driver.snapshots as Snapshotting;
     driver.machine('web-id').print('one');
-    const [content] = now(snapshots.take(place));
+    now(snapshots.take(place));
+    const [content] = now(snapshots.seal(place.folder));
     driver.machine('web-id').print('two');
     expect(driver.snapshotFolders()).toEqual(['/snapshots/one']);
     expect(content).toMatchObject({ size: 3, data: null });
@@ -255,9 +256,11 @@ describe('a memory driver takes snapshots', () => {
   it('and tells when a folder holds something else', () => {
     const { driver } = launched();
     const snapshots = driver.snapshots as Snapshotting;
-    const [one] = now(snapshots.take(place));
+    now(snapshots.take(place));
+    const [one] = now(snapshots.seal(place.folder));
     driver.machine('web-id').print('one');
-    const [other] = now(snapshots.take({ ...place, folder: '/snapshots/two' }));
+    now(snapshots.take({ ...place, folder: '/snapshots/two' }));
+    const [other] = now(snapshots.seal('/snapshots/two'));
     expect(now(snapshots.check('/snapshots/one', one as SnapshotContent))).toEqual([[]]);
     expect(now(snapshots.check('/snapshots/one', other as SnapshotContent))).toEqual([
       [{ path: 'log', found: `SHA-256 ${String(one?.hash)}`, expected: `SHA-256 ${String(other?.hash)}` }],

@@ -1,0 +1,98 @@
+import { mkdir, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { defer, ignoreElements, type Observable } from 'rxjs';
+import type { Snapshot } from '../../lifecycle/snapshot.js';
+import type { Fault } from '../../lifecycle/errors.js';
+import type { SnapshotContent, Snapshotting } from '../driver.js';
+import { fillHome } from '../host/fillHome.js';
+import { removeTree } from '../host/removeTree.js';
+import { createReplaceable } from '../host/replaceable.js';
+import { createSealedFolder, type SealedFolder } from '../host/sealedFolder.js';
+import { walkTree } from '../host/walkTree.js';
+import type { Disks } from './disk.js';
+import { shareMemory } from './memory.js';
+import { machineDirOf, vmPaths } from './vmPaths.js';
+
+/** What snapshots of virtual machines are made by. */
+export interface QemuSnapshotsOptions {
+  readonly disks: Disks;
+  /** Gives an empty folder what a home holds. */
+  readonly copyMachine: (home: string, folder: string, kind: Snapshot['kind']) => Promise<void>;
+}
+
+/** A memory can't be mapped, not even to be read, where it can't be written. */
+const fileMode = 0o600;
+
+/**
+ * Snapshots of virtual machines: the folder holds what the folder of a machine does, and a manifest. What is made of it shares
+ * its files, as hard links. All of it is read when it is checked, but once it was found sound, only what was written since.
+ */
+export function createQemuSnapshots({ disks, copyMachine }: QemuSnapshotsOptions): Snapshotting {
+  /** Of each folder that was found sound, what it looked like then. */
+  const sound = new Map<string, string>();
+
+  const sealedAt = (folder: string): SealedFolder => createSealedFolder(folder, fileMode);
+
+  const take = async (home: string, folder: string, kind: Snapshot['kind']): Promise<void> => {
+    await mkdir(dirname(folder), { recursive: true, mode: 0o700 });
+    await mkdir(folder, { mode: 0o700 });
+    const content = join(folder, vmPaths.machine);
+    try {
+      await mkdir(content, { mode: 0o700 });
+      await copyMachine(home, content, kind);
+    } catch (error) {
+      await removeTree(folder);
+      throw error;
+    }
+  };
+
+  const seal = async (folder: string): Promise<SnapshotContent> => {
+    const sealed = await sealedAt(folder).seal();
+    sound.set(folder, await looksOf(folder, sealed.hash));
+    return { ...sealed, data: null };
+  };
+
+  const check = async (folder: string, hash: string): Promise<readonly Fault[]> => {
+    const looks = await looksOf(folder, hash).catch(() => undefined);
+    if (looks !== undefined && looks === sound.get(folder)) return [];
+    const faults = await sealedAt(folder).check(hash);
+    if (faults.length === 0 && looks !== undefined) sound.set(folder, looks);
+    return faults;
+  };
+
+  const fill = async (folder: string, target: string, kind: Snapshot['kind']): Promise<void> => {
+    const content = join(folder, vmPaths.machine);
+    await mkdir(target, { mode: 0o700 });
+    await disks.copy(content, target);
+    if (kind === 'Standby') await shareMemory(content, target);
+  };
+
+  return {
+    kinds: ['Stopped', 'Standby'],
+    take: ({ home, folder, kind }) => done(() => take(home, folder, kind)),
+    seal: (folder) => defer(() => seal(folder)),
+    check: (folder, { hash }) => defer(() => check(folder, hash)),
+    layOut: ({ home, folder, kind }) =>
+      done(() => fillHome(home, 'snapshot', () => fill(folder, machineDirOf(home), kind))),
+    replace: ({ home, folder, kind }) =>
+      defer(() => createReplaceable(machineDirOf(home)).replace((next) => fill(folder, next, kind))),
+    mend: (home) => done(() => createReplaceable(machineDirOf(home)).mend()),
+    discard: (folder) =>
+      done(async () => {
+        sound.delete(folder);
+        await removeTree(folder);
+      }),
+  };
+}
+
+const done = (work: () => Promise<unknown>): Observable<never> => defer(work).pipe(ignoreElements());
+
+/** Whatever is written to a file changes this. */
+async function looksOf(folder: string, hash: string): Promise<string> {
+  const entries = await walkTree(folder);
+  const looks = entries.map(async (entry) => {
+    const { ino, mtimeNs } = await stat(join(folder, entry.path), { bigint: true });
+    return { ...entry, ino: String(ino), modified: String(mtimeNs) };
+  });
+  return JSON.stringify([hash, await Promise.all(looks)]);
+}
