@@ -21,6 +21,7 @@ module.exports = {
   },
   moduleNameMapper: {
     '^rx-instances$': '<rootDir>/src/index.ts',
+    '^rx-instances/qemu$': '<rootDir>/src/qemu.ts',
     '^rx-instances/testing$': '<rootDir>/src/testing.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },

@@ -4,6 +4,7 @@ export type {
   BaseSpec,
   DriverFields,
   Exit,
+  ForwardedPort,
   Instance,
   InstanceSpec,
   Json,

@@ -86,11 +86,17 @@ export interface Commands {
    * there are overrides: those are refused with {@link InvalidState}. Also fails with {@link LaunchFailed}.
    */
   start(idOrName: string, overrides?: StartOverrides): Observable<Instance>;
-  /** Stops a Running or Initializing instance: asks it to end, kills it after `stopGraceMs`. Nothing to do when Stopped. */
+  /**
+   * Stops an instance that is Running, Initializing, Shutdown or on Standby: asks it to end, kills it after `stopGraceMs`. What
+   * was kept of its memory is given up. Nothing to do when Stopped.
+   */
   stop(idOrName: string): Observable<Instance>;
   /** Puts a Running instance on standby. Nothing to do when it is. Also fails with {@link NotSupported}. */
   standby(idOrName: string): Observable<Instance>;
-  /** Lets an instance on Standby, or a Paused one, go on. Nothing to do when it is Running or Initializing. */
+  /**
+   * Lets an instance on Standby, or a Paused one, go on. Nothing to do when it is Running or Initializing. Also fails with
+   * {@link LaunchFailed} and {@link SnapshotIncompatible} where a machine is made of the memory that was kept.
+   */
   restore(idOrName: string): Observable<Instance>;
   /** Stops and starts in one turn; both events are published. One that is Stopped is started. Also fails with {@link LaunchFailed}. */
   restart(idOrName: string): Observable<Instance>;

@@ -37,7 +37,9 @@ import { logOf } from './logOf.js';
 import { createMachines } from './machines.js';
 import { createObservations } from './observations.js';
 import { driversOf, type ManagerOptions } from './options.js';
+import { createLaunches } from './launches.js';
 import { createOrUndo } from './orUndo.js';
+import { createOrWarn } from './orWarn.js';
 import { createRecords } from './records.js';
 import { recover } from './recovery.js';
 import * as requests from './requests.js';
@@ -133,13 +135,18 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
   const records = createRecords(commit, machines, now);
   const observations = createObservations(machines, records);
   const intents = isDurable ? createIntents(store) : noIntents;
-  const orUndo = createOrUndo(logger);
-  const workshop = { driverOf, homeOf, planOf, machines, commit, records, intents, now, logger, orUndo };
-  const verbs = createVerbs(workshop);
+  const workshop = {
+    ...{ driverOf, homeOf, planOf, machines, commit, records, intents, now, logger },
+    orUndo: createOrUndo(logger),
+    orWarn: createOrWarn(logger),
+  };
+  const launches = createLaunches(workshop);
+  const verbs = createVerbs(workshop, launches);
   const snapshots = createSnapshotTable(kept.snapshots);
   const snapshotVerbs = createSnapshotVerbs({
     ...workshop,
     verbs,
+    launches,
     store,
     snapshots,
     folder: storage.snapshots,

@@ -21,7 +21,8 @@ import type { Intent, Intents } from './intents.js';
 import type { Held } from './machines.js';
 import type { Observations } from './observations.js';
 import { stopwatch } from './stopwatch.js';
-import type { Verbs, Workshop } from './verbs.js';
+import type { Verbs } from './verbs.js';
+import type { Workshop } from './workshop.js';
 
 /** What a manager finds when it opens. */
 export interface Left {
@@ -64,8 +65,19 @@ const settleMs = 10_000;
  * Nothing of this is harmed by being cut off itself: the next one begins anew.
  */
 export function recover(tools: RecoveryTools, { instances, homes }: Left): Observable<never> {
-  const { drivers, driverOf, homeOf, planOf, machines, records, observations, verbs, intents, logger } =
-    tools;
+  const {
+    drivers,
+    driverOf,
+    homeOf,
+    planOf,
+    machines,
+    records,
+    observations,
+    verbs,
+    intents,
+    logger,
+    orWarn,
+  } = tools;
   const seconds = stopwatch();
   const all = instances.length + homes.length;
   let recovered = 0;
@@ -74,15 +86,6 @@ export function recover(tools: RecoveryTools, { instances, homes }: Left): Obser
     recovered += 1;
     if (recovered % toldEvery === 0) logger.info({ recovered, of: all }, 'recovering');
   };
-
-  const orWarn = (instanceId: string, what: string, work$: Observable<unknown>): Observable<never> =>
-    work$.pipe(
-      ignoreElements(),
-      catchError((error: unknown) => {
-        logger.warn({ instanceId, err: error }, what);
-        return EMPTY;
-      }),
-    );
 
   const adopted = ({ id, name, spec, state, handle = {} }: Instance): Observable<Held> =>
     defer(() => driverOf(spec).adopt(planOf(id, name, spec), handle)).pipe(
@@ -101,7 +104,7 @@ export function recover(tools: RecoveryTools, { instances, homes }: Left): Obser
   /** Halts the machine or lets it go on, as its instance is. */
   const settled = ({ id, state }: Instance, { machine }: Held): Observable<never> =>
     orWarn(
-      id,
+      { instanceId: id },
       'a machine could not be brought to the state of its instance',
       defer(() => machine.inspect()).pipe(
         take(1),
@@ -133,7 +136,7 @@ export function recover(tools: RecoveryTools, { instances, homes }: Left): Obser
 
   const finished = (instanceId: string, verb: string, work$: Observable<unknown>): Observable<never> => {
     logger.info({ instanceId, verb }, 'a verb that was cut off is finished');
-    return orWarn(instanceId, 'a verb that was cut off could not be finished', work$);
+    return orWarn({ instanceId }, 'a verb that was cut off could not be finished', work$);
   };
 
   const broughtBack = (instance: Instance, intent: Intent | undefined): Observable<unknown> => {
@@ -174,7 +177,7 @@ export function recover(tools: RecoveryTools, { instances, homes }: Left): Obser
 
   const instanceDone = (instance: Instance, intent: Intent | undefined): Observable<never> =>
     orWarn(
-      instance.id,
+      { instanceId: instance.id },
       'what became of an instance could not be kept',
       tools.run(instance.id, () => broughtBack(instance, intent)),
     );
@@ -183,7 +186,7 @@ export function recover(tools: RecoveryTools, { instances, homes }: Left): Obser
   const homeDone = (instanceId: string): Observable<never> => {
     const home = homeOf(instanceId);
     return orWarn(
-      instanceId,
+      { instanceId },
       'a home of no instance could not be removed',
       concat(
         ...drivers.map((driver) => driver.reclaim?.(home) ?? EMPTY),

@@ -21,11 +21,15 @@ import type { Snapshot } from '../lifecycle/snapshot.js';
 import type { Store } from '../store/store.js';
 import type { ForkSnapshotRequest, RestoreSnapshotRequest, SnapshotRequest } from './snapshotCommands.js';
 import type { SnapshotTable } from './snapshotTable.js';
-import { driverFailed, kindOf, type Verbs, type Workshop } from './verbs.js';
+import { driverFailed } from './driverFailures.js';
+import { kindOf, type Launches } from './launches.js';
+import type { Verbs } from './verbs.js';
+import type { Workshop } from './workshop.js';
 
 /** What the verbs of snapshots work with. */
 export interface SnapshotWorkshop extends Workshop {
   readonly verbs: Verbs;
+  readonly launches: Launches;
   readonly store: Store;
   readonly snapshots: SnapshotTable;
   /** The folder of a snapshot lies here. */
@@ -57,8 +61,8 @@ const takenIn = { Stopped: ['Stopped'], Standby: ['Standby', 'Running'] } as con
 
 /** Creates the {@link SnapshotVerbs}. */
 export function createSnapshotVerbs(workshop: SnapshotWorkshop): SnapshotVerbs {
-  const { driverOf, homeOf, machines, records, now, logger, orUndo, verbs, store, snapshots, folder } =
-    workshop;
+  const { driverOf, homeOf, machines, records, now, orUndo, orWarn, store, snapshots, folder } = workshop;
+  const { verbs, launches } = workshop;
 
   const folderOf = (id: string): string => join(folder, id);
 
@@ -91,20 +95,11 @@ export function createSnapshotVerbs(workshop: SnapshotWorkshop): SnapshotVerbs {
       catchError(driverFailed({ id }, verb)),
     );
 
-  /** What cannot be cleared away now is found by the next manager. */
-  const orWarn = (work$: Observable<never>, fields: object, message: string): Observable<never> =>
-    work$.pipe(
-      catchError((error: unknown) => {
-        logger.warn({ ...fields, err: error }, message);
-        return EMPTY;
-      }),
-    );
-
   const discard = ({ id, spec }: Pick<Snapshot, 'id' | 'spec'>): Observable<never> =>
     defer(() => driverOf(spec).snapshots?.discard(folderOf(id)) ?? EMPTY);
 
   const cleared = (snapshot: Snapshot): Observable<never> =>
-    orWarn(discard(snapshot), { snapshotId: snapshot.id }, 'the files of a snapshot could not be removed');
+    orWarn({ snapshotId: snapshot.id }, 'the files of a snapshot could not be removed', discard(snapshot));
 
   /** Ends the machine of an instance on Standby, and tells how. */
   const ended = ({ id }: Instance): Observable<Exit | undefined> => {
@@ -188,7 +183,7 @@ export function createSnapshotVerbs(workshop: SnapshotWorkshop): SnapshotVerbs {
       const { spec } = snapshot;
       const facet = facetOf(spec, snapshot.kind, 'restoreSnapshot');
       const plan = planOf({ ...instance, spec }, snapshot.id, kindOf(snapshot.kind, request.targetState));
-      const restored$ = verbs.bring(
+      const restored$ = launches.bring(
         plan,
         { kind: plan.kind, targetState: request.targetState, verb: 'restoreSnapshot' },
         (changes) =>
@@ -211,7 +206,7 @@ export function createSnapshotVerbs(workshop: SnapshotWorkshop): SnapshotVerbs {
             mergeMap((exit) =>
               orUndo(
                 restored$,
-                verbs.takeDown(id),
+                launches.takeDown(id),
                 replacement.undo(),
                 exit === undefined ? EMPTY : defer(() => records.ended('exit', instance, exit)),
               ),
@@ -220,9 +215,9 @@ export function createSnapshotVerbs(workshop: SnapshotWorkshop): SnapshotVerbs {
               concat(
                 after$,
                 orWarn(
-                  replacement.keep(),
                   { instanceId: id },
                   'what a restore replaced could not be removed',
+                  replacement.keep(),
                 ),
                 of(restored),
               ),
@@ -234,9 +229,9 @@ export function createSnapshotVerbs(workshop: SnapshotWorkshop): SnapshotVerbs {
 
     mend: ({ id, spec }) =>
       orWarn(
-        defer(() => driverOf(spec).snapshots?.mend(homeOf(id)) ?? EMPTY),
         { instanceId: id },
         'a restore that was cut off could not be finished or undone',
+        defer(() => driverOf(spec).snapshots?.mend(homeOf(id)) ?? EMPTY),
       ),
 
     discardAll: () => concat(...snapshots.all().map(cleared)).pipe(ignoreElements()),

@@ -4,42 +4,22 @@ import {
   defer,
   EMPTY,
   ignoreElements,
-  map,
   mergeMap,
   type Observable,
   of,
   take,
-  throwError,
   throwIfEmpty,
 } from 'rxjs';
-import type { Driver, Freezing, LaunchPlan, Machine } from '../drivers/driver.js';
-import { DriverFailed, InvalidState, LaunchFailed, NotSupported } from '../lifecycle/errors.js';
+import type { Machine } from '../drivers/driver.js';
+import { InvalidState } from '../lifecycle/errors.js';
 import type { Exit, Instance, InstanceSpec } from '../lifecycle/instance.js';
-import { messageOf } from '../lifecycle/messageOf.js';
-import type { Snapshot } from '../lifecycle/snapshot.js';
 import { transition } from '../lifecycle/state.js';
 import type { ForkRequest } from './commands.js';
-import type { Intents } from './intents.js';
-import type { Logger } from './logger.js';
-import type { Held, Machines } from './machines.js';
-import type { OrUndo } from './orUndo.js';
-import { type Commit, type Records, runningState } from './records.js';
+import { driverFailed, launchFailed } from './driverFailures.js';
+import { type Brought, kindOf, type Launches, type Target } from './launches.js';
+import { runningState } from './records.js';
 import type { Creation } from './requests.js';
-
-/** What the verbs work with. */
-export interface Workshop {
-  driverOf(spec: InstanceSpec): Driver;
-  homeOf(instanceId: string): string;
-  /** What a driver is told of an instance. */
-  planOf(instanceId: string, name: string, spec: InstanceSpec): LaunchPlan;
-  readonly machines: Machines;
-  readonly commit: Commit;
-  readonly records: Records;
-  readonly intents: Intents;
-  now(): number;
-  readonly logger: Logger;
-  readonly orUndo: OrUndo;
-}
+import type { Workshop } from './workshop.js';
 
 /**
  * What each verb does to the machine and to the record of an instance. Each is called while the instance's queue is
@@ -63,96 +43,22 @@ export interface Verbs {
 
   /** Puts a Running instance on standby for the time of some work, and restores it after, also when the work failed. */
   whileStill<T>(instance: Instance, verb: string, work$: Observable<T>): Observable<T>;
-  /**
-   * Brings what a home holds where it is to be, and writes that down. What cannot be undone is left for {@link Brought.after$}.
-   */
-  bring(
-    plan: LaunchPlan,
-    to: Destination,
-    write: (changes: BroughtChanges) => Observable<Instance>,
-  ): Observable<Brought>;
-  /** Ends the machine of an instance, if it has one, and lets go of it. */
-  takeDown(instanceId: string): Observable<never>;
-}
-
-/** Where a home can be brought to. */
-type Target = 'Stopped' | 'Standby' | 'Running';
-
-/** Where a home is to be brought, and as what it was made: with its memory (`Standby`), or without. */
-interface Destination {
-  readonly kind: Snapshot['kind'];
-  readonly targetState: Target;
-  /** The verb that it is for. */
-  readonly verb: string;
-}
-
-/** What becomes of the record of an instance that was brought somewhere. */
-type BroughtChanges = Partial<Pick<Instance, 'state' | 'startedAt' | 'handle'>>;
-
-/** An instance that was brought somewhere, as it was written down. */
-interface Brought {
-  readonly instance: Instance;
-  /** What is to be done once it was. */
-  readonly after$: Observable<never>;
 }
 
 /** hypeman's. */
 const defaultGraceMs = 5_000;
 
 /** Creates the {@link Verbs}. */
-export function createVerbs({
-  driverOf,
-  homeOf,
-  planOf,
-  machines,
-  commit,
-  records,
-  intents,
-  now,
-  logger,
-  orUndo,
-}: Workshop): Verbs {
-  const launch = (plan: LaunchPlan): Observable<Held> =>
-    held(
-      plan,
-      defer(() => driverOf(plan.spec).launch(plan)),
-    );
-
-  const held = (plan: LaunchPlan, machine$: Observable<Machine>): Observable<Held> =>
-    machine$.pipe(
-      take(1),
-      throwIfEmpty(() => new Error('the driver gave no machine')),
-      map((machine) => machines.hold(plan.instanceId, machine)),
-    );
-
-  /** Ends a machine that should not have been. */
-  const takeDown = (instanceId: string): Observable<never> =>
-    defer(() => {
-      const held = machines.of(instanceId);
-      machines.release(instanceId);
-      return held?.machine.kill() ?? EMPTY;
-    }).pipe(ignoreElements());
+export function createVerbs(
+  { driverOf, homeOf, planOf, machines, commit, records, intents, now, orUndo, orWarn }: Workshop,
+  launches: Launches,
+): Verbs {
+  const { launch, bring, takeDown, thawed, freezableOf, started } = launches;
 
   const discard = (id: string, spec: InstanceSpec): Observable<never> =>
     defer(() => driverOf(spec).discard(homeOf(id)));
 
   const machineOf = ({ id }: Instance): Machine | undefined => machines.of(id)?.machine;
-
-  const freezableOf = (
-    { id, spec }: Pick<Instance, 'id' | 'spec'>,
-    verb: string,
-  ): { readonly held: Held; readonly freezing: Freezing } => {
-    const held = machines.of(id);
-    const freezing = held?.machine.freezing;
-    if (held === undefined || freezing === undefined) throw new NotSupported(spec.driver, verb);
-    return { held, freezing };
-  };
-
-  const started = (held: Held): Required<BroughtChanges> => ({
-    state: runningState(held),
-    startedAt: now(),
-    handle: held.machine.handle,
-  });
 
   const start = (instance: Instance, spec: InstanceSpec): Observable<Instance> =>
     orUndo(
@@ -181,17 +87,9 @@ export function createVerbs({
   /** What is left of a memory that nobody goes on from any more takes room, and does no harm. */
   const forgotten = ({ id, spec }: Instance): Observable<never> =>
     orWarn(
-      id,
+      { instanceId: id },
       'the memory of an instance could not be removed',
       defer(() => driverOf(spec).forget?.(homeOf(id)) ?? EMPTY),
-    );
-
-  const orWarn = (instanceId: string, message: string, work$: Observable<never>): Observable<never> =>
-    work$.pipe(
-      catchError((error: unknown) => {
-        logger.warn({ instanceId, err: error }, message);
-        return EMPTY;
-      }),
     );
 
   /** Ends the machine in the given way; without one there is nobody who could tell how it ended. */
@@ -221,10 +119,6 @@ export function createVerbs({
       );
     });
 
-  /** Its memory is in its home: it needs no machine any more. */
-  const takenAway = (instanceId: string): Observable<never> =>
-    orWarn(instanceId, 'a machine whose memory was kept could not be ended', takeDown(instanceId));
-
   const standby = (instance: Instance): Observable<Instance> =>
     defer(() => {
       const { freezing } = freezableOf(instance, 'standby');
@@ -235,11 +129,8 @@ export function createVerbs({
           records.revised('standby', instance, { state: 'Standby', handle: undefined }),
         ),
         freezing.thaw(),
-      ).pipe(mergeMap((suspended) => concat(takenAway(instance.id), of(suspended))));
+      ).pipe(mergeMap((suspended) => concat(launches.putAway(instance.id), of(suspended))));
     });
-
-  const thawed = (instance: Pick<Instance, 'id' | 'spec'>, verb: string): Observable<never> =>
-    defer(() => freezableOf(instance, verb).freezing.thaw()).pipe(catchError(driverFailed(instance, verb)));
 
   const restore = (instance: Instance): Observable<Instance> =>
     defer(() => {
@@ -273,38 +164,6 @@ export function createVerbs({
         mergeMap((still) => concat(orUndo(work$, restore(still)), restore(still).pipe(ignoreElements()))),
       ),
     );
-
-  const bring: Verbs['bring'] = (plan, { kind, targetState, verb }, write) => {
-    const { instanceId: id, spec } = plan;
-    const { resume } = driverOf(spec);
-    const written = (changes: BroughtChanges, after$: Observable<never> = EMPTY): Observable<Brought> =>
-      write(changes).pipe(map((instance) => ({ instance, after$ })));
-
-    if (targetState === 'Stopped') return written({});
-    if (kind === 'Standby' && resume !== undefined) {
-      if (targetState === 'Standby') return written({ state: 'Standby' });
-      return held(plan, resume(plan)).pipe(
-        catchError(launchFailed),
-        mergeMap((resumed) => written(started(resumed), thawed({ id, spec }, verb))),
-      );
-    }
-    return launch(plan).pipe(
-      catchError(launchFailed),
-      mergeMap((launched) => {
-        if (targetState === 'Running') return written(started(launched));
-        const { freeze, suspend } = freezableOf({ id, spec }, verb).freezing;
-        return concat(
-          (suspend ?? freeze)().pipe(catchError(driverFailed({ id }, verb))),
-          defer(() => {
-            const { handle, startedAt } = started(launched);
-            return suspend === undefined
-              ? written({ state: 'Standby', handle, startedAt })
-              : written({ state: 'Standby', startedAt }, takenAway(id));
-          }),
-        );
-      }),
-    );
-  };
 
   const finished = ({ instance, after$ }: Brought): Observable<Instance> => concat(after$, of(instance));
 
@@ -409,31 +268,9 @@ export function createVerbs({
     },
 
     whileStill,
-    bring,
-    takeDown,
   };
 }
-
-/** What is not to run needs no memory. */
-export const kindOf = (from: Instance['state'], targetState: Target | undefined): Snapshot['kind'] =>
-  from === 'Stopped' || targetState === 'Stopped' ? 'Stopped' : 'Standby';
 
 const unknownExit: Exit = { code: null, signal: null };
 
 const still = ({ state }: Instance): boolean => state === 'Stopped' || state === 'Standby';
-
-const hasTag = (error: unknown, tag: string): boolean =>
-  typeof error === 'object' && error !== null && '_tag' in error && error._tag === tag;
-
-const launchFailed = (error: unknown): Observable<never> =>
-  throwError(() =>
-    hasTag(error, 'LaunchFailed') || hasTag(error, 'SnapshotIncompatible')
-      ? error
-      : new LaunchFailed(messageOf(error), { cause: error }),
-  );
-
-/** Tells a failure of a driver as one of a verb. */
-export const driverFailed =
-  (instance: Pick<Instance, 'id'>, verb: string) =>
-  (cause: unknown): Observable<never> =>
-    throwError(() => new DriverFailed(instance.id, verb, { cause }));

@@ -26,7 +26,7 @@ function namesOf(door: string): string {
 // A name that comes or goes is a promise to users: `npx jest publicNames -u` writes it down.
 describe('the public names', () => {
   it('are those of these doors', () => {
-    expect(doors).toStrictEqual(['.', './testing']);
+    expect(doors).toStrictEqual(['.', './qemu', './testing']);
   });
 
   it('of rx-instances are these', () => {
@@ -46,6 +46,7 @@ describe('the public names', () => {
        NameTaken
        NotSupported
        SnapshotDamaged
+       SnapshotIncompatible
        SnapshotNotFound
        StateUnreadable
        StoreFailed
@@ -93,6 +94,7 @@ describe('the public names', () => {
        Fault
        ForkRequest
        ForkSnapshotRequest
+       ForwardedPort
        Freezing
        Instance
        InstanceChange
@@ -147,6 +149,16 @@ describe('the public names', () => {
        WaitOutcome
        WatchBuffering
        WorkBuffering"
+    `);
+  });
+
+  it('of rx-instances/qemu are these', () => {
+    expect(namesOf('./qemu')).toMatchInlineSnapshot(`
+     "values
+       createQemuDriver
+       hostPortOf
+     types
+       QemuDriverOptions"
     `);
   });
 

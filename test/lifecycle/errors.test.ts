@@ -61,6 +61,11 @@ const all = [
   ],
   [new errors.SnapshotNotFound('s1'), 'there is no snapshot "s1"', { snapshotId: 's1' }],
   [
+    new errors.SnapshotIncompatible([{ path: 'qemu', found: "'9.0.0'", expected: "'7.2.22'" }]),
+    "the memory cannot be gone on from: qemu: found '9.0.0', expected '7.2.22'",
+    { differences: [{ path: 'qemu', found: "'9.0.0'", expected: "'7.2.22'" }] },
+  ],
+  [
     new errors.SnapshotDamaged('s1', [{ path: 'work/a', found: 'nothing', expected: 'a file' }]),
     'the snapshot s1 is damaged: work/a: found nothing, expected a file',
     { snapshotId: 's1', differences: [{ path: 'work/a', found: 'nothing', expected: 'a file' }] },

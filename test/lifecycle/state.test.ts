@@ -8,7 +8,7 @@ import {
 } from '../../src/lifecycle/state.js';
 
 /**
- * The rule a second time, written from hypeman's preconditions and no-ops and not from the source: `-` is refused, `=`
+ * The rule a second time, written from hypeman's preconditions and no-ops and not from the source; but a stop goes further: `-` is refused, `=`
  * is nothing to do, `up` is Initializing or Running, `off` is Stopped, `gone` is no state any more.
  */
 const rule = `
@@ -17,7 +17,7 @@ const rule = `
   fork      made    -        -             -        -        -         -        -        -
   update    -       any      any           any      any      any       any      any      any
   start     -       -        =             =        -        -         up       -        -
-  stop      -       -        off           off      -        -         =        -        -
+  stop      -       -        off           off      -        off       =        off      -
   standby   -       -        -             Standby  -        -         -        =        -
   restore   -       -        =             =        up       -         -        up       -
   delete    -       gone     gone          gone     gone     gone      gone     gone     gone

@@ -203,10 +203,24 @@ describe('the other verbs', () => {
     }
     await value(manager.start(id));
     await value(manager.standby(id));
-    for (const verb of ['start', 'stop', 'restart'] as const) {
-      await expect(value(manager[verb](id))).rejects.toMatchObject({ state: 'Standby', verb });
-    }
+    await expect(value(manager.start(id))).rejects.toMatchObject({ state: 'Standby', verb: 'start' });
     expect(told()).toHaveLength(4);
+  });
+
+  it('stop what is on standby, which can then be started from the beginning', async () => {
+    const { id } = await create();
+    await value(manager.standby(id));
+    await expect(value(manager.stop(id))).resolves.toMatchObject({ state: 'Stopped' });
+    await value(manager.start(id));
+    await value(manager.standby(id));
+    await expect(value(manager.restart(id))).resolves.toMatchObject({ state: 'Running' });
+    expect(told().slice(2)).toEqual([
+      'stop Standby Stopped',
+      'start Stopped Running',
+      'standby Running Standby',
+      'stop Standby Stopped',
+      'start Stopped Running',
+    ]);
   });
 
   it('of one instance run one after another, in the order of their subscription', async () => {
@@ -761,7 +775,7 @@ describe('close', () => {
     expect(manager.close()).toBe(closed);
     await closed;
 
-    expect((await all).map(({ action }) => action)).toEqual(['stop', 'exit']);
+    expect((await all).map(({ action }) => action)).toEqual(['stop', 'stop']);
     expect(driver.running()).toEqual([]);
     await expect(value(manager.get('one'))).rejects.toMatchObject({ _tag: 'ManagerClosed' });
     await expect(create('three')).rejects.toMatchObject({ _tag: 'ManagerClosed' });

@@ -55,7 +55,7 @@ const logSources: readonly string[] = ['app', 'vmm'];
  * Creates the driver `qemu`: instances are virtual machines with a disk of their own and a network behind this host's. Its
  * README tells what an image is, what goes where, and what a standby and a fork cost.
  *
- * @throws {@link InvalidRequest} for options that can't be understood
+ * @throws `InvalidRequest` for options that can't be understood
  */
 export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
   const {

@@ -13,6 +13,9 @@ export interface QemuHandle extends ProcessHandle {
 /** Decodes the handle of a virtual machine. @throws {@link InvalidRequest} */
 export const decodeQemuHandle = (handle: unknown): QemuHandle => decodeOrThrow(qemuHandle, handle);
 
+/** Tells the handle of a virtual machine from others. */
+export const isQemuHandle = (handle: unknown): handle is QemuHandle => qemuHandle.is(handle);
+
 const qemuHandle: t.Type<QemuHandle, unknown> = closed(
   'handle of a virtual machine',
   { ...processHandleFields, ports: t.readonlyArray(closed('a port', { guest: port, host: port }, {})) },

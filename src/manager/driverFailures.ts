@@ -1,0 +1,21 @@
+import { type Observable, throwError } from 'rxjs';
+import { DriverFailed, LaunchFailed } from '../lifecycle/errors.js';
+import type { Instance } from '../lifecycle/instance.js';
+import { messageOf } from '../lifecycle/messageOf.js';
+
+/** Tells a failure to start a machine; what says why in its own terms goes through. */
+export const launchFailed = (error: unknown): Observable<never> =>
+  throwError(() =>
+    hasTag(error, 'LaunchFailed') || hasTag(error, 'SnapshotIncompatible')
+      ? error
+      : new LaunchFailed(messageOf(error), { cause: error }),
+  );
+
+/** Tells a failure of a driver as one of a verb. */
+export const driverFailed =
+  (instance: Pick<Instance, 'id'>, verb: string) =>
+  (cause: unknown): Observable<never> =>
+    throwError(() => new DriverFailed(instance.id, verb, { cause }));
+
+const hasTag = (error: unknown, tag: string): boolean =>
+  typeof error === 'object' && error !== null && '_tag' in error && error._tag === tag;

@@ -1,0 +1,155 @@
+import {
+  catchError,
+  concat,
+  defer,
+  EMPTY,
+  ignoreElements,
+  map,
+  mergeMap,
+  type Observable,
+  take,
+  throwIfEmpty,
+} from 'rxjs';
+import type { Freezing, LaunchPlan, Machine } from '../drivers/driver.js';
+import { NotSupported } from '../lifecycle/errors.js';
+import type { Instance } from '../lifecycle/instance.js';
+import type { Snapshot } from '../lifecycle/snapshot.js';
+import { driverFailed, launchFailed } from './driverFailures.js';
+import type { Held } from './machines.js';
+import { runningState } from './records.js';
+import type { Workshop } from './workshop.js';
+
+/** What machines are handled with. */
+export type LaunchesOptions = Pick<Workshop, 'driverOf' | 'machines' | 'now' | 'orWarn'>;
+
+/** How machines come up, stand still, go on, and are taken down. */
+export interface Launches {
+  /** Launches what a home holds, from the beginning, and takes the machine over. */
+  launch(plan: LaunchPlan): Observable<Held>;
+  /**
+   * Brings what a home holds where it is to be, and writes that down. What cannot be undone is left for {@link Brought.after$}.
+   */
+  bring(
+    plan: LaunchPlan,
+    to: Destination,
+    write: (changes: BroughtChanges) => Observable<Instance>,
+  ): Observable<Brought>;
+  /** Ends the machine of an instance, if it has one, and lets go of it. */
+  takeDown(instanceId: string): Observable<never>;
+  /** The same for one that is not needed any more: what fails is written to the log. */
+  putAway(instanceId: string): Observable<never>;
+  /** Lets the machine of an instance go on. */
+  thawed(instance: Pick<Instance, 'id' | 'spec'>, verb: string): Observable<never>;
+  /** The machine of an instance, and how to halt it. Throws {@link NotSupported} where that can't be done. */
+  freezableOf(
+    instance: Pick<Instance, 'id' | 'spec'>,
+    verb: string,
+  ): { readonly held: Held; readonly freezing: Freezing };
+  /** What becomes of the record of an instance whose machine runs. */
+  started(held: Held): Required<BroughtChanges>;
+}
+
+/** Where a home can be brought to. */
+export type Target = 'Stopped' | 'Standby' | 'Running';
+
+/** Where a home is to be brought, and as what it was made: with its memory (`Standby`), or without. */
+interface Destination {
+  readonly kind: Snapshot['kind'];
+  readonly targetState: Target;
+  /** The verb that it is for. */
+  readonly verb: string;
+}
+
+/** What becomes of the record of an instance that was brought somewhere. */
+type BroughtChanges = Partial<Pick<Instance, 'state' | 'startedAt' | 'handle'>>;
+
+/** An instance that was brought somewhere, as it was written down. */
+export interface Brought {
+  readonly instance: Instance;
+  /** What is to be done once it was. */
+  readonly after$: Observable<never>;
+}
+
+/** Creates the {@link Launches}. */
+export function createLaunches({ driverOf, machines, now, orWarn }: LaunchesOptions): Launches {
+  const launch = (plan: LaunchPlan): Observable<Held> =>
+    held(
+      plan,
+      defer(() => driverOf(plan.spec).launch(plan)),
+    );
+
+  const held = (plan: LaunchPlan, machine$: Observable<Machine>): Observable<Held> =>
+    machine$.pipe(
+      take(1),
+      throwIfEmpty(() => new Error('the driver gave no machine')),
+      map((machine) => machines.hold(plan.instanceId, machine)),
+    );
+
+  /** Ends a machine that should not have been. */
+  const takeDown = (instanceId: string): Observable<never> =>
+    defer(() => {
+      const held = machines.of(instanceId);
+      machines.release(instanceId);
+      return held?.machine.kill() ?? EMPTY;
+    }).pipe(ignoreElements());
+
+  const freezableOf = (
+    { id, spec }: Pick<Instance, 'id' | 'spec'>,
+    verb: string,
+  ): { readonly held: Held; readonly freezing: Freezing } => {
+    const held = machines.of(id);
+    const freezing = held?.machine.freezing;
+    if (held === undefined || freezing === undefined) throw new NotSupported(spec.driver, verb);
+    return { held, freezing };
+  };
+
+  const started = (held: Held): Required<BroughtChanges> => ({
+    state: runningState(held),
+    startedAt: now(),
+    handle: held.machine.handle,
+  });
+
+  const putAway = (instanceId: string): Observable<never> =>
+    orWarn({ instanceId }, 'a machine that is not needed any more could not be ended', takeDown(instanceId));
+
+  const thawed = (instance: Pick<Instance, 'id' | 'spec'>, verb: string): Observable<never> =>
+    defer(() => freezableOf(instance, verb).freezing.thaw()).pipe(catchError(driverFailed(instance, verb)));
+
+  const bring: Launches['bring'] = (plan, { kind, targetState, verb }, write) => {
+    const { instanceId: id, spec } = plan;
+    const { resume } = driverOf(spec);
+    const written = (changes: BroughtChanges, after$: Observable<never> = EMPTY): Observable<Brought> =>
+      write(changes).pipe(map((instance) => ({ instance, after$ })));
+
+    if (targetState === 'Stopped') return written({});
+    if (kind === 'Standby' && resume !== undefined) {
+      if (targetState === 'Standby') return written({ state: 'Standby' });
+      return held(plan, resume(plan)).pipe(
+        catchError(launchFailed),
+        mergeMap((resumed) => written(started(resumed), thawed({ id, spec }, verb))),
+      );
+    }
+    return launch(plan).pipe(
+      catchError(launchFailed),
+      mergeMap((launched) => {
+        if (targetState === 'Running') return written(started(launched));
+        const { freeze, suspend } = freezableOf({ id, spec }, verb).freezing;
+        return concat(
+          (suspend ?? freeze)().pipe(catchError(driverFailed({ id }, verb))),
+          defer(() => {
+            const { handle, startedAt } = started(launched);
+            return suspend === undefined
+              ? written({ state: 'Standby', handle, startedAt })
+              : written({ state: 'Standby', startedAt }, putAway(id));
+          }),
+        );
+      }),
+    );
+  };
+
+  return { launch, bring, takeDown, putAway, thawed, freezableOf, started };
+}
+
+/** What is not to run needs no memory. */
+export const kindOf = (from: Instance['state'], targetState: Target | undefined): Snapshot['kind'] =>
+  from === 'Stopped' || targetState === 'Stopped' ? 'Stopped' : 'Standby';

@@ -1,0 +1,24 @@
+import type { Driver, LaunchPlan } from '../drivers/driver.js';
+import type { InstanceSpec } from '../lifecycle/instance.js';
+import type { Intents } from './intents.js';
+import type { Logger } from './logger.js';
+import type { Machines } from './machines.js';
+import type { OrUndo } from './orUndo.js';
+import type { OrWarn } from './orWarn.js';
+import type { Commit, Records } from './records.js';
+
+/** What the verbs work with. */
+export interface Workshop {
+  driverOf(spec: InstanceSpec): Driver;
+  homeOf(instanceId: string): string;
+  /** What a driver is told of an instance. */
+  planOf(instanceId: string, name: string, spec: InstanceSpec): LaunchPlan;
+  readonly machines: Machines;
+  readonly commit: Commit;
+  readonly records: Records;
+  readonly intents: Intents;
+  now(): number;
+  readonly logger: Logger;
+  readonly orUndo: OrUndo;
+  readonly orWarn: OrWarn;
+}
