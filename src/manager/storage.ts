@@ -13,6 +13,9 @@ import type { DamagedRecord, Kept, Store } from '../store/store.js';
 import type { Logger } from './logger.js';
 import type { ManagerOptions } from './options.js';
 
+/** How many events a log keeps that is in memory only, unless it is told; some 4 MB. */
+const mostInMemory = 10_000;
+
 /** Where a manager keeps everything. */
 export interface Storage {
   readonly store: Store;
@@ -42,7 +45,7 @@ export async function openStorage(
   const dataDir = options.dataDir === undefined ? undefined : resolve(options.dataDir);
   const { logMaxEvents: maxEvents, logMaxAgeMs: maxAgeMs } = options.config?.storage ?? {};
   const retention = {
-    maxEvents: maxEvents ?? defaultRetention.maxEvents,
+    maxEvents: maxEvents ?? (dataDir === undefined ? mostInMemory : defaultRetention.maxEvents),
     maxAgeMs: maxAgeMs ?? defaultRetention.maxAgeMs,
   };
   const store =
