@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { defer, ignoreElements, type Observable } from 'rxjs';
 import { copyTree } from '../copyTree.js';
 import type { Replacement, SnapshotContent, Snapshotting } from '../driver.js';
+import { onDisk } from '../onDisk.js';
 import { createSealedFolder } from '../sealedFolder.js';
 import { removeTree } from './removeTree.js';
 import { fillHome, workDirOf } from './workDir.js';
@@ -16,8 +17,7 @@ export function createProcessSnapshots(): Snapshotting {
     kinds: ['Stopped'],
     take: ({ home, folder }) => defer(() => take(home, folder)),
     check: (folder, { hash }) => defer(() => createSealedFolder(folder).check(hash)),
-    layOut: ({ home, folder }) =>
-      done(() => fillHome(home, 'snapshot', (work) => createSealedFolder(folder).copyOut('work', work))),
+    layOut: ({ home, folder }) => done(() => layOut(home, folder)),
     replace: ({ home, folder }) => defer(() => replace(home, folder)),
     mend: (home) => done(() => mend(home)),
     discard: (folder) => done(() => removeTree(folder)),
@@ -38,6 +38,11 @@ async function take(home: string, folder: string): Promise<SnapshotContent> {
   }
 }
 
+async function layOut(home: string, folder: string): Promise<void> {
+  await fillHome(home, 'snapshot', (work) => createSealedFolder(folder).copyOut('work', work));
+  for (const path of [home, dirname(home)]) await onDisk(path);
+}
+
 /** The names beside the working directory: of one that takes its place, and of one whose place was taken. */
 const nextOf = (home: string): string => `${workDirOf(home)}.next`;
 const formerOf = (home: string): string => `${workDirOf(home)}.former`;
@@ -49,6 +54,7 @@ async function replace(home: string, folder: string): Promise<Replacement> {
     await createSealedFolder(folder).copyOut('work', next);
     await rename(work, former);
     await rename(next, work);
+    await onDisk(home);
   } catch (error) {
     await mend(home);
     throw error;
@@ -70,6 +76,9 @@ async function mend(home: string): Promise<void> {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return new Array<string>();
     throw error;
   });
-  if (!names.includes('work') && names.includes('work.former')) await rename(former, work);
+  if (!names.includes('work') && names.includes('work.former')) {
+    await rename(former, work);
+    await onDisk(home);
+  }
   for (const path of [next, former]) await removeTree(path);
 }
