@@ -17,13 +17,14 @@ type Bootable = Pick<Image, 'kernel' | 'memoryMiB'>;
 /** So long a kernel may be silent, in milliseconds. Where KVM works its first line comes within one second. */
 const probeMs = 5_000;
 
-const thisHost: Host = {
+/** This host, where `program` is QEMU. */
+export const hostOf = (program: string): Host => ({
   processors: () => readFile('/proc/cpuinfo', 'utf8'),
   openKvm: async () => {
     await (await open('/dev/kvm', 'r+')).close();
   },
-  probe: (image) => probeBoot(image, { accel: 'kvm', timeoutMs: probeMs }),
-};
+  probe: (image) => probeBoot(image, { accel: 'kvm', timeoutMs: probeMs, program }),
+});
 
 const known = new WeakMap<Host, Promise<boolean>>();
 
@@ -34,7 +35,7 @@ const known = new WeakMap<Host, Promise<boolean>>();
  */
 export async function chooseAccelerator(
   image: Bootable & Pick<Image, 'accel'>,
-  host: Host = thisHost,
+  host: Host,
 ): Promise<'kvm' | 'tcg'> {
   if (image.accel !== undefined) return image.accel;
   const works = known.get(host) ?? kvmWorks(host, image);

@@ -8,8 +8,8 @@ export interface ProbeBootOptions {
   readonly accel: 'kvm' | 'tcg';
   /** How long it may be silent, in milliseconds. */
   readonly timeoutMs: number;
-  /** @defaultValue `qemu-system-x86_64` */
-  readonly program?: string;
+  /** Name or path of QEMU. */
+  readonly program: string;
 }
 
 /**
@@ -18,7 +18,7 @@ export interface ProbeBootOptions {
  */
 export async function probeBoot(
   { kernel, memoryMiB }: Pick<Image, 'kernel' | 'memoryMiB'>,
-  { accel, timeoutMs, program = 'qemu-system-x86_64' }: ProbeBootOptions,
+  { accel, timeoutMs, program }: ProbeBootOptions,
 ): Promise<boolean> {
   // Not a timer here: a machine whose processor hangs would outlive this process, should that be killed meanwhile.
   const limit = ['--signal=KILL', String(timeoutMs / 1_000)];

@@ -1,5 +1,6 @@
 import * as t from 'io-ts';
 import { mkdir } from 'node:fs/promises';
+import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import { defer, ignoreElements, lastValueFrom, type Observable, throwError } from 'rxjs';
 import { closed } from '../../codecs/closed.js';
@@ -16,6 +17,7 @@ import { asked, readinessOf } from '../host/readinessOf.js';
 import { removeTree } from '../host/removeTree.js';
 import { createRuns } from '../host/runs.js';
 import { untilLaunched } from '../host/untilLaunched.js';
+import { chooseAccelerator, hostOf } from './accelerator.js';
 import { createDisks } from './disk.js';
 import { guestAccepts } from './guest.js';
 import { type Image, readImage } from './image.js';
@@ -61,13 +63,14 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
   const {
     qemu: program = 'qemu-system-x86_64',
     qemuImg = 'qemu-img',
-    accel: defaultAccel = 'tcg',
+    accel: ourAccel,
     logMaxBytes = 10 * 1_024 * 1_024,
     logKeep = 3,
     pollMs = 20,
   } = decodeOrThrow(qemuDriverOptions, options);
   const runs = createRuns(pollMs);
   const disks = createDisks(qemuImg);
+  const host = hostOf(program);
   /** By home. Whoever copies a home has to know whether a machine stands still in it. */
   const machines = new Map<string, QemuMachine>();
   let version: Promise<QemuVersion> | undefined;
@@ -80,11 +83,17 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
 
   const configOf = async ({ spec }: LaunchPlan, image: Image): Promise<VmConfig> => {
     const { version: qemu, machine } = await qemuVersion();
-    const accel = spec.accel ?? image.accel ?? defaultAccel;
+    const accel = spec.accel ?? image.accel ?? ourAccel ?? (await chooseAccelerator(image, host));
+    const memoryMiB = spec.memoryMiB ?? image.memoryMiB;
+    const hostMiB = Math.floor(totalmem() / 2 ** 20);
+    if (memoryMiB > hostMiB) {
+      throw new LaunchFailed(
+        `the machine asks for ${String(memoryMiB)} MiB of memory, and this host has ${String(hostMiB)} MiB in all`,
+      );
+    }
     return {
       ...{ qemu, machine, accel, cpu: accel === 'kvm' ? 'host' : 'max' },
-      vcpus: spec.vcpus ?? image.vcpus,
-      memoryMiB: spec.memoryMiB ?? image.memoryMiB,
+      ...{ vcpus: spec.vcpus ?? image.vcpus, memoryMiB },
       hasDisk: image.disk !== undefined,
     };
   };
@@ -120,10 +129,10 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
     if (readiness === undefined) return undefined;
     const place = { log: createLogFiles(home), logStart, pollMs };
     if (readiness.kind === 'log') return readinessOf(readiness, place);
-    const host = ports.find(({ guest }) => guest === readiness.port)?.host ?? 0;
+    const port = ports.find(({ guest }) => guest === readiness.port)?.host ?? 0;
     return readiness.kind === 'http'
-      ? readinessOf({ ...readiness, port: host }, place)
-      : asked(() => guestAccepts(link, host, pollMs), pollMs);
+      ? readinessOf({ ...readiness, port }, place)
+      : asked(() => guestAccepts(link, port, pollMs), pollMs);
   };
 
   const start = async (

@@ -51,7 +51,7 @@ const left = (): readonly string[] =>
 async function probe(options: Partial<ProbeBootOptions>, of = kernel): Promise<unknown> {
   const said = await probeBoot(
     { kernel: of, memoryMiB: 128 },
-    { accel: 'tcg', timeoutMs: 60_000, ...options },
+    { accel: 'tcg', timeoutMs: 60_000, program: 'qemu-system-x86_64', ...options },
   ).catch((error: unknown) => error);
   expect(left()).toEqual([]);
   expect(readdirSync(folder).sort()).toEqual(files);
