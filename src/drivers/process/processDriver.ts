@@ -1,14 +1,10 @@
 import {
   catchError,
+  concat,
   defer,
   EMPTY,
-  exhaustMap,
-  first,
-  from,
   ignoreElements,
-  interval,
   lastValueFrom,
-  mergeMap,
   Observable,
   ReplaySubject,
   throwError,
@@ -22,6 +18,7 @@ import type { Driver, LaunchPlan, Machine } from '../driver.js';
 import { createLogFiles } from './logFiles.js';
 import { followTail, readTail } from './logReader.js';
 import { createEndedMachine } from './endedMachine.js';
+import { createEndWatch } from './endWatch.js';
 import { decodeProcessFields } from './processFields.js';
 import { decodeProcessHandle, findProcess, type ProcessHandle } from './processHandle.js';
 import { createProcessGroup } from './processGroup.js';
@@ -71,6 +68,14 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
     pollMs = 100,
   } = decodeOrThrow(processDriverOptions, options);
   const spawner = createSpawner();
+  const watch = createEndWatch(pollMs);
+
+  /** Its spawner writes down how it ended, or did so. */
+  const endOfAdopted = (home: string, handle: ProcessHandle): Observable<Exit> =>
+    concat(
+      watch.ended(handle),
+      defer(() => exitOf(home, handle)),
+    );
 
   const machineOf = (
     plan: LaunchPlan,
@@ -101,7 +106,7 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
     const handle = { pid, startTime, ...rest };
     // Without the spawner nobody is told of the end, but it can still be seen.
     const known$ = new ReplaySubject<Exit>(1);
-    const looking = ended$.pipe(catchError(() => endOfAdopted(plan.home, handle, pollMs))).subscribe(known$);
+    const looking = ended$.pipe(catchError(() => endOfAdopted(plan.home, handle))).subscribe(known$);
     return machineOf(plan, handle, known$, () => {
       looking.unsubscribe();
       forget();
@@ -117,7 +122,7 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
       return createEndedMachine(decoded, exit);
     }
     const ended$ = new ReplaySubject<Exit>(1);
-    const looking = endOfAdopted(plan.home, decoded, pollMs).subscribe(ended$);
+    const looking = endOfAdopted(plan.home, decoded).subscribe(ended$);
     return machineOf(plan, decoded, ended$, () => {
       looking.unsubscribe();
     });
@@ -173,15 +178,6 @@ const untilLaunched = (launch: () => Promise<Machine>): Observable<Machine> =>
       },
     );
   });
-
-/** Only its parent is told of the end of a process: others have to look. */
-const endOfAdopted = (home: string, handle: ProcessHandle, pollMs: number): Observable<Exit> =>
-  interval(pollMs).pipe(
-    // A look that fails is no proof of an end.
-    exhaustMap(() => from(findProcess(handle)).pipe(catchError(() => EMPTY))),
-    first((entry) => entry === undefined),
-    mergeMap(() => exitOf(home, handle)),
-  );
 
 const processDriverOptions = closed(
   'options of the process driver',

@@ -14,6 +14,7 @@ import {
   type Observable,
   of,
   ReplaySubject,
+  share,
   take,
   takeUntil,
   throwError,
@@ -42,6 +43,9 @@ export interface ProcessMachineOptions {
 
 /** How often the log is held against its limit. */
 const rotateMs = 1_000;
+
+/** Thousands of machines share a few timers: to wake up costs more than to look, and to look at all at once takes long. */
+const turns = Array.from({ length: 16 }, () => interval(rotateMs).pipe(share()));
 
 /**
  * A machine around a process that leads a group. It ends with this process: what is left of the group is killed, then the
@@ -109,7 +113,8 @@ export function createProcessMachine(options: ProcessMachineOptions): Machine {
       });
   }
 
-  interval(rotateMs)
+  const turn$ = turns[handle.pid % turns.length] as Observable<number>;
+  turn$
     .pipe(
       // Without room for a copy the log grows on, and is tried again.
       exhaustMap(() => from(log.rotate(logLimits)).pipe(catchError(() => EMPTY))),
