@@ -91,3 +91,13 @@ it('what comes back in place of a replacement is on disk', async () => {
   expect(await flushedBy(() => done(replacement.undo()))).toEqual(['homes/source']);
   expect(readdirSync(planOf('source').home).toSorted()).toEqual(['logs', 'work']);
 });
+
+it('a name that is not UTF-8 is told, and nothing of its working directory is taken', async () => {
+  const { home, ...plan } = planOf('source');
+  mkdirSync(join(home, 'work'), { recursive: true });
+  writeFileSync(Buffer.from(join(home, 'work', 'caf\xe9'), 'latin1'), '');
+  await expect(firstValueFrom(snapshots.take({ ...plan, home }))).rejects.toMatchObject({
+    message: `the name of ${join(home, 'work', 'caf\ufffd')} is not UTF-8`,
+  });
+  expect(readdirSync(folder)).toEqual(['homes']);
+});
