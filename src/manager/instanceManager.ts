@@ -13,7 +13,7 @@ import {
   map,
   merge,
   mergeMap,
-  Observable,
+  type Observable,
   of,
   Subject,
   takeUntil,
@@ -177,10 +177,10 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
       leave: (instanceId, listener) => {
         bus.leave('wait_for_state', instanceId, listener);
       },
-      threw: (error) => {
-        bus.threw('wait_for_state', error);
+      known: (instanceId, tell) => {
+        tell({ value: table.get(instanceId) });
+        return undefined;
       },
-      known: (instanceId) => of(table.get(instanceId)),
       truth: poll,
     },
     (end) => {
@@ -301,10 +301,15 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     iterate: bus.iterate,
     watch: (consumer, buffering) => bus.watch(consumer, () => of(table.view()), buffering),
     waitForState: (idOrName, target, options = {}) =>
-      new Observable((subscriber) => {
-        if (!open) throw new ManagerClosed();
-        waits.begin(subscriber, table.find(idOrName).id, target, options);
-      }),
+      new ContainedObservable(
+        (observer, subscription) => {
+          if (!open) throw new ManagerClosed();
+          return waits.begin(observer, subscription, table.find(idOrName).id, target, options);
+        },
+        (error) => {
+          bus.threw('wait_for_state', error);
+        },
+      ),
 
     stats: bus.stats,
     measurements$: new ContainedObservable(through(measurements$), (error) => {

@@ -1,7 +1,10 @@
 import { Observable, type Observer, type OperatorFunction, Subscriber, Subscription } from 'rxjs';
 
-/** Brings an observer, which never throws, what an Observable gives, for as long as the subscription is open. */
-export type Connect<T> = (observer: Observer<T>, subscription: Subscription) => void;
+/**
+ * Brings an observer, which never throws, what an Observable gives, for as long as the subscription is open; what is
+ * returned is called at its end.
+ */
+export type Connect<T> = (observer: Observer<T>, subscription: Subscription) => (() => void) | undefined;
 
 /** Brings what another Observable gives. */
 export const through =
@@ -11,6 +14,7 @@ export const through =
     // Before it emits: who wants to leave within the first value can.
     subscription.add(link);
     source$.subscribe(link);
+    return undefined;
   };
 
 /**
@@ -52,9 +56,20 @@ export class ContainedObservable<T> extends Observable<T> {
           };
     // A function is called as it is: to bind one costs more than the call.
     const next = typeof observerOrNext === 'function' ? observerOrNext : observer.next?.bind(observer);
+    let leave: (() => void) | undefined;
     // A Subscriber is an operator's own link, or of somebody who wants to leave within the first value.
-    const subscription = observer instanceof Subscriber ? observer : new Subscription();
-    this.#connect(new ContainedObserver(observer, next, subscription, this.#onThrow), subscription);
+    const isLink = observer instanceof Subscriber;
+    const subscription = isLink ? observer : new Subscription(() => leave?.());
+    const contained = new ContainedObserver(observer, next, subscription, this.#onThrow);
+    try {
+      leave = this.#connect(contained, subscription);
+    } catch (error) {
+      contained.error(error);
+    }
+    // Not added where that can be helped: RxJS makes an array for it, and arrays of those who stay long teach V8 to keep
+    // those of others long too, with all that hangs on them.
+    if (isLink) subscription.add(leave);
+    else if (subscription.closed) leave?.();
     return subscription;
   }
 }
@@ -95,6 +110,8 @@ class ContainedObserver<T> implements Observer<T> {
   }
 
   complete(): void {
+    // Not to one who threw at the value before.
+    if (this.#subscription.closed) return;
     this.#tell(() => this.#observer.complete?.());
     this.#leave();
   }

@@ -163,17 +163,17 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
 
   const join =
     (consumer: Consumer, instanceId?: string): Connect<LifecycleEvent> =>
-    (observer, subscription) => {
+    (observer) => {
       if (isClosed) {
         observer.complete();
-        return;
+        return undefined;
       }
       consumer.joined();
       audience.join(observer, instanceId);
-      subscription.add(() => {
+      return () => {
         audience.leave(observer, instanceId);
         consumer.left();
-      });
+      };
     };
 
   const enter =
