@@ -168,6 +168,9 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
       );
     });
 
+  const waiterThrew = (error: unknown): void => {
+    bus.threw('wait_for_state', error);
+  };
   const waits = new Waits(
     {
       hear: (instanceId, listener) => {
@@ -301,15 +304,10 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     iterate: bus.iterate,
     watch: (consumer, buffering) => bus.watch(consumer, () => of(table.view()), buffering),
     waitForState: (idOrName, target, options = {}) =>
-      new ContainedObservable(
-        (observer, subscription) => {
-          if (!open) throw new ManagerClosed();
-          return waits.begin(observer, subscription, table.find(idOrName).id, target, options);
-        },
-        (error) => {
-          bus.threw('wait_for_state', error);
-        },
-      ),
+      new ContainedObservable((observer, subscription) => {
+        if (!open) throw new ManagerClosed();
+        return waits.begin(observer, subscription, table.find(idOrName).id, target, options);
+      }, waiterThrew),
 
     stats: bus.stats,
     measurements$: new ContainedObservable(through(measurements$), (error) => {

@@ -170,9 +170,11 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
       }
       consumer.joined();
       audience.join(observer, instanceId);
-      return () => {
-        audience.leave(observer, instanceId);
-        consumer.left();
+      return {
+        unsubscribe: () => {
+          audience.leave(observer, instanceId);
+          consumer.left();
+        },
       };
     };
 

@@ -67,12 +67,14 @@ export function waitForState(
 ): Observable<WaitOutcome> {
   return new ContainedObservable(
     (observer, subscription) => waitsOver(source).begin(observer, subscription, instanceId, target, options),
-    (error) => {
-      // As RxJS tells what a subscriber throws: apart, where it hurts nobody who waits too.
-      throwError(() => error).subscribe();
-    },
+    tellApart,
   );
 }
+
+/** As RxJS tells what a subscriber throws: where it hurts nobody who waits too. */
+const tellApart = (error: unknown): void => {
+  throwError(() => error).subscribe();
+};
 
 /** All waits over one source share one poll and their timers; in virtual time, which ends with its test, none do. */
 function waitsOver(source: StateSource): Waits {

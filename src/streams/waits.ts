@@ -1,4 +1,4 @@
-import type { Observable, Observer, Subscription } from 'rxjs';
+import type { Observable, Observer, Subscription, Unsubscribable } from 'rxjs';
 import { InstanceNotFound, ManagerClosed, StateUnreadable } from '../lifecycle/errors.js';
 import type { LifecycleEvent } from '../lifecycle/event.js';
 import type { Instance } from '../lifecycle/instance.js';
@@ -72,14 +72,14 @@ export class Waits {
     this.polls = new SharedPoll(port.truth, new Delays());
   }
 
-  /** Begins a wait for an observer, which must not throw; what is returned ends it. */
+  /** Begins a wait for an observer, which must not throw; what is returned leaves it. */
   begin(
     observer: Observer<WaitOutcome>,
     subscription: Subscription,
     instanceId: string,
     target: State | readonly State[],
     options: WaitOptions,
-  ): (() => void) | undefined {
+  ): Unsubscribable | undefined {
     // Left before it began: what it would take hold of nobody would let go.
     if (subscription.closed) return undefined;
     let settings: WaitSettings;
@@ -97,9 +97,7 @@ export class Waits {
     }
     const wait = new Wait(this, observer, instanceId, settings);
     wait.begin(settings);
-    return () => {
-      wait.unsubscribe();
-    };
+    return wait;
   }
 
   /** Ends every wait with an error. */

@@ -138,7 +138,7 @@ describe('a contained stream', () => {
             observer.next(value);
           });
           if (how === 'ended') observer.complete();
-          return () => left.push(how);
+          return { unsubscribe: () => left.push(how) };
         },
         () => undefined,
       );
