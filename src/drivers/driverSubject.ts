@@ -1,4 +1,4 @@
-import type { InstanceSpec } from '../lifecycle/instance.js';
+import type { Exit, InstanceSpec } from '../lifecycle/instance.js';
 import type { Driver } from './driver.js';
 
 /** What {@link driverContract} has to know of a driver to try it. */
@@ -15,8 +15,11 @@ export interface DriverSubject<D extends Driver = Driver> {
   readonly fields: Readonly<Record<string, unknown>>;
   /** Runs on until it is stopped, and says nothing of readiness. */
   readonly lasting: Specimen<D>;
-  /** Ends by itself with code 3. */
-  readonly ending: Specimen<D>;
+  /** Ends by itself. */
+  readonly ending: Specimen<D> & {
+    /** How it ends. @defaultValue `{ code: 3, signal: null }` */
+    readonly exit?: Exit;
+  };
   /** Becomes ready when it has run for some time, and runs on. */
   readonly slow: Specimen<D>;
   /** Runs on and never becomes ready. */

@@ -16,8 +16,8 @@ export function reclaimContract<D extends Driver>(
   describe('reclaims homes:', () => {
     law('what runs and nobody holds is ended, and the home stays', async (bench) => {
       const plan = { ...(await bench.prepared(lasting)), outlives: true };
-      const { machine } = await bench.launchAgain(lasting, plan);
       content?.write(plan.home, 'stays');
+      const { machine } = await bench.launchAgain(lasting, plan);
       machine.detach?.();
       for (let times = 0; times < 2; times += 1) {
         await bench.done(reclaim(bench, plan));

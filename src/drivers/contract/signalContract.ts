@@ -34,7 +34,7 @@ export function signalContract<D extends Driver>(
     law('one that ends by itself says how, last, and completes', async (bench) => {
       const { plan, machine } = await bench.launched(ending);
       const signals = await bench.all(machine.signals$);
-      assert.deepEqual(signals.at(-1), { kind: 'exit', exit: { code: 3, signal: null } });
+      assert.deepEqual(signals.at(-1), { kind: 'exit', exit: ending.exit ?? { code: 3, signal: null } });
       assert.deepEqual(signals.slice(0, -1), [{ kind: 'ready' }]);
       await bench.runsNoMore(plan);
     });

@@ -1,5 +1,5 @@
 import * as t from 'io-ts';
-import { link, mkdir, stat } from 'node:fs/promises';
+import { link, mkdir, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { closed } from '../../codecs/closed.js';
 import { integer, oneOf } from '../../codecs/scalars.js';
@@ -49,7 +49,7 @@ export interface Disks {
   remove(folder: string, topmost: Layer): Promise<void>;
   /**
    * Gives another folder the same disk. Where the topmost layer was written to, both get an empty one on top of it. No machine
-   * may run on it, unless its topmost layer was added for this.
+   * may run on it, unless its topmost layer was added for this. Fails when the folder is not there.
    */
   copy(folder: string, target: string): Promise<void>;
 }
@@ -111,7 +111,7 @@ export function createDisks(qemuImg: string): Disks {
     },
 
     copy: async (folder, target) => {
-      if (!(await has(folder))) return;
+      if (!(await readdir(folder)).includes(record)) return;
       await mkdir(target, { recursive: true, mode: 0o700 });
       const known = await read(folder);
       const { layers } = (await isFresh(folder, known)) ? known : await grow(folder, known);

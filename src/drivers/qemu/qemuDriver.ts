@@ -206,7 +206,7 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
     const found = await runs.find(plan.home, decoded);
     if (!('ended$' in found)) return createEndedMachine({ ...decoded, ports }, found);
     const running = await readJson(join(plan.home, vmPaths.config), runningConfig);
-    const link = createQmpLink(join(plan.home, vmPaths.qmpSocket));
+    const link = machines.get(plan.home)?.link ?? createQmpLink(join(plan.home, vmPaths.qmpSocket));
     return machineOf(plan, { run: found, link, ports }, running, false);
   };
 

@@ -51,6 +51,8 @@ export interface QemuMachineOptions {
 
 /** A virtual machine that runs. */
 export interface QemuMachine extends Machine {
+  /** Whoever else has to do with the same QEMU has to share it: that serves one at a time. */
+  readonly link: QmpLink;
   /** While it stands still: gives an empty folder what its own holds at this moment, with its memory or without. */
   copyTo(folder: string, kind: Snapshot['kind']): Observable<never>;
 }
@@ -131,6 +133,7 @@ export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
 
   return {
     handle,
+    link,
     signals$: watched.signals$,
 
     inspect: () =>
