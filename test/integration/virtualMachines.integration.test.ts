@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
@@ -7,6 +7,8 @@ import { join } from 'node:path';
 import { openManager } from 'rx-instances';
 import { createQemuDriver, hostPortOf } from 'rx-instances/qemu';
 import { from, lastValueFrom, mergeMap, toArray } from 'rxjs';
+import { type Compiled, compile } from '../support/compiled.js';
+import type { MachineCutOff } from './cutOffMachine.js';
 import { openVirtualMachines, request, value, type VirtualMachines } from './virtualMachines.js';
 
 jest.setTimeout(120_000);
@@ -221,6 +223,83 @@ describe('a virtual machine outlives its manager', () => {
     await vms.counts('running', 1);
     expect(consecutive(vms.counted(instance))).toBe(true);
     for (const name of ['running', 'standing']) await value(vms.manager.delete(name));
+  });
+});
+
+describe('a manager that is killed in the middle of a verb leaves a machine that goes on:', () => {
+  let compiled: Compiled;
+
+  beforeAll(async () => {
+    compiled = compile('test/integration', 'test/support');
+    await forked('cut-off');
+  });
+
+  afterAll(async () => {
+    compiled.remove();
+    await value(vms.manager.delete('cut-off'));
+  });
+
+  /** Another process has the data directory meanwhile. */
+  const cutOff = async (verb: MachineCutOff['verb'], point: string) => {
+    await vms.manager.close();
+    const told = JSON.stringify({
+      dataDir: vms.dataDir,
+      name: 'cut-off',
+      verb,
+      point,
+    } satisfies MachineCutOff);
+    const signal = await new Promise((done) => {
+      execFile('node', [compiled.pathOf('test/integration/cutOffMachine.ts'), told], (error) => {
+        done(error?.signal);
+      });
+    });
+    await vms.reopen();
+    return { signal, ...(await value(vms.manager.get('cut-off'))) };
+  };
+
+  const goesOn = async () => {
+    if ((await value(vms.manager.get('cut-off'))).state === 'Standby')
+      await value(vms.manager.restore('cut-off'));
+    await vms.counts('cut-off', 1);
+    const instance = await value(vms.manager.get('cut-off'));
+    expect(instance.state).toBe('Running');
+    expect(consecutive(vms.counted(instance))).toBe(true);
+    expect(isWhole(vms.homeOf(instance))).toBeGreaterThan(0);
+    const names = (await value(vms.manager.list())).map(({ name }) => name);
+    expect(names).not.toContain('never');
+    expect(readdirSync(join(vms.dataDir, 'instances'))).toHaveLength(names.length);
+    await expect(value(vms.manager.listSnapshots({ name: 'never' }))).resolves.toEqual([]);
+  };
+
+  it.each([
+    ['standby', 'before suspend', 'Running'],
+    ['standby', '5 ms into suspend', 'Running'],
+    ['standby', '20 ms into suspend', 'Running'],
+    ['standby', 'after suspend', 'Running'],
+    ['standby', 'before kill', 'Standby'],
+    ['standby', 'after kill', 'Standby'],
+    ['fork', 'after freeze', 'Running'],
+    ['fork', '20 ms into prepare', 'Running'],
+    ['fork', 'after prepare', 'Running'],
+    ['fork', 'after resume', 'Running'],
+    ['createSnapshot', '20 ms into take', 'Running'],
+    ['createSnapshot', 'after take', 'Running'],
+    ['createSnapshot', 'after seal', 'Running'],
+  ] as const)('%s, %s: %s', async (verb, point, expected) => {
+    expect(await cutOff(verb, point)).toMatchObject({ signal: 'SIGKILL', state: expected });
+    await goesOn();
+  });
+
+  it.each([
+    ['before resume', 'Standby'],
+    ['30 ms into resume', 'Standby'],
+    ['after resume', 'Standby'],
+    ['before thaw', 'Running'],
+    ['after thaw', 'Running'],
+  ])('restore, %s: %s', async (point, expected) => {
+    await value(vms.manager.standby('cut-off'));
+    expect(await cutOff('restore', point)).toMatchObject({ signal: 'SIGKILL', state: expected });
+    await goesOn();
   });
 });
 

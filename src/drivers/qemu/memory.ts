@@ -2,7 +2,7 @@ import * as t from 'io-ts';
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { link, mkdir, rename, rm, stat } from 'node:fs/promises';
+import { link, mkdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { pipeline } from 'node:stream/promises';
@@ -107,6 +107,14 @@ export async function shareMemory(folder: string, target: string): Promise<void>
   }
 }
 
+/**
+ * Makes good what building a machine around a memory changes in it (`vmgenid` writes there that this is another machine), so that
+ * another can still be built around it.
+ */
+export async function settleRam(folder: string, { ram }: SavedMemory): Promise<void> {
+  if (ram !== undefined) await utimes(join(folder, memoryFiles.ram), new Date(), ram.modifiedMs / 1_000);
+}
+
 /** Whether the file of the memory is nobody else's too: of no copy, and of no machine that was made of one. */
 export const ownsRam = async (folder: string): Promise<boolean> =>
   (await stat(join(folder, memoryFiles.ram))).nlink === 1;
@@ -127,8 +135,8 @@ async function hashOf(path: string): Promise<string> {
 }
 
 async function shapeOf(path: string): Promise<{ readonly bytes: number; readonly modifiedMs: number }> {
-  const { size: bytes, mtimeMs: modifiedMs } = await stat(path);
-  return { bytes, modifiedMs };
+  const { size: bytes, mtimeMs } = await stat(path);
+  return { bytes, modifiedMs: Math.round(mtimeMs) };
 }
 
 const bytes = integer('bytes', 0, Number.MAX_SAFE_INTEGER);

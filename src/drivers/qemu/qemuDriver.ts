@@ -22,7 +22,15 @@ import { createDisks } from './disk.js';
 import { guestAccepts } from './guest.js';
 import { type Image, readImage } from './image.js';
 import { readJson, writeJson } from './jsonFile.js';
-import { checkMemory, forgetMemory, forgetRam, keptMemory, ownsRam, shareMemory } from './memory.js';
+import {
+  checkMemory,
+  forgetMemory,
+  forgetRam,
+  keptMemory,
+  ownsRam,
+  settleRam,
+  shareMemory,
+} from './memory.js';
 import { decodeQemuFields } from './qemuFields.js';
 import { decodeQemuHandle } from './qemuHandle.js';
 import { createQemuMachine, type QemuMachine } from './qemuMachine.js';
@@ -101,14 +109,14 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
   const machineOf = (
     { home, spec }: LaunchPlan,
     { run, link, ports }: StartedQemu,
-    { vm, ramIsShared }: Running,
-    isReady: boolean,
+    { vm, ramIsShared, isResumed }: Running,
   ): QemuMachine => {
     const { logStart } = run.handle;
     const machine = createQemuMachine({
       ...{ run, home, vm, ramIsShared, link, disks },
       handle: { ...run.handle, ports: ports.map(({ guest, host }) => ({ guest, host })) },
-      readiness$: isReady ? undefined : readinessFor(spec, { home, logStart, link, ports }),
+      // Whatever was suspended was ready.
+      readiness$: isResumed ? undefined : readinessFor(spec, { home, logStart, link, ports }),
       logs: logSources.map((source) => createLogFiles(home, source)),
       logLimits: { maxBytes: logMaxBytes, keep: logKeep },
     });
@@ -142,7 +150,7 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
   ): Promise<QemuMachine> => {
     await writeJson(join(plan.home, vmPaths.config), running);
     const started = await startQemu(runs, { ...plan, ...running, ...rest, program });
-    return machineOf(plan, started, running, 'ramIn' in rest.from);
+    return machineOf(plan, started, running);
   };
 
   const prepare = async ({ home, spec, copyOf, kind = 'Stopped' }: PreparePlan): Promise<void> => {
@@ -185,7 +193,11 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
     const [vm, disk] = await Promise.all([configOf(plan, image), disks.top(folder)]);
     await forgetMemory(folder);
     const kernelArguments = [...image.kernelArguments, ...(plan.spec.kernelArguments ?? [])];
-    return start(plan, { vm, ramIsShared: true }, { disk, from: { ...image, kernelArguments } });
+    return start(
+      plan,
+      { vm, ramIsShared: true, isResumed: false },
+      { disk, from: { ...image, kernelArguments } },
+    );
   };
 
   const resume = async (plan: LaunchPlan): Promise<QemuMachine> => {
@@ -198,7 +210,9 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
     if (ramIn === 'state') await forgetRam(folder);
     // What others go on from too has to stay as it is.
     const ramIsShared = ramIn === 'state' || (await ownsRam(folder));
-    return start(plan, { vm, ramIsShared }, { disk, from: { ramIn } });
+    const machine = await start(plan, { vm, ramIsShared, isResumed: true }, { disk, from: { ramIn } });
+    if (ramIsShared) await settleRam(folder, kept);
+    return machine;
   };
 
   const adopt = async (plan: LaunchPlan, handle: MachineHandle): Promise<Machine> => {
@@ -207,7 +221,7 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
     if (!('ended$' in found)) return createEndedMachine({ ...decoded, ports }, found);
     const running = await readJson(join(plan.home, vmPaths.config), runningConfig);
     const link = machines.get(plan.home)?.link ?? createQmpLink(join(plan.home, vmPaths.qmpSocket));
-    return machineOf(plan, { run: found, link, ports }, running, false);
+    return machineOf(plan, { run: found, link, ports }, running);
   };
 
   return {
@@ -236,9 +250,15 @@ interface Running {
   readonly vm: VmConfig;
   /** Whether what the guest writes to its memory stays in the file of its home. */
   readonly ramIsShared: boolean;
+  /** Whether it went on from a memory that was kept. */
+  readonly isResumed: boolean;
 }
 
-const runningConfig = closed('what QEMU was built of', { vm: vmConfig, ramIsShared: t.boolean }, {});
+const runningConfig = closed(
+  'what QEMU was built of',
+  { vm: vmConfig, ramIsShared: t.boolean, isResumed: t.boolean },
+  {},
+);
 
 const qemuDriverOptions = closed(
   'options of the QEMU driver',
