@@ -20,7 +20,15 @@ import { createDisks } from './disk.js';
 import { guestAccepts } from './guest.js';
 import { type Image, readImage } from './image.js';
 import { readJson, writeJson } from './jsonFile.js';
-import { checkMemory, forgetMemory, forgetRam, keptMemory, ownsRam, shareMemory } from './memory.js';
+import {
+  checkMemory,
+  forgetMemory,
+  forgetRam,
+  giveMemory,
+  keptMemory,
+  ownsRam,
+  shareMemory,
+} from './memory.js';
 import { decodeQemuFields } from './qemuFields.js';
 import { decodeQemuHandle } from './qemuHandle.js';
 import { createQemuMachine, type QemuMachine } from './qemuMachine.js';
@@ -189,6 +197,7 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
     if (ramIn === 'state') await forgetRam(folder);
     // What others go on from too has to stay as it is.
     const ramIsShared = ramIn === 'state' || (await ownsRam(folder));
+    if (ramIsShared) await giveMemory(folder, kept);
     return start(plan, { vm, ramIsShared }, { disk, from: { ramIn } });
   };
 
