@@ -30,6 +30,11 @@ export interface DriverSubject<D extends Driver = Driver> {
   readonly stubborn?: Specimen<D>;
   /** Writes the lines `one`, `two` and `three` to the first log, and runs on. Absent where the driver keeps no log. */
   readonly printing?: Specimen<D>;
+  /**
+   * Counts in its memory, from 1 on when it begins, again and again while it runs, and writes `count 1.`, `count 2.`, … to the
+   * first log. `play` lets it count on, where it does not by itself. Absent where standby frees no memory.
+   */
+  readonly counting?: Specimen<D>;
   /** How to look into homes. Absent where nothing in a home is the instance's own. */
   readonly content?: HomeContent;
   /** Changes something in the folder of a snapshot, as a failing disk would. Absent where nobody can, or there are none. */

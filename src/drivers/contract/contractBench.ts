@@ -37,6 +37,8 @@ export interface ContractBench<D extends Driver> {
   /** Prepares, launches, and plays the specimen's part. */
   launched(specimen: Specimen<D>): Promise<Launched>;
   launchAgain(specimen: Specimen<D>, plan: LaunchPlan): Promise<Launched>;
+  /** Resumes the machine that was suspended in a home. */
+  resumed(plan: LaunchPlan): Promise<Machine>;
   /** Sees to it that a machine is ended with the rest. */
   hold(machine: Machine): void;
   /** Adopts a machine by its handle as a store would give it back. */
@@ -61,6 +63,10 @@ export interface ContractBench<D extends Driver> {
   /** The log once it has so many lines. */
   logOf(lines: number, plan: LaunchPlan): Promise<readonly string[]>;
   follow(plan: LaunchPlan, tail: number): Observable<string>;
+  /** The numbers that were counted in a home so far. */
+  counted(plan: LaunchPlan): Promise<readonly number[]>;
+  /** The numbers that are counted after so many, once there are some; the machine has to run. */
+  counts(plan: LaunchPlan, after: number): Promise<readonly number[]>;
   /** Sees to it that the folder of a snapshot is removed with the rest. */
   putAway(folder: string): void;
   /** Ends every machine and removes every home and every snapshot. */
@@ -142,6 +148,26 @@ export function createContractBench<D extends Driver>(subject: DriverSubject<D>)
   const log = ({ home }: LaunchPlan, tail = 100): Promise<readonly string[]> =>
     all(driver.logs(home, { source, tail, follow: false }));
 
+  const counted = async (made: LaunchPlan): Promise<readonly number[]> =>
+    (await log(made, 10_000)).flatMap((line) => {
+      const [, number] = /^count (\d+)\.$/.exec(line) ?? [];
+      return number === undefined ? [] : [Number(number)];
+    });
+
+  const some = 3;
+
+  const counts = async (made: LaunchPlan, after: number): Promise<readonly number[]> => {
+    const found = await eventually(
+      async () => {
+        subject.counting?.play?.(driver, made.instanceId);
+        return (await counted(made)).slice(after);
+      },
+      ({ length }) => length >= some,
+    );
+    assert.ok(found.length >= some, 'it counts');
+    return found;
+  };
+
   /** A case that failed tells more than what cannot be cleared away after it. */
   const quietly = (work: () => Observable<unknown>): Observable<never> =>
     inTime(defer(work)).pipe(
@@ -155,6 +181,13 @@ export function createContractBench<D extends Driver>(subject: DriverSubject<D>)
     prepared,
     launched: async (specimen) => launchAgain(specimen, await prepared(specimen)),
     launchAgain,
+    resumed: (made) =>
+      one(
+        defer(() => {
+          assert.ok(driver.resume !== undefined, 'each driver of a kind can resume, or none can');
+          return driver.resume(made).pipe(tap(hold));
+        }),
+      ),
     hold,
     adopt: ({ plan, machine }) =>
       driver.adopt(plan, JSON.parse(JSON.stringify(machine.handle)) as Machine['handle']).pipe(tap(hold)),
@@ -195,6 +228,8 @@ export function createContractBench<D extends Driver>(subject: DriverSubject<D>)
         (found) => found.length >= lines,
       ),
     follow: ({ home }, tail) => inTime(driver.logs(home, { source, tail, follow: true })),
+    counted,
+    counts,
     putAway: (folder) => {
       folders.push(folder);
     },

@@ -14,20 +14,28 @@ import {
 import { closed } from '../../codecs/closed.js';
 import { decode } from '../../codecs/decode.js';
 import { integer, longestTimerMs } from '../../codecs/scalars.js';
-import { LogNotFound } from '../../lifecycle/errors.js';
+import { LaunchFailed, LogNotFound } from '../../lifecycle/errors.js';
+import type { Snapshot } from '../../lifecycle/snapshot.js';
 import type { Driver, LaunchPlan, Machine } from '../driver.js';
 import { readiness } from '../readiness.js';
-import { createMemoryMachine, type MemoryMachine } from './memoryMachine.js';
-import { createMemorySnapshots } from './memorySnapshots.js';
+import { createMemoryMachine, type MemoryMachine, type PlayedMachine } from './memoryMachine.js';
+import { createMemorySnapshots, type Held } from './memorySnapshots.js';
 
 /** What a memory driver can be told to fail at. */
 export type MemoryOperation =
   | ('prepare' | 'launch' | 'adopt' | 'inspect' | 'stop' | 'kill' | 'freeze' | 'thaw' | 'discard')
+  | ('suspend' | 'resume' | 'forget')
   | ('take' | 'layOut' | 'replace');
 
 /** How to make a memory driver. */
 export interface MemoryDriverOptions {
-  /** How long a launch takes, in milliseconds; with 0 it is done within `subscribe`. @defaultValue 0 */
+  /**
+   * What its standby frees: with `memory` a machine can be suspended and gone on from, and a snapshot can be one of a Standby.
+   *
+   * @defaultValue `'cpu'`
+   */
+  readonly standbyFrees?: 'cpu' | 'memory';
+  /** How long a launch takes, in milliseconds, or a resume; with 0 it is done within `subscribe`. @defaultValue 0 */
   readonly launchMs?: number;
   /** How long a machine takes to end when it is asked to, in milliseconds; with 0 it ends within `subscribe`. @defaultValue 0 */
   readonly stopMs?: number;
@@ -51,11 +59,12 @@ export interface MemoryDriver extends Driver {
   snapshotFolders(): readonly string[];
 }
 
-/** A log that is kept, and told as it is written. */
+/** A log that is kept, and told as it is written; and the memory of a machine that was suspended. */
 interface Home {
   readonly plan: LaunchPlan;
   readonly lines: string[];
   readonly written$: Subject<string>;
+  memory: number | undefined;
 }
 
 const logSource = 'app';
@@ -80,14 +89,15 @@ const logSource = 'app';
  * ```
  */
 export function createMemoryDriver(options: MemoryDriverOptions = {}): MemoryDriver {
-  const { launchMs = 0, stopMs = 0, fail = () => undefined } = options;
+  const { standbyFrees = 'cpu', launchMs = 0, stopMs = 0, fail = () => undefined } = options;
+  const keepsMemory = standbyFrees === 'memory';
   const homes = new Map<string, Home>();
   const played = new Map<string, MemoryMachine>();
   const running = new Map<
     number,
-    { readonly instanceId: string; readonly home: string; readonly machine: Machine }
+    { readonly instanceId: string; readonly home: string; readonly played: PlayedMachine }
   >();
-  const folders = new Map<string, readonly string[]>();
+  const folders = new Map<string, Held>();
   let launches = 0;
 
   /** Does something unless it is to fail. */
@@ -107,51 +117,89 @@ export function createMemoryDriver(options: MemoryDriverOptions = {}): MemoryDri
     return home;
   };
 
-  const make = (plan: LaunchPlan, lines: readonly string[]): void => {
-    homes.set(plan.home, { plan, lines: [...lines], written$: new Subject() });
+  /** One that is there already stays, with whoever follows its log. */
+  const make = (plan: LaunchPlan, { lines, memory }: Held): void => {
+    const home = homes.get(plan.home) ?? { plan, lines: [], written$: new Subject(), memory };
+    home.lines.splice(0, home.lines.length, ...lines);
+    home.memory = memory;
+    homes.set(plan.home, home);
   };
 
-  const start = (plan: LaunchPlan): Machine => {
-    const { instanceId, spec, home } = plan;
-    const { lines, written$ } = homeOf(home);
+  const held = (path: string): Held => {
+    const { lines, memory } = homeOf(path);
+    return { lines: [...lines], memory };
+  };
+
+  const copyOf = (path: string, kind: Snapshot['kind'] = 'Stopped'): Held => {
+    const { lines, memory } = held(path);
+    if (kind === 'Stopped' || !keepsMemory) return { lines };
+    const halted = [...running.values()].find(({ home }) => home === path)?.played.memory();
+    return { lines, memory: halted ?? memory ?? nothingKept() };
+  };
+
+  const start = (plan: LaunchPlan, memory?: number): Machine => {
+    const { instanceId, spec, home: path } = plan;
+    const home = homeOf(path);
+    if (memory === undefined) home.memory = undefined;
     const handle = { machine: (launches += 1) };
-    const { machine, strings } = createMemoryMachine({
+    const made = createMemoryMachine({
       handle,
       spec,
       stopMs,
       attempt: (operation, work) => attempt(operation, plan, work),
       write: (line) => {
-        lines.push(line);
-        written$.next(line);
+        home.lines.push(line);
+        home.written$.next(line);
       },
       onExit: () => running.delete(handle.machine),
+      memory,
+      keep: keepsMemory
+        ? (kept) => {
+            home.memory = kept;
+          }
+        : undefined,
     });
-    played.set(instanceId, strings);
-    running.set(handle.machine, { instanceId, home, machine });
-    return machine;
+    played.set(instanceId, made.strings);
+    running.set(handle.machine, { instanceId, home: path, played: made });
+    return made.machine;
   };
+
+  const launched = (begin: () => Machine): Observable<Machine> =>
+    (launchMs === 0 ? of(0) : timer(launchMs)).pipe(map(begin));
 
   return {
     kind: 'memory',
-    capabilities: { standbyFrees: 'cpu', logs: [logSource] },
+    capabilities: { standbyFrees, logs: [logSource] },
     decode: (fields) => decode(memoryFields, fields),
-    prepare: ({ copyOf, ...plan }) =>
+    prepare: ({ copyOf: source, kind, ...plan }) =>
       attempt('prepare', plan, () => {
-        make(plan, copyOf === undefined ? [] : homeOf(copyOf).lines);
+        make(plan, source === undefined ? { lines: [] } : copyOf(source, kind));
         return EMPTY;
       }),
-    launch: (plan) =>
-      attempt('launch', plan, () => (launchMs === 0 ? of(0) : timer(launchMs)).pipe(map(() => start(plan)))),
+    launch: (plan) => attempt('launch', plan, () => launched(() => start(plan))),
+    ...(keepsMemory && {
+      resume: (plan) =>
+        attempt('resume', plan, () => launched(() => start(plan, homeOf(plan.home).memory ?? nothingKept()))),
+      forget: (path) =>
+        defer(() => {
+          const home = homes.get(path);
+          if (home === undefined) return EMPTY;
+          return attempt('forget', home.plan, () => {
+            home.memory = undefined;
+            return EMPTY;
+          });
+        }),
+    }),
     adopt: (plan, handle) =>
       attempt('adopt', plan, () => {
         const found = running.get(Number(handle['machine']));
         if (found === undefined) throw new Error('the machine has ended');
-        return of(found.machine);
+        return of(found.played.machine);
       }),
     reclaim: (path) =>
       defer(() => {
         const left = [...running.values()].filter(({ home }) => home === path);
-        return merge(...left.map(({ machine }) => machine.kill())).pipe(ignoreElements());
+        return merge(...left.map(({ played: { machine } }) => machine.kill())).pipe(ignoreElements());
       }),
     discard: (path) =>
       defer(() => {
@@ -170,7 +218,10 @@ export function createMemoryDriver(options: MemoryDriverOptions = {}): MemoryDri
         const last$ = from(tail === 0 ? [] : lines.slice(-tail));
         return follow ? merge(written$, last$) : last$;
       }),
-    snapshots: createMemorySnapshots({ folders, linesOf: (home) => homeOf(home).lines, make, attempt }),
+    snapshots: createMemorySnapshots({
+      ...{ folders, copyOf, held, make, attempt },
+      kinds: keepsMemory ? ['Stopped', 'Standby'] : ['Stopped'],
+    }),
 
     machine: (instanceId) => {
       const strings = played.get(instanceId);
@@ -182,6 +233,10 @@ export function createMemoryDriver(options: MemoryDriverOptions = {}): MemoryDri
     snapshotFolders: () => [...folders.keys()],
   };
 }
+
+const nothingKept = (): never => {
+  throw new LaunchFailed('the home holds no memory to go on from');
+};
 
 const memoryFields = closed(
   'fields of a machine in memory',

@@ -1,4 +1,18 @@
-import { defer, EMPTY, map, merge, mergeMap, type Observable, of, ReplaySubject, take, timer } from 'rxjs';
+import {
+  catchError,
+  concat,
+  defer,
+  EMPTY,
+  map,
+  merge,
+  mergeMap,
+  type Observable,
+  of,
+  ReplaySubject,
+  take,
+  throwError,
+  timer,
+} from 'rxjs';
 import type { Exit, InstanceSpec, MachineHandle } from '../../lifecycle/instance.js';
 import type { Machine, MachineStatus, Signal } from '../driver.js';
 
@@ -16,6 +30,8 @@ export interface MemoryMachine {
   resume(): void;
   /** Writes a line to its log; one that its readiness waits for makes it ready. */
   print(line: string): void;
+  /** Lets it count on by one in its memory, and print the number: `count 1.`, `count 2.`, …; a halted one does neither. */
+  count(): void;
 }
 
 /** What a machine in memory is made of. */
@@ -25,24 +41,34 @@ export interface MemoryMachineOptions {
   readonly stopMs: number;
   /** Does something unless it is to fail. */
   readonly attempt: <T>(
-    operation: 'inspect' | 'stop' | 'kill' | 'freeze' | 'thaw',
+    operation: 'inspect' | 'stop' | 'kill' | 'freeze' | 'thaw' | 'suspend',
     work: () => Observable<T>,
   ) => Observable<T>;
   readonly write: (line: string) => void;
   readonly onExit: () => void;
+  /** How far another counted whose memory this one goes on from, halted; without it, it begins. */
+  readonly memory?: number | undefined;
+  /** Keeps its memory, or voids what was kept; absent where a memory can't be kept. */
+  readonly keep?: ((memory: number | undefined) => void) | undefined;
 }
 
-/** Creates a machine that runs, and the strings to play it by. */
-export function createMemoryMachine(options: MemoryMachineOptions): {
+/** A machine that runs, and the strings to play it by. */
+export interface PlayedMachine {
   readonly machine: Machine;
   readonly strings: MemoryMachine;
-} {
-  const { handle, spec, stopMs, attempt, write, onExit } = options;
+  /** What is in its memory while it is halted. */
+  memory(): number | undefined;
+}
+
+/** Creates a machine that runs. */
+export function createMemoryMachine(options: MemoryMachineOptions): PlayedMachine {
+  const { handle, spec, stopMs, attempt, write, onExit, memory, keep } = options;
   const signals$ = new ReplaySubject<Signal>(Infinity);
   const exit$ = new ReplaySubject<Exit>(1);
   const awaited = spec.readiness?.kind === 'log' ? new RegExp(spec.readiness.pattern, 'u') : undefined;
+  let counted = memory ?? 0;
   let isReady = false;
-  let isHalted = false;
+  let isHalted = memory !== undefined;
   let hasEnded = false;
 
   const ready = (): void => {
@@ -74,13 +100,29 @@ export function createMemoryMachine(options: MemoryMachineOptions): {
 
   const status = (): MachineStatus => (isHalted ? { kind: 'frozen' } : { kind: 'running', ready: isReady });
 
-  const setHalted = (halted: boolean): Observable<never> =>
+  const halt = (): void => {
+    isHalted = true;
+  };
+
+  const goOn = (): void => {
+    if (hasEnded) return;
+    isHalted = false;
+    keep?.(undefined);
+  };
+
+  const done = (work: () => void): Observable<never> =>
     defer(() => {
-      isHalted = halted;
+      work();
       return EMPTY;
     });
 
-  if (spec.readiness === undefined) ready();
+  const print = (line: string): void => {
+    if (hasEnded) return;
+    write(line);
+    if (awaited?.test(line) === true) ready();
+  };
+
+  if (spec.readiness === undefined || memory !== undefined) ready();
 
   return {
     machine: {
@@ -91,33 +133,46 @@ export function createMemoryMachine(options: MemoryMachineOptions): {
           hasEnded ? exit$.pipe(map((exit) => ({ kind: 'ended', exit }) as const)) : of(status()),
         ),
       stop: ({ graceMs }) =>
-        attempt('stop', () =>
-          stopMs > graceMs
+        attempt('stop', () => {
+          goOn();
+          return stopMs > graceMs
             ? endAfter(graceMs, { code: null, signal: 'SIGKILL' })
-            : endAfter(stopMs, { code: null, signal: 'SIGTERM' }),
-        ),
+            : endAfter(stopMs, { code: null, signal: 'SIGTERM' });
+        }),
       kill: () => attempt('kill', () => endAfter(0, { code: null, signal: 'SIGKILL' })),
       freezing: {
-        freeze: () => attempt('freeze', () => setHalted(true)),
-        thaw: () => attempt('thaw', () => setHalted(false)),
+        freeze: () => attempt('freeze', () => done(halt)),
+        thaw: () => attempt('thaw', () => done(goOn)),
+        ...(keep !== undefined && {
+          suspend: () =>
+            attempt('suspend', () =>
+              done(() => {
+                keep(counted);
+                halt();
+              }),
+            ).pipe(
+              catchError((error: unknown) =>
+                concat(
+                  done(goOn),
+                  throwError(() => error),
+                ),
+              ),
+            ),
+        }),
       },
     },
+    memory: () => (isHalted ? counted : undefined),
     strings: {
       ready,
       exit: end,
       lose: (reason) => {
         if (!hasEnded) signals$.next({ kind: 'lost', reason });
       },
-      halt: () => {
-        isHalted = true;
-      },
-      resume: () => {
-        isHalted = false;
-      },
-      print: (line) => {
-        if (hasEnded) return;
-        write(line);
-        if (awaited?.test(line) === true) ready();
+      halt,
+      resume: goOn,
+      print,
+      count: () => {
+        if (!isHalted && !hasEnded) print(`count ${String((counted += 1))}.`);
       },
     },
   };

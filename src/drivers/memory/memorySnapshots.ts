@@ -1,15 +1,25 @@
 import { createHash } from 'node:crypto';
 import { defer, EMPTY, type Observable, of } from 'rxjs';
+import type { Snapshot } from '../../lifecycle/snapshot.js';
 import type { LaunchPlan, Snapshotting } from '../driver.js';
+
+/** What a home holds: the lines of its log, and how far a machine counted that was suspended in it. */
+export interface Held {
+  readonly lines: readonly string[];
+  readonly memory?: number | undefined;
+}
 
 /** What snapshots of homes in memory are made from. */
 export interface MemorySnapshotsOptions {
-  /** Folders by path, each with the lines that it holds. */
-  readonly folders: Map<string, readonly string[]>;
-  /** The lines of a home; throws when there is none. */
-  readonly linesOf: (home: string) => string[];
-  /** Makes a home with these lines. */
-  readonly make: (plan: LaunchPlan, lines: readonly string[]) => void;
+  readonly kinds: Snapshotting['kinds'];
+  /** Folders by path. */
+  readonly folders: Map<string, Held>;
+  /** What is to be copied of a home; throws when there is none. */
+  readonly copyOf: (home: string, kind: Snapshot['kind']) => Held;
+  /** What a home holds, whether a machine runs in it or not; throws when there is none. */
+  readonly held: (home: string) => Held;
+  /** Makes a home, or puts this in the place of what one holds. */
+  readonly make: (plan: LaunchPlan, held: Held) => void;
   /** Does something unless it is to fail. */
   readonly attempt: <T>(
     operation: 'take' | 'layOut' | 'replace',
@@ -18,54 +28,55 @@ export interface MemorySnapshotsOptions {
   ) => Observable<T>;
 }
 
-/** Creates the snapshots of homes in memory: a folder holds the lines of the log, and all is done within `subscribe`. */
+/** Creates the snapshots of homes in memory: a folder holds what a home does, and all is done within `subscribe`. */
 export function createMemorySnapshots(options: MemorySnapshotsOptions): Snapshotting {
-  const { folders, linesOf, make, attempt } = options;
+  const { kinds, folders, copyOf, held, make, attempt } = options;
 
-  const held = (folder: string): readonly string[] => {
-    const lines = folders.get(folder);
-    if (lines === undefined) throw new Error(`there is no folder ${folder}`);
-    return lines;
+  const heldIn = (folder: string): Held => {
+    const found = folders.get(folder);
+    if (found === undefined) throw new Error(`there is no folder ${folder}`);
+    return found;
+  };
+
+  const heldAs = (kind: Snapshot['kind'], folder: string): Held => {
+    const { lines, memory } = heldIn(folder);
+    return { lines, memory: kind === 'Standby' ? memory : undefined };
   };
 
   return {
-    kinds: ['Stopped'],
-    take: ({ folder, ...plan }) =>
+    kinds,
+    take: ({ folder, kind, ...plan }) =>
       attempt('take', plan, () => {
-        folders.set(folder, [...linesOf(plan.home)]);
+        folders.set(folder, copyOf(plan.home, kind));
         return EMPTY;
       }),
     seal: (folder) =>
       defer(() => {
-        const lines = held(folder);
-        return of({ size: Buffer.byteLength(lines.join('\n')), hash: hashOf(lines), data: null });
+        const found = heldIn(folder);
+        return of({ size: Buffer.byteLength(found.lines.join('\n')), hash: hashOf(found), data: null });
       }),
     check: (folder, { hash }) =>
       defer(() => {
-        const lines = folders.get(folder);
-        if (lines === undefined)
+        const found = folders.get(folder);
+        if (found === undefined)
           return of([{ path: '', found: 'nothing', expected: `the folder ${folder}` }]);
-        const is = hashOf(lines);
+        const is = hashOf(found);
         return of(is === hash ? [] : [{ path: 'log', found: `SHA-256 ${is}`, expected: `SHA-256 ${hash}` }]);
       }),
-    layOut: ({ folder, ...plan }) =>
+    layOut: ({ folder, kind, ...plan }) =>
       attempt('layOut', plan, () => {
-        make(plan, held(folder));
+        make(plan, heldAs(kind, folder));
         return EMPTY;
       }),
-    replace: ({ folder, ...plan }) =>
+    replace: ({ folder, kind, ...plan }) =>
       attempt('replace', plan, () => {
-        const lines = linesOf(plan.home);
-        const former = [...lines];
-        const put = (others: readonly string[]): void => {
-          lines.splice(0, lines.length, ...others);
-        };
-        put(held(folder));
+        const former = held(plan.home);
+        make(plan, heldAs(kind, folder));
         return of({
           keep: () => EMPTY,
           undo: () =>
             defer(() => {
-              put(former);
+              make(plan, former);
               return EMPTY;
             }),
         });
@@ -79,5 +90,4 @@ export function createMemorySnapshots(options: MemorySnapshotsOptions): Snapshot
   };
 }
 
-const hashOf = (lines: readonly string[]): string =>
-  createHash('sha256').update(JSON.stringify(lines)).digest('hex');
+const hashOf = (held: Held): string => createHash('sha256').update(JSON.stringify(held)).digest('hex');

@@ -42,9 +42,10 @@ export interface Disks {
   top(folder: string): Promise<Layer | undefined>;
   /**
    * Makes another layer, empty, on top of the one that a running machine writes to, which is known by its node, and names it.
-   * It is recorded before the machine takes it up: an empty layer too many does no harm, one too few would.
+   * It is recorded before the machine takes it up: an empty layer too many does no harm, one too few would. `undefined` where
+   * that one is empty itself.
    */
-  add(folder: string, below: string): Promise<Layer>;
+  add(folder: string, below: string): Promise<Layer | undefined>;
   /** Undoes an `add` that was not taken up. */
   remove(folder: string, topmost: Layer): Promise<void>;
   /**
@@ -101,7 +102,10 @@ export function createDisks(qemuImg: string): Disks {
     add: async (folder, below) => {
       const known = await read(folder);
       const count = known.layers.findIndex((_, index) => layer(index).node === below) + 1;
-      return topOf((await grow(folder, { ...known, layers: known.layers.slice(0, count) })).layers);
+      const taken = { ...known, layers: known.layers.slice(0, count) };
+      if (!(await isFresh(folder, taken))) return topOf((await grow(folder, taken)).layers);
+      await writeJson(join(folder, record), taken);
+      return undefined;
     },
 
     remove: async (folder, topmost) => {

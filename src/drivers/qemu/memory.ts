@@ -2,7 +2,7 @@ import * as t from 'io-ts';
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { link, mkdir, rename, rm, stat, utimes } from 'node:fs/promises';
+import { link, mkdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { pipeline } from 'node:stream/promises';
@@ -30,7 +30,8 @@ export interface SavedMemory {
   /** Where the guest's memory lies: in a file of its own, or in the state. */
   readonly ramIn: 'file' | 'state';
   readonly state: { readonly bytes: number; readonly sha256: string };
-  readonly ram?: { readonly bytes: number; readonly modifiedMs: number };
+  /** Once a QEMU has taken it up, when it was written to says nothing any more. */
+  readonly ram?: { readonly bytes: number; readonly modifiedMs?: number };
 }
 
 /** Writes down what was saved in a folder, which is valid from then on. */
@@ -72,9 +73,19 @@ export async function checkMemory(folder: string, kept: SavedMemory, now: Partia
   if (kept.ram !== undefined) {
     const is = await shapeOf(join(folder, ram)).catch(() => undefined);
     compare('ram.bytes', is?.bytes, kept.ram.bytes);
-    compare('ram.modifiedMs', is?.modifiedMs, kept.ram.modifiedMs);
+    if (kept.ram.modifiedMs !== undefined) compare('ram.modifiedMs', is?.modifiedMs, kept.ram.modifiedMs);
   }
   if (faults.length > 0) throw new SnapshotIncompatible(faults);
+}
+
+/**
+ * Has to come before a QEMU takes up a memory and what it writes there stays: even while its guest stands still, it tells that
+ * in its memory that it was moved.
+ */
+export async function giveMemory(folder: string, kept: SavedMemory): Promise<void> {
+  const { ram, ...rest } = kept;
+  if (ram === undefined) return;
+  await writeJson(join(folder, memoryFiles.manifest), { ...rest, ram: { bytes: ram.bytes } });
 }
 
 /**
@@ -107,12 +118,18 @@ export async function shareMemory(folder: string, target: string): Promise<void>
   }
 }
 
-/**
- * Makes good what building a machine around a memory changes in it (`vmgenid` writes there that this is another machine), so that
- * another can still be built around it.
- */
-export async function settleRam(folder: string, { ram }: SavedMemory): Promise<void> {
-  if (ram !== undefined) await utimes(join(folder, memoryFiles.ram), new Date(), ram.modifiedMs / 1_000);
+/** Gives another folder what is kept in this one, whose machine stands still and may go on: then it writes to its memory. */
+export async function copyMemory(folder: string, target: string): Promise<void> {
+  const kept = await keptMemory(folder);
+  if (kept?.ramIn !== 'file') {
+    await shareMemory(folder, target);
+    return;
+  }
+  const [from, to] = [join(folder, memoryFiles.ram), join(target, memoryFiles.ram)];
+  // What was never touched takes no room.
+  await run('cp', ['--sparse=always', '--reflink=auto', from, to]);
+  await link(join(folder, memoryFiles.state), join(target, memoryFiles.state));
+  await keepMemory(target, kept.vm, 'file');
 }
 
 /** Whether the file of the memory is nobody else's too: of no copy, and of no machine that was made of one. */
@@ -120,13 +137,6 @@ export const ownsRam = async (folder: string): Promise<boolean> =>
   (await stat(join(folder, memoryFiles.ram))).nlink === 1;
 
 const run = promisify(execFile);
-
-/** Copies the memory of a machine that stands still; what it never touched takes no room. */
-export async function copyRam(folder: string, target: string): Promise<void> {
-  const path = join(target, memoryFiles.ram);
-  await run('cp', ['--sparse=always', '--reflink=auto', join(folder, memoryFiles.ram), `${path}.part`]);
-  await rename(`${path}.part`, path);
-}
 
 async function hashOf(path: string): Promise<string> {
   const hash = createHash('sha256');
@@ -149,5 +159,5 @@ const savedMemory: t.Type<SavedMemory, unknown> = closed(
     ramIn: oneOf(['file', 'state']),
     state: closed('the state of a machine', { bytes, sha256: t.string }, {}),
   },
-  { ram: closed('the file of a memory', { bytes, modifiedMs: t.number }, {}) },
+  { ram: closed('the file of a memory', { bytes }, { modifiedMs: t.number }) },
 );

@@ -26,9 +26,9 @@ import {
   checkMemory,
   forgetMemory,
   forgetRam,
+  giveMemory,
   keptMemory,
   ownsRam,
-  settleRam,
   shareMemory,
 } from './memory.js';
 import { decodeQemuFields } from './qemuFields.js';
@@ -210,9 +210,8 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
     if (ramIn === 'state') await forgetRam(folder);
     // What others go on from too has to stay as it is.
     const ramIsShared = ramIn === 'state' || (await ownsRam(folder));
-    const machine = await start(plan, { vm, ramIsShared, isResumed: true }, { disk, from: { ramIn } });
-    if (ramIsShared) await settleRam(folder, kept);
-    return machine;
+    if (ramIsShared) await giveMemory(folder, kept);
+    return start(plan, { vm, ramIsShared, isResumed: true }, { disk, from: { ramIn } });
   };
 
   const adopt = async (plan: LaunchPlan, handle: MachineHandle): Promise<Machine> => {

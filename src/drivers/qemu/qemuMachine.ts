@@ -26,7 +26,7 @@ import { watchRun } from '../host/watchRun.js';
 import { blockNode } from './args.js';
 import type { Disks } from './disk.js';
 import { isDead } from './guest.js';
-import { copyRam, keepMemory, memoryFiles, spendMemory } from './memory.js';
+import { copyMemory, keepMemory, keptMemory, memoryFiles, spendMemory } from './memory.js';
 import { giveUpState, writeState } from './migration.js';
 import type { QemuHandle } from './qemuHandle.js';
 import type { Qmp } from './qmp.js';
@@ -105,8 +105,9 @@ export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
           .find((name) => name !== undefined);
         if (node === undefined) return EMPTY;
         return defer(() => disks.add(folder, node)).pipe(
-          mergeMap((layer) =>
-            concat(
+          mergeMap((layer) => {
+            if (layer === undefined) return EMPTY;
+            return concat(
               qmp.run('blockdev-add', { ...blockNode(layer), backing: null }),
               qmp.run('blockdev-snapshot', { node, overlay: layer.node }),
             ).pipe(
@@ -116,19 +117,23 @@ export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
                   throwError(() => error),
                 ),
               ),
-            ),
-          ),
+            );
+          }),
         );
       }),
     );
 
-  const copyMemory = (qmp: Qmp, target: string): Observable<never> =>
-    concat(
-      writeState(qmp, join(target, memoryFiles.state), ramIsShared),
-      defer(async () => {
-        if (ramIsShared) await copyRam(folder, target);
-        await keepMemory(target, vm, ramIn);
-      }).pipe(ignoreElements()),
+  /** QEMU writes the state of a guest that stands still once: whoever needs it again gets what was kept then. */
+  const keep = (qmp: Qmp): Observable<never> =>
+    defer(() => keptMemory(folder)).pipe(
+      mergeMap((kept) =>
+        kept !== undefined
+          ? EMPTY
+          : concat(
+              writeState(qmp, join(vmPaths.machine, memoryFiles.state), ramIsShared),
+              defer(() => keepMemory(folder, vm, ramIn)).pipe(ignoreElements()),
+            ),
+      ),
     );
 
   return {
@@ -179,11 +184,7 @@ export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
       thaw: () => unlessEnded(goOn),
       suspend: () =>
         unlessEnded((qmp) =>
-          concat(
-            halt(qmp),
-            writeState(qmp, join(vmPaths.machine, memoryFiles.state), ramIsShared),
-            defer(() => keepMemory(folder, vm, ramIn)).pipe(ignoreElements()),
-          ).pipe(
+          concat(halt(qmp), keep(qmp)).pipe(
             catchError((error: unknown) =>
               concat(
                 goOn(qmp).pipe(catchError(() => EMPTY)),
@@ -198,8 +199,11 @@ export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
       unlessEnded((qmp) =>
         concat(
           freezeDisk(qmp),
-          defer(() => disks.copy(folder, target)).pipe(ignoreElements()),
-          kind === 'Standby' ? copyMemory(qmp, target) : EMPTY,
+          kind === 'Standby' ? keep(qmp) : EMPTY,
+          defer(async () => {
+            await disks.copy(folder, target);
+            if (kind === 'Standby') await copyMemory(folder, target);
+          }).pipe(ignoreElements()),
         ),
       ),
   };

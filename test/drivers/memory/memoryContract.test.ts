@@ -1,4 +1,8 @@
 import { driverContract } from 'rx-instances/testing';
-import { memorySubject } from './memorySubject.js';
+import { keepingSubject, memorySubject } from './memorySubject.js';
 
 driverContract({ describe, it }, memorySubject);
+
+describe('which keeps memory:', () => {
+  driverContract({ describe, it }, keepingSubject);
+});

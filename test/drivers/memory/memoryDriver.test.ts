@@ -12,7 +12,7 @@ import {
   type SnapshotContent,
   type Snapshotting,
 } from 'rx-instances';
-import { mergeMap, type Observable } from 'rxjs';
+import { concat, EMPTY, mergeMap, type Observable } from 'rxjs';
 import { marbles } from '../../support/marbles.js';
 
 const home = '/homes/web';
@@ -49,6 +49,7 @@ const log = (driver: Driver, path = home, tail = 100): readonly string[] =>
 
 const ready = { kind: 'ready' } as const;
 const exited = (exit: Exit) => ({ kind: 'exit', exit }) as const;
+const noMemory = { _tag: 'LaunchFailed', message: 'launch failed: the home holds no memory to go on from' };
 const killed = { code: null, signal: 'SIGKILL' };
 const stopped = { code: null, signal: 'SIGTERM' };
 
@@ -201,6 +202,9 @@ describe('a memory driver fails on demand', () => {
     kill: (_, machine) => machine.kill(),
     freeze: (_, machine) => machine.freezing?.freeze(),
     thaw: (_, machine) => machine.freezing?.thaw(),
+    suspend: (_, machine) => machine.freezing?.suspend?.(),
+    resume: (driver) => driver.resume?.(plan),
+    forget: (driver) => driver.forget?.(home),
     take: (driver) => driver.snapshots?.take({ ...place, folder: '/snapshots/other' }),
     layOut: (driver) => driver.snapshots?.layOut({ ...place, home: '/homes/other' }, content),
     replace: (driver) => driver.snapshots?.replace(place, content),
@@ -210,6 +214,7 @@ describe('a memory driver fails on demand', () => {
     const asked: string[] = [];
     let isBroken = false;
     const { driver, machine, said } = launched({
+      standbyFrees: 'memory',
       fail: (name, { instanceId }) => {
         if (isBroken) asked.push(`${name} ${instanceId}`);
         return isBroken ? error : undefined;
@@ -227,6 +232,83 @@ describe('a memory driver fails on demand', () => {
     expect(driver.homes()).toEqual([home]);
     expect(driver.snapshotFolders()).toEqual([]);
     expect(driver.running()).toEqual(['web-id']);
+  });
+});
+
+describe('a memory driver that keeps memory', () => {
+  const keeping = { standbyFrees: 'memory' } as const;
+
+  it('is what it is asked to be', () => {
+    const [one, other] = [createMemoryDriver(), createMemoryDriver(keeping)];
+    expect([one, other].map(({ capabilities }) => capabilities.standbyFrees)).toEqual(['cpu', 'memory']);
+    expect([one, other].map(({ snapshots }) => snapshots?.kinds)).toEqual([
+      ['Stopped'],
+      ['Stopped', 'Standby'],
+    ]);
+    expect(one).not.toHaveProperty('resume');
+  });
+
+  it('goes on counting where the one before was, once it is thawed', () => {
+    const { driver, machine } = launched(keeping);
+    driver.machine('web-id').count();
+    now(machine.freezing?.suspend?.() as Observable<never>);
+    driver.machine('web-id').count();
+    now(machine.kill());
+    now(machine.freezing?.thaw() as Observable<never>);
+    expect(driver.running()).toEqual([]);
+
+    const [resumed] = now(driver.resume?.(plan) as Observable<Machine>);
+    driver.machine('web-id').count();
+    expect(log(driver)).toEqual(['count 1.']);
+    now(resumed?.freezing?.thaw() as Observable<never>);
+    driver.machine('web-id').count();
+    expect(log(driver)).toEqual(['count 1.', 'count 2.']);
+    now(resumed?.kill() as Observable<Exit>);
+    driver.machine('web-id').count();
+    expect(log(driver)).toEqual(['count 1.', 'count 2.']);
+  });
+
+  it('takes as long to resume as to launch', () => {
+    marbles(({ expectObservable }) => {
+      const driver = createMemoryDriver({ ...keeping, launchMs: 30 });
+      now(driver.prepare(plan));
+      const frozen$ = driver.launch(plan).pipe(
+        mergeMap(({ freezing, kill }) => concat(freezing?.suspend?.() ?? EMPTY, kill())),
+        mergeMap(() => driver.resume?.(plan) ?? EMPTY),
+        mergeMap((machine) => machine.inspect()),
+      );
+      expectObservable(frozen$).toBe('60ms (f|)', { f: { kind: 'frozen' } });
+    });
+  });
+
+  it('lets a machine go on that could not be suspended', () => {
+    const { machine } = launched({
+      ...keeping,
+      fail: (operation) => (operation === 'suspend' ? new Error('disk full') : undefined),
+    });
+    now(machine.freezing?.freeze() as Observable<never>);
+    let failure: unknown;
+    machine.freezing?.suspend?.().subscribe({ error: (error: unknown) => (failure = error) });
+    expect(failure).toEqual(new Error('disk full'));
+    expect(now(machine.inspect())).toEqual([{ kind: 'running', ready: true }]);
+  });
+
+  it.each<[string, (machine: Machine, driver: MemoryDriver) => unknown]>([
+    ['that is asked to end', (machine) => now(machine.stop({ graceMs: 0 }))],
+    [
+      'that somebody else lets go on',
+      (machine, driver) => {
+        driver.machine('web-id').resume();
+        return now(machine.kill());
+      },
+    ],
+  ])('has none of a suspended machine %s', (_, end) => {
+    const { driver, machine } = launched(keeping);
+    now(machine.freezing?.suspend?.() as Observable<never>);
+    end(machine, driver);
+    let failure: unknown;
+    driver.resume?.(plan).subscribe({ error: (error: unknown) => (failure = error) });
+    expect(failure).toMatchObject(noMemory);
   });
 });
 

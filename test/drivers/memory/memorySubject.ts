@@ -1,17 +1,20 @@
-import { createMemoryDriver, type MemoryDriver } from 'rx-instances';
+import { createMemoryDriver, type MemoryDriver, type MemoryDriverOptions } from 'rx-instances';
 import type { DriverSubject } from 'rx-instances/testing';
 
 const spec = { driver: 'memory', image: 'any', env: {}, tags: {} };
 const waiting = { ...spec, readiness: { kind: 'tcp', port: 80 } } as const;
 
+const create = (options: MemoryDriverOptions = {}): MemoryDriver =>
+  createMemoryDriver({
+    stopMs: 1,
+    fail: (operation, plan) =>
+      operation === 'launch' && plan.spec.image === 'broken' ? new Error('no such image') : undefined,
+    ...options,
+  });
+
 /** The memory driver, for the contract. */
 export const memorySubject: DriverSubject<MemoryDriver> = {
-  createDriver: () =>
-    createMemoryDriver({
-      stopMs: 1,
-      fail: (operation, plan) =>
-        operation === 'launch' && plan.spec.image === 'broken' ? new Error('no such image') : undefined,
-    }),
+  createDriver: () => create(),
   homesDir: '/nowhere',
   isRunning: (driver, instanceId) => driver.running().includes(instanceId),
   crash: (driver, instanceId) => {
@@ -37,6 +40,18 @@ export const memorySubject: DriverSubject<MemoryDriver> = {
     spec,
     play: (driver, instanceId) => {
       for (const line of ['one', 'two', 'three']) driver.machine(instanceId).print(line);
+    },
+  },
+};
+
+/** The memory driver that can suspend. */
+export const keepingSubject: DriverSubject<MemoryDriver> = {
+  ...memorySubject,
+  createDriver: () => create({ standbyFrees: 'memory' }),
+  counting: {
+    spec,
+    play: (driver, instanceId) => {
+      driver.machine(instanceId).count();
     },
   },
 };

@@ -39,6 +39,7 @@ export function createQemuSubject(folder: string): DriverSubject {
     },
     stubborn: { spec: spec('deaf') },
     printing: { spec: spec('printing') },
+    counting: { spec: spec('counting') },
     content: createDiskContent(folder),
     damage: (_, taken) => {
       const path = join(taken, 'vm', topOf(join(taken, 'vm')));
