@@ -123,9 +123,12 @@ function createBookmark(
   };
 
   /** The last save, of which nobody will hear: the log may be closed right after. */
-  const saveAtOnce = (sequence: number): void => {
+  const saveAtOnce = (): void => {
     isOver = true;
-    if (sequence !== saved) moveTo(sequence).subscribe({ error: ignore });
+    const sequence = place();
+    if (sequence === saved) return;
+    saved = sequence;
+    moveTo(sequence).subscribe({ error: ignore });
   };
 
   return {
@@ -135,12 +138,12 @@ function createBookmark(
         tap({
           error: (error: unknown) => {
             // When all that came before is done, what the log has lost is all that was lost: next time it goes on behind.
-            if (isExpired(error) && error.cursor.sequence === place()) saveAtOnce(error.oldest - 1);
+            if (!isExpired(error) || error.cursor.sequence !== place()) return;
+            begun = error.oldest - 1;
+            saveAtOnce();
           },
         }),
-        finalize(() => {
-          if (!isOver) saveAtOnce(place());
-        }),
+        finalize(saveAtOnce),
       ),
     mark: (project) => (event, index) => {
       begun = event.sequence;

@@ -1,4 +1,4 @@
-import { asyncScheduler, Observable, type Subscription } from 'rxjs';
+import { asyncScheduler, Observable } from 'rxjs';
 import { ManagerClosed } from '../lifecycle/errors.js';
 import type { Cursor, LifecycleEvent } from '../lifecycle/event.js';
 import type { LifecycleLog } from './lifecycleLog.js';
@@ -39,25 +39,23 @@ export function replay(
   join: Join<LifecycleEvent>,
   { after, pageSize, instanceId, onResumed }: ReplayOptions,
 ): GatedSource<LifecycleEvent> {
-  let last = after;
-  let page: readonly LifecycleEvent[] = [];
-  let told = 0;
-  let isLive = false;
-  let isShut = false;
-  // While it reads, or waits for its turn.
-  let isBusy = false;
-  let isTelling = false;
-  // How many more may be told in this turn.
-  let spare = 0;
-  let isBehind = false;
-  let goLive = nothing;
-  let goOn = nothing;
-  let leave = nothing;
-  let standBy = nothing;
+  let shut = nothing;
+  let open = nothing;
 
   return {
     values$: new Observable((subscriber) => {
-      let turn: Subscription | undefined;
+      let last = after;
+      /** What was read and is still to be told, the next event last. */
+      let page: LifecycleEvent[] = [];
+      let isLive = false;
+      let isShut = false;
+      // While it reads, or waits for its turn.
+      let isBusy = false;
+      let isTelling = false;
+      // How many more may be told in this turn.
+      let spare = 0;
+      let isBehind = false;
+      let leave = nothing;
 
       const tell = (event: LifecycleEvent): void => {
         last = event;
@@ -67,49 +65,28 @@ export function replay(
       const listener: Listener<LifecycleEvent> = {
         next: (event) => {
           // The log may have told it already, while its publish was still to come.
-          if (!isKnown(event, last)) tell(event);
+          if (last === undefined || event.sequence > last.sequence) tell(event);
         },
         complete: () => {
           subscriber.complete();
         },
       };
 
-      const fail = (error: unknown): void => {
-        subscriber.error(error);
-      };
-
-      const take = (events: readonly LifecycleEvent[]): void => {
-        if (!isBehind) onResumed();
-        isBehind = true;
-        page = events;
-        told = 0;
-        if (spare < events.length) turn = asyncScheduler.schedule(goOnInTurn);
-        else goOnWith(spare - events.length);
-      };
-
-      const goOnInTurn = (): void => {
-        goOnWith(largestPage - page.length);
-      };
-
-      const goOnWith = (left: number): void => {
-        spare = left;
+      const goLive = (): void => {
+        leave();
         isBusy = false;
-        goOn();
+        isBehind = false;
+        isLive = true;
+        leave = join(listener);
       };
 
-      const readOn = (from: Cursor): void => {
-        isBusy = true;
-        const { passed } = turnstile;
-        const reading = look(
-          () => log.read(from, pageSize),
-          (found) => {
-            if ('error' in found) fail(found.error);
-            else if (found.value.events.length > 0) take(found.value.events);
-            else if (turnstile.passed === passed) goLive();
-            else readOn(from);
-          },
-        );
-        subscriber.add(reading);
+      const standBy = (): void => {
+        leave();
+        isLive = false;
+        leave = turnstile.wait(() => {
+          if (hasAll()) subscriber.complete();
+          else subscriber.error(new ManagerClosed());
+        });
       };
 
       /** Whether the log has nothing more to tell, as far as can be found out at once. */
@@ -121,37 +98,61 @@ export function replay(
             isEnd = 'value' in found && found.value.events.length === 0;
           },
         ).unsubscribe();
-        return told === page.length && isEnd;
+        return isEnd;
       };
 
       // What is told may come back here, and so may a read that answers at once: the flag makes this one loop.
-      goOn = () => {
+      const goOn = (): void => {
         if (isTelling) return;
         isTelling = true;
         while (!isLive && !isBusy && !isShut && !subscriber.closed) {
-          if (told < page.length) tell(page[told++] as LifecycleEvent);
-          else readOn(last as Cursor);
+          const event = page.pop();
+          if (event === undefined) readOn(last as Cursor);
+          else tell(event);
         }
         isTelling = false;
       };
 
-      goLive = () => {
-        leave();
-        isBusy = false;
-        isBehind = false;
-        isLive = true;
-        page = [];
-        told = 0;
-        leave = join(listener);
+      const readOn = (from: Cursor): void => {
+        isBusy = true;
+        const { passed } = turnstile;
+        const reading = look(
+          () => log.read(from, pageSize),
+          (found) => {
+            if ('error' in found) subscriber.error(found.error);
+            else if (found.value.events.length > 0) take(found.value.events);
+            else if (turnstile.passed === passed) goLive();
+            else readOn(from);
+          },
+        );
+        subscriber.add(reading);
       };
 
-      standBy = () => {
-        leave();
-        isLive = false;
-        leave = turnstile.wait(() => {
-          if (hasAll()) subscriber.complete();
-          else fail(new ManagerClosed());
-        });
+      const take = (events: readonly LifecycleEvent[]): void => {
+        if (!isBehind) onResumed();
+        isBehind = true;
+        page = events.toReversed();
+        if (spare >= page.length) goOnWith(spare);
+        else subscriber.add(asyncScheduler.schedule(goOnInTurn));
+      };
+
+      const goOnInTurn = (): void => {
+        goOnWith(largestPage);
+      };
+
+      const goOnWith = (allowed: number): void => {
+        spare = allowed - page.length;
+        isBusy = false;
+        goOn();
+      };
+
+      shut = () => {
+        isShut = true;
+        standBy();
+      };
+      open = () => {
+        isShut = false;
+        goOn();
       };
 
       if (last === undefined) goLive();
@@ -160,26 +161,19 @@ export function replay(
         goOn();
       }
       return () => {
-        turn?.unsubscribe();
         leave();
-        goOn = nothing;
       };
     }),
     gate: {
       close: () => {
-        isShut = true;
-        if (isLive) standBy();
+        shut();
       },
       open: () => {
-        isShut = false;
-        goOn();
+        open();
         return undefined;
       },
     },
   };
 }
-
-const isKnown = (event: LifecycleEvent, last: Cursor | undefined): boolean =>
-  event.epoch === last?.epoch && event.sequence <= last.sequence;
 
 const nothing = (): void => undefined;

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { EMPTY, NEVER, type Observable, of, Subject, throwError, timer } from 'rxjs';
+import { CursorExpired } from '../../src/lifecycle/errors.js';
 import type { LifecycleEvent } from '../../src/lifecycle/event.js';
 import type { ConsumeOptions } from '../../src/streams/buffering.js';
 import { createLifecycleBus, type LifecycleBus } from '../../src/streams/lifecycleBus.js';
@@ -174,6 +175,26 @@ describe('a durable consumer', () => {
       const second = consume(bus);
       flush();
       expect([first.told, second.told]).toEqual([['CursorExpired'], [8, 9, 10]]);
+    });
+  });
+
+  test('goes on behind what the log has lost, though an earlier place is still being saved', () => {
+    marbles(({ flush }) => {
+      const { log, cursors } = createLoggedBus({ before: 200 });
+      cursors.set('billing', 0);
+      const saves: number[] = [];
+      const saveCursor = (_: string, sequence: number): Observable<never> => {
+        saves.push(sequence);
+        return NEVER;
+      };
+      const read: typeof log.read = (after, limit) =>
+        after.sequence < 64 ? log.read(after, limit) : throwError(() => new CursorExpired(after, 100, 'e'));
+      const { told } = consume(createLifecycleBus({ log: { ...log, read, saveCursor } }), undefined, {
+        capacity: 64,
+      });
+      flush();
+      expect(told).toEqual([...numbers(1, 64), 'CursorExpired']);
+      expect(saves).toEqual([1, 99]);
     });
   });
 

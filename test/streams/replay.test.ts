@@ -1,9 +1,10 @@
 import fc from 'fast-check';
-import { asapScheduler, asyncScheduler, take, throwError } from 'rxjs';
+import { asapScheduler, asyncScheduler, Subject, take, throwError } from 'rxjs';
 import type { LifecycleEvent } from '../../src/lifecycle/event.js';
 import { createLifecycleBus, type EventsOptions, type LifecycleBus } from '../../src/streams/lifecycleBus.js';
 import { createLoggedBus, numbers, place } from '../support/loggedBus.js';
 import { marbles } from '../support/marbles.js';
+import { released } from '../support/released.js';
 import { thrownBy } from '../support/thrownBy.js';
 
 /** Notes the sequences of what is told, then how it ended. */
@@ -198,6 +199,44 @@ describe('events after a cursor', () => {
       flush();
       expect(bus.stats()['app']).toMatchObject({ subscribers: 2, resumed: 2 });
     });
+  });
+
+  test('read nothing more once they are live, also at the end', () => {
+    const { bus, reads } = createLoggedBus({ before: 5 });
+    const { told } = listen(bus, { after: place(5) });
+    bus.close();
+    expect([told, reads]).toEqual([['end'], [[5, 1_000]]]);
+  });
+
+  test('leave a read that is under way, and a turn that is to come, with the subscription', () => {
+    const timers = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+    const { bus, log } = createLoggedBus({ before: 5 });
+    const before = timers();
+    const waiting = listen(bus, { after: place(0) });
+    expect(timers()).toBe(before + 1);
+    waiting.subscription.unsubscribe();
+    expect(timers()).toBe(before);
+
+    const read$ = new Subject<never>();
+    const reading = listen(createLifecycleBus({ log: { ...log, read: () => read$ } }), { after: place(0) });
+    expect(read$.observed).toBe(true);
+    reading.subscription.unsubscribe();
+    expect(read$.observed).toBe(false);
+  });
+
+  test.each([
+    ['behind', 0],
+    ['live', 5],
+  ])('hold on to nothing of a subscriber that has left while it was %s', async (_, sequence) => {
+    const { bus, publish } = createLoggedBus({ before: 5 });
+    const isReleased = await released(() => {
+      const subscription = bus.events('app', { after: place(sequence) }).subscribe(() => undefined);
+      subscription.unsubscribe();
+      return subscription;
+    });
+    publish();
+    bus.close();
+    expect(isReleased).toBe(true);
   });
 
   test('need a log', () => {

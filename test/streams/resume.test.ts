@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { asapScheduler, asyncScheduler, NEVER, of, Subject, timer } from 'rxjs';
+import { asapScheduler, asyncScheduler, EMPTY, NEVER, of, Subject, timer } from 'rxjs';
 import type { LifecycleEvent } from '../../src/lifecycle/event.js';
 import { createLifecycleBus } from '../../src/streams/lifecycleBus.js';
 import { createLoggedBus, numbers } from '../support/loggedBus.js';
@@ -31,6 +31,15 @@ function gated({ bus }: LoggedBus, capacity = 3) {
     gate$.complete();
   };
   return { begun, open, subscription };
+}
+
+/** How many calls are under way. */
+function stackDepth(): number {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = Infinity;
+  const { stack = '' } = new Error();
+  Error.stackTraceLimit = stackTraceLimit;
+  return stack.split('\n').length;
 }
 
 describe('the policy resume', () => {
@@ -79,6 +88,71 @@ describe('the policy resume', () => {
       [101, 100],
       [5_001, 1_000],
     ]);
+  });
+
+  test('works through 1,000 events a turn, whatever its pages', () => {
+    marbles(({ flush, time }) => {
+      const logged = createLoggedBus();
+      const { begun, open } = gated(logged, 500);
+      logged.publish(3_501);
+      open();
+      const seen: number[] = [];
+      const look = (): void => {
+        seen.push(begun.length);
+        if (seen.length < 5) asyncScheduler.schedule(look, time('-|') - 1);
+      };
+      look();
+      flush();
+      expect(seen).toEqual([501, 1_501, 2_501, 3_501, 3_501]);
+    });
+  });
+
+  test('goes through a page in one loop, however often its gate opens and closes', () => {
+    marbles(({ flush }) => {
+      const logged = createLoggedBus();
+      const depths: number[] = [];
+      const gate$ = new Subject<never>();
+      logged.bus
+        .consume(
+          'app',
+          ({ sequence }) => {
+            depths.push(stackDepth());
+            return sequence === 1 ? gate$ : EMPTY;
+          },
+          { capacity: 1, overflow },
+        )
+        .subscribe();
+      logged.publish(500);
+      gate$.complete();
+      flush();
+      expect(depths).toHaveLength(500);
+      expect(Math.max(...depths.slice(10))).toBe(Math.min(...depths.slice(10)));
+    });
+  });
+
+  test('is counted for each time that it fell behind', () => {
+    marbles(({ flush }) => {
+      const { bus, publish } = createLoggedBus();
+      const works = [new Subject<never>(), new Subject<never>()];
+      const seen: number[] = [];
+      bus
+        .consume(
+          'app',
+          ({ sequence }) => {
+            seen.push(sequence);
+            return sequence % 100 === 1 ? (works[(sequence - 1) / 100] as Subject<never>) : EMPTY;
+          },
+          { capacity: 3, overflow },
+        )
+        .subscribe();
+      for (const work$ of works) {
+        publish(100);
+        work$.complete();
+        flush();
+      }
+      expect(seen).toEqual(numbers(1, 200));
+      expect(bus.stats()['app']?.resumed).toBe(2);
+    });
   });
 
   test('was filled to the brim only: hears live again without having resumed', () => {

@@ -212,6 +212,60 @@ describe('a shared poll', () => {
     },
   );
 
+  test('goes on for who came while it was read, when all others have left', () => {
+    const { reads, shared } = stage(5);
+    marbles((helpers) => {
+      const first = pollBetween(helpers, shared.poll('a', 10), 0, 13);
+      const late = pollBetween(helpers, shared.poll('a', 10), 12, 40);
+      helpers.flush();
+      expect([first, late]).toEqual([[], ['a at 25, heard at 30']]);
+      expect(reads).toEqual(['a at 10', 'a at 25']);
+    });
+  });
+
+  test('tells the next read to who comes between two', () => {
+    const { shared } = stage();
+    marbles((helpers) => {
+      pollBetween(helpers, shared.poll('a', 10), 0, 35);
+      const second = pollBetween(helpers, shared.poll('a', 10), 15, 35);
+      helpers.flush();
+      expect(second).toEqual(['a at 20, heard at 20', 'a at 30, heard at 30']);
+    });
+  });
+
+  // Where others are polled too, what nobody polls is kept for a while.
+  test('tells the next read to who comes when all have left one that was under way', () => {
+    const { shared } = stage(5);
+    marbles((helpers) => {
+      pollBetween(helpers, shared.poll('b', 10), 0, 50);
+      pollBetween(helpers, shared.poll('a', 10), 0, 12);
+      const next = pollBetween(helpers, shared.poll('a', 10), 13, 30);
+      helpers.flush();
+      expect(next).toEqual(['a at 23, heard at 28']);
+    });
+  });
+
+  test('reads once in each interval for who leaves and comes back on hearing a read', () => {
+    const { reads, shared } = stage();
+    marbles((helpers) => {
+      const other = shared.poll('b', 10).subscribe();
+      const heard: string[] = [];
+      let polling = new Subscription();
+      const poll = (): void => {
+        polling = shared.poll('a', 10).subscribe((look) => {
+          heard.push(String(textOf(look)));
+          polling.unsubscribe();
+          if (heard.length < 3) poll();
+          else other.unsubscribe();
+        });
+      };
+      poll();
+      helpers.flush();
+      expect(heard).toEqual(['a at 10', 'a at 20', 'a at 30']);
+      expect(reads.filter((read) => read.startsWith('a'))).toEqual(heard);
+    });
+  });
+
   test('goes on for the others when one leaves on hearing a read', () => {
     const { shared } = stage();
     marbles((helpers) => {

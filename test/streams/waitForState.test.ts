@@ -453,6 +453,38 @@ describe('a wait leaves nothing behind', () => {
     expect(changes$.observed).toBe(false);
   });
 
+  test('no source that decides while it is subscribed to, which is asked nothing more', () => {
+    const left = jest.fn();
+    const read = jest.fn(() => of(created));
+    const source: StateSource = {
+      events: () =>
+        new Observable((subscriber) => {
+          subscriber.next(events.r);
+          return left;
+        }),
+      read,
+    };
+    const outcomes: string[] = [];
+    waitForState(source, 'a', 'Running').subscribe(({ state, via }) => outcomes.push(`${state} via ${via}`));
+    expect(outcomes).toEqual(['Running via event']);
+    expect(left).toHaveBeenCalledTimes(1);
+    expect(read).not.toHaveBeenCalled();
+  });
+
+  test.each([
+    ['decided', '30ms r', undefined, '^ 29ms !'],
+    ['over', '-', 50, '^ 49ms !'],
+  ])('no first read that is still under way when the wait is %s', (_, told$, timeoutMs, read) => {
+    marbles(({ cold, hot, flush, expectSubscriptions }) => {
+      const read$ = cold<Instance>('-');
+      const source$ = hot<LifecycleEvent>(told$, events);
+      const source: StateSource = { events: () => source$, read: () => read$, refresh: () => of(created) };
+      waitForState(source, 'a', 'Running', timeoutMs === undefined ? {} : { timeoutMs }).subscribe();
+      expectSubscriptions(read$.subscriptions).toBe(read);
+      flush();
+    });
+  });
+
   test('and each subscription waits anew, on its own clock', () => {
     marbles(({ hot, expectObservable }) => {
       const source$ = hot<LifecycleEvent>('-i 8ms r', events);

@@ -1,9 +1,16 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { lastValueFrom, type Observable, Subject, takeUntil } from 'rxjs';
+<<<<<<< HEAD:test/drivers/host/endWatch.integration.test.ts
 import { createEndWatch } from '../../../src/drivers/host/endWatch.js';
 import { findProcess, type ProcessHandle } from '../../../src/drivers/host/processHandle.js';
 import { processTable } from '../../../src/drivers/host/processTable.js';
+=======
+import { createEndWatch } from '../../../src/drivers/process/endWatch.js';
+import { findProcess, type ProcessHandle } from '../../../src/drivers/process/processHandle.js';
+import { processTable } from '../../../src/drivers/process/processTable.js';
+import { asAnybody } from '../../support/asAnybody.js';
+>>>>>>> w-durable:test/drivers/process/endWatch.integration.test.ts
 import { until } from '../../support/until.js';
 
 const children: ChildProcess[] = [];
@@ -84,6 +91,15 @@ describe('the end of a process', () => {
     await Promise.all([another, noted('nobody has it', gone)]);
     expect(told).toEqual(['nobody has it', 'another has it']);
     for (const other of others) other.unsubscribe();
+  });
+
+  it('is not told of what is there and belongs to somebody else', async () => {
+    const watch = createEndWatch(1);
+    const first = watch.ended(await handleOf(1)).subscribe();
+    const here = await handleOf(process.pid);
+    await asAnybody(() => over(watch.ended({ ...here, startTime: '1' })));
+    expect(first.closed).toBe(false);
+    first.unsubscribe();
   });
 
   it('is told while nobody has heard of it yet', async () => {
