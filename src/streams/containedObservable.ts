@@ -88,8 +88,9 @@ const deaf = {};
 
 /** Keeps what an observer throws from the source. */
 class ContainedObserver<T> implements Observer<T> {
+  /** For those who take it upon themselves to tell `threw` what it throws, and so need not come here for each value. */
+  readonly call: (value: T) => void;
   readonly #observer: Partial<Observer<T>>;
-  readonly #next: (value: T) => void;
   readonly #subscription: Subscription;
   readonly #onThrow: (error: unknown) => void;
 
@@ -100,18 +101,22 @@ class ContainedObserver<T> implements Observer<T> {
     onThrow: (error: unknown) => void,
   ) {
     this.#observer = observer;
-    this.#next = next ?? nothing;
+    this.call = next ?? nothing;
     this.#subscription = subscription;
     this.#onThrow = onThrow;
   }
 
   next(value: T): void {
     try {
-      this.#next(value);
+      this.call(value);
     } catch (error) {
-      this.#onThrow(error);
-      this.#leave();
+      this.threw(error);
     }
+  }
+
+  threw(error: unknown): void {
+    this.#onThrow(error);
+    this.#leave();
   }
 
   error(error: unknown): void {

@@ -22,7 +22,8 @@ export class Directory<V extends Entry> {
 
   /** What there is under this key, empty or not. */
   get(key: string): V | undefined {
-    return this.#entries.get(key);
+    // Not asked while there is none: a lookup costs as much as to tell somebody.
+    return this.isEmpty ? undefined : this.#entries.get(key);
   }
 
   /** What there is under this key, to be filled now; made if there is nothing. */

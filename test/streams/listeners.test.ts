@@ -362,3 +362,60 @@ test.each([1, 2, 5])('a list of %i holds on to nobody who has left it', async (c
   tell(listeners, 2);
   expect(isReleased).toBe(true);
 });
+
+describe('listeners who can be called by a function', () => {
+  const failure = new Error('of the listener');
+
+  /** One who is called, and notes what it threw. */
+  const called = (name: string, heard: string[], then: () => void = () => undefined): Listener<number> => ({
+    next: (value) => heard.push(`${name}${String(value)} by next`),
+    call: (value) => {
+      heard.push(`${name}${String(value)}`);
+      then();
+    },
+    threw: (error) => heard.push(`${name} threw ${String(error)}`),
+    complete: () => heard.push(`${name} ends`),
+  });
+
+  test('are, in their order among the others, unless they are alone', () => {
+    const heard: string[] = [];
+    const listeners = new Listeners<number>();
+    listeners.add(called('a', heard));
+    tell(listeners, 1);
+    listeners.add({ next: (value) => heard.push(`b${String(value)}`), complete: () => undefined });
+    listeners.add(called('c', heard));
+    tell(listeners, 2);
+    listeners.complete();
+    expect(heard).toEqual(['a1 by next', 'a2', 'b2', 'c2', 'a ends', 'c ends']);
+  });
+
+  test('are told what they throw, also on their way out, and hurt nobody', () => {
+    const heard: string[] = [];
+    const listeners = new Listeners<number>();
+    const all = ['a', 'b', 'c', 'd'].map((name) =>
+      called(name, heard, () => {
+        if (name === 'b') for (const leaving of all.slice(0, 3)) listeners.remove(leaving);
+        if (name === 'a' || name === 'b') throw failure;
+      }),
+    );
+    all.forEach((listener) => {
+      listeners.add(listener);
+    });
+    tell(listeners, 1);
+    tell(listeners, 2);
+    const threw = `threw ${String(failure)}`;
+    expect(heard).toEqual(['a1', `a ${threw}`, 'b1', `b ${threw}`, 'd1', 'd2']);
+  });
+
+  test('are held by nothing once they have left while a value was told', async () => {
+    const listeners = new Listeners<number>();
+    for (let count = 0; count < 3; count += 1) listeners.add(called('other', []));
+    const isReleased = await released(() => {
+      const leaving = called('leaving', [], () => listeners.remove(leaving));
+      listeners.add(leaving);
+      tell(listeners, 1);
+      return leaving;
+    });
+    expect(isReleased).toBe(true);
+  });
+});
