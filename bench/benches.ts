@@ -1,13 +1,17 @@
 import type { Bench } from './harness/bench.js';
+import { behind } from './tables/behind.js';
 import { consume } from './tables/consume.js';
 import { consumeMemory } from './tables/consumeMemory.js';
 import { create } from './tables/create.js';
+import { durable } from './tables/durable.js';
 import { idleMemory } from './tables/idleMemory.js';
 import { idleProcessor } from './tables/idleProcessor.js';
 import { iterate } from './tables/iterate.js';
 import { lostWakeUp } from './tables/lostWakeUp.js';
+import { opening } from './tables/opening.js';
 import { publish } from './tables/publish.js';
 import { reads } from './tables/reads.js';
+import { replay } from './tables/replay.js';
 import { stalled } from './tables/stalled.js';
 import { standstill } from './tables/standstill.js';
 import { waiters } from './tables/waiters.js';
@@ -30,6 +34,10 @@ export const benches: readonly Bench[] = [
   standstill,
   idleMemory,
   idleProcessor,
+  durable,
+  replay,
+  behind,
+  opening,
 ];
 
 /** Finds a bench by its name. */

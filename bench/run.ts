@@ -14,6 +14,7 @@ import { pageWith } from './harness/page.js';
 import { plot } from './harness/plot.js';
 import { progressOf } from './harness/progress.js';
 import type { Outcome, Result } from './harness/results.js';
+import { removeScratch } from './harness/scratch.js';
 import { amount, times } from './harness/written.js';
 import { runTraps } from './traps/runTraps.js';
 
@@ -92,6 +93,7 @@ async function main(names: readonly string[]): Promise<void> {
   else if (chosen.length > 0) await measureAll(chosen);
 }
 
+process.on('exit', removeScratch);
 main(process.argv.slice(2)).then(
   // What was measured here may have timers that nobody needs any more.
   () => process.exit(0),

@@ -27,8 +27,12 @@ export interface Config {
   };
   /** `storage:` */
   readonly storage: {
-    /** `log_max_events`: how many events the log keeps at most, from 1 to 2^24. @defaultValue 100000 */
-    readonly logMaxEvents: number;
+    /**
+     * `log_max_events`: how many events the log keeps at most, from 1 to 2^24.
+     *
+     * @defaultValue 100000; without a data directory 10000
+     */
+    readonly logMaxEvents?: number;
     /**
      * `log_max_age`: how old the events of the log get, written as Go writes durations, from `1s` to `87600h`; here in
      * milliseconds.
@@ -77,7 +81,8 @@ export const configOf = ({ instances = {}, metrics = {}, storage = {} }: Setting
     instances: { lifecycleEventBufferSize: instances.lifecycle_event_buffer_size ?? 256 },
     metrics: { listenAddress: metrics.listen_address ?? '127.0.0.1', port: metrics.port ?? 9464 },
     storage: {
-      logMaxEvents: storage.log_max_events ?? defaultRetention.maxEvents,
+      // Which default holds is known where the data directory is.
+      ...(storage.log_max_events !== undefined && { logMaxEvents: storage.log_max_events }),
       logMaxAgeMs:
         storage.log_max_age === undefined ? defaultRetention.maxAgeMs : millisecondsOf(storage.log_max_age),
     },

@@ -221,7 +221,10 @@ export interface InstanceManager extends Commands, SnapshotCommands {
    * @throws as `consume`
    */
   watch(consumer: string, buffering?: WatchBuffering): Observable<InstanceChange>;
-  /** Waits until an instance reaches a state, or one of several: {@link waitForState} over this manager. */
+  /**
+   * Waits until an instance reaches a state, or one of several: {@link waitForState} over this manager. A restart that comes
+   * meanwhile ends a wait for Running with the Stopped in between; one that is begun once `restart` has emitted does not see it.
+   */
   waitForState(
     idOrName: string,
     target: State | readonly State[],

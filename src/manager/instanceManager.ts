@@ -13,7 +13,7 @@ import {
   map,
   merge,
   mergeMap,
-  Observable,
+  type Observable,
   of,
   Subject,
   takeUntil,
@@ -175,6 +175,9 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
       );
     });
 
+  const waiterThrew = (error: unknown): void => {
+    bus.threw('wait_for_state', error);
+  };
   const waits = new Waits(
     {
       hear: (instanceId, listener) => {
@@ -184,10 +187,10 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
       leave: (instanceId, listener) => {
         bus.leave('wait_for_state', instanceId, listener);
       },
-      threw: (error) => {
-        bus.threw('wait_for_state', error);
+      known: (instanceId, tell) => {
+        tell({ value: table.get(instanceId) });
+        return undefined;
       },
-      known: (instanceId) => of(table.get(instanceId)),
       truth: poll,
     },
     (end) => {
@@ -308,10 +311,10 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     iterate: bus.iterate,
     watch: (consumer, buffering) => bus.watch(consumer, () => of(table.view()), buffering),
     waitForState: (idOrName, target, options = {}) =>
-      new Observable((subscriber) => {
+      new ContainedObservable((observer, subscription) => {
         if (!open) throw new ManagerClosed();
-        waits.begin(subscriber, table.find(idOrName).id, target, options);
-      }),
+        return waits.begin(observer, subscription, table.find(idOrName).id, target, options);
+      }, waiterThrew),
 
     stats: bus.stats,
     measurements$: new ContainedObservable(through(measurements$), (error) => {

@@ -93,7 +93,8 @@ export function recover(tools: RecoveryTools, { instances, homes }: Left): Obser
       throwIfEmpty(() => new Error('the driver gave no machine')),
       map((machine) => {
         const held = machines.hold(id, machine);
-        if (state === 'Running') held.ready = true;
+        // Nothing is put on standby before it is ready.
+        if (state === 'Running' || state === 'Standby') held.ready = true;
         return held;
       }),
     );

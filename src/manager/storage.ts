@@ -13,6 +13,9 @@ import type { DamagedRecord, Kept, Store } from '../store/store.js';
 import type { Logger } from './logger.js';
 import type { ManagerOptions } from './options.js';
 
+/** How many events a log keeps that is in memory only, unless it is told; some 4 MB. */
+const mostInMemory = 10_000;
+
 /** Where a manager keeps everything. */
 export interface Storage {
   readonly store: Store;
@@ -42,7 +45,7 @@ export async function openStorage(
   const dataDir = options.dataDir === undefined ? undefined : resolve(options.dataDir);
   const { logMaxEvents: maxEvents, logMaxAgeMs: maxAgeMs } = options.config?.storage ?? {};
   const retention = {
-    maxEvents: maxEvents ?? defaultRetention.maxEvents,
+    maxEvents: maxEvents ?? (dataDir === undefined ? mostInMemory : defaultRetention.maxEvents),
     maxAgeMs: maxAgeMs ?? defaultRetention.maxAgeMs,
   };
   const store =
@@ -53,7 +56,7 @@ export async function openStorage(
     const kept = await lastValueFrom(store.load());
     kept.damaged.forEach(onDamaged);
     checkDrivers(kept, drivers);
-    if (dataDir !== undefined) await removeStray(snapshotsIn(dataDir), kept, drivers, logger);
+    if (dataDir !== undefined) await lookAtSnapshots(snapshotsIn(dataDir), kept, drivers, logger);
     const folder = dataDir ?? join(tmpdir(), `rx-instances-${createId()}`);
     const [homes, snapshots] = [homesIn(folder), snapshotsIn(folder)];
     const isDurable = dataDir !== undefined;
@@ -82,17 +85,20 @@ async function ownerlessIn(homes: string, { instances, damaged }: Kept): Promise
 
 /**
  * Removes folders of snapshots whose record was never kept, or is gone. One whose record cannot be understood stays: a newer
- * program may understand it. Of which driver a folder is, only its record told; so each is asked.
+ * program may understand it. Of which driver a folder is, only its record told; so each is asked. Of a record whose folder is
+ * gone it is told: the folder may be brought back.
  */
-async function removeStray(
+async function lookAtSnapshots(
   folder: string,
   { snapshots, damaged }: Kept,
   drivers: ReadonlyMap<string, Driver>,
   logger: Logger,
 ): Promise<void> {
-  const known = new Set(snapshots.map(({ id }) => id));
-  for (const id of await readdir(folder)) {
-    if (known.has(id) || damaged.some(({ key }) => key.includes(id))) continue;
+  const there = new Set(await readdir(folder));
+  const snapshotIds = snapshots.map(({ id }) => id).filter((id) => !there.delete(id));
+  if (snapshotIds.length > 0) logger.warn({ snapshotIds }, 'the files of snapshots that are kept are gone');
+  for (const id of there) {
+    if (damaged.some(({ key }) => key.includes(id))) continue;
     const discards = [...drivers.values()].map(
       (driver) => driver.snapshots?.discard(join(folder, id)) ?? EMPTY,
     );

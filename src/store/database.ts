@@ -1,6 +1,7 @@
 import type { RangeOptions } from 'lmdb';
 import { StoreFailed } from '../lifecycle/errors.js';
 import { messageOf } from '../lifecycle/messageOf.js';
+import { pagesFor, roomAhead } from './roomAhead.js';
 
 /** A record as it lies on disk. */
 export interface Row {
@@ -42,6 +43,7 @@ export async function openDatabase(path: string): Promise<Database> {
     }),
   );
 
+  const makeRoomTo = roomAhead(path);
   let isOpen = true;
 
   const whileOpen = <T>(work: () => T): T => {
@@ -58,6 +60,12 @@ export async function openDatabase(path: string): Promise<Database> {
       })),
     );
 
+  /** Where the file has to end at least. */
+  const endAfter = (writes: Writes): number => {
+    const { pageSize, lastPageNumber } = db.getStats() as Stats;
+    return (lastPageNumber + 1 + pagesFor(writes, pageSize, lastPageNumber)) * pageSize;
+  };
+
   return {
     get: (key) => attempt('read', () => whileOpen(() => db.get(bytesOf(key)))),
     range: (from, to, limit) => reading({ start: bytesOf(from), end: bytesOf(to), limit }),
@@ -68,6 +76,7 @@ export async function openDatabase(path: string): Promise<Database> {
       ),
     write: async (writes) => {
       try {
+        await makeRoomTo(whileOpen(() => endAfter(writes)));
         await whileOpen(() =>
           // Not `transaction`, which keeps what was written before a callback threw.
           db.batch(() => {
@@ -86,6 +95,11 @@ export async function openDatabase(path: string): Promise<Database> {
       await db.close();
     },
   };
+}
+
+interface Stats {
+  readonly pageSize: number;
+  readonly lastPageNumber: number;
 }
 
 const bytesOf = (key: string): Buffer => Buffer.from(key, 'latin1');

@@ -1,7 +1,17 @@
-import { Observable, type Observer, type OperatorFunction, Subscriber, Subscription } from 'rxjs';
+import {
+  Observable,
+  type Observer,
+  type OperatorFunction,
+  Subscriber,
+  Subscription,
+  type Unsubscribable,
+} from 'rxjs';
 
-/** Brings an observer, which never throws, what an Observable gives, for as long as the subscription is open. */
-export type Connect<T> = (observer: Observer<T>, subscription: Subscription) => void;
+/**
+ * Brings an observer, which never throws, what an Observable gives, for as long as the subscription is open; what is
+ * returned is unsubscribed at its end.
+ */
+export type Connect<T> = (observer: Observer<T>, subscription: Subscription) => Unsubscribable | undefined;
 
 /** Brings what another Observable gives. */
 export const through =
@@ -11,6 +21,7 @@ export const through =
     // Before it emits: who wants to leave within the first value can.
     subscription.add(link);
     source$.subscribe(link);
+    return undefined;
   };
 
 /**
@@ -42,22 +53,38 @@ export class ContainedObservable<T> extends Observable<T> {
     error?: ((error: unknown) => void) | null,
     complete?: (() => void) | null,
   ): Subscription {
-    const observer: Partial<Observer<T>> =
+    const observer =
       typeof observerOrNext === 'object' && observerOrNext !== null
         ? observerOrNext
-        : {
-            ...(observerOrNext && { next: observerOrNext }),
-            ...(error && { error }),
-            ...(complete && { complete }),
-          };
+        : handlersOf(error, complete);
     // A function is called as it is: to bind one costs more than the call.
     const next = typeof observerOrNext === 'function' ? observerOrNext : observer.next?.bind(observer);
+    let held: Unsubscribable | undefined;
     // A Subscriber is an operator's own link, or of somebody who wants to leave within the first value.
-    const subscription = observer instanceof Subscriber ? observer : new Subscription();
-    this.#connect(new ContainedObserver(observer, next, subscription, this.#onThrow), subscription);
+    const isLink = observer instanceof Subscriber;
+    const subscription = isLink ? observer : new Subscription(() => held?.unsubscribe());
+    const contained = new ContainedObserver(observer, next, subscription, this.#onThrow);
+    try {
+      held = this.#connect(contained, subscription);
+    } catch (error) {
+      contained.error(error);
+    }
+    // Not added where that can be helped: RxJS makes an array for it, and arrays of those who stay long teach V8 to keep
+    // those of others long too, with all that hangs on them.
+    if (isLink) subscription.add(held);
+    else if (subscription.closed) held?.unsubscribe();
     return subscription;
   }
 }
+
+/** What handles an error and the end; of those who handle neither there are many, and they need one between them. */
+const handlersOf = <T>(
+  error: Observer<T>['error'] | null | undefined,
+  complete: Observer<T>['complete'] | null | undefined,
+): Partial<Observer<T>> =>
+  error || complete ? { ...(error && { error }), ...(complete && { complete }) } : deaf;
+
+const deaf = {};
 
 /** Keeps what an observer throws from the source. */
 class ContainedObserver<T> implements Observer<T> {
@@ -95,6 +122,8 @@ class ContainedObserver<T> implements Observer<T> {
   }
 
   complete(): void {
+    // Not to one who threw at the value before.
+    if (this.#subscription.closed) return;
     this.#tell(() => this.#observer.complete?.());
     this.#leave();
   }

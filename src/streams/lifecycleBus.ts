@@ -163,17 +163,19 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
 
   const join =
     (consumer: Consumer, instanceId?: string): Connect<LifecycleEvent> =>
-    (observer, subscription) => {
+    (observer) => {
       if (isClosed) {
         observer.complete();
-        return;
+        return undefined;
       }
       consumer.joined();
       audience.join(observer, instanceId);
-      subscription.add(() => {
-        audience.leave(observer, instanceId);
-        consumer.left();
-      });
+      return {
+        unsubscribe: () => {
+          audience.leave(observer, instanceId);
+          consumer.left();
+        },
+      };
     };
 
   const enter =

@@ -1,8 +1,10 @@
-import { Observable, Subscriber, throwError } from 'rxjs';
+import { type Observable, throwError } from 'rxjs';
+import { ContainedObservable } from './containedObservable.js';
 import type { LifecycleEvent } from '../lifecycle/event.js';
 import type { Instance } from '../lifecycle/instance.js';
 import type { State } from '../lifecycle/state.js';
 import { isVirtualTime } from './monotonicNow.js';
+import { look } from './look.js';
 import type { WaitOptions } from './waitOptions.js';
 import { type WaitOutcome, Waits } from './waits.js';
 
@@ -63,10 +65,16 @@ export function waitForState(
   target: State | readonly State[],
   options: WaitOptions = {},
 ): Observable<WaitOutcome> {
-  return new Observable((subscriber) => {
-    waitsOver(source).begin(subscriber, instanceId, target, options);
-  });
+  return new ContainedObservable(
+    (observer, subscription) => waitsOver(source).begin(observer, subscription, instanceId, target, options),
+    tellApart,
+  );
 }
+
+/** As RxJS tells what a subscriber throws: where it hurts nobody who waits too. */
+const tellApart = (error: unknown): void => {
+  throwError(() => error).subscribe();
+};
 
 /** All waits over one source share one poll and their timers; in virtual time, which ends with its test, none do. */
 function waitsOver(source: StateSource): Waits {
@@ -80,18 +88,10 @@ const known = new WeakMap<StateSource, Waits>();
 
 const createWaits = (source: StateSource): Waits =>
   new Waits({
-    hear: (instanceId, listener) => {
-      const link = new Subscriber<LifecycleEvent>(listener);
-      source.events(instanceId).subscribe(link);
-      return link;
-    },
+    hear: (instanceId, listener) => source.events(instanceId).subscribe(listener),
     leave: (_, __, heard) => {
       heard?.unsubscribe();
     },
-    threw: (error) => {
-      // As RxJS tells what a subscriber throws: apart, where it hurts nobody who waits too.
-      throwError(() => error).subscribe();
-    },
-    known: (instanceId) => source.read(instanceId),
+    known: (instanceId, tell) => look(() => source.read(instanceId), tell),
     truth: (instanceId) => source.refresh?.(instanceId) ?? source.read(instanceId),
   });

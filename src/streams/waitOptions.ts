@@ -81,12 +81,16 @@ const keys = {
   ),
 };
 
-const areOptions = (options: unknown): boolean =>
-  isPlain(options) &&
-  Object.entries(options).every(
-    ([key, value]) =>
-      Object.hasOwn(keys, key) && (value === undefined || keys[key as keyof typeof keys].is(value)),
-  );
+function areOptions(options: unknown): boolean {
+  if (!isPlain(options)) return false;
+  for (const key in options) {
+    const value = options[key];
+    const isRight =
+      Object.hasOwn(keys, key) && (value === undefined || keys[key as keyof typeof keys].is(value));
+    if (!isRight) return false;
+  }
+  return true;
+}
 
 const targetCodec = closed('wait', { target }, {});
 const optionsCodec = closed('wait options', {}, keys);

@@ -1,4 +1,4 @@
-import type { Observable, Subscriber, Subscription } from 'rxjs';
+import type { Observable, Observer, Subscription, Unsubscribable } from 'rxjs';
 import { InstanceNotFound, ManagerClosed, StateUnreadable } from '../lifecycle/errors.js';
 import type { LifecycleEvent } from '../lifecycle/event.js';
 import type { Instance } from '../lifecycle/instance.js';
@@ -34,20 +34,16 @@ export interface WaitListener extends Listener<LifecycleEvent> {
   error(error: unknown): void;
 }
 
-type Read = (instanceId: string) => Observable<Instance>;
-
 /** Where waits learn of instances. */
 export interface WaitPort {
   /** Tells the events of an instance from now on; what it returns is what `leave` needs besides. */
   hear(instanceId: string, listener: WaitListener): Subscription | undefined;
   /** Tells them no more. */
   leave(instanceId: string, listener: WaitListener, heard: Subscription | undefined): void;
-  /** Told of what a subscriber threw when it heard how its wait ended, or what a teardown of its threw. */
-  threw(error: unknown): void;
-  /** What is known now. */
-  readonly known: Read;
+  /** Tells what is known now, once, as {@link look} does. */
+  known(instanceId: string, tell: (found: Look<Instance>) => void): Subscription | undefined;
   /** What is true, where that may differ from what is known. */
-  readonly truth: Read;
+  truth(instanceId: string): Observable<Instance>;
 }
 
 /** How a wait ended, for whoever keeps the books. One that was left has not ended. */
@@ -76,31 +72,32 @@ export class Waits {
     this.polls = new SharedPoll(port.truth, new Delays());
   }
 
-  /** Begins a wait for a subscriber. */
+  /** Begins a wait for an observer, which must not throw; what is returned leaves it. */
   begin(
-    subscriber: Subscriber<WaitOutcome>,
+    observer: Observer<WaitOutcome>,
+    subscription: Subscription,
     instanceId: string,
     target: State | readonly State[],
     options: WaitOptions,
-  ): void {
+  ): Unsubscribable | undefined {
     // Left before it began: what it would take hold of nobody would let go.
-    if (subscriber.closed) return;
+    if (subscription.closed) return undefined;
     let settings: WaitSettings;
     try {
       settings = waitSettings(target, options);
     } catch (error) {
       this.onEnd(failed(0));
-      subscriber.error(error);
-      return;
+      observer.error(error);
+      return undefined;
     }
     if (settings.signal?.aborted === true) {
       this.onEnd(failed(0));
-      subscriber.error(settings.signal.reason);
-      return;
+      observer.error(settings.signal.reason);
+      return undefined;
     }
-    const wait = new Wait(this, subscriber, instanceId, settings);
-    subscriber.add(wait);
+    const wait = new Wait(this, observer, instanceId, settings);
     wait.begin(settings);
+    return wait;
   }
 
   /** Ends every wait with an error. */
@@ -125,7 +122,7 @@ class Wait implements WaitListener, Delayed {
   before: Delayed | undefined;
   after: Delayed | undefined;
   readonly #waits: Waits;
-  readonly #subscriber: Subscriber<WaitOutcome>;
+  readonly #observer: Observer<WaitOutcome>;
   readonly #instanceId: string;
   readonly #targets: readonly State[];
   readonly #signal: AbortSignal | undefined;
@@ -142,9 +139,9 @@ class Wait implements WaitListener, Delayed {
   #pollListener: Listener<Look<Instance>> | undefined;
   #onAbort: (() => void) | undefined;
 
-  constructor(waits: Waits, subscriber: Subscriber<WaitOutcome>, instanceId: string, settings: WaitSettings) {
+  constructor(waits: Waits, observer: Observer<WaitOutcome>, instanceId: string, settings: WaitSettings) {
     this.#waits = waits;
-    this.#subscriber = subscriber;
+    this.#observer = observer;
     this.#instanceId = instanceId;
     this.#targets = settings.targets;
     this.#signal = settings.signal;
@@ -158,7 +155,11 @@ class Wait implements WaitListener, Delayed {
     if (this.#isOver) leave(this.#instanceId, this, heard);
     else {
       this.#heard = heard;
-      this.#look(known, 'read');
+      const looking = known(this.#instanceId, (found) => {
+        this.weigh(found, 'read');
+      });
+      // Most have told by now.
+      if (looking?.closed === false) this.#looking = looking;
       this.#pollUntilDeadline(settings);
     }
   }
@@ -188,9 +189,7 @@ class Wait implements WaitListener, Delayed {
     if (this.#isOver) return;
     this.unsubscribe();
     this.#waits.onEnd(failed(this.#elapsedMs()));
-    this.#tell(() => {
-      this.#subscriber.error(error);
-    });
+    this.#observer.error(error);
   }
 
   weigh(found: Look<Instance>, via: WaitOutcome['via']): void {
@@ -209,9 +208,14 @@ class Wait implements WaitListener, Delayed {
     this.#isLate = true;
     this.#waits.deadlines.start(this, lastLookMs);
     this.#looking?.unsubscribe();
-    this.#look(this.#waits.port.truth, 'deadline', () => {
-      this.#giveUp();
-    });
+    const { truth } = this.#waits.port;
+    this.#looking = look(
+      () => truth(this.#instanceId),
+      (found) => {
+        this.weigh(found, 'deadline');
+        this.#giveUp();
+      },
+    );
   }
 
   /** Lets go of everything. */
@@ -232,17 +236,6 @@ class Wait implements WaitListener, Delayed {
       this.error(signal.reason);
     };
     signal.addEventListener('abort', this.#onAbort);
-  }
-
-  #look(read: Read, via: WaitOutcome['via'], undecided?: () => void): void {
-    const looking = look(
-      () => read(this.#instanceId),
-      (found) => {
-        this.weigh(found, via);
-        undecided?.();
-      },
-    );
-    this.#looking = looking.closed ? undefined : looking;
   }
 
   /** A view older than one seen before decides nothing. */
@@ -280,19 +273,8 @@ class Wait implements WaitListener, Delayed {
       via,
       seconds: elapsedMs / 1_000,
     });
-    this.#tell(() => {
-      this.#subscriber.next(outcome);
-      this.#subscriber.complete();
-    });
-  }
-
-  /** Keeps what a subscriber throws from whoever has ended the wait, and so from all other waits. */
-  #tell(call: () => void): void {
-    try {
-      call();
-    } catch (error) {
-      this.#waits.port.threw(error);
-    }
+    this.#observer.next(outcome);
+    this.#observer.complete();
   }
 
   #elapsedMs(): number {

@@ -5,7 +5,7 @@ import { decodeConfig, describeConfigErrors } from '../../src/config/config.js';
 const defaults = {
   instances: { lifecycleEventBufferSize: 256 },
   metrics: { listenAddress: '127.0.0.1', port: 9464 },
-  storage: { logMaxEvents: 100_000, logMaxAgeMs: 604_800_000 },
+  storage: { logMaxAgeMs: 604_800_000 },
 };
 
 const faults = (value: unknown): unknown => {

@@ -24,7 +24,7 @@ test('without a file there is the environment', async () => {
     E.right({
       instances: { lifecycleEventBufferSize: 256 },
       metrics: { listenAddress: '127.0.0.1', port: 80 },
-      storage: { logMaxEvents: 100_000, logMaxAgeMs: 604_800_000 },
+      storage: { logMaxAgeMs: 604_800_000 },
     }),
   );
 });
@@ -34,7 +34,7 @@ test('the environment beats the file, the file beats the defaults, for every set
     { section: 'instances', key: 'lifecycle_event_buffer_size', fallback: 256, inFile: '1', inEnv: '2' },
     { section: 'metrics', key: 'listen_address', fallback: '127.0.0.1', inFile: '::1', inEnv: 'localhost' },
     { section: 'metrics', key: 'port', fallback: 9464, inFile: '80', inEnv: '81' },
-    { section: 'storage', key: 'log_max_events', fallback: 100_000, inFile: '3', inEnv: '4' },
+    { section: 'storage', key: 'log_max_events', fallback: 'open', inFile: '3', inEnv: '4' },
     { section: 'storage', key: 'log_max_age', fallback: '604800s', inFile: '5s', inEnv: '6s' },
   ];
   const choice = fc.record({ file: fc.boolean(), env: fc.constantFrom('absent', 'empty', 'set') });
@@ -58,7 +58,10 @@ test('the environment beats the file, the file beats the defaults, for every set
       expect(await load(lines.join('\n'), env)).toStrictEqual({
         instances: { lifecycleEventBufferSize: Number(size) },
         metrics: { listenAddress: address, port: Number(port) },
-        storage: { logMaxEvents: Number(events), logMaxAgeMs: 1_000 * Number(age?.slice(0, -1)) },
+        storage: {
+          ...(events !== 'open' && { logMaxEvents: Number(events) }),
+          logMaxAgeMs: 1_000 * Number(age?.slice(0, -1)),
+        },
       });
     }),
   );

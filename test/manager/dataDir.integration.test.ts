@@ -44,6 +44,32 @@ async function open(options: Partial<ManagerOptions> = {}): Promise<InstanceMana
 
 const image = 'any';
 
+it.each([
+  ['outlives a manager with a data directory', () => ({ dataDir }), true],
+  ['ends with a manager without one', () => ({}), false],
+])('whatever is launched %s', async (_, storage, outlives) => {
+  const launched: (readonly [string, boolean | undefined])[] = [];
+  const launch: MemoryDriver['launch'] = (plan) => {
+    launched.push([plan.name, plan.outlives]);
+    return driver.launch(plan);
+  };
+  const manager = await openManager({ drivers: [{ ...driver, launch }], ...storage() });
+  managers.push(manager);
+  const targetState = 'Running';
+  await value(manager.create({ name: 'create', image }));
+  await value(manager.restart('create'));
+  await value(manager.fork('create', { name: 'fork', fromRunning: true, targetState }));
+  await value(manager.stop('create'));
+  const { id } = await value(manager.createSnapshot('create', { kind: 'Stopped' }));
+  await value(manager.start('create'));
+  await value(manager.stop('create'));
+  await value(manager.forkSnapshot(id, { name: 'fork-of-snapshot', targetState }));
+  await value(manager.restoreSnapshot('create', id, { targetState }));
+  const names = ['create', 'create', 'fork', 'create', 'fork-of-snapshot', 'create'];
+  expect(launched).toEqual(names.map((name) => [name, outlives]));
+  await manager.close({ stopInstances: true });
+});
+
 describe('a manager with a data directory', () => {
   it('finds again what was there, as it was', async () => {
     const first = await open();

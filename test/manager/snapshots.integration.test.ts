@@ -7,6 +7,7 @@ import {
   mkdtempSync,
   readdirSync,
   realpathSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -16,8 +17,15 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { firstValueFrom, type Observable } from 'rxjs';
-import { createProcessDriver, type InstanceManager, openManager, type Snapshot } from 'rx-instances';
+import {
+  createProcessDriver,
+  type InstanceManager,
+  type Logger,
+  openManager,
+  type Snapshot,
+} from 'rx-instances';
 import { removeTree } from '../../src/drivers/host/removeTree.js';
+import { noLogger } from '../../src/manager/logger.js';
 
 const value = <T>(source$: Observable<T>): Promise<T> => firstValueFrom(source$);
 
@@ -36,8 +44,8 @@ afterEach(async () => {
   await removeTree(folder);
 });
 
-async function open(): Promise<InstanceManager> {
-  return (manager = await openManager({ dataDir, drivers: [createProcessDriver({ pollMs: 5 })] }));
+async function open(logger: Logger = noLogger): Promise<InstanceManager> {
+  return (manager = await openManager({ dataDir, logger, drivers: [createProcessDriver({ pollMs: 5 })] }));
 }
 
 async function reopen(): Promise<InstanceManager> {
@@ -159,6 +167,25 @@ describe('snapshots of processes', () => {
     }
     expect(treeOf(join(dataDir, 'instances'))).toBe(before);
     expect((await value(opened.get(id))).state).toBe('Stopped');
+  });
+
+  it('whose files are gone are told of when the data directory is opened, and can be brought back', async () => {
+    await made(1);
+    const opened = manager as InstanceManager;
+    const [gone, there] = [
+      await value(opened.createSnapshot('web', { kind: 'Stopped' })),
+      await value(opened.createSnapshot('web', { kind: 'Stopped' })),
+    ];
+    await opened.close();
+    renameSync(snapshotOf(gone), join(folder, 'away'));
+    const warnings: unknown[] = [];
+    const warn = (...warning: readonly unknown[]): void => void warnings.push(warning);
+    const again = await open({ ...noLogger, warn });
+    expect(warnings).toEqual([[{ snapshotIds: [gone.id] }, 'the files of snapshots that are kept are gone']]);
+    expect(await value(again.listSnapshots())).toEqual([gone, there]);
+
+    renameSync(join(folder, 'away'), snapshotOf(gone));
+    await value(again.restoreSnapshot('web', gone.id));
   });
 
   it('for which there is no room leave nothing', async () => {

@@ -1,6 +1,7 @@
 import {
   concat,
   defer,
+  EMPTY,
   firstValueFrom,
   ignoreElements,
   lastValueFrom,
@@ -496,5 +497,22 @@ describe('a manager with snapshots', () => {
     ]) {
       await expect(value(verb$ as Observable<unknown>)).rejects.toMatchObject({ _tag: 'ManagerClosed' });
     }
+  });
+
+  it('ends what a restore launched that was cut off before it was kept', async () => {
+    const store = createMemoryStore();
+    const web = await made('Standby');
+    const instance = { ...web, handle: { machine: 1_000 } };
+    await value(store.commit({ action: 'create', instanceId: web.id, instance }));
+    const reclaimed: string[] = [];
+    const reclaim = (home: string): Observable<never> =>
+      defer(() => {
+        reclaimed.push(home);
+        return EMPTY;
+      });
+    const next = await openManager({ drivers: [{ ...memory, reclaim }], store });
+    expect(reclaimed).toEqual([expect.stringMatching(`/instances/${web.id}$`)]);
+    expect((await value(next.get('web'))).state).toBe('Stopped');
+    await next.close();
   });
 });

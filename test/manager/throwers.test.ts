@@ -47,6 +47,15 @@ describe('who throws when a wait ends', () => {
     expect(warned).toMatchObject([{ consumer: 'wait_for_state' }]);
   });
 
+  it('who does not handle its error is counted and reported likewise', async () => {
+    manager.waitForState('nobody', 'Running').subscribe();
+    manager.waitForState('web', 'Stopped').subscribe();
+    await firstValueFrom(manager.delete('web'));
+    expect(manager.stats()['wait_for_state']).toMatchObject({ subscribers: 0, thrown: 2 });
+    const err = { _tag: 'InstanceNotFound' };
+    expect(warned).toMatchObject([{ err }, { err }]);
+  });
+
   it('of a source of its own is told as RxJS tells it, and other waits on that source go on', async () => {
     const told: unknown[] = [];
     config.onUnhandledError = (error) => told.push(error);

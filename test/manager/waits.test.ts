@@ -62,6 +62,18 @@ const at = (ms: number, happen: () => unknown): void => {
 const run = (verb$: Observable<unknown>) => () => verb$.subscribe();
 
 describe('a wait', () => {
+  it('ends with the Stopped of a restart that comes meanwhile; one after the restart does not see it', () => {
+    marbles(({ expectObservable }) => {
+      const { id } = create('web', { readiness });
+      expectObservable(wait('Running')).toBe('--(x|)', { x: 'Stopped by event after 2' });
+      at(2, run(manager.restart('web')));
+      expectObservable(wait('Running'), '---^').toBe('-----(x|)', { x: 'Running by event after 2' });
+      at(5, () => {
+        driver.machine(id).ready();
+      });
+    });
+  });
+
   it('is answered at once where the state is there already, or nothing leads to it any more', () => {
     marbles(({ expectObservable }) => {
       create();

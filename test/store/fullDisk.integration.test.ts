@@ -24,11 +24,11 @@ describe('where files cannot grow', () => {
     const start = sizeOf(dataDir);
     for (let pages = 0; pages < 12; pages += 1) {
       child.limit(start + pages * 4_096);
-      const failure = await child.commit({ count: 100, atATime: 1 });
-      // Where a part has room, lmdb tells of the rest as of a broken disk.
+      // Many, since room is made some time before it is needed.
+      const failure = await child.commit({ count: 5_000, atATime: pages === 0 ? 50 : 1 });
       expect(failure).toMatchObject({
         _tag: 'StoreFailed',
-        reason: expect.stringMatching(/^cannot write: (File too large|Input\/output error)/) as string,
+        reason: 'cannot write: EFBIG: file too large, write',
       });
     }
     child.limit(1_000_000_000);

@@ -114,6 +114,51 @@ describe('a contained stream', () => {
     expect([handled, thrown]).toEqual([[failure, failure], []]);
   });
 
+  test('tells the end to nobody who threw at the value before it', () => {
+    const complete = jest.fn();
+    const thrown: unknown[] = [];
+    const contained$ = new ContainedObservable<number>(
+      (observer) => {
+        observer.next(1);
+        observer.complete();
+        return undefined;
+      },
+      (error) => thrown.push(error),
+    );
+    contained$.subscribe({ next: fail, complete });
+    expect([thrown, complete.mock.calls]).toEqual([[failure], []]);
+  });
+
+  test('lets go what was taken hold of for it, also where the end came first', () => {
+    const left: string[] = [];
+    const holding = (how: string, ...values: readonly number[]) =>
+      new ContainedObservable<number>(
+        (observer) => {
+          values.forEach((value) => {
+            observer.next(value);
+          });
+          if (how === 'ended') observer.complete();
+          return { unsubscribe: () => left.push(how) };
+        },
+        () => undefined,
+      );
+    for (const how of ['ended', 'held']) {
+      holding(how, 1).subscribe().unsubscribe();
+      holding(how, 1).subscribe(new Subscriber<number>()).unsubscribe();
+    }
+    holding('thrown at', 1).subscribe(fail);
+    expect(left).toEqual(['ended', 'ended', 'held', 'held', 'thrown at']);
+  });
+
+  test('tells what keeps it from beginning as an error', () => {
+    const thrown: unknown[] = [];
+    const contained$ = new ContainedObservable<number>(fail, (error) => thrown.push(error));
+    const handled: unknown[] = [];
+    contained$.subscribe({ error: (error: unknown) => handled.push(error) });
+    contained$.subscribe();
+    expect([handled, thrown]).toEqual([[failure], [failure]]);
+  });
+
   test('is told of an error that nobody handles', () => {
     const { source$, contained$, thrown } = stage();
     contained$.subscribe();

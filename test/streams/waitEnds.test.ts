@@ -1,4 +1,4 @@
-import { asyncScheduler, Subscriber, throwError } from 'rxjs';
+import { asyncScheduler, Subscriber, Subscription } from 'rxjs';
 import { InstanceNotFound, ManagerClosed } from '../../src/lifecycle/errors.js';
 import { type WaitOutcome, Waits } from '../../src/streams/waits.js';
 import { aDelete } from '../support/lifecycleEvents.js';
@@ -132,7 +132,10 @@ describe('who keeps the books', () => {
     [
       'a look that says it is gone',
       ({ waits, wait }) => {
-        jest.spyOn(waits.port, 'known').mockReturnValue(throwError(() => new InstanceNotFound('a')));
+        jest.spyOn(waits.port, 'known').mockImplementation((id, tell) => {
+          tell({ error: new InstanceNotFound(id) });
+          return undefined;
+        });
         wait('a', 'Running');
       },
       ['failed', 'none', 0],
@@ -157,21 +160,21 @@ describe('who keeps the books', () => {
     const { waits } = waitingRoom();
     const alone = new Waits(waits.port);
     const failed = jest.fn();
-    const subscriber = new Subscriber<WaitOutcome>({ next: failed, complete: failed, error: failed });
-    alone.begin(subscriber, 'a', 'Unknown', {});
+    const observer = { next: failed, complete: failed, error: failed };
+    alone.begin(observer, new Subscription(), 'a', 'Unknown', {});
     expect(failed.mock.calls).toMatchObject([[{ _tag: 'InvalidRequest' }]]);
   });
 });
 
 describe('who waits', () => {
   test('and has left before it began asks nobody anything', () => {
-    const { wait, waits, listening, underWay, reads, ends } = waitingRoom();
+    const { wait, wait$, waits, listening, underWay, reads, ends } = waitingRoom();
     const { signal } = new AbortController();
     const listen = jest.spyOn(signal, 'addEventListener');
     const subscriber = new Subscriber<WaitOutcome>();
     subscriber.unsubscribe();
-    waits.begin(subscriber, 'a', 'Running', { signal });
-    waits.begin(subscriber, 'a', 'Unknown', {});
+    wait$('a', 'Running', { signal }).subscribe(subscriber);
+    wait$('a', 'Unknown').subscribe(subscriber);
     expect([listening(), underWay(), reads(), ends, listen.mock.calls]).toEqual([0, 0, 0, [], []]);
     expect(wait('a', 'Running').closed).toBe(false);
     waits.fail(new ManagerClosed());
@@ -181,7 +184,7 @@ describe('who waits', () => {
     'and throws at the end, by %s, hurts no other wait',
     (way) => {
       marbles(({ flush }) => {
-        const { waits, threw, tell, set, audience, listening, underWay } = waitingRoom();
+        const { wait$, threw, tell, set, audience, listening, underWay } = waitingRoom();
         const heard: string[] = [];
         const failure = new Error('of the teardown');
         const options = { timeoutMs: 10, pollMs: way === 'poll' ? 5 : 20 };
@@ -198,7 +201,7 @@ describe('who waits', () => {
             },
             complete: () => undefined,
           });
-          waits.begin(subscriber, 'a', 'Running', options);
+          wait$('a', 'Running', options).subscribe(subscriber);
         };
         if (way === 'read') set('a', 'Running');
         for (const name of ['first', 'thrower', 'last']) begin(name);
@@ -215,7 +218,7 @@ describe('who waits', () => {
   );
 
   test('and has a teardown that throws hurts no other wait', () => {
-    const { waits, threw, tell, wait, listening } = waitingRoom();
+    const { wait$, threw, tell, wait, listening } = waitingRoom();
     const heard: string[] = [];
     const failure = new Error('of the teardown');
     const tearDown = (): void => {
@@ -227,7 +230,7 @@ describe('who waits', () => {
       complete: () => heard.push('end'),
     });
     subscriber.add(tearDown);
-    waits.begin(subscriber, 'a', 'Running', {});
+    wait$('a', 'Running').subscribe(subscriber);
     wait('a', 'Running', {}, (how) => heard.push(how));
     tell('a', 'Running');
     expect([heard, listening()]).toEqual([['Running', 'end', 'Running via event'], 0]);

@@ -1,8 +1,10 @@
-import { type Observable, of, Subscriber, type Subscription } from 'rxjs';
+import { type Observable, of, type Subscription } from 'rxjs';
 import type { LifecycleEvent } from '../../src/lifecycle/event.js';
 import type { Instance } from '../../src/lifecycle/instance.js';
 import type { State } from '../../src/lifecycle/state.js';
 import { Audience } from '../../src/streams/audience.js';
+import { ContainedObservable } from '../../src/streams/containedObservable.js';
+import { look } from '../../src/streams/look.js';
 import type { WaitOptions } from '../../src/streams/waitOptions.js';
 import { type WaitEnd, type WaitListener, type WaitOutcome, Waits } from '../../src/streams/waits.js';
 import { anInstance, anUpdate } from './lifecycleEvents.js';
@@ -31,14 +33,23 @@ export const waitingRoom = () => {
         listening -= 1;
         audience.leave(listener, id);
       },
-      threw: (error) => threw.push(error),
-      known: read,
+      known: (id, tell) => look(() => read(id), tell),
       truth: read,
     },
     (end) => ends.push(end),
   );
+  const wait$ = (
+    id: string,
+    target: State | readonly State[],
+    options: WaitOptions = {},
+  ): Observable<WaitOutcome> =>
+    new ContainedObservable(
+      (observer, subscription) => waits.begin(observer, subscription, id, target, options),
+      (error) => threw.push(error),
+    );
   return {
     waits,
+    wait$,
     audience,
     ends,
     threw,
@@ -60,17 +71,14 @@ export const waitingRoom = () => {
       options: WaitOptions = {},
       onEnd: (how: string) => void = () => undefined,
     ): Subscription => {
-      const subscriber = new Subscriber<WaitOutcome>({
-        next: ({ state, via, timedOut }: WaitOutcome) => {
+      return wait$(id, target, options).subscribe({
+        next: ({ state, via, timedOut }) => {
           onEnd(`${state} via ${via}${timedOut ? ', timed out' : ''}`);
         },
         error: (error: unknown) => {
           onEnd((error as { readonly _tag?: string })._tag ?? String(error));
         },
-        complete: () => undefined,
       });
-      waits.begin(subscriber, id, target, options);
-      return subscriber;
     },
   };
 };

@@ -2,6 +2,7 @@ import { readdir, rename } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { defer, ignoreElements } from 'rxjs';
 import type { Replacement } from '../driver.js';
+import { onDisk } from './onDisk.js';
 import { removeTree } from './removeTree.js';
 
 /** A folder that another one can take the place of. */
@@ -22,7 +23,10 @@ export function createReplaceable(path: string): Replaceable {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return new Array<string>();
       throw error;
     });
-    if (!names.includes(basename(path)) && names.includes(basename(former))) await rename(former, path);
+    if (!names.includes(basename(path)) && names.includes(basename(former))) {
+      await rename(former, path);
+      await onDisk(dirname(path));
+    }
     for (const beside of [next, former]) await removeTree(beside);
   };
 
@@ -34,6 +38,7 @@ export function createReplaceable(path: string): Replaceable {
         await fill(next);
         await rename(path, former);
         await rename(next, path);
+        await onDisk(dirname(path));
       } catch (error) {
         await mend();
         throw error;

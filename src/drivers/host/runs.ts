@@ -1,16 +1,6 @@
-import {
-  catchError,
-  EMPTY,
-  exhaustMap,
-  first,
-  from,
-  interval,
-  lastValueFrom,
-  mergeMap,
-  type Observable,
-  ReplaySubject,
-} from 'rxjs';
+import { catchError, concat, defer, lastValueFrom, type Observable, ReplaySubject } from 'rxjs';
 import type { Exit } from '../../lifecycle/instance.js';
+import { createEndWatch } from './endWatch.js';
 import { createProcessGroup } from './processGroup.js';
 import { findProcess, type ProcessHandle } from './processHandle.js';
 import { processTable } from './processTable.js';
@@ -51,13 +41,13 @@ export interface Runs {
 /** Creates {@link Runs} that look every `pollMs` whether a process still runs of whose end nobody tells. */
 export function createRuns(pollMs: number): Runs {
   const spawner = createSpawner();
+  const watch = createEndWatch(pollMs);
 
+  /** Its spawner writes down how it ended, or did so. */
   const endOf = (home: string, handle: ProcessHandle): Observable<Exit> =>
-    interval(pollMs).pipe(
-      // A look that fails is no proof of an end.
-      exhaustMap(() => from(findProcess(handle)).pipe(catchError(() => EMPTY))),
-      first((entry) => entry === undefined),
-      mergeMap(() => exitOf(home, handle)),
+    concat(
+      watch.ended(handle),
+      defer(() => exitOf(home, handle)),
     );
 
   const runOf = (handle: ProcessHandle, end$: Observable<Exit>, forget?: () => void): Run => {

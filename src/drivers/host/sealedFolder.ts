@@ -1,7 +1,7 @@
 import * as E from 'fp-ts/lib/Either.js';
 import * as t from 'io-ts';
 import { createHash } from 'node:crypto';
-import { chmod, open, readFile, writeFile } from 'node:fs/promises';
+import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { from, lastValueFrom, map, mergeMap, toArray } from 'rxjs';
 import { closed } from '../../codecs/closed.js';
@@ -12,6 +12,7 @@ import type { Fault } from '../../lifecycle/errors.js';
 import { messageOf } from '../../lifecycle/messageOf.js';
 import { copyTree } from './copyTree.js';
 import { hashPieces } from './hashPieces.js';
+import { onDisk } from './onDisk.js';
 import { type Entry, walkTree } from './walkTree.js';
 
 /**
@@ -23,7 +24,7 @@ export interface SealedFolder {
   seal(): Promise<Seal>;
   /** Holds the folder against its manifest, and the manifest against its hash; resolves with every difference. */
   check(hash: string): Promise<readonly Fault[]>;
-  /** Copies a directory of the content, as it was laid in, to a place where nothing is. */
+  /** Copies a directory of the content, as it was laid in, to a place where nothing is; on disk when this resolves. */
   copyOut(name: string, target: string): Promise<void>;
 }
 
@@ -87,8 +88,8 @@ export function createSealedFolder(folder: string, fileMode = 0o400): SealedFold
       const recorded = await each(entries, sealEntry);
       const json = JSON.stringify({ version: 1, entries: recorded } satisfies t.TypeOf<typeof manifest>);
       await writeFile(manifestPath, json, { mode: fileMode, flush: true });
-      for (const entry of entries) if (entry.kind === 'directory') await sync(pathOf(entry));
-      for (const path of [folder, dirname(folder)]) await sync(path);
+      for (const entry of entries) if (entry.kind === 'directory') await onDisk(pathOf(entry));
+      for (const path of [folder, dirname(folder)]) await onDisk(path);
       const size = recorded.reduce((sum, entry) => sum + (entry.kind === 'file' ? entry.size : 0), 0);
       return { size, hash: hashOf(json) };
     },
@@ -120,14 +121,17 @@ export function createSealedFolder(folder: string, fileMode = 0o400): SealedFold
     copyOut: async (name, target) => {
       await copyTree(join(folder, name), target);
       const { entries } = decodeOrThrow(manifest, JSON.parse(await readFile(manifestPath, 'utf8')));
+      const copied = entries
+        .filter((entry) => entry.kind !== 'link')
+        .filter(({ path }) => path === name || path.startsWith(`${name}/`));
+      const settle = ({ path, mode }: (typeof copied)[number]): Promise<void> =>
+        onDisk(join(target, path.slice(name.length)), mode);
+      await each(
+        copied.filter(({ kind }) => kind === 'file'),
+        settle,
+      );
       // What is in a directory comes before it: the mode of the directory may lock it.
-      for (const entry of entries.toReversed()) {
-        if (entry.kind === 'link') continue;
-        if (entry.path === name) await chmod(target, entry.mode);
-        else if (entry.path.startsWith(`${name}/`)) {
-          await chmod(join(target, entry.path.slice(name.length)), entry.mode);
-        }
-      }
+      for (const entry of copied.toReversed()) if (entry.kind === 'directory') await settle(entry);
     },
   };
 }
@@ -151,15 +155,6 @@ function describe(entry: Entry): string {
       return `a link to ${JSON.stringify(entry.target)}`;
     case 'something else':
       return entry.kind;
-  }
-}
-
-async function sync(directory: string): Promise<void> {
-  const handle = await open(directory);
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
 }
 

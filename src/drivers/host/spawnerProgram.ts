@@ -52,7 +52,7 @@ export type Report =
  */
 export function spawnerProgram(servedPid: number): void {
   const { execFileSync, spawn } = process.getBuiltinModule('node:child_process');
-  const { closeSync, openSync, readFileSync, renameSync, writeFileSync } =
+  const { closeSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } =
     process.getBuiltinModule('node:fs');
 
   interface Child {
@@ -93,8 +93,14 @@ export function spawnerProgram(servedPid: number): void {
 
   /** Whoever reads the file finds the one text or the other, never a part. */
   const write = (path: string, record: object): void => {
-    writeFileSync(`${path}.new`, JSON.stringify(record), { mode: 0o600 });
-    renameSync(`${path}.new`, path);
+    const part = `${path}.new`;
+    try {
+      writeFileSync(part, JSON.stringify(record), { mode: 0o600 });
+      renameSync(part, path);
+    } catch (error) {
+      rmSync(part, { force: true });
+      throw error;
+    }
   };
 
   /** The home may be gone by now, or another run's. */

@@ -14,6 +14,7 @@ import {
   type Observable,
   of,
   ReplaySubject,
+  share,
   takeUntil,
 } from 'rxjs';
 import type { Exit } from '../../lifecycle/instance.js';
@@ -52,6 +53,9 @@ export interface WatchedRun {
 
 /** How often a log is held against its limit. */
 const rotateMs = 1_000;
+
+/** Thousands of machines share a few timers: to wake up costs more than to look, and to look at all at once takes long. */
+const turns = Array.from({ length: 16 }, () => interval(rotateMs).pipe(share()));
 
 /**
  * Watches a process that leads a group. It ends with this process: what is left of the group is killed, then the exit is
@@ -112,7 +116,8 @@ export function watchRun({ run, readiness$, logs, logLimits }: WatchOptions): Wa
     },
   });
 
-  interval(rotateMs)
+  const turn$ = turns[handle.pid % turns.length] as Observable<number>;
+  turn$
     .pipe(
       // Without room for a copy a log grows on, and is tried again.
       exhaustMap(() =>

@@ -4,6 +4,7 @@ import { defer, ignoreElements, type Observable } from 'rxjs';
 import type { SnapshotContent, Snapshotting } from '../driver.js';
 import { copyTree } from '../host/copyTree.js';
 import { fillHome } from '../host/fillHome.js';
+import { onDisk } from '../host/onDisk.js';
 import { removeTree } from '../host/removeTree.js';
 import { createReplaceable } from '../host/replaceable.js';
 import { createSealedFolder } from '../host/sealedFolder.js';
@@ -19,10 +20,7 @@ export function createProcessSnapshots(): Snapshotting {
     take: ({ home, folder }) => done(() => take(home, folder)),
     seal: (folder) => defer(() => seal(folder)),
     check: (folder, { hash }) => defer(() => createSealedFolder(folder).check(hash)),
-    layOut: ({ home, folder }) =>
-      done(() =>
-        fillHome(home, 'snapshot', () => createSealedFolder(folder).copyOut('work', workDirOf(home))),
-      ),
+    layOut: ({ home, folder }) => done(() => layOut(home, folder)),
     replace: ({ home, folder }) =>
       defer(() =>
         createReplaceable(workDirOf(home)).replace((next) =>
@@ -45,6 +43,11 @@ async function take(home: string, folder: string): Promise<void> {
     await removeTree(folder);
     throw error;
   }
+}
+
+async function layOut(home: string, folder: string): Promise<void> {
+  await fillHome(home, 'snapshot', () => createSealedFolder(folder).copyOut('work', workDirOf(home)));
+  for (const path of [home, dirname(home)]) await onDisk(path);
 }
 
 const seal = async (folder: string): Promise<SnapshotContent> => ({

@@ -145,8 +145,8 @@ async function hashOf(path: string): Promise<string> {
 }
 
 async function shapeOf(path: string): Promise<{ readonly bytes: number; readonly modifiedMs: number }> {
-  const { size: bytes, mtimeMs: modifiedMs } = await stat(path);
-  return { bytes, modifiedMs };
+  const { size: bytes, mtimeMs } = await stat(path);
+  return { bytes, modifiedMs: Math.round(mtimeMs) };
 }
 
 const bytes = integer('bytes', 0, Number.MAX_SAFE_INTEGER);

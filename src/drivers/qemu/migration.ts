@@ -26,6 +26,22 @@ export function writeState(qmp: Qmp, path: string, leaveOutRam: boolean): Observ
   );
 }
 
+/**
+ * Has a QEMU give up what somebody began who was killed over it, and completes when it moves no state. One that still did
+ * would halt the guest at its end, whoever had let it go on meanwhile.
+ */
+export const giveUpState = (qmp: Qmp): Observable<never> =>
+  concat(
+    qmp.run('migrate_cancel'),
+    defer(() => qmp.ask('query-migrate', progress)).pipe(
+      repeat({ delay: lookEveryMs }),
+      takeWhile(({ status = 'none' }) => !restful.has(status)),
+      ignoreElements(),
+    ),
+  );
+
+const restful = new Set(['none', 'completed', 'failed', 'cancelled']);
+
 /** Has a QEMU that waits for it take its state from descriptor 3, and completes when it stands where the other one stood. */
 export const readState = (qmp: Qmp, leaveOutRam: boolean): Observable<never> =>
   concat(capabilities(qmp, leaveOutRam), qmp.run('migrate-incoming', { uri: 'fd:3' }), finished(qmp));

@@ -1,5 +1,6 @@
 import * as t from 'io-ts';
 import { mkdir } from 'node:fs/promises';
+import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import { defer, ignoreElements, lastValueFrom, type Observable, throwError } from 'rxjs';
 import { closed } from '../../codecs/closed.js';
@@ -16,6 +17,7 @@ import { asked, readinessOf } from '../host/readinessOf.js';
 import { removeTree } from '../host/removeTree.js';
 import { createRuns } from '../host/runs.js';
 import { untilLaunched } from '../host/untilLaunched.js';
+import { chooseAccelerator, hostOf } from './accelerator.js';
 import { createDisks } from './disk.js';
 import { guestAccepts } from './guest.js';
 import { type Image, readImage } from './image.js';
@@ -69,13 +71,14 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
   const {
     qemu: program = 'qemu-system-x86_64',
     qemuImg = 'qemu-img',
-    accel: defaultAccel = 'tcg',
+    accel: ourAccel,
     logMaxBytes = 10 * 1_024 * 1_024,
     logKeep = 3,
     pollMs = 20,
   } = decodeOrThrow(qemuDriverOptions, options);
   const runs = createRuns(pollMs);
   const disks = createDisks(qemuImg);
+  const host = hostOf(program);
   /** By home. Whoever copies a home has to know whether a machine stands still in it. */
   const machines = new Map<string, QemuMachine>();
   let version: Promise<QemuVersion> | undefined;
@@ -88,11 +91,17 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
 
   const configOf = async ({ spec }: LaunchPlan, image: Image): Promise<VmConfig> => {
     const { version: qemu, machine } = await qemuVersion();
-    const accel = spec.accel ?? image.accel ?? defaultAccel;
+    const accel = spec.accel ?? image.accel ?? ourAccel ?? (await chooseAccelerator(image, host));
+    const memoryMiB = spec.memoryMiB ?? image.memoryMiB;
+    const hostMiB = Math.floor(totalmem() / 2 ** 20);
+    if (memoryMiB > hostMiB) {
+      throw new LaunchFailed(
+        `the machine asks for ${String(memoryMiB)} MiB of memory, and this host has ${String(hostMiB)} MiB in all`,
+      );
+    }
     return {
       ...{ qemu, machine, accel, cpu: accel === 'kvm' ? 'host' : 'max' },
-      vcpus: spec.vcpus ?? image.vcpus,
-      memoryMiB: spec.memoryMiB ?? image.memoryMiB,
+      ...{ vcpus: spec.vcpus ?? image.vcpus, memoryMiB },
       hasDisk: image.disk !== undefined,
     };
   };
@@ -100,14 +109,14 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
   const machineOf = (
     { home, spec }: LaunchPlan,
     { run, link, ports }: StartedQemu,
-    { vm, ramIsShared }: Running,
-    isReady: boolean,
+    { vm, ramIsShared, isResumed }: Running,
   ): QemuMachine => {
     const { logStart } = run.handle;
     const machine = createQemuMachine({
       ...{ run, home, vm, ramIsShared, link, disks },
       handle: { ...run.handle, ports: ports.map(({ guest, host }) => ({ guest, host })) },
-      readiness$: isReady ? undefined : readinessFor(spec, { home, logStart, link, ports }),
+      // Whatever was suspended was ready.
+      readiness$: isResumed ? undefined : readinessFor(spec, { home, logStart, link, ports }),
       logs: logSources.map((source) => createLogFiles(home, source)),
       logLimits: { maxBytes: logMaxBytes, keep: logKeep },
     });
@@ -128,10 +137,10 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
     if (readiness === undefined) return undefined;
     const place = { log: createLogFiles(home), logStart, pollMs };
     if (readiness.kind === 'log') return readinessOf(readiness, place);
-    const host = ports.find(({ guest }) => guest === readiness.port)?.host ?? 0;
+    const port = ports.find(({ guest }) => guest === readiness.port)?.host ?? 0;
     return readiness.kind === 'http'
-      ? readinessOf({ ...readiness, port: host }, place)
-      : asked(() => guestAccepts(link, host, pollMs), pollMs);
+      ? readinessOf({ ...readiness, port }, place)
+      : asked(() => guestAccepts(link, port, pollMs), pollMs);
   };
 
   const start = async (
@@ -141,7 +150,7 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
   ): Promise<QemuMachine> => {
     await writeJson(join(plan.home, vmPaths.config), running);
     const started = await startQemu(runs, { ...plan, ...running, ...rest, program });
-    return machineOf(plan, started, running, 'ramIn' in rest.from);
+    return machineOf(plan, started, running);
   };
 
   const prepare = async ({ home, spec, copyOf, kind = 'Stopped' }: PreparePlan): Promise<void> => {
@@ -184,7 +193,11 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
     const [vm, disk] = await Promise.all([configOf(plan, image), disks.top(folder)]);
     await forgetMemory(folder);
     const kernelArguments = [...image.kernelArguments, ...(plan.spec.kernelArguments ?? [])];
-    return start(plan, { vm, ramIsShared: true }, { disk, from: { ...image, kernelArguments } });
+    return start(
+      plan,
+      { vm, ramIsShared: true, isResumed: false },
+      { disk, from: { ...image, kernelArguments } },
+    );
   };
 
   const resume = async (plan: LaunchPlan): Promise<QemuMachine> => {
@@ -198,7 +211,7 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
     // What others go on from too has to stay as it is.
     const ramIsShared = ramIn === 'state' || (await ownsRam(folder));
     if (ramIsShared) await giveMemory(folder, kept);
-    return start(plan, { vm, ramIsShared }, { disk, from: { ramIn } });
+    return start(plan, { vm, ramIsShared, isResumed: true }, { disk, from: { ramIn } });
   };
 
   const adopt = async (plan: LaunchPlan, handle: MachineHandle): Promise<Machine> => {
@@ -207,7 +220,7 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
     if (!('ended$' in found)) return createEndedMachine({ ...decoded, ports }, found);
     const running = await readJson(join(plan.home, vmPaths.config), runningConfig);
     const link = machines.get(plan.home)?.link ?? createQmpLink(join(plan.home, vmPaths.qmpSocket));
-    return machineOf(plan, { run: found, link, ports }, running, false);
+    return machineOf(plan, { run: found, link, ports }, running);
   };
 
   return {
@@ -236,9 +249,15 @@ interface Running {
   readonly vm: VmConfig;
   /** Whether what the guest writes to its memory stays in the file of its home. */
   readonly ramIsShared: boolean;
+  /** Whether it went on from a memory that was kept. */
+  readonly isResumed: boolean;
 }
 
-const runningConfig = closed('what QEMU was built of', { vm: vmConfig, ramIsShared: t.boolean }, {});
+const runningConfig = closed(
+  'what QEMU was built of',
+  { vm: vmConfig, ramIsShared: t.boolean, isResumed: t.boolean },
+  {},
+);
 
 const qemuDriverOptions = closed(
   'options of the QEMU driver',

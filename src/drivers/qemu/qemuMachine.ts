@@ -27,7 +27,7 @@ import { blockNode } from './args.js';
 import type { Disks } from './disk.js';
 import { isDead } from './guest.js';
 import { copyMemory, keepMemory, keptMemory, memoryFiles, spendMemory } from './memory.js';
-import { writeState } from './migration.js';
+import { giveUpState, writeState } from './migration.js';
 import type { QemuHandle } from './qemuHandle.js';
 import type { Qmp } from './qmp.js';
 import type { QmpLink } from './qmpLink.js';
@@ -83,7 +83,7 @@ export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
   const halt = (qmp: Qmp): Observable<never> => qmp.run('stop');
 
   const goOn = (qmp: Qmp): Observable<never> =>
-    concat(defer(() => spendMemory(folder)).pipe(ignoreElements()), qmp.run('cont'));
+    concat(giveUpState(qmp), defer(() => spendMemory(folder)).pipe(ignoreElements()), qmp.run('cont'));
 
   const look = (qmp: Qmp): Observable<MachineStatus> =>
     qmp.ask('query-status', t.type({ status: t.string })).pipe(

@@ -60,6 +60,19 @@ it('removes folders that nobody may write to, or look into', async () => {
   expect(existsSync('closed')).toBe(false);
 });
 
+it('removes what bears names that are not UTF-8, also where nobody may write', async () => {
+  tree('bytes', 'a/b');
+  const inner = Buffer.from('bytes/a/caf\xe9', 'latin1');
+  mkdirSync(inner);
+  writeFileSync(Buffer.concat([inner, Buffer.from('/\xff', 'latin1')]), '');
+  for (const path of [inner, 'bytes/a', 'bytes']) {
+    chownSync(path, process.geteuid?.() === 0 ? 65_534 : lstatSync(path).uid, lstatSync(path).gid);
+    chmodSync(path, 0o500);
+  }
+  await asAnybody(() => removeTree('bytes'));
+  expect(existsSync('bytes')).toBe(false);
+});
+
 it('leaves alone what a link leads to', async () => {
   tree('elsewhere', 'kept');
   tree('linked', 'a/b');

@@ -280,6 +280,40 @@ describe('an image is refused', () => {
     expect(readdirSync(workDirOf(`${image}-home`))).toEqual(['file']);
   });
 
+  const latin1 = (path: string): Buffer => Buffer.from(path, 'latin1');
+
+  it.each<[string, (image: string) => void, string]>([
+    [
+      'with a name that is not UTF-8',
+      (image) => {
+        writeFileSync(latin1(`${image}/deep/caf\xe9`), '');
+      },
+      'the name of IMAGE/deep/caf\ufffd is not UTF-8',
+    ],
+    [
+      'with such a name that looks like another',
+      (image) => {
+        mkdirSync(latin1(`${image}/deep/\xff`));
+        mkdirSync(`${image}/deep/\ufffd`);
+      },
+      'the name of IMAGE/deep/\ufffd is not UTF-8',
+    ],
+    [
+      'with a link to such a name',
+      (image) => {
+        symlinkSync(latin1('caf\xe9'), `${image}/deep/link`);
+      },
+      'IMAGE/deep/link is a link to caf\ufffd, which is not UTF-8',
+    ],
+  ])('%s, which is told', async (_, spoil, reason) => {
+    const image = imageOf('deep/file');
+    spoil(image);
+    expect(await refusal(image)).toMatchObject({
+      _tag: 'LaunchFailed',
+      message: `launch failed: the image could not be copied: ${reason.replace('IMAGE', image)}`,
+    });
+  });
+
   it('that cannot be copied to its end, and what was copied is removed', async () => {
     const image = imageOf('first');
     // As deep as a path may be: in a home with a longer name it is too deep.

@@ -1,0 +1,52 @@
+/** A virtual machine counts. It is put on standby, goes on with the next number, and its copies go on with the same one. */
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { openManager } from 'rx-instances';
+import { createQemuDriver, hostPortOf } from 'rx-instances/qemu';
+import { filter, firstValueFrom, lastValueFrom, map, skip } from 'rxjs';
+
+async function main(): Promise<void> {
+  const image = resolve('build/images/small');
+  if (!existsSync(image)) throw new Error('there is no image yet: make it with `npm run image`');
+
+  const dataDir = mkdtempSync(join(tmpdir(), 'vm-'));
+  const manager = await openManager({ dataDir, drivers: [createQemuDriver()] });
+  const counts = (name: string, tail: number) =>
+    manager.logs(name, { tail, follow: true }).pipe(
+      map((line) => /^count (\d+)/.exec(line)?.[1]),
+      filter((count) => count !== undefined),
+    );
+
+  manager.events('example').subscribe(({ action, instance, time }) => {
+    console.log(`${new Date(time).toISOString().slice(17, 23)}  ${action} ${instance?.name ?? ''}`);
+  });
+
+  const readiness = { kind: 'http', port: 80, path: '/' } as const;
+  await firstValueFrom(manager.create({ name: 'source', image, readiness, ports: [{ guest: 80 }] }));
+  console.log(
+    'The kernel boots. Without KVM, QEMU runs each of its instructions itself: that takes some seconds.',
+  );
+  await lastValueFrom(manager.waitForState('source', 'Running'));
+
+  const { handle } = await firstValueFrom(manager.standby('source'));
+  const last = await firstValueFrom(counts('source', 1));
+  console.log(`On standby it has no process (${String(handle?.pid)}), and has counted to ${last}.`);
+
+  const next = firstValueFrom(counts('source', 1).pipe(skip(1)));
+  const restored = await firstValueFrom(manager.restore('source'));
+  console.log(`Restored, it goes on with ${await next}.`);
+
+  const page = await fetch(`http://127.0.0.1:${String(hostPortOf(restored, 80))}/`);
+  console.log(`By its forwarded port it says: ${(await page.text()).trim()}`);
+
+  const { id } = await firstValueFrom(manager.createSnapshot('source', { kind: 'Standby' }));
+  for (const name of ['one', 'two']) {
+    await firstValueFrom(manager.forkSnapshot(id, { name, targetState: 'Running' }));
+    console.log(`The copy "${name}" goes on with ${await firstValueFrom(counts(name, 1))}.`);
+  }
+  await manager.close({ stopInstances: true });
+  rmSync(dataDir, { recursive: true });
+}
+
+void main();

@@ -1,0 +1,103 @@
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readlinkSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { firstValueFrom, lastValueFrom, type Observable } from 'rxjs';
+import type { LaunchPlan, SnapshotContent } from '../../../src/drivers/driver.js';
+import { createProcessSnapshots } from '../../../src/drivers/process/processSnapshots.js';
+import { removeTree } from '../../../src/drivers/host/removeTree.js';
+
+const snapshots = createProcessSnapshots();
+const done = (work$: Observable<unknown>): Promise<unknown> =>
+  lastValueFrom(work$, { defaultValue: undefined });
+
+let folder: string;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'snapshots-'));
+});
+afterEach(() => removeTree(folder));
+
+const planOf = (name: string): LaunchPlan & { readonly folder: string; readonly kind: 'Stopped' } => ({
+  ...{ instanceId: name, name, home: join(folder, 'homes', name) },
+  spec: { driver: 'process', image: 'scratch', env: {}, tags: {} },
+  folder: join(folder, 'snapshot'),
+  kind: 'Stopped',
+});
+
+/** A snapshot of a working directory with files, one of which nobody may write to, nor to where it lies. */
+async function taken(): Promise<SnapshotContent> {
+  const { home } = planOf('source');
+  mkdirSync(join(home, 'work', 'deep', 'empty'), { recursive: true });
+  mkdirSync(join(home, 'logs'));
+  for (const name of ['one', 'deep/two']) writeFileSync(join(home, 'work', name), name, { mode: 0o400 });
+  symlinkSync('one', join(home, 'work', 'link'));
+  chmodSync(join(home, 'work', 'deep'), 0o500);
+  return firstValueFrom(snapshots.take(planOf('source')));
+}
+
+/** The paths of all that is brought to disk meanwhile, as they are then. */
+async function flushedBy(work: () => Promise<unknown>): Promise<readonly string[]> {
+  const any = await open(folder);
+  const prototype = Object.getPrototypeOf(any) as FileHandle;
+  await any.close();
+  const flushed: string[] = [];
+  const { sync } = prototype;
+  const spy = jest.spyOn(prototype, 'sync').mockImplementation(async function (this: FileHandle) {
+    flushed.push(readlinkSync(`/proc/self/fd/${String(this.fd)}`).replace(`${folder}/`, ''));
+    await sync.call(this);
+  });
+  await work().finally(() => {
+    spy.mockRestore();
+  });
+  return flushed;
+}
+
+const parts = (work: string): readonly string[] =>
+  ['', '/deep', '/deep/empty', '/deep/two', '/one'].map((part) => `${work}${part}`);
+
+it('what is laid out of a snapshot is on disk, and so is its home', async () => {
+  const content = await taken();
+  const flushed = await flushedBy(() => done(snapshots.layOut(planOf('fork'), content)));
+  expect(flushed.slice(0, -2).toSorted()).toEqual(parts('homes/fork/work'));
+  expect(flushed.slice(-2)).toEqual(['homes/fork', 'homes']);
+});
+
+it('what replaces a working directory is on disk before it does, and so is that it did', async () => {
+  const content = await taken();
+  const { home } = planOf('source');
+  let names: readonly string[] = [];
+  const flushed = await flushedBy(async () => {
+    const replacement = await firstValueFrom(snapshots.replace(planOf('source'), content));
+    names = readdirSync(home).toSorted();
+    await done(replacement.keep());
+  });
+  expect(flushed.slice(0, -1).toSorted()).toEqual(parts('homes/source/work.next'));
+  expect(flushed.at(-1)).toBe('homes/source');
+  expect(names).toEqual(['logs', 'work', 'work.former']);
+});
+
+it('what comes back in place of a replacement is on disk', async () => {
+  const content = await taken();
+  const replacement = await firstValueFrom(snapshots.replace(planOf('source'), content));
+  expect(await flushedBy(() => done(replacement.undo()))).toEqual(['homes/source']);
+  expect(readdirSync(planOf('source').home).toSorted()).toEqual(['logs', 'work']);
+});
+
+it('a name that is not UTF-8 is told, and nothing of its working directory is taken', async () => {
+  const { home, ...plan } = planOf('source');
+  mkdirSync(join(home, 'work'), { recursive: true });
+  writeFileSync(Buffer.from(join(home, 'work', 'caf\xe9'), 'latin1'), '');
+  await expect(firstValueFrom(snapshots.take({ ...plan, home }))).rejects.toMatchObject({
+    message: `the name of ${join(home, 'work', 'caf\ufffd')} is not UTF-8`,
+  });
+  expect(readdirSync(folder)).toEqual(['homes']);
+});
