@@ -3,7 +3,6 @@ import {
   catchError,
   concat,
   concatWith,
-  defer,
   EMPTY,
   filter,
   from,
@@ -12,71 +11,15 @@ import {
   NEVER,
   Observable,
   of,
-  ReplaySubject,
   shareReplay,
   startWith,
   Subject,
   tap,
   throwError,
 } from 'rxjs';
-import type { Driver, Freezing, LaunchPlan, Machine, MemoryDriver, Snapshotting } from 'rx-instances';
-import { driverContract } from 'rx-instances/testing';
+import type { Driver, Machine, MemoryDriver, Snapshotting } from 'rx-instances';
 import { memorySubject } from './memory/memorySubject.js';
-
-/** Runs the contract against a driver with a fault, and returns the sentences that it breaks. */
-async function brokenBy(fault: (driver: MemoryDriver) => Partial<Driver>): Promise<readonly string[]> {
-  const cases: { readonly sentence: string; readonly body: () => Promise<void> }[] = [];
-  const createDriver = (): MemoryDriver => {
-    const driver = memorySubject.createDriver();
-    return { ...driver, ...fault(driver) };
-  };
-  driverContract(
-    {
-      describe: (_, body) => {
-        body();
-      },
-      it: (sentence, body) => cases.push({ sentence, body }),
-    },
-    { ...memorySubject, createDriver, patienceMs: 50 },
-  );
-  const results = await Promise.allSettled(cases.map(({ body }) => body()));
-  return cases.filter((_, index) => results[index]?.status === 'rejected').map(({ sentence }) => sentence);
-}
-
-/** Puts a fault into each machine. */
-const inMachines =
-  (fault: (machine: Machine) => Partial<Machine>) =>
-  (driver: MemoryDriver): Partial<Driver> => {
-    const faulty = map((machine: Machine) => ({ ...machine, ...fault(machine) }));
-    return {
-      launch: (plan) => driver.launch(plan).pipe(faulty),
-      adopt: (plan, handle) => driver.adopt(plan, handle).pipe(faulty),
-    };
-  };
-
-const inSnapshots =
-  (fault: (snapshots: Snapshotting) => Partial<Snapshotting>) =>
-  ({ snapshots }: MemoryDriver): Partial<Driver> =>
-    snapshots === undefined ? {} : { snapshots: { ...snapshots, ...fault(snapshots) } };
-
-const inFreezing = (fault: (freezing: Freezing) => Partial<Freezing>) =>
-  inMachines(({ freezing }) =>
-    freezing === undefined ? {} : { freezing: { ...freezing, ...fault(freezing) } },
-  );
-
-/** Begins before anybody subscribes. */
-const hot = <T>(work$: Observable<T>): Observable<T> => {
-  const told$ = new ReplaySubject<T>(Infinity);
-  work$.subscribe(told$);
-  return told$;
-};
-
-/** Fails from the second time on. */
-const once = <A extends readonly unknown[], T>(work: (...args: A) => Observable<T>) => {
-  let calls = 0;
-  return (...args: A): Observable<T> =>
-    defer(() => ((calls += 1) === 1 ? work(...args) : throwError(() => new Error('already'))));
-};
+import { brokenBy, hot, inFreezing, inMachines, inSnapshots, late, once } from './contract/brokenBy.js';
 
 const notReplayed = <T>(source$: Observable<T>): Observable<T> => {
   const told$ = new Subject<T>();
@@ -93,27 +36,11 @@ const adoptingAll = ({ launch }: MemoryDriver): Partial<Driver> => {
   };
 };
 
-/** The machine comes up later, whoever waits for it. */
-const late = (launch: (plan: LaunchPlan) => Observable<Machine>) => (plan: LaunchPlan) =>
-  new Observable<Machine>((subscriber) => {
-    setImmediate(() => {
-      launch(plan).subscribe({
-        next: (machine) => {
-          subscriber.next(machine);
-          subscriber.complete();
-        },
-        error: (error: unknown) => {
-          subscriber.error(error);
-        },
-      });
-    });
-  });
-
 const killed = { code: null, signal: 'SIGKILL' };
 
 describe('the contract holds a driver to its law:', () => {
   it('one without fault breaks no sentence', async () => {
-    await expect(brokenBy(() => ({}))).resolves.toEqual([]);
+    await expect(brokenBy(() => ({}), memorySubject)).resolves.toEqual([]);
   });
 
   it.each<[string, (driver: MemoryDriver) => Partial<Driver>, string]>([

@@ -114,10 +114,15 @@ export function memoryContract<D extends Driver>(
       const kept = await suspended(bench, await counting(bench, subject));
       for (const turns of [0, 1, 4]) {
         const given: Machine[] = [];
+        const failed: unknown[] = [];
         const resuming$ = resuming(bench.driver)(kept.plan).pipe(tap(bench.hold));
-        const waiting = resuming$.subscribe((machine) => given.push(machine));
+        const waiting = resuming$.subscribe({
+          next: (machine) => given.push(machine),
+          error: (error: unknown) => failed.push(error),
+        });
         for (let turn = 0; turn < turns; turn += 1) await lastValueFrom(timer(0));
         waiting.unsubscribe();
+        assert.deepEqual(failed, []);
         for (const machine of given) await bench.one(machine.kill());
         // Whatever a resume takes, the launch of another takes too.
         await bench.launched(subject.lasting);
@@ -198,11 +203,13 @@ export function memoryContract<D extends Driver>(
     );
 
     law('what is suspended is still there when it was copied', async (bench) => {
-      const running = await counting(bench, subject);
-      await bench.done(keeping(running.machine).suspend());
-      const copy = bench.plan(running.plan);
-      await bench.done(bench.driver.prepare({ ...copy, copyOf: running.plan.home, kind: 'Standby' }));
-      await resumedFrom(bench, await suspended(bench, running));
+      const { plan, machine } = await counting(bench, subject);
+      await bench.done(keeping(machine).suspend());
+      const place = await placeOf(bench, plan);
+      const copy = bench.plan(plan);
+      await bench.done(bench.driver.prepare({ ...copy, copyOf: plan.home, kind: 'Standby' }));
+      await bench.one(machine.kill());
+      await resumedFrom(bench, { plan, place });
     });
 
     law('a copy of kind Stopped leaves the memory out', async (bench) => {

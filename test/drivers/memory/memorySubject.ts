@@ -51,7 +51,7 @@ export const keepingSubject: DriverSubject<MemoryDriver> = {
   counting: {
     spec,
     play: (driver, instanceId) => {
-      driver.machine(instanceId).count();
+      for (let times = 0; times < 3; times += 1) driver.machine(instanceId).count();
     },
   },
 };

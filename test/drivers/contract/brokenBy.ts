@@ -1,0 +1,88 @@
+import { defer, map, Observable, ReplaySubject, throwError } from 'rxjs';
+import type { Driver, Freezing, LaunchPlan, Machine, MemoryDriver, Snapshotting } from 'rx-instances';
+import { driverContract, type DriverSubject } from 'rx-instances/testing';
+import { memorySubject } from '../memory/memorySubject.js';
+
+/** A subject of which what does not come is not waited for long. */
+export const impatient = (subject: DriverSubject<MemoryDriver>): DriverSubject<MemoryDriver> => ({
+  ...subject,
+  patienceMs: 50,
+});
+
+/** Runs the contract against a driver with a fault, and returns the sentences that it breaks. */
+export async function brokenBy(
+  fault: (driver: MemoryDriver) => Partial<Driver>,
+  subject: DriverSubject<MemoryDriver> = impatient(memorySubject),
+): Promise<readonly string[]> {
+  const cases: { readonly sentence: string; readonly body: () => Promise<void> }[] = [];
+  const createDriver = (): MemoryDriver => {
+    const driver = subject.createDriver();
+    return { ...driver, ...fault(driver) };
+  };
+  driverContract(
+    {
+      describe: (_, body) => {
+        body();
+      },
+      it: (sentence, body) => cases.push({ sentence, body }),
+    },
+    { ...subject, createDriver },
+  );
+  const results = await Promise.allSettled(cases.map(({ body }) => body()));
+  return cases.filter((_, index) => results[index]?.status === 'rejected').map(({ sentence }) => sentence);
+}
+
+export const resumed = ({ resume }: Driver, plan: LaunchPlan): Observable<Machine> =>
+  resume?.(plan) ?? throwError(() => new Error('it cannot resume'));
+
+/** Puts a fault into each machine. */
+export const inMachines =
+  (fault: (machine: Machine) => Partial<Machine>) =>
+  (driver: MemoryDriver): Partial<Driver> => {
+    const faulty = map((machine: Machine) => ({ ...machine, ...fault(machine) }));
+    return {
+      launch: (plan) => driver.launch(plan).pipe(faulty),
+      adopt: (plan, handle) => driver.adopt(plan, handle).pipe(faulty),
+      ...(driver.resume !== undefined && { resume: (plan) => resumed(driver, plan).pipe(faulty) }),
+    };
+  };
+
+export const inSnapshots =
+  (fault: (snapshots: Snapshotting) => Partial<Snapshotting>) =>
+  ({ snapshots }: MemoryDriver): Partial<Driver> =>
+    snapshots === undefined ? {} : { snapshots: { ...snapshots, ...fault(snapshots) } };
+
+export const inFreezing = (fault: (freezing: Freezing) => Partial<Freezing>) =>
+  inMachines(({ freezing }) =>
+    freezing === undefined ? {} : { freezing: { ...freezing, ...fault(freezing) } },
+  );
+
+/** Begins before anybody subscribes. */
+export const hot = <T>(work$: Observable<T>): Observable<T> => {
+  const told$ = new ReplaySubject<T>(Infinity);
+  work$.subscribe(told$);
+  return told$;
+};
+
+/** Fails from the second time on. */
+export const once = <A extends readonly unknown[], T>(work: (...args: A) => Observable<T>) => {
+  let calls = 0;
+  return (...args: A): Observable<T> =>
+    defer(() => ((calls += 1) === 1 ? work(...args) : throwError(() => new Error('already'))));
+};
+
+/** The machine comes up later, whoever waits for it. */
+export const late = (launch: (plan: LaunchPlan) => Observable<Machine>) => (plan: LaunchPlan) =>
+  new Observable<Machine>((subscriber) => {
+    setImmediate(() => {
+      launch(plan).subscribe({
+        next: (machine) => {
+          subscriber.next(machine);
+          subscriber.complete();
+        },
+        error: (error: unknown) => {
+          subscriber.error(error);
+        },
+      });
+    });
+  });
