@@ -1,16 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { lastValueFrom, type Observable, Subject, takeUntil } from 'rxjs';
-<<<<<<< HEAD:test/drivers/host/endWatch.integration.test.ts
 import { createEndWatch } from '../../../src/drivers/host/endWatch.js';
 import { findProcess, type ProcessHandle } from '../../../src/drivers/host/processHandle.js';
 import { processTable } from '../../../src/drivers/host/processTable.js';
-=======
-import { createEndWatch } from '../../../src/drivers/process/endWatch.js';
-import { findProcess, type ProcessHandle } from '../../../src/drivers/process/processHandle.js';
-import { processTable } from '../../../src/drivers/process/processTable.js';
 import { asAnybody } from '../../support/asAnybody.js';
->>>>>>> w-durable:test/drivers/process/endWatch.integration.test.ts
 import { until } from '../../support/until.js';
 
 const children: ChildProcess[] = [];
