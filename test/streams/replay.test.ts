@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { asapScheduler, asyncScheduler, Subject, take, throwError } from 'rxjs';
 import type { LifecycleEvent } from '../../src/lifecycle/event.js';
 import { createLifecycleBus, type EventsOptions, type LifecycleBus } from '../../src/streams/lifecycleBus.js';
+import { anUpdate } from '../support/lifecycleEvents.js';
 import { createLoggedBus, numbers, place } from '../support/loggedBus.js';
 import { marbles } from '../support/marbles.js';
 import { released } from '../support/released.js';
@@ -227,14 +228,14 @@ describe('events after a cursor', () => {
   test.each([
     ['behind', 0],
     ['live', 5],
-  ])('hold on to nothing of a subscriber that has left while it was %s', async (_, sequence) => {
-    const { bus, publish } = createLoggedBus({ before: 5 });
+  ])('of a subscriber that has left while it was %s hold on to nothing', async (_, sequence) => {
+    const { bus } = createLoggedBus({ before: 5 });
+    listen(bus, { after: place(sequence) }).subscription.unsubscribe();
     const isReleased = await released(() => {
-      const subscription = bus.events('app', { after: place(sequence) }).subscribe(() => undefined);
-      subscription.unsubscribe();
-      return subscription;
+      const event = anUpdate(6);
+      bus.publish(event);
+      return event;
     });
-    publish();
     bus.close();
     expect(isReleased).toBe(true);
   });

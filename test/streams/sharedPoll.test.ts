@@ -245,24 +245,30 @@ describe('a shared poll', () => {
     });
   });
 
-  test('reads once in each interval for who leaves and comes back on hearing a read', () => {
-    const { reads, shared } = stage();
-    marbles((helpers) => {
-      const other = shared.poll('b', 10).subscribe();
-      const heard: string[] = [];
+  test('reads once in each interval for who leaves and comes back on hearing a read, and no more when he has left', () => {
+    const reads: string[] = [];
+    const shared = createPoll((key) =>
+      defer(() => {
+        reads.push(`${key} at ${String(asyncScheduler.now())}`);
+        return key === 'a' ? of(key) : NEVER;
+      }),
+    );
+    marbles(({ cold, flush }) => {
+      const others = shared.poll('b', 10).subscribe();
       let polling = new Subscription();
       const poll = (): void => {
-        polling = shared.poll('a', 10).subscribe((look) => {
-          heard.push(String(textOf(look)));
+        polling = shared.poll('a', 10).subscribe(() => {
           polling.unsubscribe();
-          if (heard.length < 3) poll();
-          else other.unsubscribe();
+          poll();
         });
       };
       poll();
-      helpers.flush();
-      expect(heard).toEqual(['a at 10', 'a at 20', 'a at 30']);
-      expect(reads.filter((read) => read.startsWith('a'))).toEqual(heard);
+      cold('25ms x').subscribe(() => {
+        polling.unsubscribe();
+        others.unsubscribe();
+      });
+      flush();
+      expect(reads).toEqual(['b at 10', 'a at 10', 'a at 20']);
     });
   });
 
