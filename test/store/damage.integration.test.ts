@@ -1,9 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { firstValueFrom } from 'rxjs';
-import { openDatabase, type Row } from '../../src/store/database.js';
+import { type Database, openDatabase, type Row } from '../../src/store/database.js';
+import { createDurableStore } from '../../src/store/durableStore.js';
+import type { Store } from '../../src/store/store.js';
 import * as tables from '../../src/store/tables.js';
-import { created, deleted, done, updated, wholeLog } from './changes.js';
+import { created, defaults, deleted, done, updated, wholeLog } from './changes.js';
 import { createDataDirs } from './dataDir.js';
 import { fileOf, filledDir, seen, whole } from './filledDir.js';
 
@@ -99,6 +101,27 @@ describe('a record that was changed from outside', () => {
     expect(await seen(await dataDirs.open(dataDir))).toStrictEqual(whole);
   });
 
+  test('does not come back over one that was kept in its place meanwhile', async () => {
+    const dataDir = await filledDir(dataDirs);
+    const old: Buffer[] = [];
+    await rewrite(dataDir, 'Instance/b', (bytes) => {
+      old.push(Buffer.from(bytes));
+      return flipped(bytes);
+    });
+    const store = await dataDirs.open(dataDir);
+    await firstValueFrom(store.load());
+    await firstValueFrom(store.commit(updated('b', 7)));
+    await done(store.close());
+    await rewrite(dataDir, 'Damaged/Instance/b', () => old[0]);
+    const { instances, damaged } = await firstValueFrom((await dataDirs.open(dataDir)).load());
+    expect(instances.map(({ id, revision }) => [id, revision])).toStrictEqual([
+      ['a', 5],
+      ['b', 7],
+      ['c', 1],
+    ]);
+    expect(damaged).toStrictEqual([]);
+  });
+
   test('of a newer program is set aside until there is one', async () => {
     const dataDir = await filledDir(dataDirs);
     await rewrite(dataDir, 'Instance/b', (bytes) => newer({ key: 'Instance/b', bytes }));
@@ -164,6 +187,44 @@ describe('an event that was changed from outside', () => {
     ]);
   });
 
+  test('has no place in the log any more when it can be understood', async () => {
+    const dataDir = await filledDir(dataDirs);
+    const old: Buffer[] = [];
+    await rewrite(dataDir, keyOf(4), (bytes) => {
+      old.push(Buffer.from(bytes));
+      return flipped(bytes);
+    });
+    const store = await dataDirs.open(dataDir);
+    const { epoch } = store;
+    await expect(wholeLog(store)).rejects.toMatchObject({ _tag: 'CursorExpired' });
+    await done(store.close());
+    await rewrite(dataDir, `Damaged/${keyOf(4)}`, () => old[0]);
+    const next = await dataDirs.open(dataDir);
+    expect((await seen(next)).damaged).toStrictEqual([]);
+    await done(next.close());
+    const last = await dataDirs.open(dataDir);
+    expect((await firstValueFrom(last.read({ epoch, sequence: 9 }, 1))).oldest).toBe(5);
+  });
+
+  test('while the store is open, and was the last, gives its number to no other', async () => {
+    const dataDir = await filledDir(dataDirs, 3);
+    const options = { ...defaults, origin: 'here', onDamaged: () => undefined };
+    const open = async (): Promise<readonly [Database, Store]> => {
+      const database = await openDatabase(fileOf(dataDir));
+      return [database, await createDurableStore(database, options)];
+    };
+    const [database, store] = await open();
+    const { epoch } = store;
+    await database.write(new Map([[keyOf(3), flipped(database.get(keyOf(3)) as Buffer)]]));
+    await expect(firstValueFrom(store.read({ epoch, sequence: 0 }, 9))).rejects.toMatchObject({ oldest: 4 });
+    await done(store.close());
+
+    const [, again] = await open();
+    expect(again.epoch).toBe(epoch);
+    expect((await firstValueFrom(again.commit(updated('a', 9)))).sequence).toBe(4);
+    await done(again.close());
+  });
+
   test('at the beginning is left out', async () => {
     const dataDir = await filledDir(dataDirs);
     await rewrite(dataDir, keyOf(1), flipped);
@@ -183,6 +244,7 @@ describe('an event that was changed from outside', () => {
     const again = await dataDirs.open(dataDir);
     expect(dataDirs.damaged()).toMatchObject([{ key: keyOf(9) }, { key: keyOf(8) }]);
     expect(again.epoch).not.toBe(epoch);
+    expect((await seen(again)).damaged.toSorted()).toStrictEqual([keyOf(8), keyOf(9)]);
     expect((await firstValueFrom(again.commit(deleted('a')))).sequence).toBe(8);
     await expect(firstValueFrom(again.read({ epoch, sequence: 3 }, 1))).rejects.toMatchObject({
       epoch: again.epoch,

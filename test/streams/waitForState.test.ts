@@ -479,7 +479,9 @@ describe('a wait leaves nothing behind', () => {
       const read$ = cold<Instance>('-');
       const source$ = hot<LifecycleEvent>(told$, events);
       const source: StateSource = { events: () => source$, read: () => read$, refresh: () => NEVER };
-      waitForState(source, 'a', 'Running', timeoutMs === undefined ? {} : { timeoutMs }).subscribe();
+      waitForState(source, 'a', 'Running', timeoutMs === undefined ? {} : { timeoutMs })
+        .pipe(map(text), catchError(tagOf))
+        .subscribe();
       expectSubscriptions(read$.subscriptions).toBe(read);
       flush();
     });
