@@ -8,6 +8,8 @@ import { idleMemory } from './tables/idleMemory.js';
 import { idleProcessor } from './tables/idleProcessor.js';
 import { iterate } from './tables/iterate.js';
 import { lostWakeUp } from './tables/lostWakeUp.js';
+import { machineBytes } from './tables/machineBytes.js';
+import { machines } from './tables/machines.js';
 import { opening } from './tables/opening.js';
 import { publish } from './tables/publish.js';
 import { reads } from './tables/reads.js';
@@ -38,6 +40,8 @@ export const benches: readonly Bench[] = [
   replay,
   behind,
   opening,
+  machines,
+  machineBytes,
 ];
 
 /** Finds a bench by its name. */

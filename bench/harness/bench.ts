@@ -34,6 +34,8 @@ export interface Goal {
   readonly of: Cell;
   /** The cell to divide by; without it the goal is an amount in the unit of the bench. */
   readonly by?: Cell;
+  /** The cell to subtract: the goal is how much more it is. */
+  readonly beyond?: Cell;
   readonly atMost: number;
 }
 
@@ -46,8 +48,8 @@ export interface Bench {
   /** What a row is a number of. */
   readonly rowsAre: string;
   readonly rows: readonly Row[];
-  /** Samples of each cell. @defaultValue 7 */
-  readonly rounds?: number;
+  /** Samples of each cell, or of those of a row. @defaultValue 7 */
+  readonly rounds?: number | ((row: Row) => number);
   /** Ours first. */
   readonly contenders: readonly Contender[];
   readonly goals: readonly Goal[];

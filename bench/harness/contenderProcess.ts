@@ -24,6 +24,9 @@ async function answer(question: Question): Promise<Answer> {
   }
 }
 
+// Whoever asks is gone.
+process.on('disconnect', () => process.exit());
+
 process.on('message', (question: Question) => {
   answer(question)
     .catch((error: unknown): Answer => {

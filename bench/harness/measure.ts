@@ -18,7 +18,7 @@ interface Entry {
 
 /** Measures every cell of a bench. In every round the contenders take turns, beginning with another each time. */
 export async function measure(bench: Bench, ranOn: string, progress: Progress): Promise<Result> {
-  const { name, title, about, unit, rowsAre, rows, rounds = 7, contenders, goals } = bench;
+  const { name, title, about, unit, rowsAre, rows, rounds: roundsOf = 7, contenders, goals } = bench;
   const contestants = contenders.map((contender) => ({
     contender,
     contestant: startContestant(name, contender.name),
@@ -26,6 +26,7 @@ export async function measure(bench: Bench, ranOn: string, progress: Progress): 
   const measured: Measured[] = [];
   try {
     for (const row of rows) {
+      const rounds = typeof roundsOf === 'number' ? roundsOf : roundsOf(row);
       const entries: Entry[] = [];
       for (const { contender, contestant } of contestants) {
         if (typeof row === 'number' && row > (contender.upTo ?? Infinity)) continue;

@@ -38,12 +38,14 @@ export interface Result {
 export const cellOf = (measured: readonly Measured[], { contender, row }: Cell): Measured | undefined =>
   measured.find((cell) => cell.contender === contender && cell.row === row);
 
-/** Holds a goal against what was measured. A ratio is the median of the ratios of each round. */
+/** Holds a goal against what was measured. A ratio is the median of the ratios of each round, a difference that of theirs. */
 export function outcomeOf(goal: Goal, measured: readonly Measured[]): Outcome {
-  const { what, atMost, of, by } = goal;
-  const over = by === undefined ? undefined : (cellOf(measured, by)?.samples ?? []);
-  const figures = (cellOf(measured, of)?.samples ?? [])
-    .map((figure, round) => (over === undefined ? figure : figure / (over[round] ?? NaN)))
+  const { what, atMost, of, by, beyond } = goal;
+  const samplesOf = (cell: Cell): readonly number[] => cellOf(measured, cell)?.samples ?? [];
+  const inRound = (cell: Cell | undefined, round: number, absent: number): number =>
+    cell === undefined ? absent : (samplesOf(cell)[round] ?? NaN);
+  const figures = samplesOf(of)
+    .map((figure, round) => (figure - inRound(beyond, round, 0)) / inRound(by, round, 1))
     .filter((figure) => !Number.isNaN(figure));
   const isRatio = by !== undefined;
   if (figures.length === 0) return { what, atMost, isRatio, met: false };

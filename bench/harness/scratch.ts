@@ -1,5 +1,11 @@
+import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
+
+/** Where something is kept. `short` has paths that fit into the address of a socket, wherever the repository lies. */
+export type Place = 'build' | 'short';
+
+const isOurs = process.env['BENCH_SCRATCH'] === undefined;
 
 /**
  * Where this run keeps what it needs on disk: beside the repository and not among the temporary files, which may lie in
@@ -11,9 +17,15 @@ const root = (process.env['BENCH_SCRATCH'] ??= join(
   `bench-${String(process.pid)}`,
 ));
 
+const roots: Readonly<Record<Place, string>> = {
+  build: root,
+  // What lies there outlasts the host, so that it is on a disk.
+  short: join('/var/tmp', basename(root)),
+};
+
 /** A new folder under a name that no other of this run has. */
-export function newFolder(name: string): string {
-  const folder = join(root, name);
+export function newFolder(name: string, place: Place = 'build'): string {
+  const folder = join(roots[place], name);
   mkdirSync(folder, { recursive: true });
   return folder;
 }
@@ -22,10 +34,11 @@ export function newFolder(name: string): string {
 export async function filledFolder(
   name: string,
   fill: (folder: string) => Promise<unknown>,
+  place: Place = 'build',
 ): Promise<string> {
-  const folder = join(root, name);
+  const folder = join(roots[place], name);
   if (existsSync(folder)) return folder;
-  const unfinished = newFolder(`${name}.unfinished`);
+  const unfinished = newFolder(`${name}.unfinished`, place);
   await fill(unfinished);
   renameSync(unfinished, folder);
   return folder;
@@ -33,5 +46,33 @@ export async function filledFolder(
 
 /** Removes all of it. */
 export function removeScratch(): void {
-  rmSync(root, { recursive: true, force: true });
+  for (const folder of Object.values(roots)) rmSync(folder, { recursive: true, force: true });
+}
+
+/** Waits for the end of its input, kills whoever works in one of the folders that it is given, and removes them. */
+const clearUp = `
+cat >/dev/null
+for root do
+  for place in /proc/[0-9]*/cwd; do
+    case $(readlink "$place") in
+      "$root"/*) process=\${place#/proc/}; kill -KILL "\${process%/cwd}" ;;
+    esac
+  done
+  # Who hears of their ends may still be writing.
+  rm -rf "$root" || { sleep 1; rm -rf "$root"; }
+done`;
+
+/**
+ * Has all of it removed when this process ends, however that comes, and every machine ended that runs in it: a machine outlives
+ * the manager that started it.
+ */
+export function clearUpAfterwards(): void {
+  if (!isOurs) return;
+  const child = spawn('sh', ['-c', clearUp, 'clear-up', ...Object.values(roots)], {
+    cwd: '/',
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
+  // The kernel closes its input with this process.
+  child.unref();
 }

@@ -21,6 +21,17 @@ describe('the outcome of a goal', () => {
     });
   });
 
+  it('is the median of the differences of each round, not the difference of the medians', () => {
+    const beyond = { contender: 'theirs', row: 1 };
+    expect(outcomeOf({ ...goal, beyond }, measured)).toStrictEqual({
+      what: 'a goal',
+      atMost: 2,
+      isRatio: false,
+      measured: 8,
+      met: false,
+    });
+  });
+
   it('is the median where nobody stands beside it', () => {
     expect(outcomeOf(goal, measured)).toMatchObject({ isRatio: false, measured: 12, met: false });
   });
@@ -39,6 +50,12 @@ describe('the outcome of a goal', () => {
       what: 'a goal',
       atMost: 2,
       isRatio: true,
+      met: false,
+    });
+    expect(outcomeOf({ ...goal, beyond: cell }, measured)).toStrictEqual({
+      what: 'a goal',
+      atMost: 2,
+      isRatio: false,
       met: false,
     });
   });
