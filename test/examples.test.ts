@@ -17,7 +17,7 @@ function run(example: string): Promise<Ended> {
     execFile(
       'node_modules/.bin/ts-node',
       [`examples/${example}`],
-      { env, timeout: 30_000 },
+      { env, timeout: 120_000 },
       (error, printed, complained) => {
         done({ code: error === null ? 0 : (error.code ?? error.signal), printed, complained });
       },
@@ -46,6 +46,7 @@ describe.each(examples)('examples/%s', (example) => {
       expect(code).toBe(0);
       expect(printed).not.toBe('');
     },
-    40_000,
+    // One of them boots a virtual machine.
+    150_000,
   );
 });

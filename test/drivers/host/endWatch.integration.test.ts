@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { lastValueFrom, type Observable, Subject, takeUntil } from 'rxjs';
 import { createEndWatch } from '../../../src/drivers/host/endWatch.js';
 import { findProcess, type ProcessHandle } from '../../../src/drivers/host/processHandle.js';
@@ -104,6 +105,8 @@ describe('the end of a process', () => {
     children.push(parent);
     const [printed] = (await once(parent.stdout, 'data')) as [Buffer];
     const handle = await handleOf(Number(printed.toString()));
+    const commandLine = () => readFileSync(`/proc/${String(parent.pid)}/cmdline`, 'utf8');
+    expect(await until(commandLine, (line) => line.startsWith('sleep'))).toMatch(/^sleep/);
     const ended = over(createEndWatch(1).ended(handle));
     process.kill(handle.pid, 'SIGKILL');
     await ended;

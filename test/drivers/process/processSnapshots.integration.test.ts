@@ -41,7 +41,8 @@ async function taken(): Promise<SnapshotContent> {
   for (const name of ['one', 'deep/two']) writeFileSync(join(home, 'work', name), name, { mode: 0o400 });
   symlinkSync('one', join(home, 'work', 'link'));
   chmodSync(join(home, 'work', 'deep'), 0o500);
-  return firstValueFrom(snapshots.take(planOf('source')));
+  await done(snapshots.take(planOf('source')));
+  return firstValueFrom(snapshots.seal(planOf('source').folder));
 }
 
 /** The paths of all that is brought to disk meanwhile, as they are then. */
