@@ -45,7 +45,8 @@ export interface RestoreSnapshotRequest {
 
 /**
  * The verbs of snapshots. A snapshot is what an instance was at one moment: its spec and its files, kept apart, so that it
- * outlives the instance. It never changes; before each use all of it is read and held against what was taken.
+ * outlives the instance. It never changes; before each use it is held against what was taken: all of it is read, but a driver may
+ * leave out what it has read before and nobody has written to since.
  *
  * What stands at {@link Commands} goes for these verbs too. A snapshot is looked up by its id. One that is in use is deleted
  * after that.
@@ -79,14 +80,14 @@ export interface SnapshotCommands {
   deleteSnapshot(snapshotId: string): Observable<Snapshot>;
   /**
    * Makes a new instance of a snapshot, brings it to its state, publishes `fork`, and emits it. Also fails with
-   * {@link SnapshotNotFound}, {@link SnapshotDamaged}, {@link NameTaken}, {@link LaunchFailed}, {@link NotSupported}; nothing of
-   * the fork is left then.
+   * {@link SnapshotNotFound}, {@link SnapshotDamaged}, {@link SnapshotIncompatible}, {@link NameTaken}, {@link LaunchFailed},
+   * {@link NotSupported}; nothing of the fork is left then.
    */
   forkSnapshot(snapshotId: string, request: ForkSnapshotRequest): Observable<Instance>;
   /**
    * Brings a Stopped or Standby instance back to a snapshot of its own: files and spec are the snapshot's, id and name stay.
    * Publishes one `restore`, with the state that was reached. Also fails with {@link SnapshotNotFound},
-   * {@link SnapshotDamaged}, {@link LaunchFailed}, {@link NotSupported}; the files are the former ones then, and an
+   * {@link SnapshotDamaged}, {@link SnapshotIncompatible}, {@link LaunchFailed}, {@link NotSupported}; the files are the former ones then, and an
    * instance on Standby whose machine has been ended for it is Stopped, which an `exit` tells.
    */
   restoreSnapshot(
