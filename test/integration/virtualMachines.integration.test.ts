@@ -25,8 +25,14 @@ beforeAll(async () => {
   await lastValueFrom(manager.waitForState('template', 'Running'));
   await vms.ask('template', 'write of the template');
   await value(manager.standby('template'));
+  const template = await value(manager.get('template'));
+  // Until it stands between two lines.
+  while (!readFileSync(join(vms.homeOf(template), 'logs/app.log'), 'utf8').endsWith('\n')) {
+    await value(manager.restore('template'));
+    await value(manager.standby('template'));
+  }
   ({ id: snapshotId } = await value(manager.createSnapshot('template', { kind: 'Standby' })));
-  templateCount = vms.counted(await value(manager.get('template'))).at(-1) ?? 0;
+  templateCount = vms.counted(template).at(-1) ?? 0;
 }, 180_000);
 
 afterAll(() => vms.clear());
