@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createLifecycleBus, type LifecycleEvent, type StateSource, waitForState } from 'rx-instances';
 import { of, Subject } from 'rxjs';
-import { event, eventsOf, instance } from '../events.js';
+import { event, instance } from '../events.js';
 import type { Bench, Contender, Row, Session } from '../harness/bench.js';
 import { beginAll } from '../harness/beginAll.js';
 import { timed } from '../harness/timed.js';
@@ -10,7 +10,8 @@ import { rxjsRace } from '../peers/rxjsRace.js';
 const rows = [10, 1_000, 10_000, 100_000, 1_000_000];
 /** Nobody polls while a publish is timed. */
 const patience = { timeoutMs: 300_000, pollMs: 300_000 };
-const burst = 64;
+/** Of so many, since the place of one id in the table of those who wait may be lucky or not. */
+const others = Array.from({ length: 64 }, (_, index) => event(index + 1, `nobody${String(index)}`));
 
 const idOf = (index: number): string => `waited${String(index)}`;
 
@@ -20,7 +21,7 @@ interface Waiting {
   wait(instanceId: string, resolved: () => void): void;
 }
 
-/** Lets so many wait, each for an instance of its own, and publishes events of one for which nobody waits. */
+/** Lets so many wait, each for an instance of its own, and publishes events of others, for which nobody waits. */
 function stage(row: Row, { publish, wait }: Waiting): Session {
   let resolved = 0;
   beginAll(Number(row), (index) => {
@@ -28,7 +29,6 @@ function stage(row: Row, { publish, wait }: Waiting): Session {
       resolved += 1;
     });
   });
-  const others = eventsOf('nobody', burst);
 
   return timed({
     check: () => {
@@ -39,7 +39,7 @@ function stage(row: Row, { publish, wait }: Waiting): Session {
       wait(idOf(0), () => undefined);
     },
     run: (times) => {
-      for (let index = 0; index < times; index += 1) publish(others[index % burst] as LifecycleEvent);
+      for (let index = 0; index < times; index += 1) publish(others[index % others.length] as LifecycleEvent);
     },
   });
 }
@@ -129,5 +129,5 @@ export const waiters: Bench = {
     },
   ],
   about:
-    'One publish of an event of an instance for which nobody waits, while so many `waitForState` are pending, each for an instance of its own. Nobody polls meanwhile.',
+    'One publish of an event of one of 64 instances for which nobody waits, while so many `waitForState` are pending, each for an instance of its own. Nobody polls meanwhile.',
 };

@@ -1,5 +1,5 @@
 import * as t from 'io-ts';
-import { defer, Observable, type ObservableInput, type Subscriber, throwError } from 'rxjs';
+import { defer, Observable, type ObservableInput, type Subscriber, Subscription, throwError } from 'rxjs';
 import { closed, isRecord } from '../codecs/closed.js';
 import { cursor } from '../codecs/cursor.js';
 import { decodeOrThrow } from '../codecs/decode.js';
@@ -170,12 +170,10 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
       }
       consumer.joined();
       audience.join(observer, instanceId);
-      return {
-        unsubscribe: () => {
-          audience.leave(observer, instanceId);
-          consumer.left();
-        },
-      };
+      return new Subscription(() => {
+        audience.leave(observer, instanceId);
+        consumer.left();
+      });
     };
 
   const enter =
