@@ -1,10 +1,22 @@
-import { catchError, defer, mergeMap, type Observable, shareReplay, tap, throwError } from 'rxjs';
+import {
+  catchError,
+  defer,
+  merge,
+  mergeMap,
+  type Observable,
+  shareReplay,
+  Subject,
+  take,
+  tap,
+  throwError,
+} from 'rxjs';
 import { connectQmp, type Qmp } from './qmp.js';
 
 /** The one connection to a QEMU: made when it is first needed, and anew when it was lost. */
 export interface QmpLink {
   /** Works with it; fails with what keeps it from being made. */
   use<T>(work: (qmp: Qmp) => Observable<T>): Observable<T>;
+  /** Ends it, also one that is being made. */
   close(): void;
 }
 
@@ -16,6 +28,8 @@ export function createQmpLink(
   let connection$: Observable<Qmp> | undefined;
   let connected: Qmp | undefined;
 
+  const closed$ = new Subject<void>();
+
   const lose = (): void => {
     connection$ = undefined;
     connected = undefined;
@@ -26,7 +40,11 @@ export function createQmpLink(
   };
 
   const open = (): Observable<Qmp> =>
-    defer(() => connect(path)).pipe(
+    merge(
+      defer(() => connect(path)),
+      closed$.pipe(mergeMap(() => throwError(() => new Error('the connection to QEMU was closed')))),
+    ).pipe(
+      take(1),
       tap((qmp) => {
         connected = qmp;
         forgetWhenLost(qmp);
@@ -41,6 +59,7 @@ export function createQmpLink(
   return {
     use: (work) => defer(() => (connection$ ??= open())).pipe(mergeMap(work)),
     close: () => {
+      closed$.next();
       connected?.close();
     },
   };

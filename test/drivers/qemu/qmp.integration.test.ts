@@ -194,6 +194,17 @@ describe('a connection to QEMU', () => {
 });
 
 describe('the one connection to a QEMU', () => {
+  it('is given up when it is closed before QEMU has greeted', async () => {
+    await serve(() => undefined, '');
+    const link = createQmpLink(path);
+    const used = lastValueFrom(link.use(({ run }) => run('a')));
+    const [socket] = (await once(server as Server, 'connection')) as [Socket];
+    const closed = once(socket, 'close');
+    link.close();
+    await expect(used).rejects.toThrow('the connection to QEMU was closed');
+    await closed;
+  });
+
   it('is made once for all who use it, and anew when it was lost', async () => {
     await serve(({ execute, id }, socket) => {
       if (execute === 'die') socket.destroy();
