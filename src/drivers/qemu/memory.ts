@@ -95,7 +95,8 @@ export async function giveMemory(folder: string, kept: SavedMemory): Promise<voi
 export async function spendMemory(folder: string): Promise<void> {
   const { state, manifest } = memoryFiles;
   // First that which makes the other valid.
-  for (const name of [manifest, state, `${state}.part`]) await rm(join(folder, name), { force: true });
+  await rm(join(folder, manifest), { force: true });
+  await Promise.all([state, `${state}.part`].map((name) => rm(join(folder, name), { force: true })));
 }
 
 /** Removes all memory from a folder of which no machine runs. */
@@ -109,27 +110,26 @@ export const forgetRam = (folder: string): Promise<void> =>
   rm(join(folder, memoryFiles.ram), { force: true });
 
 /** Gives another folder what is kept in this one, as hard links: neither is ever written to again. */
-export async function shareMemory(folder: string, target: string): Promise<void> {
+export const shareMemory = (folder: string, target: string): Promise<void> => giveTo(folder, target, link);
+
+/** Gives another folder what is kept in this one, whose machine stands still and may go on: then it writes to its memory. */
+export const copyMemory = (folder: string, target: string): Promise<void> =>
+  giveTo(folder, target, async (from, to) => {
+    // What was never touched takes no room, and by its time it is told to be the one that was kept.
+    await run('cp', ['--sparse=always', '--reflink=auto', '--preserve=timestamps', from, to]);
+  });
+
+/** The rest is never written to again in either. */
+async function giveTo(
+  folder: string,
+  target: string,
+  giveRam: (from: string, to: string) => Promise<void>,
+): Promise<void> {
   await mkdir(target, { recursive: true, mode: 0o700 });
   const kept = await keptMemory(folder);
   const { ram, state, manifest } = memoryFiles;
-  for (const name of [...(kept?.ramIn === 'file' ? [ram] : []), state, manifest]) {
-    await link(join(folder, name), join(target, name));
-  }
-}
-
-/** Gives another folder what is kept in this one, whose machine stands still and may go on: then it writes to its memory. */
-export async function copyMemory(folder: string, target: string): Promise<void> {
-  const kept = await keptMemory(folder);
-  if (kept?.ramIn !== 'file') {
-    await shareMemory(folder, target);
-    return;
-  }
-  const [from, to] = [join(folder, memoryFiles.ram), join(target, memoryFiles.ram)];
-  // What was never touched takes no room.
-  await run('cp', ['--sparse=always', '--reflink=auto', from, to]);
-  await link(join(folder, memoryFiles.state), join(target, memoryFiles.state));
-  await keepMemory(target, kept.vm, 'file');
+  if (kept?.ramIn === 'file') await giveRam(join(folder, ram), join(target, ram));
+  for (const name of [state, manifest]) await link(join(folder, name), join(target, name));
 }
 
 /** Whether the file of the memory is nobody else's too: of no copy, and of no machine that was made of one. */
@@ -138,9 +138,12 @@ export const ownsRam = async (folder: string): Promise<boolean> =>
 
 const run = promisify(execFile);
 
+/** A state of half a megabyte is read in one turn. */
+const bytesAtATime = 2 ** 20;
+
 async function hashOf(path: string): Promise<string> {
   const hash = createHash('sha256');
-  await pipeline(createReadStream(path), hash);
+  await pipeline(createReadStream(path, { highWaterMark: bytesAtATime }), hash);
   return hash.digest('hex');
 }
 

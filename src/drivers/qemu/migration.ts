@@ -1,9 +1,25 @@
 import * as t from 'io-ts';
-import { concat, defer, ignoreElements, type Observable, repeat, takeWhile, tap } from 'rxjs';
+import {
+  concat,
+  defer,
+  EMPTY,
+  filter,
+  ignoreElements,
+  interval,
+  map,
+  merge,
+  mergeMap,
+  type Observable,
+  repeat,
+  take,
+  takeWhile,
+} from 'rxjs';
 import type { Qmp } from './qmp.js';
 
-/** How often QEMU is asked how far it is. */
+/** How often QEMU is asked, where it does not tell by itself. */
 const lookEveryMs = 5;
+/** How often it is asked although it would tell: one that stands still itself tells nothing. */
+const stillThereEveryMs = 1_000;
 /** QEMU limits itself to 128 MiB a second otherwise. */
 const bytesPerSecond = 2 ** 40;
 
@@ -17,10 +33,13 @@ export function writeState(qmp: Qmp, path: string, leaveOutRam: boolean): Observ
   // QEMU never looks how the command ended: only what was written to its end gets its name.
   const uri = `exec:cat > ${String(part)} && mv ${String(part)} ${String(whole)}`;
   return concat(
-    capabilities(qmp, leaveOutRam),
-    qmp.run('migrate-set-parameters', { 'max-bandwidth': bytesPerSecond }),
-    qmp.run('migrate', { uri }),
-    finished(qmp),
+    merge(
+      capabilities(qmp, leaveOutRam),
+      qmp.run('migrate-set-parameters', { 'max-bandwidth': bytesPerSecond }),
+    ),
+    moved(qmp, qmp.run('migrate', { uri })),
+    // It has told so before it lets go of the command; from this state on it is about to.
+    asked(qmp, 'query-status', ({ status }) => status !== 'finish-migrate'),
     // Answered once the command has ended.
     qmp.run('query-status'),
   );
@@ -31,37 +50,59 @@ export function writeState(qmp: Qmp, path: string, leaveOutRam: boolean): Observ
  * would halt the guest at its end, whoever had let it go on meanwhile.
  */
 export const giveUpState = (qmp: Qmp): Observable<never> =>
-  concat(
-    qmp.run('migrate_cancel'),
-    defer(() => qmp.ask('query-migrate', progress)).pipe(
-      repeat({ delay: lookEveryMs }),
-      takeWhile(({ status = 'none' }) => !restful.has(status)),
-      ignoreElements(),
-    ),
+  qmp.ask('query-migrate', progress).pipe(
+    filter((answer) => !isAtRest(answer)),
+    mergeMap(() => concat(qmp.run('migrate_cancel'), asked(qmp, 'query-migrate', isAtRest))),
   );
 
-const restful = new Set(['none', 'completed', 'failed', 'cancelled']);
+const ends = new Set(['completed', 'failed', 'cancelled']);
+
+const isAtRest = ({ status = 'none' }: Progress): boolean => status === 'none' || ends.has(status);
 
 /** Has a QEMU that waits for it take its state from descriptor 3, and completes when it stands where the other one stood. */
 export const readState = (qmp: Qmp, leaveOutRam: boolean): Observable<never> =>
-  concat(capabilities(qmp, leaveOutRam), qmp.run('migrate-incoming', { uri: 'fd:3' }), finished(qmp));
+  concat(capabilities(qmp, leaveOutRam), moved(qmp, qmp.run('migrate-incoming', { uri: 'fd:3' })));
 
 const capabilities = (qmp: Qmp, leaveOutRam: boolean): Observable<never> =>
   qmp.run('migrate-set-capabilities', {
-    capabilities: [{ capability: 'x-ignore-shared', state: leaveOutRam }],
+    capabilities: [
+      { capability: 'x-ignore-shared', state: leaveOutRam },
+      { capability: 'events', state: true },
+    ],
   });
 
-const finished = (qmp: Qmp): Observable<never> =>
-  defer(() => qmp.ask('query-migrate', progress)).pipe(
-    repeat({ delay: lookEveryMs }),
-    tap(({ status, 'error-desc': reason = 'QEMU does not say why' }) => {
-      if (status === 'failed' || status === 'cancelled')
-        throw new Error(`the state was not moved: ${reason}`);
+/** Begins to move a state, and completes when that is done. Why it failed QEMU says only when it is asked. */
+const moved = (qmp: Qmp, begin$: Observable<never>): Observable<never> =>
+  merge(
+    qmp.events$.pipe(
+      filter(({ event }) => event === 'MIGRATION'),
+      map(({ data }) => (progress.is(data) ? data : {})),
+    ),
+    // Not before: what is over stands there until the next begins.
+    concat(begin$, interval(stillThereEveryMs).pipe(mergeMap(() => qmp.ask('query-migrate', progress)))),
+  ).pipe(
+    filter(({ status = 'none' }) => ends.has(status)),
+    take(1),
+    mergeMap(({ status }) => (status === 'completed' ? EMPTY : failed(qmp))),
+  );
+
+const failed = (qmp: Qmp): Observable<never> =>
+  qmp.ask('query-migrate', progress).pipe(
+    map(({ 'error-desc': reason = 'QEMU does not say why' }) => {
+      throw new Error(`the state was not moved: ${reason}`);
     }),
-    takeWhile(({ status }) => status !== 'completed'),
+  );
+
+/** Asks until the answer is as it is to be. */
+const asked = (qmp: Qmp, command: string, isRight: (answer: Progress) => boolean): Observable<never> =>
+  defer(() => qmp.ask(command, progress)).pipe(
+    repeat({ delay: lookEveryMs }),
+    takeWhile((answer) => !isRight(answer)),
     ignoreElements(),
   );
 
 const quoted = (path: string): string => `'${path.replaceAll("'", String.raw`'\''`)}'`;
 
 const progress = t.partial({ status: t.string, 'error-desc': t.string });
+
+type Progress = t.TypeOf<typeof progress>;
