@@ -8,13 +8,14 @@ import { removeTree } from './removeTree.js';
 /** Makes a home with a folder for logs, readable by nobody else, and fills it from something. When that fails, no file is left. */
 export async function fillHome(home: string, from: string, fill: () => Promise<unknown>): Promise<void> {
   await makeHome(home);
-  try {
-    await mkdir(logDirOf(home));
-    await fill();
-  } catch (error) {
-    await removeTree(home);
-    throw new LaunchFailed(`the ${from} could not be copied: ${messageOf(error)}`, { cause: error });
-  }
+  // Both to their end: what one of them still makes would come after the removal.
+  const done = await Promise.allSettled([mkdir(logDirOf(home)), fill()]);
+  const failed = done.find((each) => each.status === 'rejected');
+  if (failed === undefined) return;
+  await removeTree(home);
+  throw new LaunchFailed(`the ${from} could not be copied: ${messageOf(failed.reason)}`, {
+    cause: failed.reason,
+  });
 }
 
 /** One that is there already is somebody's, and stays as it is. */

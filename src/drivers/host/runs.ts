@@ -1,6 +1,7 @@
 import { catchError, concat, defer, lastValueFrom, type Observable, ReplaySubject } from 'rxjs';
 import type { Exit } from '../../lifecycle/instance.js';
 import { createEndWatch } from './endWatch.js';
+import type { LogFiles } from './logFiles.js';
 import { createProcessGroup } from './processGroup.js';
 import { findProcess, type ProcessHandle } from './processHandle.js';
 import { processTable } from './processTable.js';
@@ -20,8 +21,8 @@ export interface Run {
 /** How to start the process of a home. */
 export interface RunPlan {
   readonly home: string;
-  /** Where in the instance's log the run begins. */
-  readonly logStart: number;
+  /** The instance's log, at whose end the run begins. */
+  readonly log: Pick<LogFiles, 'end'>;
   /** Whether it runs on when this process ends; otherwise it is killed then. */
   readonly outlives: boolean;
   start(spawner: Spawner, keep: Keep | undefined): Promise<Started>;
@@ -64,8 +65,12 @@ export function createRuns(pollMs: number): Runs {
   };
 
   return {
-    start: async ({ home, logStart, outlives, start }) => {
-      const [bootId, homeId] = await Promise.all([processTable.bootId(), homeIdOf(home)]);
+    start: async ({ home, log, outlives, start }) => {
+      const [bootId, homeId, logStart] = await Promise.all([
+        processTable.bootId(),
+        homeIdOf(home),
+        log.end(),
+      ]);
       const rest = { bootId, logStart, home: homeId };
       const keep = outlives ? { path: runPathOf(home), handle: rest } : undefined;
       const { pid, startTime, ended$, forget } = await start(spawner, keep);

@@ -69,7 +69,7 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
     const log = createLogFiles(plan.home);
     const run = await runs.start({
       home: plan.home,
-      logStart: await log.end(),
+      log,
       outlives: plan.outlives === true,
       start: (spawner, keep) => startProcess(spawner, plan, log.path, keep),
     });

@@ -67,14 +67,10 @@ const retryMs = 5;
 export async function startQemu(runs: Runs, plan: QemuPlan): Promise<StartedQemu> {
   const { program, home, spec, from: source } = plan;
   const vmmLog = createLogFiles(home, 'vmm');
-  const [logStart, vmmStart] = await Promise.all([
-    createLogFiles(home).end(),
-    vmmLog.end(),
-    writeGuestFiles(plan),
-  ]);
+  const [vmmStart] = await Promise.all([vmmLog.end(), writeGuestFiles(plan)]);
   const run = await runs.start({
     home,
-    logStart,
+    log: createLogFiles(home),
     outlives: plan.outlives === true,
     start: (spawner, keep) =>
       spawner
