@@ -195,7 +195,7 @@ describe('a verb of two steps that was written down', () => {
     const handle = fields.state === 'Stopped' ? {} : { handle: { machine: 1_000 } };
     await left({ id, ...handle, ...fields }, { verb, revision: 1 });
     await open();
-    expect(await found()).toEqual([expected]);
+    expect([await found(), warnings]).toEqual([[expected], []]);
   });
 
   it.each<[string, number, string, string]>([
