@@ -140,11 +140,18 @@ export function recover(tools: RecoveryTools, { instances, homes }: Left): Obser
     return orWarn({ instanceId }, 'a verb that was cut off could not be finished', work$);
   };
 
-  const broughtBack = (instance: Instance, intent: Intent | undefined): Observable<unknown> => {
-    const { id, spec, handle } = instance;
-    const cutOff = intent !== undefined && mayBeCutOff(instance, intent) ? intent : undefined;
-    const forgotten$ = intent === undefined ? EMPTY : intents.forget(id);
-    if (cutOff?.verb === 'delete') {
+  /** What is left of a verb of which the first of two steps is done. Once the verb is done, or has failed, that is past. */
+  const secondStep = (instance: Instance, { verb, revision }: Intent): Observable<never> => {
+    const { id, state, spec } = instance;
+    if (instance.revision !== revision + 1) return EMPTY;
+    if (verb === 'restart' && state === 'Stopped') return finished(id, verb, verbs.start(instance, spec));
+    if (verb === 'still' && state === 'Standby') return finished(id, verb, verbs.restore(instance));
+    return EMPTY;
+  };
+
+  const broughtBack = (instance: Instance, intent: Intent | undefined): Observable<never> => {
+    const { id, handle, revision } = instance;
+    if (intent?.verb === 'delete' && intent.revision === revision) {
       const held$ =
         handle === undefined
           ? reclaimed(instance)
@@ -154,25 +161,16 @@ export function recover(tools: RecoveryTools, { instances, homes }: Left): Obser
         defer(() => finished(id, 'delete', verbs.delete(instance))),
       );
     }
-    // Nothing that should not be there runs in a home that is brought in order.
-    const settled$ = concat(
-      handle === undefined ? reclaimed(instance) : takenOver(instance),
-      tools.mend(instance),
-    );
-    if (cutOff === undefined) return concat(forgotten$, settled$);
     return concat(
-      settled$.pipe(ignoreElements()),
-      defer(() => {
-        const now = tools.get(id);
-        if (now.revision !== cutOff.revision + 1) return EMPTY;
-        if (cutOff.verb === 'restart' && now.state === 'Stopped') {
-          return finished(id, 'restart', verbs.start(now, spec));
-        }
-        return cutOff.verb === 'still' && now.state === 'Standby'
-          ? finished(id, 'still', verbs.restore(now))
-          : EMPTY;
-      }),
-      forgotten$,
+      // Nothing that should not be there runs in a home that is brought in order.
+      handle === undefined ? reclaimed(instance) : takenOver(instance).pipe(ignoreElements()),
+      tools.mend(instance),
+      intent === undefined
+        ? EMPTY
+        : concat(
+            defer(() => secondStep(tools.get(id), intent)),
+            intents.forget(id),
+          ),
     );
   };
 
@@ -212,7 +210,3 @@ export function recover(tools: RecoveryTools, { instances, homes }: Left): Obser
 }
 
 const runs = (state: State): boolean => state === 'Running' || state === 'Initializing';
-
-/** Whether the instance is as it was before the verb or after its first step. Once the verb is done, that is past. */
-const mayBeCutOff = ({ state, revision }: Instance, intent: Intent): boolean =>
-  revision === intent.revision || (revision === intent.revision + 1 && !runs(state));

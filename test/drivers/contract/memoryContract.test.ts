@@ -1,17 +1,7 @@
 import { catchError, concat, EMPTY, map, mergeMap, NEVER, type Observable, of, throwError } from 'rxjs';
 import type { Driver, Freezing, LaunchPlan, Machine, MemoryDriver, Snapshotting } from 'rx-instances';
 import { keepingSubject } from '../memory/memorySubject.js';
-import {
-  brokenBy,
-  impatient,
-  hot,
-  inFreezing,
-  inMachines,
-  inSnapshots,
-  late,
-  once,
-  resumed,
-} from './brokenBy.js';
+import { brokenBy, hot, inFreezing, inMachines, inSnapshots, late, once, resumed } from './brokenBy.js';
 
 /** Runs on where it was. */
 const goingOn = (driver: Driver, plan: LaunchPlan): Observable<Machine> =>
@@ -251,9 +241,7 @@ describe('the contract holds a driver that keeps memory to its law:', () => {
       'one cannot be taken of a home without a memory',
     ],
   ])('one that %s', async (_, fault, sentence) => {
-    await expect(brokenBy(fault, impatient(keepingSubject))).resolves.toContainEqual(
-      expect.stringContaining(sentence),
-    );
+    await expect(brokenBy(fault, keepingSubject)).resolves.toContainEqual(expect.stringContaining(sentence));
   });
 
   it('one that can go on from a memory and does not say so', async () => {

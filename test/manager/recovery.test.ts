@@ -1,0 +1,52 @@
+import { firstValueFrom, lastValueFrom, map, NEVER } from 'rxjs';
+import { createMemoryDriver, type Machine, openManager } from 'rx-instances';
+import { createMemoryStore } from '../../src/store/memoryStore.js';
+import { anInstance } from '../support/lifecycleEvents.js';
+
+beforeEach(() => {
+  jest.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask'] });
+});
+afterEach(() => {
+  jest.useRealTimers();
+});
+
+it.each<[string, (found: Machine) => Partial<Machine>, string]>([
+  [
+    'lets no machine go on',
+    ({ freezing }) => ({ freezing: { freeze: () => NEVER, ...freezing, thaw: () => NEVER } }),
+    'Paused',
+  ],
+  ['sees no machine', () => ({ inspect: () => NEVER }), 'Unknown'],
+])('a driver that %s, and does not fail either, keeps no manager from opening', async (_, fault, state) => {
+  const driver = createMemoryDriver();
+  const instance = anInstance();
+  const plan = { instanceId: instance.id, name: instance.name, spec: instance.spec, home: 'home' };
+  await lastValueFrom(driver.prepare(plan), { defaultValue: undefined });
+  const { handle } = await firstValueFrom(driver.launch(plan));
+  driver.machine(instance.id).halt();
+  const store = createMemoryStore();
+  await firstValueFrom(
+    store.commit({ action: 'create', instanceId: instance.id, instance: { ...instance, handle } }),
+  );
+
+  const warnings: string[] = [];
+  const opening = openManager({
+    drivers: [
+      {
+        ...driver,
+        adopt: (...args) => driver.adopt(...args).pipe(map((it) => ({ ...it, ...fault(it) }))),
+      },
+    ],
+    store,
+    logger: {
+      debug: () => undefined,
+      info: () => undefined,
+      warn: (_fields, message) => void warnings.push(message),
+    },
+  });
+  await jest.advanceTimersByTimeAsync(60_000);
+  const manager = await opening;
+  await expect(firstValueFrom(manager.get(instance.id))).resolves.toMatchObject({ state });
+  expect(warnings).toEqual(['a machine could not be brought to the state of its instance']);
+  await manager.close();
+});
