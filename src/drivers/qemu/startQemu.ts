@@ -127,7 +127,6 @@ export async function startQemu(runs: Runs, plan: QemuPlan): Promise<StartedQemu
 
 function argsOf({ vm, ramIsShared, disk, spec, from: source }: QemuPlan): readonly string[] {
   return qemuArgs(vm, {
-    memory: join(vmPaths.machine, memoryFiles.ram),
     isShared: ramIsShared,
     disk,
     ports: spec.ports ?? [],
