@@ -1,14 +1,13 @@
 import type { ForwardedPort } from '../../lifecycle/instance.js';
 import type { Layer } from './disk.js';
 import type { Image } from './image.js';
+import { memoryFiles } from './memory.js';
 import type { VmConfig } from './vmConfig.js';
 import { vmPaths } from './vmPaths.js';
 
 /** What QEMU is told besides what the machine is built of. */
 export interface ArgsOptions {
-  /** Path of the file that is the guest's memory. */
-  readonly memory: string;
-  /** Whether what the guest writes to its memory stays in that file; otherwise it is the process's own, and goes with it. */
+  /** Whether what the guest writes to its memory stays in the file; otherwise it is the process's own, and goes with it. */
   readonly isShared: boolean;
   /** Topmost layer of the disk, in the folder of the machine. */
   readonly disk: Layer | undefined;
@@ -28,12 +27,11 @@ const memoryId = 'mem0';
  * the host's; `vmgenid` tells a guest that it is a copy, so that it draws other random numbers than its source; `pvpanic`
  * tells of a kernel that panics.
  */
-export function qemuArgs(
-  vm: VmConfig,
-  { memory, isShared, disk, ports, boot }: ArgsOptions,
-): readonly string[] {
+export function qemuArgs(vm: VmConfig, { isShared, disk, ports, boot }: ArgsOptions): readonly string[] {
   const size = `${String(vm.memoryMiB)}M`;
   const onOff = isShared ? 'on' : 'off';
+  // Relative as all paths within an option: a comma in one would end it.
+  const memory = `${vmPaths.machine}/${memoryFiles.ram}`;
   const forwards = ports.map(
     ({ guest, host = 0 }) => `,hostfwd=tcp:127.0.0.1:${String(host)}-:${String(guest)}`,
   );

@@ -123,7 +123,6 @@ export async function startQemu(runs: Runs, plan: QemuPlan): Promise<StartedQemu
 
 function argsOf({ vm, ramIsShared, disk, spec, from: source }: QemuPlan): readonly string[] {
   return qemuArgs(vm, {
-    memory: join(vmPaths.machine, memoryFiles.ram),
     isShared: ramIsShared,
     disk,
     ports: spec.ports ?? [],
