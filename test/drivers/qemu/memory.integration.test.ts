@@ -305,17 +305,23 @@ describe('a memory that is copied', () => {
     expect(statSync(place('other', 'ram')).size).toBe(ramBytes);
   });
 
-  it('has a time of its own, and is whole whatever the source does from then on', async () => {
+  it('is told to be the one that was kept, whatever the source does from then on', async () => {
     const memory = await kept();
     utimesSync(join(home, 'ram'), 1, 1);
+    await keepMemory(home, vm, 'file');
     await copyMemory(home, place('other'));
     appendFileSync(join(home, 'ram'), 'goes on');
     const copy = await read(place('other'));
-    expect(copy).toEqual({
-      ...memory,
-      ram: { bytes: ramBytes, modifiedMs: modifiedMs(place('other', 'ram')) },
-    });
+    expect(copy).toEqual({ ...memory, ram: { bytes: ramBytes, modifiedMs: 1_000 } });
     await expect(differences(copy, vm, place('other'))).resolves.toEqual([]);
+  });
+
+  it('is not gone on from where its source was written to after it was kept', async () => {
+    await kept();
+    utimesSync(join(home, 'ram'), 1, 1);
+    await copyMemory(home, place('other'));
+    const faults = await differences(await read(place('other')), vm, place('other'));
+    expect(faults).toEqual([expect.stringContaining('ram.modifiedMs | 1000 | ')]);
   });
 
   it('is the same files where it lies in the state', async () => {
