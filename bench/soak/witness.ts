@@ -1,5 +1,4 @@
 import type { Instance, InstanceManager, LifecycleEvent, State } from 'rx-instances';
-import type { Tally } from './world.js';
 
 /** Hears every event, and holds each against those before it. */
 export interface Witness {
@@ -17,7 +16,7 @@ export interface Witness {
 /** Subscribes a plain subscriber that checks what it is told. */
 export function createWitness(
   manager: InstanceManager,
-  tally: Tally,
+  tally: { events: number },
   broken: (what: string) => void,
 ): Witness {
   const table = new Map<string, Instance>();
