@@ -198,19 +198,34 @@ describe('a durable consumer', () => {
     });
   });
 
-  test('skips nothing that was given and not done when the log has lost the place behind it', () => {
-    marbles(({ flush }) => {
-      const { bus, publish, cursors } = createLoggedBus({ keeps: 3 });
-      const gate$ = new Subject<number>();
-      const { told } = consume(bus, () => gate$, { capacity: 1, concurrency: 2 });
-      publish(20);
-      // Two are worked on and a third waits: when one of the two is done the log is needed, and the other is not done.
-      gate$.complete();
-      flush();
-      expect(told.at(-1)).toBe('CursorExpired');
-      expect(cursors.get('billing')).toBeLessThanOrEqual(3);
-    });
-  });
+  test.each([
+    [1, 1],
+    [1, 2],
+    [3, 1],
+    [3, 2],
+  ])(
+    'skips nothing that was not done when the log has lost the place behind it (capacity %i, %i at a time)',
+    (capacity, concurrency) => {
+      marbles(({ flush }) => {
+        const { bus, publish, cursors } = createLoggedBus({ keeps: 3 });
+        const gates: Subject<number>[] = [];
+        const project = (): Observable<number> => {
+          const gate$ = new Subject<number>();
+          gates.push(gate$);
+          return gate$;
+        };
+        const { told } = consume(bus, project, { capacity, concurrency });
+        publish(20);
+        // One after the other is done until the log is needed; those that are given then are not.
+        for (let done = 0; done < 10 && told.at(-1) !== 'CursorExpired'; done += 1) {
+          gates[done]?.complete();
+          flush();
+          expect(cursors.get('billing')).toBe(done + 1);
+        }
+        expect(told.at(-1)).toBe('CursorExpired');
+      });
+    },
+  );
 
   test('is alone under its name, until it goes', () => {
     const { bus, publish } = createLoggedBus();

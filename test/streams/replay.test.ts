@@ -225,6 +225,15 @@ describe('events after a cursor', () => {
     expect(read$.observed).toBe(false);
   });
 
+  test('leave a read that is under way with the bus too', () => {
+    const { log } = createLoggedBus({ before: 5 });
+    const read$ = new Subject<never>();
+    const bus = createLifecycleBus({ log: { ...log, read: () => read$ } });
+    const { told } = listen(bus, { after: place(0) });
+    bus.close();
+    expect([told, read$.observed]).toEqual([['ManagerClosed'], false]);
+  });
+
   test.each([
     ['behind', 0],
     ['live', 5],

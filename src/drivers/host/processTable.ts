@@ -21,6 +21,8 @@ export interface ProcessTable {
   find(pid: number): Promise<ProcessEntry | undefined>;
   /** The processes of a group that have not ended. */
   group(group: number): Promise<readonly ProcessEntry[]>;
+  /** The environment with which a process began, as `NAME=value`; nothing where that can't be told. */
+  environment(pid: number): Promise<readonly string[]>;
 }
 
 /** What the kernel writes of a process into `/proc`: made when it is read, so that waiting for a thread would cost more. */
@@ -60,6 +62,11 @@ const linux: ProcessTable = {
   bootId: async () => (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim(),
   find: async (pid) => Promise.resolve(entryOf(pid)),
   group: async (group) => (await firstValueFrom(everyEntry$)).filter(isLiveMemberOf(group)),
+  environment: (pid) =>
+    readFile(`/proc/${String(pid)}/environ`, 'utf8').then(
+      (text) => text.split('\0'),
+      () => [],
+    ),
 };
 
 const run = promisify(execFile);
@@ -89,6 +96,7 @@ const macos: ProcessTable = {
   bootId: async () => (await run('sysctl', ['-n', 'kern.boottime'])).stdout.trim(),
   find: async (pid) => (await ps('-p', String(pid)))[0],
   group: async (group) => (await ps('-A')).filter(isLiveMemberOf(group)),
+  environment: () => Promise.resolve([]),
 };
 
 const isLiveMemberOf =

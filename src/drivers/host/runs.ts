@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { catchError, concat, defer, lastValueFrom, type Observable, ReplaySubject } from 'rxjs';
 import type { Exit } from '../../lifecycle/instance.js';
 import { createEndWatch } from './endWatch.js';
@@ -91,7 +92,7 @@ export function createRuns(pollMs: number): Runs {
       const run = await readRun(home);
       if (run === undefined || run.exit !== undefined) return;
       const group = createProcessGroup(run.handle.pid);
-      if ((await findProcess(run.handle)) !== undefined) {
+      if (await hasLeft(home, run.handle)) {
         group.signal('SIGKILL');
         await lastValueFrom(group.ended(), { defaultValue: undefined });
       }
@@ -101,4 +102,17 @@ export function createRuns(pollMs: number): Runs {
 
     close: () => spawner.close(),
   };
+}
+
+/**
+ * Whether something is left of the group of a process. While it is, nobody else is given the pid; where nobody has that, the
+ * group may be another's by now, which had it and ended too: that it is ours its environment tells.
+ */
+async function hasLeft(home: string, { pid, startTime, bootId }: ProcessHandle): Promise<boolean> {
+  if ((await processTable.bootId()) !== bootId) return false;
+  const leader = await processTable.find(pid);
+  if (leader !== undefined) return leader.startTime === startTime;
+  const members = await processTable.group(pid);
+  const environments = await Promise.all(members.map((member) => processTable.environment(member.pid)));
+  return environments.flat().includes(`INSTANCE_ID=${basename(home)}`);
 }

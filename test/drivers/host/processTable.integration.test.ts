@@ -68,6 +68,12 @@ it('tells the whole group, and of it only those that have not ended', async () =
   expect(group.every((entry) => entry.group === pid)).toBe(true);
 });
 
+it('tells the environment of a process, and none of what is not there', async () => {
+  const { plan, pid } = await bench.launched(sleeping);
+  await expect(processTable.environment(pid)).resolves.toContain(`INSTANCE_ID=${plan.instanceId}`);
+  await expect(processTable.environment(2 ** 30)).resolves.toEqual([]);
+});
+
 it('answers all who ask at once, each about its own', async () => {
   const machines = await Promise.all([1, 2, 3].map(() => bench.launched(sleeping)));
   const groups = await Promise.all(machines.map(({ pid }) => processTable.group(pid)));

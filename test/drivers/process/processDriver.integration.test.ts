@@ -1,4 +1,5 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EMPTY, first, firstValueFrom, ReplaySubject, take } from 'rxjs';
@@ -10,7 +11,8 @@ import {
   type ProcessDriverOptions,
 } from 'rx-instances';
 import { decodeProcessHandle, type ProcessHandle } from '../../../src/drivers/host/processHandle.js';
-import { readRun, type RunRecord } from '../../../src/drivers/host/runRecord.js';
+import { processTable } from '../../../src/drivers/host/processTable.js';
+import { homeIdOf, readRun, type RunRecord, runPathOf } from '../../../src/drivers/host/runRecord.js';
 import { kernelViewOf, processesOf } from '../../support/processes.js';
 import { thrownBy } from '../../support/thrownBy.js';
 import { all, createProcessBench, eventually, exitOf, isReady, readyScript, script } from './processBench.js';
@@ -264,6 +266,36 @@ describe('when Node ends without a word', () => {
     await expect(exitOf(machine)).resolves.toEqual({ code: null, signal: null });
     await expect(all(driver.adopt(left.plan, left.handle))).rejects.toThrow('the process has ended');
   }, 30_000);
+
+  it('and its starter too, what its process leaves behind later is ended with its home', async () => {
+    const { plan, handle } = await leftBy(true, 'cd /; sleep 600 & echo ready; wait');
+    await eventually(() => groupOf(handle.pid).length === 2);
+    const { spawner } = (await readRun(plan.home)) as RunRecord;
+    process.kill(spawner.pid, 'SIGKILL');
+    process.kill(handle.pid, 'SIGKILL');
+    await eventually(() => kernelViewOf(handle.pid) === undefined);
+    expect(groupOf(handle.pid)).toHaveLength(1);
+    await all(driver.reclaim?.(plan.home) ?? EMPTY);
+    expect(groupOf(handle.pid)).toEqual([]);
+  }, 30_000);
+});
+
+it('what another process leaves behind that has got the pid meanwhile is left alone', async () => {
+  const plan = await bench.prepared(lasting);
+  const stranger = spawn('/bin/sh', ['-c', 'sleep 600 & exit'], { detached: true, stdio: 'ignore' });
+  await once(stranger, 'exit');
+  const pid = stranger.pid as number;
+  const handle = { pid, startTime: '1', bootId: await processTable.bootId(), logStart: 0 };
+  writeFileSync(
+    runPathOf(plan.home),
+    JSON.stringify({
+      handle: { ...handle, home: await homeIdOf(plan.home) },
+      spawner: { pid, startTime: '1' },
+    }),
+  );
+  await all(driver.reclaim?.(plan.home) ?? EMPTY);
+  expect(groupOf(pid)).toHaveLength(1);
+  process.kill(-pid, 'SIGKILL');
 });
 
 /** Processes of a group that have not ended. */
