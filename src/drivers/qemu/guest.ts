@@ -30,15 +30,15 @@ export const forwardedPorts = (qmp: Qmp): Observable<readonly Required<Forwarded
 
 /**
  * Whether the guest accepts connections that come by a port of this host. QEMU accepts them for it before it was asked, so that
- * only QEMU can tell.
+ * only QEMU can tell. Fails when the guest refuses, which ends the connection.
  */
 export const guestAccepts = (link: QmpLink, host: number, pollMs: number): Observable<boolean> =>
   connected(host).pipe(
-    switchMap((ours) =>
+    switchMap(() =>
       link
         .use((qmp) => monitor(qmp, 'info usernet'))
         .pipe(
-          map((text) => isEstablished(text, ours)),
+          map((text) => isEstablished(text, host)),
           repeat({ delay: pollMs }),
         ),
     ),
@@ -46,21 +46,22 @@ export const guestAccepts = (link: QmpLink, host: number, pollMs: number): Obser
     take(1),
   );
 
+/** QEMU lists a connection that came by a port by that port, not by the one that it came from. */
 const isEstablished = (usernet: string, port: number): boolean =>
   new RegExp(String.raw`TCP\[ESTABLISHED\]\s+\d+\s+\S+\s+${String(port)}\s`).test(usernet);
 
-/** Emits the port of this end, and holds the connection until unsubscribed. */
-const connected = (port: number): Observable<number> =>
+/** Emits once it is connected, and holds the connection until unsubscribed; fails when the other end lets go of it. */
+const connected = (port: number): Observable<void> =>
   new Observable((subscriber) => {
     const socket = connect({ host: '127.0.0.1', port });
     socket.once('connect', () => {
-      subscriber.next(socket.localPort ?? 0);
+      subscriber.next();
     });
     socket.on('error', (error) => {
       subscriber.error(error);
     });
     socket.once('close', () => {
-      subscriber.complete();
+      subscriber.error(new Error('the guest refuses the connection'));
     });
     return () => {
       socket.destroy();
