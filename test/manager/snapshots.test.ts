@@ -492,6 +492,40 @@ describe('restoreSnapshot', () => {
     },
   );
 
+  it('that cannot be kept ends what it launched before it brings back what was there', async () => {
+    const store = createMemoryStore();
+    const failure = new Error('disk full');
+    const running: (readonly string[])[] = [];
+    await open(
+      changed(({ replace }) => ({
+        replace: (...args) =>
+          replace(...args).pipe(
+            map((done) => ({
+              ...done,
+              undo: () =>
+                defer(() => {
+                  running.push(memory.running());
+                  return done.undo();
+                }),
+            })),
+          ),
+      })),
+      {
+        store: {
+          ...store,
+          commit: (change) =>
+            change.action === 'restore' ? throwError(() => failure) : store.commit(change),
+        },
+      },
+    );
+    const web = await made();
+    const snapshot = await value(manager.createSnapshot('web', { kind: 'Stopped' }));
+    const restore$ = manager.restoreSnapshot('web', snapshot.id, { targetState: 'Running' });
+    await expect(value(restore$)).rejects.toBe(failure);
+    expect(running).toEqual([[]]);
+    expect(await value(manager.get('web'))).toEqual(web);
+  });
+
   it('that fails once it has ended a machine on Standby tells that', async () => {
     const web = await made('Standby');
     const snapshot = await value(manager.createSnapshot('web', { kind: 'Standby' }));
