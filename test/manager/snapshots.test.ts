@@ -526,6 +526,30 @@ describe('restoreSnapshot', () => {
     expect(await value(manager.get('web'))).toEqual(web);
   });
 
+  it('that leaves behind what it replaced is done all the same, and that is written to the log', async () => {
+    const warnings: string[] = [];
+    await open(
+      changed(({ replace }) => ({
+        replace: (...args) =>
+          replace(...args).pipe(
+            map((done) => ({ ...done, keep: () => throwError(() => new Error('busy')) })),
+          ),
+      })),
+      {
+        logger: {
+          debug: () => undefined,
+          info: () => undefined,
+          warn: (_, message) => void warnings.push(message),
+        },
+      },
+    );
+    await made();
+    const snapshot = await value(manager.createSnapshot('web', { kind: 'Stopped' }));
+    expect((await value(manager.restoreSnapshot('web', snapshot.id))).state).toBe('Stopped');
+    expect(told()).toEqual(['restore Stopped Stopped']);
+    expect(warnings).toEqual(['what a restore replaced could not be removed']);
+  });
+
   it('that fails once it has ended a machine on Standby tells that', async () => {
     const web = await made('Standby');
     const snapshot = await value(manager.createSnapshot('web', { kind: 'Standby' }));
