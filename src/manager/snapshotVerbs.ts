@@ -189,7 +189,7 @@ export function createSnapshotVerbs(workshop: SnapshotWorkshop): SnapshotVerbs {
         (changes) =>
           records.revised('restore', instance, {
             ...{ state: 'Stopped', spec, startedAt: undefined, stoppedAt: undefined, exit: undefined },
-            ...{ handle: undefined, stateError: undefined },
+            handle: undefined,
             ...changes,
           }),
       );

@@ -386,6 +386,17 @@ describe('homes are brought in order', () => {
     expect(asked).toEqual(expected);
   });
 
+  it('or that they could not be is told, and the manager opens', async () => {
+    const snapshots = { ...(driver.snapshots as Snapshotting), mend: () => failing('it is busy') };
+    const id = createId();
+    await left({ id, handle: await machine(id) });
+    await open({ snapshots });
+    expect([await found(), warnings]).toEqual([
+      ['Running 1'],
+      ['a restore that was cut off could not be finished or undone'],
+    ]);
+  });
+
   it('of one instance whatever becomes of the others', async () => {
     await left({ state: 'Stopped' });
     const id = createId();

@@ -5,6 +5,8 @@ import {
   firstValueFrom,
   ignoreElements,
   lastValueFrom,
+  map,
+  NEVER,
   type Observable,
   Subject,
   tap,
@@ -39,6 +41,20 @@ let broken: Set<string>;
 const keepingMemory = (given: MemoryDriver): Driver => ({
   ...given,
   snapshots: { ...(given.snapshots as Snapshotting), kinds: ['Stopped', 'Standby'] },
+});
+
+const changed =
+  (fault: (snapshots: Snapshotting) => Partial<Snapshotting>) =>
+  (given: MemoryDriver): Driver => {
+    const { snapshots, ...driver } = keepingMemory(given);
+    return { ...driver, snapshots: { ...(snapshots as Snapshotting), ...fault(snapshots as Snapshotting) } };
+  };
+
+/** Looks for a fault with each call. */
+const lazily = (whole: Snapshotting, fault: () => Partial<Snapshotting>): Partial<Snapshotting> => ({
+  seal: (...args) => ({ ...whole, ...fault() }).seal(...args),
+  check: (...args) => ({ ...whole, ...fault() }).check(...args),
+  replace: (...args) => ({ ...whole, ...fault() }).replace(...args),
 });
 
 async function open(
@@ -180,6 +196,14 @@ describe('createSnapshot', () => {
     expect(await listed()).toEqual([]);
   });
 
+  it('is frozen whatever keeps its record, and has no name that it was not given', async () => {
+    await open(keepingMemory, { store: { ...createMemoryStore(), saveSnapshot: () => EMPTY } });
+    await made();
+    const snapshot = await value(manager.createSnapshot('web', { kind: 'Stopped' }));
+    expect([Object.isFrozen(snapshot), Object.isFrozen(snapshot.tags)]).toEqual([true, true]);
+    expect(Object.keys(snapshot)).not.toContain('name');
+  });
+
   it('whose record cannot be kept leaves no file', async () => {
     const store = createMemoryStore();
     const failure = new Error('disk full');
@@ -240,6 +264,28 @@ describe('deleteSnapshot', () => {
       await expect(value(verb$)).rejects.toMatchObject({ _tag: 'SnapshotNotFound', snapshotId: snapshot.id });
     }
     await value(manager.createSnapshot('web', { kind: 'Stopped', name: 'one' }));
+  });
+
+  it('removes the record before the files, so that no record is of files that are gone', async () => {
+    const store = createMemoryStore();
+    const kept: number[] = [];
+    await open(
+      changed(({ discard }) => ({
+        discard: (folder) =>
+          concat(
+            store.load().pipe(
+              tap(({ snapshots }) => kept.push(snapshots.length)),
+              ignoreElements(),
+            ),
+            discard(folder),
+          ),
+      })),
+      { store },
+    );
+    await made();
+    const { id: snapshotId } = await value(manager.createSnapshot('web', { kind: 'Stopped' }));
+    await value(manager.deleteSnapshot(snapshotId));
+    expect(kept).toEqual([0]);
   });
 
   it('waits until a fork has read the files', async () => {
@@ -446,6 +492,64 @@ describe('restoreSnapshot', () => {
     },
   );
 
+  it('that cannot be kept ends what it launched before it brings back what was there', async () => {
+    const store = createMemoryStore();
+    const failure = new Error('disk full');
+    const running: (readonly string[])[] = [];
+    await open(
+      changed(({ replace }) => ({
+        replace: (...args) =>
+          replace(...args).pipe(
+            map((done) => ({
+              ...done,
+              undo: () =>
+                defer(() => {
+                  running.push(memory.running());
+                  return done.undo();
+                }),
+            })),
+          ),
+      })),
+      {
+        store: {
+          ...store,
+          commit: (change) =>
+            change.action === 'restore' ? throwError(() => failure) : store.commit(change),
+        },
+      },
+    );
+    const web = await made();
+    const snapshot = await value(manager.createSnapshot('web', { kind: 'Stopped' }));
+    const restore$ = manager.restoreSnapshot('web', snapshot.id, { targetState: 'Running' });
+    await expect(value(restore$)).rejects.toBe(failure);
+    expect(running).toEqual([[]]);
+    expect(await value(manager.get('web'))).toEqual(web);
+  });
+
+  it('that leaves behind what it replaced is done all the same, and that is written to the log', async () => {
+    const warnings: string[] = [];
+    await open(
+      changed(({ replace }) => ({
+        replace: (...args) =>
+          replace(...args).pipe(
+            map((done) => ({ ...done, keep: () => throwError(() => new Error('busy')) })),
+          ),
+      })),
+      {
+        logger: {
+          debug: () => undefined,
+          info: () => undefined,
+          warn: (_, message) => void warnings.push(message),
+        },
+      },
+    );
+    await made();
+    const snapshot = await value(manager.createSnapshot('web', { kind: 'Stopped' }));
+    expect((await value(manager.restoreSnapshot('web', snapshot.id))).state).toBe('Stopped');
+    expect(told()).toEqual(['restore Stopped Stopped']);
+    expect(warnings).toEqual(['what a restore replaced could not be removed']);
+  });
+
   it('that fails once it has ended a machine on Standby tells that', async () => {
     const web = await made('Standby');
     const snapshot = await value(manager.createSnapshot('web', { kind: 'Standby' }));
@@ -461,6 +565,62 @@ describe('restoreSnapshot', () => {
     expect(told()).toEqual(['exit Standby Stopped']);
     expect(await log('web')).toEqual(['first', 'second']);
     expect((await value(manager.get('web'))).exit).toEqual({ code: null, signal: 'SIGKILL' });
+  });
+});
+
+describe('a driver', () => {
+  it.each(['Stopped', 'Standby'] as const)(
+    'replaces what a home holds with the memory or without, as what is to be %s needs it',
+    async (targetState) => {
+      const kinds: string[] = [];
+      await open(
+        changed(({ replace }) => ({
+          replace: (plan, content) => {
+            kinds.push(plan.kind);
+            return replace(plan, content);
+          },
+        })),
+      );
+      await made('Standby');
+      const snapshot = await value(manager.createSnapshot('web', { kind: 'Standby' }));
+      await value(manager.restoreSnapshot('web', snapshot.id, { targetState }));
+      expect(kinds).toEqual([targetState]);
+    },
+  );
+
+  it('that never completes where it has given its value is waited for no longer', async () => {
+    await open((given) => ({
+      ...changed(({ seal, replace }) => ({
+        seal: (folder) => concat(seal(folder), NEVER),
+        replace: (...args) => concat(replace(...args), NEVER),
+      }))(given),
+      launch: (plan) =>
+        given
+          .launch(plan)
+          .pipe(map((machine) => ({ ...machine, kill: () => concat(machine.kill(), NEVER) }))),
+    }));
+    await made('Standby');
+    const snapshot = await value(manager.createSnapshot('web', { kind: 'Standby' }));
+    expect((await value(manager.restoreSnapshot('web', snapshot.id))).state).toBe('Running');
+  });
+
+  it.each<[string, string, (snapshots: Snapshotting) => Partial<Snapshotting>]>([
+    ['createSnapshot', 'seals without a word', () => ({ seal: () => EMPTY })],
+    ['restoreSnapshot', 'replaces without a word', () => ({ replace: () => EMPTY })],
+    ['restoreSnapshot', 'cannot check', () => ({ check: () => throwError(() => new Error('unreadable')) })],
+  ])('fails a %s when it %s, and nothing has changed', async (verb, _, fault) => {
+    let isFaulty = false;
+    await open(changed((snapshots) => lazily(snapshots, () => (isFaulty ? fault(snapshots) : {}))));
+    const web = await made();
+    const snapshot = await value(manager.createSnapshot('web', { kind: 'Stopped' }));
+    isFaulty = true;
+    const work$: Observable<unknown> =
+      verb === 'createSnapshot'
+        ? manager.createSnapshot('web', { kind: 'Stopped' })
+        : manager.restoreSnapshot('web', snapshot.id);
+    await expect(value(work$)).rejects.toMatchObject({ _tag: 'DriverFailed', verb });
+    expect([await listed(), memory.snapshotFolders().length]).toEqual([[snapshot], 1]);
+    expect(await value(manager.get('web'))).toEqual(web);
   });
 });
 
