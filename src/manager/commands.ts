@@ -75,7 +75,9 @@ export interface CloseOptions {
  * cold Observable: nothing happens before subscribe, then it emits the instance as it is after the verb and completes.
  * Verbs of one instance run one after another, those of different instances side by side. A verb that has begun runs to
  * its end, whoever still listens; one that waits for its turn is left out when its subscriber goes. Its event is
- * published before the instance is emitted. A verb that fails, and one that finds nothing to do, publishes nothing.
+ * published before the instance is emitted. A verb that fails, and one that finds nothing to do, publishes nothing. Only a
+ * machine that does not go on although that was written down is told by two events: the verb's, and an `update` to what a
+ * look at it finds, such as Paused; the verb fails with {@link DriverFailed}.
  *
  * Errors of every verb: {@link InstanceNotFound}, {@link AmbiguousName}, {@link InvalidRequest}, {@link InvalidState} where
  * {@link transition} refuses, {@link DriverFailed}, {@link ManagerClosed}.

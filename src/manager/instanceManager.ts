@@ -140,7 +140,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     orUndo: createOrUndo(logger),
     orWarn: createOrWarn(logger),
   };
-  const launches = createLaunches(workshop);
+  const launches = createLaunches({ ...workshop, observations });
   const verbs = createVerbs(workshop, launches);
   const snapshots = createSnapshotTable(kept.snapshots);
   const snapshotVerbs = createSnapshotVerbs({

@@ -8,6 +8,7 @@ import {
   mergeMap,
   type Observable,
   take,
+  throwError,
   throwIfEmpty,
 } from 'rxjs';
 import type { Freezing, LaunchPlan, Machine } from '../drivers/driver.js';
@@ -16,11 +17,14 @@ import type { Instance } from '../lifecycle/instance.js';
 import type { Snapshot } from '../lifecycle/snapshot.js';
 import { driverFailed, launchFailed } from './driverFailures.js';
 import type { Held } from './machines.js';
+import type { Observations } from './observations.js';
 import { runningState } from './records.js';
 import type { Workshop } from './workshop.js';
 
 /** What machines are handled with. */
-export type LaunchesOptions = Pick<Workshop, 'driverOf' | 'machines' | 'now' | 'orWarn'>;
+export interface LaunchesOptions extends Pick<Workshop, 'driverOf' | 'machines' | 'now' | 'orWarn'> {
+  readonly observations: Pick<Observations, 'refresh'>;
+}
 
 /** How machines come up, stand still, go on, and are taken down. */
 export interface Launches {
@@ -71,7 +75,7 @@ export interface Brought {
 }
 
 /** Creates the {@link Launches}. */
-export function createLaunches({ driverOf, machines, now, orWarn }: LaunchesOptions): Launches {
+export function createLaunches({ driverOf, machines, now, orWarn, observations }: LaunchesOptions): Launches {
   const launch = (plan: LaunchPlan): Observable<Held> =>
     held(
       plan,
@@ -115,18 +119,35 @@ export function createLaunches({ driverOf, machines, now, orWarn }: LaunchesOpti
   const thawed = (instance: Pick<Instance, 'id' | 'spec'>, verb: string): Observable<never> =>
     defer(() => freezableOf(instance, verb).freezing.thaw()).pipe(catchError(driverFailed(instance, verb)));
 
+  /** Lets a machine go on of which that is written down already: where it does not, what a look finds is written down too. */
+  const goingOn = (instance: Instance, verb: string): Observable<never> =>
+    thawed(instance, verb).pipe(
+      catchError((error: unknown) =>
+        concat(
+          orWarn(
+            { instanceId: instance.id },
+            'what became of a machine that does not go on could not be kept',
+            observations.refresh(instance),
+          ),
+          throwError(() => error),
+        ),
+      ),
+    );
+
   const bring: Launches['bring'] = (plan, { kind, targetState, verb }, write) => {
     const { instanceId: id, spec } = plan;
     const { resume } = driverOf(spec);
-    const written = (changes: BroughtChanges, after$: Observable<never> = EMPTY): Observable<Brought> =>
-      write(changes).pipe(map((instance) => ({ instance, after$ })));
+    const written = (
+      changes: BroughtChanges,
+      after: (instance: Instance) => Observable<never> = () => EMPTY,
+    ): Observable<Brought> => write(changes).pipe(map((instance) => ({ instance, after$: after(instance) })));
 
     if (targetState === 'Stopped') return written({});
     if (kind === 'Standby' && resume !== undefined) {
       if (targetState === 'Standby') return written({ state: 'Standby' });
       return held(plan, resume(plan)).pipe(
         catchError(launchFailed),
-        mergeMap((resumed) => written(started(resumed), thawed({ id, spec }, verb))),
+        mergeMap((resumed) => written(started(resumed), (instance) => goingOn(instance, verb))),
       );
     }
     return launch(plan).pipe(
@@ -140,7 +161,7 @@ export function createLaunches({ driverOf, machines, now, orWarn }: LaunchesOpti
             const { handle, startedAt } = started(launched);
             return suspend === undefined
               ? written({ state: 'Standby', handle, startedAt })
-              : written({ state: 'Standby', startedAt }, putAway(id));
+              : written({ state: 'Standby', startedAt }, () => putAway(id));
           }),
         );
       }),

@@ -11,6 +11,7 @@ import {
   of,
   take,
   tap,
+  throwError,
   throwIfEmpty,
 } from 'rxjs';
 import type { SnapshotPlan, Snapshotting } from '../drivers/driver.js';
@@ -211,17 +212,22 @@ export function createSnapshotVerbs(workshop: SnapshotWorkshop): SnapshotVerbs {
                 exit === undefined ? EMPTY : defer(() => records.ended('exit', instance, exit)),
               ),
             ),
-            mergeMap(({ instance: restored, after$ }) =>
-              concat(
-                after$,
-                orWarn(
-                  { instanceId: id },
-                  'what a restore replaced could not be removed',
-                  replacement.keep(),
+            mergeMap(({ instance: restored, after$ }) => {
+              const kept$ = orWarn(
+                { instanceId: id },
+                'what a restore replaced could not be removed',
+                replacement.keep(),
+              );
+              const goneOn$ = after$.pipe(
+                catchError((error: unknown) =>
+                  concat(
+                    kept$,
+                    throwError(() => error),
+                  ),
                 ),
-                of(restored),
-              ),
-            ),
+              );
+              return concat(goneOn$, kept$, of(restored));
+            }),
           ),
         ),
       );

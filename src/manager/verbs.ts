@@ -23,7 +23,8 @@ import type { Workshop } from './workshop.js';
 
 /**
  * What each verb does to the machine and to the record of an instance. Each is called while the instance's queue is
- * held, with the instance as it is then, and emits it as it is after. A verb that fails has changed nothing.
+ * held, with the instance as it is then, and emits it as it is after. A verb that fails has changed nothing; only where it was
+ * written down that a machine runs, and that does not go on then, what a look at it finds is written down too.
  */
 export interface Verbs {
   create(id: string, creation: Creation): Observable<Instance>;

@@ -1,13 +1,26 @@
-import { EMPTY, firstValueFrom, lastValueFrom, type Observable, Subject, throwError, toArray } from 'rxjs';
+import {
+  defer,
+  EMPTY,
+  firstValueFrom,
+  lastValueFrom,
+  map,
+  type Observable,
+  Subject,
+  throwError,
+  toArray,
+} from 'rxjs';
 import {
   createMemoryDriver,
+  type Driver,
   type Instance,
   type InstanceManager,
   type LifecycleEvent,
   type ManagerOptions,
   type MemoryDriver,
   openManager,
+  type Replacement,
   SnapshotIncompatible,
+  type Snapshotting,
   type Store,
 } from 'rx-instances';
 import { createMemoryStore } from '../../src/store/memoryStore.js';
@@ -21,12 +34,15 @@ let warnings: string[];
 /** What fails, and with what. */
 let broken: Map<string, Error>;
 
-async function open(options: Partial<ManagerOptions> = {}): Promise<void> {
+async function open(
+  options: Partial<ManagerOptions> = {},
+  wrapped: (inner: MemoryDriver) => Driver = (inner) => inner,
+): Promise<void> {
   broken = new Map();
   warnings = [];
   driver = createMemoryDriver({ standbyFrees: 'memory', fail: (operation) => broken.get(operation) });
   manager = await openManager({
-    drivers: [driver],
+    drivers: [wrapped(driver)],
     logger: {
       debug: () => undefined,
       info: () => undefined,
@@ -208,6 +224,29 @@ describe('restore', () => {
     expect(await count()).toEqual(counted(2));
   });
 
+  it('after which the machine does not go on leaves it Paused, from where it can be restored', async () => {
+    await given('Standby');
+    broken.set('thaw', new Error('stuck'));
+    await expect(value(manager.restore('web'))).rejects.toMatchObject({
+      ...{ _tag: 'DriverFailed', verb: 'restore', cause: { message: 'stuck' } },
+    });
+    expect(told()).toEqual(['restore Standby Running', 'update Running Paused']);
+    const paused = await value(manager.get('web'));
+    expect(paused.state).toBe('Paused');
+    expect(await value(manager.refresh('web'))).toBe(paused);
+    broken.clear();
+    expect((await value(manager.restore('web'))).state).toBe('Running');
+    expect(await count()).toEqual(counted(2));
+  });
+
+  it('after which the machine can not be looked at either tells why it does not go on, and that', async () => {
+    await given('Standby');
+    broken.set('thaw', new Error('stuck'));
+    broken.set('inspect', new Error('silent'));
+    await expect(value(manager.restore('web'))).rejects.toMatchObject({ cause: { message: 'stuck' } });
+    expect(await value(manager.get('web'))).toMatchObject({ state: 'Unknown', stateError: 'silent' });
+  });
+
   it('lets nothing go on before it is kept', async () => {
     const kept$ = new Subject<never>();
     const store = createMemoryStore();
@@ -322,6 +361,18 @@ describe('fork', () => {
     expect(told()).toEqual(['standby Running Standby', 'restore Standby Running']);
   });
 
+  it('whose machine does not go on is there, Paused, and its source as it was', async () => {
+    const source = await given('Standby');
+    broken.set('thaw', new Error('stuck'));
+    const forking = value(manager.fork('web', { name: 'fork', targetState: 'Running' }));
+    await expect(forking).rejects.toMatchObject({ _tag: 'DriverFailed', verb: 'fork' });
+    expect(told()).toEqual(['fork Running', 'update Running Paused']);
+    expect(await value(manager.get('web'))).toBe(source);
+    broken.clear();
+    await value(manager.restore('fork'));
+    expect(await count('fork')).toEqual(counted(2));
+  });
+
   it('that cannot be kept leaves nothing, and what it was made of as it was', async () => {
     const full = new Error('disk full');
     await open({ store: storeThatFailsAt('fork', full) });
@@ -388,5 +439,45 @@ describe('a snapshot of kind Standby', () => {
     broken.clear();
     await value(manager.restore('web'));
     expect(await count()).toEqual(counted(3));
+  });
+
+  it('whose machine does not go on when it is restored is in place, Paused, and nothing else is left', async () => {
+    const asked: string[] = [];
+    await open({}, (inner) => {
+      const snapshots = inner.snapshots as Snapshotting;
+      const replaced = (replacement: Replacement): Replacement => ({
+        keep: () =>
+          defer(() => {
+            asked.push('keep');
+            return replacement.keep();
+          }),
+        undo: () =>
+          defer(() => {
+            asked.push('undo');
+            return replacement.undo();
+          }),
+      });
+      return {
+        ...inner,
+        snapshots: {
+          ...snapshots,
+          replace: (plan, snapshot) => snapshots.replace(plan, snapshot).pipe(map(replaced)),
+        },
+      };
+    });
+    await given();
+    const { id } = await value(manager.createSnapshot('web', { kind: 'Standby' }));
+    await count();
+    await value(manager.standby('web'));
+    told();
+    broken.set('thaw', new Error('stuck'));
+    await expect(value(manager.restoreSnapshot('web', id))).rejects.toMatchObject({
+      ...{ _tag: 'DriverFailed', verb: 'restoreSnapshot', cause: { message: 'stuck' } },
+    });
+    expect(told()).toEqual(['restore Standby Running', 'update Running Paused']);
+    expect(asked).toEqual(['keep']);
+    broken.clear();
+    await value(manager.restore('web'));
+    expect(await count()).toEqual(counted(2));
   });
 });
