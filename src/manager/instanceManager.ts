@@ -132,13 +132,21 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
       );
     });
 
-  const records = createRecords(commit, machines, now);
+  const orWarn = createOrWarn(logger);
+  /** It takes room, and does no harm. */
+  const forgotten = ({ id, spec }: Instance): Observable<never> =>
+    orWarn(
+      { instanceId: id },
+      'the memory of an instance could not be removed',
+      defer(() => driverOf(spec).forget?.(homeOf(id)) ?? EMPTY),
+    );
+  const records = createRecords(commit, machines, now, forgotten);
   const observations = createObservations(machines, records);
   const intents = isDurable ? createIntents(store) : noIntents;
   const workshop = {
     ...{ driverOf, homeOf, planOf, machines, commit, records, intents, now, logger },
     orUndo: createOrUndo(logger),
-    orWarn: createOrWarn(logger),
+    orWarn,
   };
   const launches = createLaunches({ ...workshop, observations });
   const verbs = createVerbs(workshop, launches);

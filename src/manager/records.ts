@@ -1,4 +1,4 @@
-import { type Observable, tap } from 'rxjs';
+import { concat, defer, mergeMap, type Observable, of } from 'rxjs';
 import type { Change } from '../lifecycle/event.js';
 import type { Exit, Instance } from '../lifecycle/instance.js';
 import type { State } from '../lifecycle/state.js';
@@ -16,12 +16,17 @@ export interface Records {
     instance: Instance,
     changes: Revision,
   ): Observable<Instance>;
-  /** Keeps how the machine of an instance ended, then lets go of it. */
+  /** Keeps how the machine of an instance ended, then lets go of it and of its memory. */
   ended(action: 'stop' | 'exit', instance: Instance, exit: Exit): Observable<Instance>;
 }
 
-/** Creates the {@link Records}. */
-export function createRecords(commit: Commit, machines: Machines, now: () => number): Records {
+/** Creates the {@link Records}; `forgotten` removes what is left of a memory that nobody goes on from any more. */
+export function createRecords(
+  commit: Commit,
+  machines: Machines,
+  now: () => number,
+  forgotten: (instance: Instance) => Observable<never>,
+): Records {
   const revised: Records['revised'] = (action, instance, changes) =>
     commit({
       action,
@@ -40,8 +45,12 @@ export function createRecords(commit: Commit, machines: Machines, now: () => num
         handle: undefined,
         stateError: undefined,
       }).pipe(
-        tap(() => {
+        mergeMap((stopped) => {
           machines.release(instance.id);
+          return concat(
+            defer(() => forgotten(stopped)),
+            of(stopped),
+          );
         }),
       ),
   };

@@ -2,7 +2,6 @@ import {
   catchError,
   concat,
   defer,
-  EMPTY,
   ignoreElements,
   mergeMap,
   type Observable,
@@ -51,7 +50,7 @@ const defaultGraceMs = 5_000;
 
 /** Creates the {@link Verbs}. */
 export function createVerbs(
-  { driverOf, homeOf, planOf, machines, commit, records, intents, now, orUndo, orWarn }: Workshop,
+  { driverOf, homeOf, planOf, machines, commit, records, intents, now, orUndo }: Workshop,
   launches: Launches,
 ): Verbs {
   const { launch, bring, takeDown, thawed, freezableOf, started } = launches;
@@ -80,18 +79,7 @@ export function createVerbs(
   const stop = (instance: Instance): Observable<Instance> =>
     ended(instance, 'stop', (machine) =>
       machine.stop({ graceMs: instance.spec.stopGraceMs ?? defaultGraceMs }),
-    ).pipe(
-      mergeMap((exit) => records.ended('stop', instance, exit)),
-      mergeMap((stopped) => concat(forgotten(stopped), of(stopped))),
-    );
-
-  /** What is left of a memory that nobody goes on from any more takes room, and does no harm. */
-  const forgotten = ({ id, spec }: Instance): Observable<never> =>
-    orWarn(
-      { instanceId: id },
-      'the memory of an instance could not be removed',
-      defer(() => driverOf(spec).forget?.(homeOf(id)) ?? EMPTY),
-    );
+    ).pipe(mergeMap((exit) => records.ended('stop', instance, exit)));
 
   /** Ends the machine in the given way; without one there is nobody who could tell how it ended. */
   const ended = (

@@ -263,6 +263,16 @@ describe('restore', () => {
   });
 });
 
+it('what has ended by itself has, also when what was left of its memory cannot be removed', async () => {
+  const { id } = await given();
+  broken.set('forget', new Error('busy'));
+  driver.machine(id).exit({ code: 1, signal: null });
+  const { state, exit } = await value(manager.refresh('web'));
+  expect([state, exit]).toEqual(['Stopped', { code: 1, signal: null }]);
+  expect(warnings).toEqual(['the memory of an instance could not be removed']);
+  expect(told()).toEqual(['exit Running Stopped']);
+});
+
 describe('an instance on standby whose memory was kept', () => {
   it('is stopped without a machine, and what was kept is removed', async () => {
     await given('Standby');

@@ -5,12 +5,14 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { EMPTY, firstValueFrom, lastValueFrom, map, type Observable, take, toArray } from 'rxjs';
 import { createProcessDriver } from '../../src/drivers/process/processDriver.js';
+import { createQemuDriver } from '../../src/drivers/qemu/qemuDriver.js';
 import type { Cursor } from '../../src/lifecycle/event.js';
 import type { InstanceManager } from '../../src/manager/commands.js';
 import { openManager } from '../../src/manager/instanceManager.js';
@@ -26,6 +28,11 @@ const page = 4_096;
 
 mkdirSync(image);
 writeFileSync(join(image, 'large'), Buffer.alloc(64 * page, 1));
+
+const drivers = {
+  process: () => createProcessDriver({ pollMs: 5 }),
+  qemu: () => createQemuDriver({ accel: 'tcg', pollMs: 5 }),
+};
 
 let manager: InstanceManager;
 let given: number[] = [];
@@ -47,8 +54,8 @@ function fill(pages = 0): void {
 }
 
 const calls: Readonly<Record<string, (...args: never[]) => unknown>> = {
-  open: async () => {
-    manager = await openManager({ dataDir, drivers: [createProcessDriver({ pollMs: 5 })] });
+  open: async (kind: keyof typeof drivers = 'process') => {
+    manager = await openManager({ dataDir, drivers: [drivers[kind]()] });
   },
   close: (stopInstances: boolean) => manager.close({ stopInstances }),
   fill,
@@ -57,6 +64,10 @@ const calls: Readonly<Record<string, (...args: never[]) => unknown>> = {
   },
   /** All that lies in a folder of the data directory. */
   files: (folder: string) => readdirSync(join(dataDir, folder), { recursive: true }).toSorted(),
+  /** How long a file of the data directory is. */
+  bytes: (file: string) => statSync(join(dataDir, file)).size,
+  /** All lines of a log. */
+  lines: (name: string) => lastValueFrom(manager.logs(name, { tail: 100_000 }).pipe(toArray())),
   /** The processes of an instance that do not go away. */
   processes: (instanceId: string) =>
     until(

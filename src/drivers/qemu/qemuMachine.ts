@@ -26,7 +26,7 @@ import { watchRun } from '../host/watchRun.js';
 import { blockNode } from './args.js';
 import type { Disks } from './disk.js';
 import { isDead } from './guest.js';
-import { copyMemory, keepMemory, keptMemory, memoryFiles, spendMemory } from './memory.js';
+import { copyMemory, forgetRam, keepMemory, keptMemory, memoryFiles, spendMemory } from './memory.js';
 import { giveUpState, writeState } from './migration.js';
 import type { QemuHandle } from './qemuHandle.js';
 import type { Qmp } from './qmp.js';
@@ -136,6 +136,14 @@ export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
       ),
     );
 
+  /** What it shared with others, and is in its own state now, is theirs alone once it has ended. It does no harm. */
+  const letGoOfRam$ = defer(async () => {
+    if ((await keptMemory(folder))?.ramIn === 'state') await forgetRam(folder);
+  }).pipe(
+    ignoreElements(),
+    catchError(() => EMPTY),
+  );
+
   return {
     handle,
     link,
@@ -172,7 +180,7 @@ export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
         return merge(exit$, pressed$, quit$, killed$).pipe(take(1));
       }),
 
-    kill: watched.kill,
+    kill: () => watched.kill().pipe(mergeMap((exit) => concat(letGoOfRam$, of(exit)))),
 
     detach: () => {
       watched.detach();
