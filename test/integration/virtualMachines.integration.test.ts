@@ -81,6 +81,18 @@ describe('a virtual machine', () => {
     await value(vms.manager.delete('reached'));
   });
 
+  it.each([
+    { kind: 'tcp', port: 80 },
+    { kind: 'http', port: 80, path: '/' },
+  ] as const)('is ready once its port is: by $kind', async (readiness) => {
+    const instance = await value(vms.manager.create({ ...request, name: 'asked', readiness }));
+    expect(instance.state).toBe('Initializing');
+    await lastValueFrom(vms.manager.waitForState('asked', 'Running', { timeoutMs: 100_000 }));
+    const page = await fetch(`http://127.0.0.1:${String(hostPortOf(instance, 80))}/`);
+    expect(page.status).toBe(200);
+    await value(vms.manager.delete('asked'));
+  });
+
   it('goes on with the next number after each of 30 standbys', async () => {
     const instance = await forked('cycled');
     for (let cycle = 0; cycle < 30; cycle += 1) {

@@ -113,6 +113,8 @@ export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
             ).pipe(
               catchError((error: unknown) =>
                 concat(
+                  // Where it was added already: QEMU would keep it from being made again.
+                  qmp.run('blockdev-del', { 'node-name': layer.node }).pipe(catchError(() => EMPTY)),
                   defer(() => disks.remove(folder, layer)).pipe(ignoreElements()),
                   throwError(() => error),
                 ),

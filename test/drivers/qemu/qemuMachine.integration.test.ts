@@ -1,0 +1,96 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { lastValueFrom, type Observable, throwError } from 'rxjs';
+import { createRuns } from '../../../src/drivers/host/runs.js';
+import { createDisks } from '../../../src/drivers/qemu/disk.js';
+import { readImage } from '../../../src/drivers/qemu/image.js';
+import { createQemuMachine, type QemuMachine } from '../../../src/drivers/qemu/qemuMachine.js';
+import type { Qmp } from '../../../src/drivers/qemu/qmp.js';
+import type { QmpLink } from '../../../src/drivers/qemu/qmpLink.js';
+import { startQemu } from '../../../src/drivers/qemu/startQemu.js';
+import { makeTinyImage } from './tinyKernel.js';
+
+// Patience: a processor that is emulated by one that others use too.
+jest.setTimeout(60_000);
+
+const runs = createRuns(5);
+const disks = createDisks('qemu-img');
+/** The commands that QEMU is not given, with what they fail instead. */
+const broken = new Map<string, Error>();
+let folder: string;
+let home: string;
+let machine: QemuMachine;
+
+const done = (work$: Observable<unknown>): Promise<unknown> =>
+  lastValueFrom(work$, { defaultValue: undefined });
+
+const breakable = (qmp: Qmp): Qmp => ({
+  ...qmp,
+  run: (command, parameters) => {
+    const error = broken.get(command);
+    return error === undefined ? qmp.run(command, parameters) : throwError(() => error);
+  },
+});
+
+const layersOf = (of: string): readonly string[] =>
+  readdirSync(of)
+    .filter((name) => name.endsWith('.qcow2'))
+    .toSorted();
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'q-'));
+  home = join(folder, 'home');
+  broken.clear();
+  const directory = makeTinyImage(join(folder, 'idle'), 'idle');
+  const image = await readImage(directory);
+  for (const name of ['', 'vm', 'logs']) mkdirSync(join(home, name));
+  await disks.begin(join(home, 'vm'), { file: join(directory, 'disk.raw'), format: 'raw' });
+  execFileSync('qemu-io', ['-f', 'qcow2', '-c', 'write -q -P 7 0 512', join(home, 'vm/disk-0.qcow2')]);
+  const vm = {
+    ...({ qemu: '', machine: 'pc', accel: 'tcg', cpu: 'max' } as const),
+    ...{ vcpus: 1, memoryMiB: 16, hasDisk: true },
+  };
+  const started = await startQemu(runs, {
+    ...{ instanceId: 'a', name: 'a', home, program: 'qemu-system-x86_64', vm, ramIsShared: true },
+    spec: { driver: 'qemu', image: directory, env: {}, tags: {} },
+    disk: await disks.top(join(home, 'vm')),
+    from: image,
+  });
+  const link: QmpLink = {
+    ...started.link,
+    use: (work) => started.link.use((qmp) => work(breakable(qmp))),
+  };
+  machine = createQemuMachine({
+    ...{ run: started.run, home, vm, ramIsShared: true, link, disks, logs: [], readiness$: undefined },
+    handle: { ...started.run.handle, ports: [] },
+    logLimits: { maxBytes: 1_000_000, keep: 1 },
+  });
+});
+
+afterEach(async () => {
+  await done(machine.kill());
+  machine.link.close();
+  rmSync(folder, { recursive: true });
+});
+afterAll(() => runs.close());
+
+it.each(['blockdev-add', 'blockdev-snapshot'])(
+  'can be copied after a copy failed because QEMU did not do "%s"',
+  async (command) => {
+    const copy = join(folder, `after-${command}`);
+    const before = await disks.top(join(home, 'vm'));
+    await done(machine.freezing?.freeze() ?? throwError(() => new Error('it cannot be halted')));
+    broken.set(command, new Error('input/output error'));
+    for (let times = 0; times < 2; times += 1) {
+      await expect(done(machine.copyTo(copy, 'Stopped'))).rejects.toThrow('input/output error');
+      expect(await disks.top(join(home, 'vm'))).toEqual(before);
+    }
+    broken.clear();
+    await done(machine.copyTo(copy, 'Stopped'));
+    expect(layersOf(copy)).toEqual(['disk-0.qcow2', 'disk-1.qcow2']);
+    expect(await disks.top(join(home, 'vm'))).toEqual({ file: 'disk-1.qcow2', node: 'disk1' });
+    await done(machine.freezing?.thaw() ?? throwError(() => new Error('it cannot go on')));
+  },
+);
