@@ -102,6 +102,8 @@ export function createDisks(qemuImg: string): Disks {
     add: async (folder, below) => {
       const known = await read(folder);
       const count = known.layers.findIndex((_, index) => layer(index).node === below) + 1;
+      if (count === 0)
+        throw new Error(`the disk is in use: QEMU writes to it by "${below}", which is none of its layers`);
       const taken = { ...known, layers: known.layers.slice(0, count) };
       if (!(await isFresh(folder, taken))) return topOf((await grow(folder, taken)).layers);
       if (count < known.layers.length) await writeJson(join(folder, record), taken);
@@ -135,6 +137,9 @@ const layer = (index: number): Layer => ({
   file: `disk-${String(index)}.qcow2`,
   node: `disk${String(index)}`,
 });
+
+/** The layer on top of the one with this node. */
+export const layerAbove = (node: string): Layer => layer(Number(node.replace('disk', '')) + 1);
 
 const topOf = (layers: readonly number[]): Layer => layer(layers.length - 1);
 

@@ -24,7 +24,7 @@ import { findProcess } from '../host/processHandle.js';
 import type { Run } from '../host/runs.js';
 import { watchRun } from '../host/watchRun.js';
 import { blockNode } from './args.js';
-import type { Disks } from './disk.js';
+import { type Disks, type Layer, layerAbove } from './disk.js';
 import { isDead } from './guest.js';
 import { copyMemory, forgetRam, keepMemory, keptMemory, memoryFiles, spendMemory } from './memory.js';
 import { giveUpState, writeState } from './migration.js';
@@ -104,26 +104,32 @@ export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
           .map(({ inserted }) => inserted?.['node-name'])
           .find((name) => name !== undefined);
         if (node === undefined) return EMPTY;
-        return defer(() => disks.add(folder, node)).pipe(
-          mergeMap((layer) => {
-            if (layer === undefined) return EMPTY;
-            return concat(
-              qmp.run('blockdev-add', { ...blockNode(layer), backing: null }),
-              qmp.run('blockdev-snapshot', { node, overlay: layer.node }),
-            ).pipe(
-              catchError((error: unknown) =>
-                concat(
-                  // Where it was added already: QEMU would keep it from being made again.
-                  qmp.run('blockdev-del', { 'node-name': layer.node }).pipe(catchError(() => EMPTY)),
-                  defer(() => disks.remove(folder, layer)).pipe(ignoreElements()),
-                  throwError(() => error),
-                ),
-              ),
-            );
-          }),
+        return concat(
+          dropped(qmp, layerAbove(node)),
+          defer(() => disks.add(folder, node)).pipe(
+            mergeMap((layer) => (layer === undefined ? EMPTY : putOnTop(qmp, node, layer))),
+          ),
         );
       }),
     );
+
+  const putOnTop = (qmp: Qmp, below: string, layer: Layer): Observable<never> =>
+    concat(
+      qmp.run('blockdev-add', { ...blockNode(layer), backing: null }),
+      qmp.run('blockdev-snapshot', { node: below, overlay: layer.node }),
+    ).pipe(
+      catchError((error: unknown) =>
+        concat(
+          dropped(qmp, layer),
+          defer(() => disks.remove(folder, layer)).pipe(ignoreElements()),
+          throwError(() => error),
+        ),
+      ),
+    );
+
+  /** Has QEMU close a layer that it opened and never took up: as long as it is open, it can't be made again. */
+  const dropped = (qmp: Qmp, { node }: Layer): Observable<never> =>
+    qmp.run('blockdev-del', { 'node-name': node }).pipe(catchError(() => EMPTY));
 
   /** QEMU writes the state of a guest that stands still once: whoever needs it again gets what was kept then. */
   const keep = (qmp: Qmp): Observable<never> =>

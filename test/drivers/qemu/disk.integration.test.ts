@@ -290,7 +290,9 @@ describe('another layer', () => {
     const home = await begun('a');
     await write(home, 0, 1);
     const before = [recorded(home), layersOf(home)];
-    await expect(disks.add(home, 'elsewhere')).rejects.toThrow();
+    await expect(disks.add(home, 'elsewhere')).rejects.toThrow(
+      'the disk is in use: QEMU writes to it by "elsewhere", which is none of its layers',
+    );
     expect([recorded(home), layersOf(home)]).toEqual(before);
   });
 
