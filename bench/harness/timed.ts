@@ -6,16 +6,17 @@ export interface Timed {
   /** Does it so many times. */
   run(times: number): void | Promise<void>;
   readonly close?: Session['close'];
-  /** How often it is done in a sample. @defaultValue as often as takes 50 ms */
+  /** How often it is done in a sample. @defaultValue as often as takes `sampleMs` */
   readonly times?: number;
+  /** @defaultValue 50 */
+  readonly sampleMs?: number;
 }
 
-const batchMs = 50;
 /** Until what is called here and there is compiled too: one that is not yet costs two to four times as much. */
 const warmMs = 500;
 
 /** A session whose samples are nanoseconds per action. */
-export function timed({ check, run, close, times }: Timed): Session {
+export function timed({ check, run, close, times, sampleMs = 50 }: Timed): Session {
   let batch = times;
 
   const timeOf = async (count: number): Promise<number> => {
@@ -30,12 +31,12 @@ export function timed({ check, run, close, times }: Timed): Session {
     let count = 0.5;
     let ms = 0;
     let spentMs = 0;
-    while (ms < batchMs / 2 || spentMs < warmMs) {
-      if (ms < batchMs / 2) count *= 2;
+    while (ms < sampleMs / 2 || spentMs < warmMs) {
+      if (ms < sampleMs / 2) count *= 2;
       ms = await timeOf(count);
       spentMs += ms;
     }
-    return Math.max(1, Math.round((count * batchMs) / ms));
+    return Math.max(1, Math.round((count * sampleMs) / ms));
   };
 
   return {

@@ -11,6 +11,8 @@ import { rxjsRace } from '../peers/rxjsRace.js';
 const rows = [10, 1_000, 10_000, 100_000];
 const patience = { timeoutMs: 300_000, pollMs: 300_000 };
 const waited = 'waited';
+/** Long enough for V8 to be done with what it begins whenever it was idle: to mark a hundred thousand waits as alive. */
+const sampleMs = 500;
 const running = event(1, waited);
 
 /** Begins a wait and resolves it by an event of its own, over and over, while so many others are pending. */
@@ -37,6 +39,7 @@ function stage(
       assert.equal(resolved, 3, 'each wait is resolved by its event');
     },
     run,
+    sampleMs,
   });
 }
 
@@ -101,7 +104,7 @@ const managed: Contender = {
       check: async () => {
         await cycles(10);
       },
-      sample: () => cycles(10),
+      sample: () => cycles(100),
     };
   },
 };
