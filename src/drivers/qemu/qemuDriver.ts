@@ -143,12 +143,15 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
       : asked(() => guestAccepts(link, port, pollMs), pollMs);
   };
 
+  /** Before it runs: whoever finds it later has to know. */
+  const writeDown = ({ home }: LaunchPlan, running: Running): Promise<void> =>
+    writeJson(join(home, vmPaths.config), running);
+
   const start = async (
     plan: LaunchPlan,
     running: Running,
     rest: Pick<QemuPlan, 'disk' | 'from'>,
   ): Promise<QemuMachine> => {
-    await writeJson(join(plan.home, vmPaths.config), running);
     const started = await startQemu(runs, { ...plan, ...running, ...rest, program });
     return machineOf(plan, started, running);
   };
@@ -191,27 +194,28 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
     const folder = machineDirOf(plan.home);
     const image = await readImage(plan.spec.image);
     const [vm, disk] = await Promise.all([configOf(plan, image), disks.top(folder)]);
-    await forgetMemory(folder);
+    const running: Running = { vm, ramIsShared: true, isResumed: false };
+    await Promise.all([forgetMemory(folder), writeDown(plan, running)]);
     const kernelArguments = [...image.kernelArguments, ...(plan.spec.kernelArguments ?? [])];
-    return start(
-      plan,
-      { vm, ramIsShared: true, isResumed: false },
-      { disk, from: { ...image, kernelArguments } },
-    );
+    return start(plan, running, { disk, from: { ...image, kernelArguments } });
   };
 
   const resume = async (plan: LaunchPlan): Promise<QemuMachine> => {
     const folder = machineDirOf(plan.home);
-    const kept = await keptMemory(folder);
+    const [kept, { version: qemu }, disk] = await Promise.all([
+      keptMemory(folder),
+      qemuVersion(),
+      disks.top(folder),
+    ]);
     if (kept === undefined) throw new LaunchFailed('the home holds no memory to go on from');
     const { vm, ramIn } = kept;
-    const [{ version: qemu }, disk] = await Promise.all([qemuVersion(), disks.top(folder)]);
     await checkMemory(folder, kept, { qemu, hasDisk: disk !== undefined });
     if (ramIn === 'state') await forgetRam(folder);
     // What others go on from too has to stay as it is.
     const ramIsShared = ramIn === 'state' || (await ownsRam(folder));
-    if (ramIsShared) await giveMemory(folder, kept);
-    return start(plan, { vm, ramIsShared, isResumed: true }, { disk, from: { ramIn } });
+    const running: Running = { vm, ramIsShared, isResumed: true };
+    await Promise.all([ramIsShared && giveMemory(folder, kept), writeDown(plan, running)]);
+    return start(plan, running, { disk, from: { ramIn } });
   };
 
   const adopt = async (plan: LaunchPlan, handle: MachineHandle): Promise<Machine> => {

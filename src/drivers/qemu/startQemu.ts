@@ -57,7 +57,7 @@ export interface StartedQemu {
 const startMs = 30_000;
 /** How long one that ends may take from the end of its connection to its own. */
 const endMs = 2_000;
-const retryMs = 5;
+const retryMs = 1;
 
 /**
  * Starts a QEMU in a home. When this fails, none is left.
