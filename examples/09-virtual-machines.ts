@@ -32,7 +32,9 @@ async function main(): Promise<void> {
   const { handle } = await firstValueFrom(manager.standby('source'));
   // The last line may have been cut off in the middle.
   const last = await lastValueFrom(manager.logs('source').pipe(skipLast(1), numbers));
-  console.log(`On standby it has no process (${String(handle?.pid)}), and has counted to ${String(last)}.`);
+  console.log(
+    `On standby it has ${handle === undefined ? 'no' : 'still a'} process, and has counted to ${String(last)}.`,
+  );
 
   const restored = await firstValueFrom(manager.restore('source'));
   const next = await firstValueFrom(counts('source').pipe(filter((count) => count > last)));

@@ -8,7 +8,6 @@ import {
   mergeMap,
   type Observable,
   take,
-  throwError,
   throwIfEmpty,
 } from 'rxjs';
 import type { Freezing, LaunchPlan, Machine } from '../drivers/driver.js';
@@ -22,7 +21,10 @@ import { runningState } from './records.js';
 import type { Workshop } from './workshop.js';
 
 /** What machines are handled with. */
-export interface LaunchesOptions extends Pick<Workshop, 'driverOf' | 'machines' | 'now' | 'orWarn'> {
+export interface LaunchesOptions extends Pick<
+  Workshop,
+  'driverOf' | 'machines' | 'now' | 'orUndo' | 'orWarn'
+> {
   readonly observations: Pick<Observations, 'refresh'>;
 }
 
@@ -75,7 +77,14 @@ export interface Brought {
 }
 
 /** Creates the {@link Launches}. */
-export function createLaunches({ driverOf, machines, now, orWarn, observations }: LaunchesOptions): Launches {
+export function createLaunches({
+  driverOf,
+  machines,
+  now,
+  orUndo,
+  orWarn,
+  observations,
+}: LaunchesOptions): Launches {
   const launch = (plan: LaunchPlan): Observable<Held> =>
     held(
       plan,
@@ -121,16 +130,12 @@ export function createLaunches({ driverOf, machines, now, orWarn, observations }
 
   /** Lets a machine go on of which that is written down already: where it does not, what a look finds is written down too. */
   const goingOn = (instance: Instance, verb: string): Observable<never> =>
-    thawed(instance, verb).pipe(
-      catchError((error: unknown) =>
-        concat(
-          orWarn(
-            { instanceId: instance.id },
-            'what became of a machine that does not go on could not be kept',
-            observations.refresh(instance),
-          ),
-          throwError(() => error),
-        ),
+    orUndo(
+      thawed(instance, verb),
+      orWarn(
+        { instanceId: instance.id },
+        'what became of a machine that does not go on could not be kept',
+        defer(() => observations.refresh(instance)),
       ),
     );
 

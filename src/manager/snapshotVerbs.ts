@@ -11,7 +11,6 @@ import {
   of,
   take,
   tap,
-  throwError,
   throwIfEmpty,
 } from 'rxjs';
 import type { SnapshotPlan, Snapshotting } from '../drivers/driver.js';
@@ -218,15 +217,7 @@ export function createSnapshotVerbs(workshop: SnapshotWorkshop): SnapshotVerbs {
                 'what a restore replaced could not be removed',
                 replacement.keep(),
               );
-              const goneOn$ = after$.pipe(
-                catchError((error: unknown) =>
-                  concat(
-                    kept$,
-                    throwError(() => error),
-                  ),
-                ),
-              );
-              return concat(goneOn$, kept$, of(restored));
+              return concat(orUndo(after$, kept$), kept$, of(restored));
             }),
           ),
         ),

@@ -1,5 +1,5 @@
 import * as t from 'io-ts';
-import { copyFile, link, mkdir, readdir, stat } from 'node:fs/promises';
+import { copyFile, link, mkdir, readdir, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { closed } from '../../codecs/closed.js';
 import { integer, oneOf } from '../../codecs/scalars.js';
@@ -69,8 +69,11 @@ export function createDisks(qemuImg: string): Disks {
         ? { file: base.file, format: base.format }
         : { file: layer(layers.length - 1).file, format: 'qcow2' };
     const backing = ['-u', '-b', below.file, '-F', below.format];
-    await runQemu(qemuImg, ['create', '-q', '-f', 'qcow2', ...backing, file, String(size)], folder);
-    const grown = { ...known, layers: [...layers, (await stat(join(folder, file))).size] };
+    const part = `${file}.part`;
+    await runQemu(qemuImg, ['create', '-q', '-f', 'qcow2', ...backing, part, String(size)], folder);
+    const grown = { ...known, layers: [...layers, (await stat(join(folder, part))).size] };
+    // A QEMU may still hold the file of one that it never took up: this is another.
+    await rename(join(folder, part), join(folder, file));
     await writeJson(join(folder, record), grown);
     return grown;
   };
@@ -137,9 +140,6 @@ const layer = (index: number): Layer => ({
   file: `disk-${String(index)}.qcow2`,
   node: `disk${String(index)}`,
 });
-
-/** The layer on top of the one with this node. */
-export const layerAbove = (node: string): Layer => layer(Number(node.replace('disk', '')) + 1);
 
 const topOf = (layers: readonly number[]): Layer => layer(layers.length - 1);
 

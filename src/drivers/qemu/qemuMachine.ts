@@ -24,7 +24,7 @@ import { findProcess } from '../host/processHandle.js';
 import type { Run } from '../host/runs.js';
 import { watchRun } from '../host/watchRun.js';
 import { blockNode } from './args.js';
-import { type Disks, type Layer, layerAbove } from './disk.js';
+import type { Disks, Layer } from './disk.js';
 import { isDead } from './guest.js';
 import { copyMemory, forgetRam, keepMemory, keptMemory, memoryFiles, spendMemory } from './memory.js';
 import { giveUpState, writeState } from './migration.js';
@@ -104,17 +104,16 @@ export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
           .map(({ inserted }) => inserted?.['node-name'])
           .find((name) => name !== undefined);
         if (node === undefined) return EMPTY;
-        return concat(
-          dropped(qmp, layerAbove(node)),
-          defer(() => disks.add(folder, node)).pipe(
-            mergeMap((layer) => (layer === undefined ? EMPTY : putOnTop(qmp, node, layer))),
-          ),
+        return defer(() => disks.add(folder, node)).pipe(
+          mergeMap((layer) => (layer === undefined ? EMPTY : putOnTop(qmp, node, layer))),
         );
       }),
     );
 
   const putOnTop = (qmp: Qmp, below: string, layer: Layer): Observable<never> =>
     concat(
+      // Whoever was killed over it may have left it open.
+      dropped(qmp, layer),
       qmp.run('blockdev-add', { ...blockNode(layer), backing: null }),
       qmp.run('blockdev-snapshot', { node: below, overlay: layer.node }),
     ).pipe(
@@ -127,7 +126,7 @@ export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
       ),
     );
 
-  /** Has QEMU close a layer that it opened and never took up: as long as it is open, it can't be made again. */
+  /** Has QEMU close a layer that it opened and never took up: as long as it is open, none can be opened by its name. */
   const dropped = (qmp: Qmp, { node }: Layer): Observable<never> =>
     qmp.run('blockdev-del', { 'node-name': node }).pipe(catchError(() => EMPTY));
 

@@ -91,27 +91,15 @@ describe('a state that is written', () => {
     });
   });
 
-  it('fails with what QEMU says of it, once it has told that it failed', () => {
+  it.each([
+    [{ status: 'failed', 'error-desc': 'no room' }, 'no room'],
+    [{ status: 'cancelled' }, 'QEMU does not say why'],
+  ])('fails with what QEMU says of it, once it has told that it ended: %p', (answer, words) => {
     marbles(({ expectObservable }) => {
-      const { qmp, tellAt } = play({ 'query-migrate': [{ status: 'failed', 'error-desc': 'no room' }] });
-      tellAt(20, 'MIGRATION', { status: 'failed' });
-      expectObservable(writeState(qmp, 'state', true)).toBe(
-        '21ms #',
-        {},
-        new Error('the state was not moved: no room'),
-      );
-    });
-  });
-
-  it('fails where QEMU does not say why, too', () => {
-    marbles(({ expectObservable }) => {
-      const { qmp, tellAt } = play({ 'query-migrate': [{ status: 'cancelled' }] });
-      tellAt(20, 'MIGRATION', { status: 'cancelled' });
-      expectObservable(writeState(qmp, 'state', true)).toBe(
-        '21ms #',
-        {},
-        new Error('the state was not moved: QEMU does not say why'),
-      );
+      const { qmp, tellAt } = play({ 'query-migrate': [answer] });
+      tellAt(20, 'MIGRATION', { status: answer.status });
+      const error = new Error(`the state was not moved: ${words}`);
+      expectObservable(writeState(qmp, 'state', true)).toBe('21ms #', {}, error);
     });
   });
 
