@@ -5,6 +5,12 @@ import type { DriverFields, Exit, InstanceSpec, MachineHandle } from '../lifecyc
 import type { Snapshot } from '../lifecycle/snapshot.js';
 
 /**
+ * Name of the file by which a folder that a driver has made is known as ours: a home, the folder of a snapshot. It is written
+ * before anything else is laid in it. What nobody knows any more is removed only where it is there.
+ */
+export const ownMark = '.rx-instances';
+
+/**
  * Runs machines of one kind. A driver knows nothing of states, events or stores: it is told what to do, and it tells
  * what machines do as {@link Signal} values. `driverContract` (in `rx-instances/testing`) is the law for every driver.
  *
