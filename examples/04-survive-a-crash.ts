@@ -1,13 +1,19 @@
 /** Starts an instance again whenever it ends by itself, and kills it three times to show so. */
 import { createProcessDriver, openManager } from 'rx-instances';
-import { delay, EMPTY, filter, lastValueFrom, take, tap } from 'rxjs';
+import { catchError, delay, EMPTY, filter, lastValueFrom, type Observable, take, tap } from 'rxjs';
+
+const report = (error: unknown): Observable<never> => {
+  console.error('cannot start it again:', error);
+  return EMPTY;
+};
 
 async function main(): Promise<void> {
   const manager = await openManager({ drivers: [createProcessDriver()] });
 
-  // The policy, one line. It has a queue of its own, so that a start may take the time that it takes.
+  // The policy. It has a queue of its own, so that a start may take the time that it takes. One that fails is reported, and
+  // ends the policy for nobody else.
   const restarts$ = manager.consume('keep_alive', ({ action, instanceId }) =>
-    action === 'exit' ? manager.start(instanceId) : EMPTY,
+    action === 'exit' ? manager.start(instanceId).pipe(catchError(report)) : EMPTY,
   );
   restarts$.subscribe(({ name, startedAt = 0, handle }) => {
     console.log(`${name} runs again since ${new Date(startedAt).toISOString()} as ${String(handle?.pid)}`);

@@ -28,11 +28,12 @@ import { transition } from '../lifecycle/state.js';
 import { ContainedObservable, through } from '../streams/containedObservable.js';
 import { createKeyedQueue } from '../streams/keyedQueue.js';
 import { createManagerBus } from '../streams/lifecycleBus.js';
+import { reportThrow, threwMessage } from '../streams/reportThrow.js';
 import { Waits } from '../streams/waits.js';
 import type { CloseOptions, InstanceManager, Measurement } from './commands.js';
 import { createInstanceTable } from './instanceTable.js';
 import { createIntents, noIntents } from './intents.js';
-import { noLogger } from './logger.js';
+import { type Logger, noLogger } from './logger.js';
 import { logOf } from './logOf.js';
 import { createMachines } from './machines.js';
 import { createObservations } from './observations.js';
@@ -99,12 +100,11 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
   const measure = (measurement: Measurement): void => {
     measurements$.next(measurement);
   };
+  const onThrow = options.logger === undefined ? reportThrow : throwsTo(options.logger);
   const bus = createManagerBus({
     ...(config === undefined ? {} : { capacity: config.instances.lifecycleEventBufferSize }),
     log: logOf(store, table),
-    onThrow: (consumer, error) => {
-      logger.warn({ consumer, err: error }, 'a subscriber threw and was unsubscribed');
-    },
+    onThrow,
   });
   const machines = createMachines((instanceId, held, signal) => {
     queue
@@ -326,7 +326,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
 
     stats: bus.stats,
     measurements$: new ContainedObservable(through(measurements$), (error) => {
-      logger.warn({ err: error }, 'a subscriber to measurements threw and was unsubscribed');
+      onThrow('measurements$', error);
     }),
     close: (options = {}) => {
       if (closed !== undefined) return closed;
@@ -339,3 +339,12 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     },
   };
 }
+
+/** Reports a subscriber that threw to a logger. */
+const throwsTo =
+  (logger: Logger) =>
+  (consumer: string, err: unknown): void => {
+    const [fields, message] = [{ consumer, err }, threwMessage(consumer)] as const;
+    if (logger.error === undefined) logger.warn(fields, message);
+    else logger.error(fields, message);
+  };

@@ -6,6 +6,8 @@ export interface Logger {
   info(fields: object, message: string): void;
   /** What went wrong and was dealt with. */
   warn(fields: object, message: string): void;
+  /** A fault of the application, with the error as `err`: a subscriber that threw. @defaultValue `warn` */
+  error?(fields: object, message: string): void;
 }
 
 /** Writes nothing. */

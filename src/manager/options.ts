@@ -36,7 +36,7 @@ export interface ManagerOptions {
   readonly dataDir?: string;
   /** Keeps the instances and the log of their events elsewhere; not together with `dataDir`. @defaultValue `dataDir`'s */
   readonly store?: Store;
-  /** @defaultValue nothing is written */
+  /** @defaultValue `console.error` reports subscribers that throw; nothing else is written */
   readonly logger?: Logger;
 }
 

@@ -29,6 +29,7 @@ import { type Connect, ContainedObservable, through } from './containedObservabl
 import type { LifecycleLog } from './lifecycleLog.js';
 import type { Listener } from './listeners.js';
 import { largestPage, pageFor, replay, type ReplayOptions } from './replay.js';
+import { reportThrow } from './reportThrow.js';
 import { type InstanceChange, snapshotThen, type TableView } from './snapshotThen.js';
 import { type GatedSource, type Join, Turnstile } from './turnstile.js';
 
@@ -84,7 +85,7 @@ export interface LifecycleBus {
 export interface LifecycleBusOptions {
   /** Capacity of queues whose subscriber does not say. @defaultValue 256 */
   readonly capacity?: number;
-  /** Told of a subscriber that threw; it has been unsubscribed and counted. @defaultValue nothing */
+  /** Told of a subscriber that threw; it has been unsubscribed and counted. @defaultValue `console.error` tells of it */
   readonly onThrow?: (consumer: string, error: unknown) => void;
   /** Where what is published is kept, for those who resume. @defaultValue none: nobody can */
   readonly log?: LifecycleLog;
@@ -129,7 +130,7 @@ export interface ManagerBus extends LifecycleBus {
 /** Creates a {@link ManagerBus}. @throws {@link InvalidRequest} */
 export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
   decodeOrThrow(busOptions, options);
-  const { capacity = defaultCapacity, onThrow, log } = options;
+  const { capacity = defaultCapacity, onThrow = reportThrow, log } = options;
   const audience = new Audience<LifecycleEvent>();
   const consumers = createConsumers();
   const turnstile = new Turnstile<LifecycleEvent>();
@@ -242,7 +243,7 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
   const threw = (name: string, error: unknown): void => {
     consumers.of(name).threw();
     try {
-      onThrow?.(name, error);
+      onThrow(name, error);
     } catch {
       // It has been counted; who reports on a subscriber can't be allowed to stop the publisher either.
     }

@@ -24,6 +24,7 @@ import {
   type WatchBuffering,
 } from 'rx-instances';
 import { noLogger } from '../../src/manager/logger.js';
+import { until } from '../support/until.js';
 import { createMemoryStore } from '../../src/store/memoryStore.js';
 import { thrownBy } from '../support/thrownBy.js';
 
@@ -707,7 +708,7 @@ describe('subscribers', () => {
 
   it('that throw are unsubscribed, counted and logged, and hurt neither the verb nor each other', async () => {
     const logged: unknown[] = [];
-    await open({}, { logger: { ...noLogger, warn: (fields) => logged.push(fields) } });
+    await open({}, { logger: { ...noLogger, error: (fields: object) => logged.push(fields) } });
     const err = new Error('careless');
     manager.events('careless').subscribe(() => {
       throw err;
@@ -718,6 +719,33 @@ describe('subscribers', () => {
     expect(told()).toEqual(['create Running', 'stop Running Stopped']);
     expect(manager.stats()['careless']).toMatchObject({ thrown: 1, subscribers: 0 });
     expect(logged).toEqual([{ consumer: 'careless', err }]);
+  });
+
+  it('that throw are told on the console with consumer and stack, once, where there is no logger', async () => {
+    const error = jest.spyOn(console, 'error').mockReturnValue();
+    const err = new Error('careless');
+    manager.events('careless').subscribe(() => {
+      throw err;
+    });
+    await create();
+    await value(manager.stop('web'));
+    expect(error.mock.calls).toEqual([[expect.stringContaining('"careless"'), err]]);
+    error.mockRestore();
+  });
+
+  it('that handle no error are told of likewise when one reaches them', async () => {
+    const error = jest.spyOn(console, 'error').mockReturnValue();
+    // The memory driver runs no programs.
+    manager.consume('policy', ({ instanceId }) => manager.start(instanceId, { cmd: ['again'] })).subscribe();
+    await create();
+    await until(
+      () => error.mock.calls,
+      (calls) => calls.length > 0,
+    );
+    expect(error.mock.calls).toMatchObject([
+      [expect.stringContaining('"policy"'), { _tag: 'InvalidRequest' }],
+    ]);
+    error.mockRestore();
   });
 
   it('may call a verb from within an event, and all see the same order', async () => {

@@ -463,7 +463,7 @@ describe('Reactive Streams, on the side that pulls', () => {
   });
 
   test('2.13: a subscriber that throws counts as one that has left', () => {
-    const bus = createLifecycleBus();
+    const bus = createLifecycleBus({ onThrow: () => undefined });
     bus.events('app').subscribe(() => {
       throw new Error('of the subscriber');
     });
@@ -574,7 +574,7 @@ describe('the Subject of RxJS', () => {
     expect(() => {
       subject$.next(anUpdate(1));
     }).toThrow('of the subscriber');
-    const bus = createLifecycleBus();
+    const bus = createLifecycleBus({ onThrow: () => undefined });
     bus.events('app').subscribe(failing());
     const { heard } = hear(bus);
     publish(bus, 1);
