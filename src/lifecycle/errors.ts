@@ -28,7 +28,7 @@ export class InvalidRequest extends Error {
   }
 }
 
-/** No instance has this id, name, or beginning of an id; or it was deleted meanwhile. */
+/** No instance has this id or name, or an id that begins so; or it was deleted meanwhile. */
 export class InstanceNotFound extends Error {
   readonly _tag = 'InstanceNotFound';
   override readonly name = 'InstanceNotFound';

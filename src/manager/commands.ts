@@ -71,15 +71,15 @@ export interface CloseOptions {
 /**
  * The verbs that take nothing but an instance, which is all that a controller needs.
  *
- * `idOrName` is looked up as an exact id, then as an exact name, then as the beginning of an id. Every verb returns a
- * cold Observable: nothing happens before subscribe, then it emits the instance as it is after the verb and completes.
+ * `idOrName` is looked up as an exact id, then as an exact name. Every verb returns a cold Observable: nothing happens before
+ * subscribe, then it emits the instance as it is after the verb and completes.
  * Verbs of one instance run one after another, those of different instances side by side. A verb that has begun runs to
  * its end, whoever still listens; one that waits for its turn is left out when its subscriber goes. Its event is
  * published before the instance is emitted. A verb that fails, and one that finds nothing to do, publishes nothing. Only a
  * machine that does not go on although that was written down is told by two events: the verb's, and an `update` to what a
  * look at it finds, such as Paused; the verb fails with {@link DriverFailed}.
  *
- * Errors of every verb: {@link InstanceNotFound}, {@link AmbiguousName}, {@link InvalidRequest}, {@link InvalidState} where
+ * Errors of every verb: {@link InstanceNotFound}, {@link InvalidRequest}, {@link InvalidState} where
  * {@link transition} refuses, {@link DriverFailed}, {@link ManagerClosed}.
  */
 export interface Commands {
@@ -134,7 +134,11 @@ export interface InstanceManager extends Commands, SnapshotCommands {
    * {@link NameTaken} and {@link LaunchFailed}; no instance and no file of the attempt is left then.
    */
   create(request: CreateRequest): Observable<Instance>;
-  /** Emits an instance as the last event told it. */
+  /**
+   * Emits an instance as the last event told it. What only looks at an instance (this, `logs` and `waitForState`) also finds it
+   * by the beginning of its id, of at least 4 characters; a verb that changes something does not. Then it can fail with
+   * {@link AmbiguousName}.
+   */
   get(idOrName: string): Observable<Instance>;
   /** Emits the instances for which the filter holds, oldest first, as the last event told them. */
   list(filter?: ListFilter): Observable<readonly Instance[]>;

@@ -293,7 +293,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     delete: (idOrName) => moving('delete', idOrName, verbs.delete),
     fork: (idOrName, request) =>
       whileOpen(() => {
-        const source = table.find(idOrName);
+        const source = table.exactly(idOrName);
         const decoded = requests.decodeFork(request);
         return making('fork', decoded.name, (id) =>
           queue

@@ -11,7 +11,13 @@ export interface InstanceTable {
   apply(event: LifecycleEvent): void;
   /** The instance with this id. @throws {@link InstanceNotFound} */
   get(id: string): Instance;
-  /** The instance with this id, else this name, else an id that begins so. @throws {@link InstanceNotFound}, {@link AmbiguousName} */
+  /** The instance with this id, else with this name. @throws {@link InstanceNotFound} */
+  exactly(idOrName: string): Instance;
+  /**
+   * The instance with this id, else with this name, else the only one whose id begins with these 4 or more characters.
+   *
+   * @throws {@link InstanceNotFound}, {@link AmbiguousName}
+   */
   find(idOrName: string): Instance;
   all(): readonly Instance[];
   /** The instances for which all conditions hold. */
@@ -24,6 +30,9 @@ export interface InstanceTable {
   /** Gives a reserved name back; the instance, if it came to be, holds it now. */
   release(name: string): void;
 }
+
+/** Fewer characters than this are the beginning of an id by chance. */
+const shortestPrefix = 4;
 
 /** Creates a table that holds what is kept. */
 export function createInstanceTable(instances: readonly Instance[], start: Cursor): InstanceTable {
@@ -38,12 +47,20 @@ export function createInstanceTable(instances: readonly Instance[], start: Curso
     return instance;
   };
 
-  const byPrefix = (prefix: string): Instance => {
-    const matches = prefix === '' ? [] : [...byId.keys()].filter((id) => id.startsWith(prefix));
+  const idOf = (idOrName: string): string | undefined => {
+    if (typeof idOrName !== 'string') {
+      throw new InvalidRequest([{ path: 'idOrName', found: found(idOrName), expected: 'an id or a name' }]);
+    }
+    return byId.has(idOrName) ? idOrName : idByName.get(idOrName);
+  };
+
+  const byPrefix = (prefix: string): string => {
+    const isLong = prefix.length >= shortestPrefix;
+    const matches = isLong ? [...byId.keys()].filter((id) => id.startsWith(prefix)) : [];
     const [match] = matches;
     if (match === undefined) throw new InstanceNotFound(prefix);
     if (matches.length > 1) throw new AmbiguousName(prefix, matches);
-    return get(match);
+    return match;
   };
 
   return {
@@ -58,15 +75,8 @@ export function createInstanceTable(instances: readonly Instance[], start: Curso
       }
     },
     get,
-    find: (idOrName) => {
-      if (typeof idOrName !== 'string') {
-        throw new InvalidRequest([
-          { path: 'idOrName', found: found(idOrName), expected: 'an id, a name, or the beginning of an id' },
-        ]);
-      }
-      const id = byId.has(idOrName) ? idOrName : idByName.get(idOrName);
-      return id === undefined ? byPrefix(idOrName) : get(id);
-    },
+    exactly: (idOrName) => get(idOf(idOrName) ?? idOrName),
+    find: (idOrName) => get(idOf(idOrName) ?? byPrefix(idOrName)),
     all: () => [...byId.values()],
     matching: ({ state, driver, tags = {} }) =>
       [...byId.values()].filter(

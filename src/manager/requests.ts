@@ -110,9 +110,10 @@ function driverOf(drivers: Drivers, kind: unknown): E.Either<readonly Fault[], D
 const faultsOf = (decoded: E.Either<readonly Fault[], unknown>): readonly Fault[] =>
   E.isLeft(decoded) ? decoded.left : [];
 
-/** Decodes the name of an instance or a snapshot. */
-export const name = text('a name (1 to 63 lower-case letters, digits and inner hyphens)', (value) =>
-  /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(value),
+/** Decodes the name of an instance or a snapshot. One that looks like an id could be taken for another instance's. */
+export const name = text(
+  'a name (1 to 63 lower-case letters, digits and inner hyphens, no id)',
+  (value) => /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(value) && !/^[a-z][a-z0-9]{23}$/.test(value),
 );
 
 const image = text(

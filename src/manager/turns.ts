@@ -62,7 +62,7 @@ export function createTurns(
 
   const onInstance: Turns['onInstance'] = (verb, idOrName, task) =>
     whileOpen(() => {
-      const { id } = table.find(idOrName);
+      const { id } = table.exactly(idOrName);
       return inTurn(verb, id, () => task(table.get(id)));
     });
 

@@ -588,16 +588,30 @@ describe('lookup', () => {
     await expect(value(manager.get(id.slice(0, 9)))).resolves.toMatchObject({ id });
   });
 
-  it('says when a beginning stands for several, or for none', async () => {
-    for (let n = 0; n < 27; n += 1) await create(`web-${String(n)}`);
-    const all = await value(manager.list());
-    const letters = all.map(({ id }) => id.charAt(0));
-    const shared = letters.find((letter, index) => letters.indexOf(letter) !== index) ?? '';
-
-    await expect(value(manager.get(shared))).rejects.toMatchObject({
-      _tag: 'AmbiguousName',
-      matches: all.map(({ id }) => id).filter((id) => id.startsWith(shared)),
+  it('by the beginning of an id is for those who only look: a verb does not take one instance for another', async () => {
+    const { id } = await create();
+    const beginning = id.slice(0, 12);
+    for (const verb of ['start', 'stop', 'standby', 'restore', 'restart', 'delete', 'refresh'] as const) {
+      await expect(value(manager[verb](beginning))).rejects.toMatchObject({ _tag: 'InstanceNotFound' });
+    }
+    for (const work$ of [
+      manager.update(beginning, { tags: {} }),
+      manager.fork(beginning, { name: 'copy', fromRunning: true }),
+      manager.createSnapshot(beginning, { kind: 'Stopped' }),
+    ]) {
+      await expect(value<unknown>(work$)).rejects.toMatchObject({ _tag: 'InstanceNotFound' });
+    }
+    await expect(value(manager.waitForState(beginning, 'Running'))).resolves.toMatchObject({
+      state: 'Running',
     });
+  });
+
+  it('refuses a name that looks like an id', async () => {
+    const { id } = await create();
+    await expect(create(id)).rejects.toMatchObject({ _tag: 'InvalidRequest', faults: [{ path: 'name' }] });
+  });
+
+  it('says when there is none, and what cannot be looked up', async () => {
     await expect(value(manager.get(''))).rejects.toMatchObject({ _tag: 'InstanceNotFound' });
     await expect(value(manager.get('../web-1'))).rejects.toMatchObject({ _tag: 'InstanceNotFound' });
     await expect(value(manager.get(7 as never))).rejects.toMatchObject({

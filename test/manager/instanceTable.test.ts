@@ -43,24 +43,35 @@ it('holds what the events made, and the cursor of the last', () => {
 });
 
 it('prefers an exact id to a name, and a name to the beginning of an id', () => {
-  const named = instanceOf('bb', 'aa1');
-  const alsoNamed = instanceOf('cc', 'aa');
-  const table = createInstanceTable([one, two, named, alsoNamed], start);
+  const first = instanceOf('aaaa1', 'first');
+  const named = instanceOf('bbbbb', 'aaaa1');
+  const alsoNamed = instanceOf('ccccc', 'aaaa');
+  const table = createInstanceTable([first, named, alsoNamed], start);
 
-  expect(table.find('aa1')).toBe(one);
-  expect(table.find('aa')).toBe(alsoNamed);
-  expect(table.find('b')).toBe(named);
+  expect(table.find('aaaa1')).toBe(first);
+  expect(table.find('aaaa')).toBe(alsoNamed);
+  expect(table.find('bbbb')).toBe(named);
 });
 
-it('tells a beginning that several ids share apart from one that none has', () => {
-  const table = createInstanceTable([one, two], start);
+it('tells a beginning that several ids share apart from one that none has, and from one that is too short', () => {
+  const table = createInstanceTable([instanceOf('aaaa1', 'first'), instanceOf('aaaa2', 'second')], start);
 
-  expect(thrownBy(() => table.find('a'))).toMatchObject({
+  expect(thrownBy(() => table.find('aaaa'))).toMatchObject({
     _tag: 'AmbiguousName',
-    idOrName: 'a',
-    matches: ['aa1', 'aa2'],
+    idOrName: 'aaaa',
+    matches: ['aaaa1', 'aaaa2'],
   });
-  expect(thrownBy(() => table.find(''))).toMatchObject({ _tag: 'InstanceNotFound' });
+  for (const prefix of ['', 'a', 'aaa', 'aaaa3']) {
+    expect(thrownBy(() => table.find(prefix))).toMatchObject({ _tag: 'InstanceNotFound' });
+  }
+});
+
+it('finds exactly by an id or a name only', () => {
+  const first = instanceOf('aaaa1', 'first');
+  const table = createInstanceTable([first], start);
+
+  expect([table.exactly('aaaa1'), table.exactly('first')]).toEqual([first, first]);
+  expect(thrownBy(() => table.exactly('aaaa'))).toMatchObject({ _tag: 'InstanceNotFound', idOrName: 'aaaa' });
 });
 
 it('keeps a name for one instance in the making, until it is given back', () => {

@@ -40,7 +40,7 @@ function faultsOf(door: () => unknown): readonly string[] {
   }
 }
 
-const nameRule = 'a name (1 to 63 lower-case letters, digits and inner hyphens)';
+const nameRule = 'a name (1 to 63 lower-case letters, digits and inner hyphens, no id)';
 const imageRule = 'an image (1 to 4096 characters, no control characters)';
 const variableRule = 'a variable name (not empty, no = or NUL)';
 const valueRule = 'a text without NUL characters';

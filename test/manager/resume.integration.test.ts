@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   concatMap,
-  delay,
   EMPTY,
   finalize,
   firstValueFrom,
@@ -11,7 +10,7 @@ import {
   map,
   NEVER,
   type Observable,
-  of,
+  ReplaySubject,
   range,
   Subject,
   take,
@@ -107,12 +106,18 @@ describe.each<[string, () => Open]>([
   it('loses nothing to work that is slower than what happens, with the policy resume', async () => {
     const manager = await openIt()();
     await begin(manager);
+    const published$ = new ReplaySubject<void>(1);
     const worked = all(
       manager
-        .consume('app', (event) => of(sequence(event)).pipe(delay(1)), { overflow: 'resume', capacity: 2 })
+        .consume('app', (event) => published$.pipe(map(() => sequence(event))), {
+          overflow: 'resume',
+          capacity: 2,
+        })
         .pipe(take(200)),
     );
     await all(updates(manager, 200));
+    published$.next();
+    published$.complete();
     expect(await worked).toEqual(numbers(2, 201));
     expect(manager.stats()['app']).toMatchObject({ dropped: { buffer_full: 0 }, lagged: 0 });
     expect(manager.stats()['app']?.resumed).toBeGreaterThan(0);
