@@ -1,4 +1,5 @@
 import type { Bench } from './harness/bench.js';
+import { before } from './tables/before.js';
 import { behind } from './tables/behind.js';
 import { consume } from './tables/consume.js';
 import { consumeMemory } from './tables/consumeMemory.js';
@@ -40,6 +41,7 @@ export const benches: readonly Bench[] = [
   replay,
   behind,
   opening,
+  before,
   machines,
   machineBytes,
 ];

@@ -1,6 +1,7 @@
 // Runs a program of bench/ on the built package: `node scripts/bench.mjs run publish`. The peers are installed first, and
 // the package is built, where that is missing or older than the sources. With `--source` before the name it runs on the
-// sources themselves: enough to check answers, and nothing has to be built.
+// sources themselves: enough to check answers, and nothing has to be built. `--base REV` names the revision that the table
+// `before` measures against.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,6 +10,8 @@ import { installPeers } from './peers.mjs';
 const [first, ...others] = process.argv.slice(2);
 const onSource = first === '--source';
 const [program, ...options] = onSource ? others : [first, ...others];
+const baseAt = options.indexOf('--base');
+const [, base] = baseAt < 0 ? [] : options.splice(baseAt, 2);
 
 function isStale() {
   const built = 'dist/esm/package.json';
@@ -22,7 +25,11 @@ if (!onSource && isStale()) {
   console.log('Building the package');
   execFileSync('node', ['scripts/build.mjs'], { stdio: 'inherit' });
 }
-const env = { ...process.env, TS_NODE_PROJECT: onSource ? 'tsconfig.json' : 'bench/tsconfig.dist.json' };
+const env = {
+  ...process.env,
+  TS_NODE_PROJECT: onSource ? 'tsconfig.json' : 'bench/tsconfig.dist.json',
+  ...(base === undefined ? {} : { BENCH_BASE: base }),
+};
 const node = ['--expose-gc', '--require', 'ts-node/register', `bench/${program}.ts`, ...options];
 const { status, signal } = spawnSync(process.execPath, node, { env, stdio: 'inherit' });
 process.exitCode = signal === null ? (status ?? 1) : 1;

@@ -1,4 +1,5 @@
 // Runs every `check:*` script of package.json, as many at a time as there are processors, and tells what each one found.
+// Usage: node scripts/check.mjs [--without bench house]
 import { exec } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -7,7 +8,11 @@ import { performance } from 'node:perf_hooks';
 import { installPeers } from './peers.mjs';
 
 const { scripts } = JSON.parse(readFileSync('package.json', 'utf8'));
-const waiting = Object.keys(scripts).filter((script) => script.startsWith('check:'));
+const [, , option, ...names] = process.argv;
+const without = option === '--without' ? names.map((name) => `check:${name}`) : [];
+const waiting = Object.keys(scripts).filter(
+  (script) => script.startsWith('check:') && !without.includes(script),
+);
 const env = { ...process.env, PATH: [resolve('node_modules/.bin'), process.env.PATH].join(delimiter) };
 
 // Several checks look at bench/, and none should install what it needs while another does.

@@ -12,6 +12,8 @@ export interface Contender {
   readonly name: string;
   /** Its largest row, where the others would have to wait too long for it. */
   readonly upTo?: number;
+  /** Left out where only answers are checked: it takes long until it is ready. @defaultValue false */
+  readonly measuredOnly?: boolean;
   /** Throws {@link NotRun} where a row is out of its reach. */
   open(row: Row): Session | Promise<Session>;
 }

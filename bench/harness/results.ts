@@ -1,5 +1,5 @@
 import type { Cell, Goal, Row, Unit } from './bench.js';
-import { median } from './statistics.js';
+import { median, middleHalf } from './statistics.js';
 
 /** What was measured of one contender in one row. */
 export interface Measured extends Cell {
@@ -15,6 +15,8 @@ export interface Outcome {
   readonly atMost: number;
   /** A ratio of two cells, or an amount in the unit of the table; absent where a cell was not run. */
   readonly measured?: number;
+  /** Where half of the rounds lie: how far to trust the figure. Absent in what was measured before this was kept. */
+  readonly spread?: readonly [number, number];
   readonly isRatio: boolean;
   readonly met: boolean;
 }
@@ -50,5 +52,5 @@ export function outcomeOf(goal: Goal, measured: readonly Measured[]): Outcome {
   const isRatio = by !== undefined;
   if (figures.length === 0) return { what, atMost, isRatio, met: false };
   const figure = median(figures);
-  return { what, atMost, isRatio, measured: figure, met: figure <= atMost };
+  return { what, atMost, isRatio, measured: figure, spread: middleHalf(figures), met: figure <= atMost };
 }

@@ -17,6 +17,7 @@ describe('the outcome of a goal', () => {
       atMost: 2,
       isRatio: true,
       measured: 2,
+      spread: [1, 3],
       met: true,
     });
   });
@@ -28,6 +29,7 @@ describe('the outcome of a goal', () => {
       atMost: 2,
       isRatio: false,
       measured: 8,
+      spread: [0, 20],
       met: false,
     });
   });
