@@ -2,15 +2,17 @@ import { readdirSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import { join } from 'node:path';
 import { firstValueFrom, lastValueFrom } from 'rxjs';
+import { ownMark } from '../../src/drivers/driver.js';
 import { readRun } from '../../src/drivers/host/runRecord.js';
 import type { LifecycleEvent } from '../../src/lifecycle/event.js';
 import type { Instance } from '../../src/lifecycle/instance.js';
 import { transition } from '../../src/lifecycle/state.js';
 import { openDataDir } from '../../src/store/openDataDir.js';
 import { wholeLog } from '../store/changes.js';
-import { kernelViewOf, processesWith } from '../support/processes.js';
+import { kernelViewOf, processesOf, processesWith } from '../support/processes.js';
 import { until } from '../support/until.js';
 import { openCrashManager } from './openCrashManager.js';
+import { isOpponent } from './opponent.js';
 import type { Told } from './told.js';
 
 /** Holds a data directory to its record from outside. */
@@ -50,7 +52,7 @@ export function createAudit(dataDir: string): Audit {
     if (instance === undefined) table.delete(instanceId);
     else table.set(instanceId, instance);
     folded = sequence;
-    const { exit } = instance ?? {};
+    const { exit, spec } = instance ?? {};
     return [
       [event.previousState === before?.state, `${place} tells another state before it`],
       [
@@ -62,7 +64,10 @@ export function createAudit(dataDir: string): Audit {
         `${place} is not allowed`,
       ],
       [
-        action !== 'exit' || exit?.code !== null || exit.signal !== null,
+        action !== 'exit' ||
+          exit?.code !== null ||
+          exit.signal !== null ||
+          (spec !== undefined && isOpponent(spec)),
         `${place} does not tell how it ended`,
       ],
     ].flatMap(([isSo, otherwise]) => (isSo === true ? [] : [String(otherwise)]));
@@ -109,9 +114,11 @@ export function createAudit(dataDir: string): Audit {
     const ours = new Set(processesWith('CRASH', dataDir));
     const faults: string[] = [];
     const groups = new Set<number>();
-    for (const { name, state, handle } of instances) {
+    const runaways = new Set<number>();
+    for (const { id, name, spec, state, handle } of instances) {
       const view = handle?.pid === undefined ? undefined : kernelViewOf(handle.pid);
       if (handle?.pid !== undefined) groups.add(handle.pid);
+      if (state !== 'Stopped' && isOpponent(spec)) for (const pid of processesOf(id)) runaways.add(pid);
       const isSo =
         state === 'Stopped'
           ? handle === undefined
@@ -121,7 +128,8 @@ export function createAudit(dataDir: string): Audit {
     }
     for (const pid of ours) {
       const group = kernelViewOf(pid)?.group;
-      if (group !== undefined && !groups.has(group)) faults.push(`process ${String(pid)} is of no instance`);
+      if (group !== undefined && !groups.has(group) && !runaways.has(pid))
+        faults.push(`process ${String(pid)} is of no instance`);
     }
     return faults;
   };
@@ -136,7 +144,7 @@ export function createAudit(dataDir: string): Audit {
       ...[...ids].map((id) => `instance ${id} has no home`),
       ...instances.flatMap(({ id }) =>
         readdirSync(join(homes, id))
-          .filter((name) => !['work', 'logs', 'run.json'].includes(name))
+          .filter((name) => !['work', 'logs', 'run', ownMark].includes(name))
           .map((name) => `file ${id}/${name} is nobody's`),
       ),
     ];

@@ -13,6 +13,7 @@ import {
 import type { Instance } from '../../src/lifecycle/instance.js';
 import type { InstanceManager } from '../../src/manager/commands.js';
 import { createDice } from './dice.js';
+import { opponent } from './opponent.js';
 import { openCrashManager } from './openCrashManager.js';
 import type { Told } from './told.js';
 
@@ -31,6 +32,7 @@ const programs = [
   ['sleep', '600'],
   ['/bin/sh', '-c', 'sleep 600 & sleep 600'],
   ['/bin/sh', '-c', 'sleep 0.1; exit 7'],
+  opponent,
 ] as const;
 
 const nextName = (): string => `n${String(process.pid)}-${String((names += 1))}`;

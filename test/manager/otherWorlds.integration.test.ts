@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { cpSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync, existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +12,8 @@ import {
   type MachineHandle,
   openManager,
 } from 'rx-instances';
+import { type ProcessEntry, processTable } from '../../src/drivers/host/processTable.js';
+import { runPathOf } from '../../src/drivers/host/runRecord.js';
 import { noLogger } from '../../src/manager/logger.js';
 import { openDataDir } from '../../src/store/openDataDir.js';
 import { defaults, done, wholeLog } from '../store/changes.js';
@@ -73,22 +76,32 @@ describe('what is not ours is left alone:', () => {
   it.each<[string, MachineHandle]>([
     ['a process that has got the pid', { startTime: '1' }],
     ['a process of this boot, when the handle is of another', { bootId: 'another' }],
+    ["a process that the store and the home both name, though it is not the instance's", {}],
   ])('%s', async (_, change) => {
     const { id, handle } = await left();
+    const stranger = spawn('sleep', ['600'], { detached: true });
+    const pid = stranger.pid as number;
+    const { startTime } = (await processTable.find(pid)) as ProcessEntry;
     const kept = await store();
     const [event] = await wholeLog(kept);
-    const forged = { ...(event?.instance as Instance), revision: 2, handle: { ...handle, ...change } };
+    const planted = { ...handle, pid, startTime, group: undefined, ...change };
+    const forged = { ...(event?.instance as Instance), revision: 2, handle: planted };
     await firstValueFrom(
       kept.commit({ action: 'update', instanceId: id, instance: forged, previousState: 'Running' }),
     );
     await done(kept.close());
-    // Nor does the home say that it is ours.
-    const path = join(dataDir, 'instances', id, 'run.json');
-    writeFileSync(path, JSON.stringify({ handle: forged.handle, spawner: { pid: 2, startTime: '1' } }));
+    // So does the home, with the token and all, and says that this process has started it.
+    const { token, ...rest } = planted as { readonly token?: string };
+    const tokenHash = createHash('sha256').update(String(token)).digest('hex');
+    const here = await processTable.find(process.pid);
+    const record = { handle: rest, spawner: { pid: here?.pid, startTime: here?.startTime }, tokenHash };
+    writeFileSync(runPathOf(join(dataDir, 'instances', id)), JSON.stringify(record));
 
     await expect(look()).resolves.toMatchObject({ state: 'Stopped', exit: { code: null, signal: null } });
-    expect(kernelViewOf(handle?.pid as number)?.state).toMatch(/^[SRD]$/);
-    process.kill(handle?.pid as number, 'SIGKILL');
+    expect(kernelViewOf(pid)?.state).toMatch(/^[SRD]$/);
+    stranger.kill('SIGKILL');
+    // The instance's own process is ended: nobody holds it any more.
+    expect(processesOf(id)).toEqual([]);
   });
 
   it('a process that the file of a home without an instance names, but another start time', async () => {

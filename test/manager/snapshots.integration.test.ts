@@ -70,10 +70,10 @@ async function made(files: number): Promise<string> {
 }
 
 const workOf = (id: string): string => join(dataDir, 'instances', id, 'work');
-/** What lies in a home, except the note of its last run. */
+/** What lies in a home, except the record of its last run. */
 const partsOf = (id: string): readonly string[] =>
   readdirSync(join(workOf(id), '..'))
-    .filter((name) => name !== 'run.json')
+    .filter((name) => name !== 'run')
     .toSorted();
 const snapshotOf = ({ id }: Snapshot): string => join(dataDir, 'snapshots', id);
 

@@ -1,5 +1,7 @@
 import {
+  concat,
   defer,
+  EMPTY,
   from,
   ignoreElements,
   map,
@@ -10,11 +12,12 @@ import {
   throwError,
   timeout,
 } from 'rxjs';
+import type { ControlGroup } from './controlGroup.js';
 import { type ProcessEntry, processTable } from './processTable.js';
 
-/** A process and all that it started, as far as they did not leave its group. */
+/** A process and all that it started; without a control group, as far as they did not leave its process group. */
 export interface ProcessGroup {
-  /** Sends a signal to every process; a group of which nobody is left is passed over. */
+  /** Sends a signal to every process, and lets all go on for SIGCONT; a group of which nobody is left is passed over. */
   signal(name: NodeJS.Signals): void;
   /** Halts every process, and completes once all are; fails after 5 s. */
   halt(): Observable<never>;
@@ -22,6 +25,8 @@ export interface ProcessGroup {
   resume(): Observable<never>;
   /** Completes once every process has ended; fails after 5 s. */
   ended(): Observable<never>;
+  /** Kills every process, and completes once all have ended; fails after 5 s. */
+  end(): Observable<never>;
 }
 
 /** How long processes may take to do what the kernel was told. One in an uninterruptible sleep takes as long as it likes. */
@@ -34,8 +39,8 @@ const lookEveryMs = 5;
  */
 const looksBeforeAnew = 3;
 
-/** The group of a process that leads one. */
-export function createProcessGroup(leader: number): ProcessGroup {
+/** The group of a process that leads one, and the control group that it was born in. */
+export function createProcessGroup(leader: number, controlGroup?: ControlGroup): ProcessGroup {
   const send = (signal: NodeJS.Signals | 0): boolean => {
     try {
       return process.kill(-leader, signal);
@@ -73,19 +78,41 @@ export function createProcessGroup(leader: number): ProcessGroup {
     send('SIGSTOP');
   };
 
+  /** Those of the process group have had it already. */
+  const sendBeyond = (name: NodeJS.Signals): void => {
+    controlGroup?.signal(name, (pid) => processTable.groupOf(pid) === leader);
+  };
+
+  const signal = (name: NodeJS.Signals): void => {
+    if (name === 'SIGCONT') controlGroup?.thaw();
+    send(name);
+    sendBeyond(name);
+  };
+
+  const ended = (): Observable<never> => until('ended', (left) => left.length === 0);
+
   return {
-    signal: send,
+    signal,
     halt: () =>
-      defer(() => {
-        send('SIGSTOP');
-        return until('halted', (left) => left.every(isHalted), haltAnew);
-      }),
+      concat(
+        defer(() => {
+          send('SIGSTOP');
+          return until('halted', (left) => left.every(isHalted), haltAnew);
+        }),
+        controlGroup?.freeze() ?? EMPTY,
+      ),
     resume: () =>
       defer(() => {
+        controlGroup?.thaw();
         send('SIGCONT');
         return until('gone on', (left) => !left.some(isHalted));
       }),
-    ended: () => until('ended', (left) => left.length === 0),
+    ended,
+    end: () =>
+      defer(() => {
+        send('SIGKILL');
+        return concat(ended(), controlGroup?.end() ?? EMPTY);
+      }),
   };
 }
 

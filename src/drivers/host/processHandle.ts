@@ -14,6 +14,10 @@ export interface ProcessHandle extends MachineHandle {
   readonly logStart: number;
   /** Tells the instance's home from copies of it, whose instances never had this process. */
   readonly home: string;
+  /** The secret of its run. Without it, it is of version 0.1.0, or was not to outlive the one that started it. */
+  readonly token?: string;
+  /** The control group that it was born in, as the kernel names it. */
+  readonly group?: string;
 }
 
 /** Decodes the handle of a process. @throws {@link InvalidRequest} */
@@ -39,9 +43,12 @@ export const processHandleFields = {
   home: t.string,
 };
 
+/** What decodes each field of a {@link ProcessHandle} that may be absent. */
+export const optionalHandleFields = { token: t.string, group: t.string };
+
 /** Decodes a {@link ProcessHandle}. */
 export const processHandle: t.Type<ProcessHandle, unknown> = closed(
   'handle of a process',
   processHandleFields,
-  {},
+  optionalHandleFields,
 );

@@ -1,13 +1,17 @@
 import { execFile } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readFile, stat } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { firstValueFrom, map, share, timer } from 'rxjs';
 
 /** What the operating system tells of one process. */
 export interface ProcessEntry {
   readonly pid: number;
+  readonly parent: number;
   readonly group: number;
+  /** On macOS, which tells none, the same as the group. */
+  readonly session: number;
+  readonly hasTerminal: boolean;
   /** The state's letter, the same on Linux and macOS: `T` is halted, `Z` has ended. */
   readonly state: string;
   /** When it started, in a form that only comparisons may use. Together with the boot it tells a pid from a reused one. */
@@ -21,8 +25,18 @@ export interface ProcessTable {
   find(pid: number): Promise<ProcessEntry | undefined>;
   /** The processes of a group that have not ended. */
   group(group: number): Promise<readonly ProcessEntry[]>;
+  /** The group of a process now, where that costs nothing to tell. */
+  groupOf(pid: number): number | undefined;
+  /** All that have not ended. */
+  all(): Promise<readonly ProcessEntry[]>;
   /** The environment with which a process began, as `NAME=value`; nothing where that can't be told. */
   environment(pid: number): Promise<readonly string[]>;
+  /** What its command line says. */
+  commandLine(pid: number): Promise<readonly string[]>;
+  /** The user as whom it acts; `undefined` where there is no process. */
+  user(pid: number): Promise<number | undefined>;
+  /** Where it works and what it writes to, as far as that can be told. */
+  places(pid: number): Promise<readonly string[]>;
 }
 
 /** What the kernel writes of a process into `/proc`: made when it is read, so that waiting for a thread would cost more. */
@@ -30,10 +44,14 @@ const entryOf = (pid: number): ProcessEntry | undefined => {
   const text = readStat(pid);
   // The name stands in parentheses and may hold any character.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-  const [state, , group] = fields;
+  const [state, parent, group, session, terminal] = fields;
   const startTime = fields[19];
   if (state === undefined || startTime === undefined) return undefined;
-  return { pid, group: Number(group), state, startTime };
+  const hasTerminal = terminal !== '0';
+  return {
+    ...{ pid, parent: Number(parent), group: Number(group), session: Number(session) },
+    ...{ hasTerminal, state, startTime },
+  };
 };
 
 const readStat = (pid: number): string => {
@@ -62,17 +80,39 @@ const linux: ProcessTable = {
   bootId: async () => (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim(),
   find: async (pid) => Promise.resolve(entryOf(pid)),
   group: async (group) => (await firstValueFrom(everyEntry$)).filter(isLiveMemberOf(group)),
-  environment: (pid) =>
-    readFile(`/proc/${String(pid)}/environ`, 'utf8').then(
-      (text) => text.split('\0'),
-      () => [],
+  groupOf: (pid) => entryOf(pid)?.group,
+  all: async () => (await firstValueFrom(everyEntry$)).filter(isLive),
+  environment: async (pid) => Promise.resolve(textsOf(`/proc/${String(pid)}/environ`)),
+  commandLine: async (pid) => Promise.resolve(textsOf(`/proc/${String(pid)}/cmdline`)),
+  user: (pid) =>
+    stat(`/proc/${String(pid)}`).then(
+      ({ uid }) => uid,
+      () => undefined,
     ),
+  places: async (pid) =>
+    Promise.resolve(['cwd', 'fd/1', 'fd/2'].flatMap((name) => targetOf(`/proc/${String(pid)}/${name}`))),
+};
+
+const textsOf = (path: string): readonly string[] => {
+  try {
+    return readFileSync(path, 'utf8').split('\0');
+  } catch {
+    return [];
+  }
+};
+
+const targetOf = (path: string): readonly string[] => {
+  try {
+    return [readlinkSync(path)];
+  } catch {
+    return [];
+  }
 };
 
 const run = promisify(execFile);
 
 const ps = async (...selection: readonly string[]): Promise<readonly ProcessEntry[]> => {
-  const columns = ['-o', 'pid=,pgid=,state=,lstart='];
+  const columns = ['-o', 'pid=,ppid=,pgid=,tty=,state=,lstart='];
   // Whatever language and time zone this process has: another one may compare what it is told.
   const env = { ...process.env, LC_ALL: 'C', TZ: 'UTC' };
   const { stdout } = await run('ps', [...selection, ...columns], { env }).catch((error: unknown) => {
@@ -82,13 +122,12 @@ const ps = async (...selection: readonly string[]): Promise<readonly ProcessEntr
   });
   return stdout
     .split('\n')
-    .map((line) => /^\s*(\d+)\s+(\d+)\s+(\S)\S*\s+(.+?)\s*$/.exec(line))
+    .map((line) => /^\s*(\d+)\s+(\d+)\s+(\d+)\s+(\S+)\s+(\S)\S*\s+(.+?)\s*$/.exec(line))
     .filter((match) => match !== null)
-    .map(([, pid, group, state = '', startTime = '']) => ({
-      pid: Number(pid),
-      group: Number(group),
-      state,
-      startTime,
+    .map(([, pid, parent, group, terminal = '', state = '', startTime = '']) => ({
+      ...{ pid: Number(pid), parent: Number(parent), group: Number(group), session: Number(group) },
+      // It writes `??` where there is none.
+      ...{ hasTerminal: !terminal.startsWith('?'), state, startTime },
     }));
 };
 
@@ -96,13 +135,27 @@ const macos: ProcessTable = {
   bootId: async () => (await run('sysctl', ['-n', 'kern.boottime'])).stdout.trim(),
   find: async (pid) => (await ps('-p', String(pid)))[0],
   group: async (group) => (await ps('-A')).filter(isLiveMemberOf(group)),
-  environment: () => Promise.resolve([]),
+  groupOf: () => undefined,
+  all: async () => (await ps('-A')).filter(isLive),
+  environment: (pid) => wordsOf('-E', '-o', 'command=', '-p', String(pid)),
+  commandLine: (pid) => wordsOf('-o', 'command=', '-p', String(pid)),
+  user: async (pid) => Number((await wordsOf('-o', 'uid=', '-p', String(pid)))[0] ?? NaN),
+  places: () => Promise.resolve([]),
 };
+
+/** On macOS command line and environment are told as one line. */
+const wordsOf = (...selection: readonly string[]): Promise<readonly string[]> =>
+  run('ps', ['-ww', ...selection]).then(
+    ({ stdout }) => stdout.trim().split(/\s+/),
+    () => [],
+  );
+
+const isLive = ({ state }: ProcessEntry): boolean => state !== 'Z' && state !== 'X';
 
 const isLiveMemberOf =
   (group: number) =>
   (entry: ProcessEntry): boolean =>
-    entry.group === group && entry.state !== 'Z' && entry.state !== 'X';
+    entry.group === group && isLive(entry);
 
 const table = process.platform === 'linux' ? linux : macos;
 let bootId: Promise<string> | undefined;

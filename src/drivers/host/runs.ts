@@ -1,18 +1,31 @@
-import { basename } from 'node:path';
-import { catchError, concat, defer, lastValueFrom, type Observable, ReplaySubject } from 'rxjs';
+import { randomBytes } from 'node:crypto';
+import { catchError, concat, defer, finalize, lastValueFrom, type Observable, ReplaySubject } from 'rxjs';
 import type { Exit } from '../../lifecycle/instance.js';
+import { createControlGroup } from './controlGroup.js';
 import { createEndWatch } from './endWatch.js';
 import type { LogFiles } from './logFiles.js';
-import { createProcessGroup } from './processGroup.js';
+import { idIn, isOurs } from './ownership.js';
+import { createProcessGroup, type ProcessGroup } from './processGroup.js';
 import { findProcess, type ProcessHandle } from './processHandle.js';
 import { processTable } from './processTable.js';
-import { exitOf, homeIdOf, readRun, runPathOf } from './runRecord.js';
+import {
+  exitOf,
+  formerRunPathOf,
+  homeIdOf,
+  readRun,
+  type RunRecord,
+  runPathOf,
+  writtenRun,
+} from './runRecord.js';
 import { createSpawner, type Spawner, type Started } from './spawner.js';
 import type { Keep } from './spawnerProgram.js';
+import { endStrays, namesThatRun } from './strays.js';
 
 /** A process that is the machine of a home. */
 export interface Run {
   readonly handle: ProcessHandle;
+  /** All that it has started, as far as the system can tell. */
+  readonly group: ProcessGroup;
   /** Emits how it ended, once it has; to late subscribers too. */
   readonly ended$: Observable<Exit>;
   /** Lets it run on, and Node end before it does. */
@@ -32,10 +45,15 @@ export interface RunPlan {
 /** Starts the processes of homes, one of each at a time, and finds them again. */
 export interface Runs {
   start(plan: RunPlan): Promise<Run>;
-  /** The process of a handle, or how it ended. Fails when nobody can tell any more, and for one of another home. */
+  /**
+   * The process of a handle, or how it ended. Fails when nobody can tell any more, for one of another home, and for one that
+   * cannot be shown to be this instance's.
+   */
   find(home: string, handle: ProcessHandle): Promise<Run | Exit>;
   /** Ends what was started in a home and still runs, with all that it started. */
   reclaim(home: string): Promise<void>;
+  /** Ends what an instance has left behind that is about to be copied or removed. One that runs is passed over. */
+  clear(home: string): Promise<void>;
   /** Lets go of what it holds besides processes. */
   close(): Promise<void>;
 }
@@ -52,17 +70,54 @@ export function createRuns(pollMs: number): Runs {
       defer(() => exitOf(home, handle)),
     );
 
-  const runOf = (handle: ProcessHandle, end$: Observable<Exit>, forget?: () => void): Run => {
+  /** Homes in which something runs. */
+  const live = new Map<string, Run>();
+  /** Homes in which something ran that was in no control group. */
+  const ungrouped = new Set<string>();
+  let running: { readonly names: Promise<ReadonlySet<string>>; readonly at: number } | undefined;
+
+  const runOf = (home: string, handle: ProcessHandle, end$: Observable<Exit>, forget?: () => void): Run => {
     const ended$ = new ReplaySubject<Exit>(1);
-    const looking = end$.subscribe(ended$);
-    return {
+    const end = (): void => {
+      if (live.get(home) === run) live.delete(home);
+    };
+    const run: Run = {
       handle,
+      group: groupOf(handle),
       ended$,
       detach: () => {
         looking.unsubscribe();
+        end();
         forget?.();
       },
     };
+    live.set(home, run);
+    if (handle.group === undefined) ungrouped.add(home);
+    const looking = end$.pipe(finalize(end)).subscribe(ended$);
+    return run;
+  };
+
+  /** Ends what the record of a home tells of, where that can be shown to be the instance's. */
+  const endRun = async (home: string, run: RunRecord): Promise<void> => {
+    const leader = await findProcess(run.handle);
+    const isLeft =
+      leader === undefined
+        ? await hasLeft(home, run.handle)
+        : await isOurs(leader, { home, stored: undefined, run });
+    // What its leader has left elsewhere than in its process group, its spawner has ended.
+    if (isLeft) await lastValueFrom(groupOf(run.handle).end(), { defaultValue: undefined });
+    // Nobody writes into the home any more after that.
+    await writtenRun(
+      home,
+      ({ handle, tokenHash }) => handle.pid === run.handle.pid && tokenHash === run.tokenHash,
+    );
+  };
+
+  /** Looked at once a second, for all homes: what another manager has left was started before. */
+  const isAnywhere = async (home: string): Promise<boolean> => {
+    const now = performance.now();
+    if (running === undefined || now - running.at > 1_000) running = { names: namesThatRun(), at: now };
+    return (await running.names).has(idIn(home));
   };
 
   return {
@@ -73,16 +128,30 @@ export function createRuns(pollMs: number): Runs {
         log.end(),
       ]);
       const rest = { bootId, logStart, home: homeId };
-      const keep = outlives ? { path: runPathOf(home), handle: rest } : undefined;
-      const { pid, startTime, ended$, forget } = await start(spawner, keep);
-      const handle = { pid, startTime, ...rest };
+      const token = outlives ? randomBytes(16).toString('hex') : undefined;
+      const keep =
+        token === undefined
+          ? undefined
+          : { path: runPathOf(home), handle: rest, token, formerPath: formerRunPathOf(home) };
+      const { pid, startTime, group, ended$, forget } = await start(spawner, keep);
+      running = undefined;
+      const handle = {
+        ...{ pid, startTime, ...rest },
+        ...(token !== undefined && { token }),
+        ...(group !== undefined && { group }),
+      };
       // Without the spawner nobody is told of the end, but it can still be seen.
-      return runOf(handle, ended$.pipe(catchError(() => endOf(home, handle))), forget);
+      return runOf(home, handle, ended$.pipe(catchError(() => endOf(home, handle))), forget);
     },
 
     find: async (home, handle) => {
       if (handle.home !== (await homeIdOf(home))) throw new Error('the process is of another home');
-      if ((await findProcess(handle)) !== undefined) return runOf(handle, endOf(home, handle));
+      const entry = await findProcess(handle);
+      if (entry !== undefined) {
+        const claim = { home, stored: handle, run: await readRun(home) };
+        if (await isOurs(entry, claim)) return runOf(home, handle, endOf(home, handle));
+        throw new Error('the process cannot be shown to be of this instance');
+      }
       const exit = await exitOf(home, handle);
       if (exit.code === null && exit.signal === null) throw new Error('the process has ended');
       return exit;
@@ -90,19 +159,22 @@ export function createRuns(pollMs: number): Runs {
 
     reclaim: async (home) => {
       const run = await readRun(home);
-      if (run === undefined || run.exit !== undefined) return;
-      const group = createProcessGroup(run.handle.pid);
-      if (await hasLeft(home, run.handle)) {
-        group.signal('SIGKILL');
-        await lastValueFrom(group.ended(), { defaultValue: undefined });
-      }
-      // Nobody writes into the home any more after that.
-      await exitOf(home, run.handle);
+      if (run !== undefined) await endRun(home, run);
+      // The record may be damaged, or tell of another.
+      if (await isAnywhere(home)) await endStrays(home);
+    },
+
+    clear: async (home) => {
+      if (live.has(home) || !ungrouped.delete(home)) return;
+      await endStrays(home);
     },
 
     close: () => spawner.close(),
   };
 }
+
+const groupOf = ({ pid, group }: ProcessHandle): ProcessGroup =>
+  createProcessGroup(pid, group === undefined ? undefined : createControlGroup(group));
 
 /**
  * Whether something is left of the group of a process. While it is, nobody else is given the pid; where nobody has that, the
@@ -111,8 +183,8 @@ export function createRuns(pollMs: number): Runs {
 async function hasLeft(home: string, { pid, startTime, bootId }: ProcessHandle): Promise<boolean> {
   if ((await processTable.bootId()) !== bootId) return false;
   const leader = await processTable.find(pid);
-  if (leader !== undefined) return leader.startTime === startTime;
+  if (leader !== undefined && leader.startTime !== startTime) return false;
   const members = await processTable.group(pid);
   const environments = await Promise.all(members.map((member) => processTable.environment(member.pid)));
-  return environments.flat().includes(`INSTANCE_ID=${basename(home)}`);
+  return environments.flat().includes(idIn(home));
 }

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { type Observable, ReplaySubject } from 'rxjs';
 import type { Exit } from '../../lifecycle/instance.js';
+import { groupsPlace, sweepGroups } from './controlGroup.js';
 import { type Command, type Order, type Report, spawnerProgram } from './spawnerProgram.js';
 
 /** A process that was started. */
@@ -8,6 +9,8 @@ export interface Started {
   readonly pid: number;
   /** Tells it from others that had or will have its pid, in the words of the process table. */
   readonly startTime: string;
+  /** The control group that it was born in, as the kernel names it; `undefined` where there is none. */
+  readonly group: string | undefined;
   /** Emits how it ended, once it has, to late subscribers too; fails when nobody can tell any more. */
   readonly ended$: Observable<Exit>;
   /** Lets it run on, and Node end before it does. */
@@ -83,6 +86,7 @@ export function createSpawner(): Spawner {
         asked?.resolve({
           pid: report.pid,
           startTime: report.startTime,
+          group: report.group,
           ended$,
           forget: () => {
             forget(id);
@@ -127,6 +131,8 @@ export function createSpawner(): Spawner {
       stdio: ['pipe', 'ignore', 'ignore', 'ipc'],
     });
     child.on('message', hear);
+    // It removes the groups that it has made; not when it was killed.
+    child.once('exit', sweepGroups);
     child.once('error', (cause) => {
       // Its code would be taken for that of a program that was to be started.
       lose(child, new Error('the process that starts others could not be started', { cause }));
@@ -136,7 +142,8 @@ export function createSpawner(): Spawner {
     });
     // Whoever cannot be written to is heard of by one of the two above.
     child.stdin?.on('error', nothing);
-    child.stdin?.end(`(${spawnerProgram.toString()})(${String(process.pid)})`);
+    const known = [process.pid, groupsPlace()].map((it) => JSON.stringify(it));
+    child.stdin?.end(`(${spawnerProgram.toString()})(${known.join()})`);
     return child;
   };
 

@@ -1,4 +1,5 @@
 import type { Serializable } from 'node:child_process';
+import type * as Crypto from 'node:crypto';
 
 /** What to start. */
 export interface Command {
@@ -16,9 +17,14 @@ export interface Command {
 
 /** A file that tells which process is an instance's, and how it ended. */
 export interface Keep {
+  /** It lies in a folder of its own, which is made. */
   readonly path: string;
   /** What its handle holds besides what its spawner knows. */
   readonly handle: object;
+  /** A secret that proves who wrote how it ended: the file does not hold it. */
+  readonly token: string;
+  /** Where an earlier version kept that; removed. */
+  readonly formerPath?: string;
 }
 
 /** What a spawner is told. */
@@ -29,7 +35,14 @@ export type Order =
 
 /** What a spawner tells. */
 export type Report =
-  | { readonly kind: 'started'; readonly id: number; readonly pid: number; readonly startTime: string }
+  | {
+      readonly kind: 'started';
+      readonly id: number;
+      readonly pid: number;
+      readonly startTime: string;
+      /** The control group that it was born in, as the kernel names it. */
+      readonly group: string | undefined;
+    }
   | {
       readonly kind: 'failed';
       readonly id: number;
@@ -45,19 +58,58 @@ export type Report =
       readonly signal: string | null;
     };
 
+/** Where a spawner may make control groups: the one that it is in itself. */
+export interface GroupsPlace {
+  /** Its folder. */
+  readonly dir: string;
+  /** How the kernel names it. */
+  readonly name: string;
+}
+
 /**
  * The whole program of a spawner. It runs in a process of its own, to which nothing but its own text is handed: whatever
  * it uses is in it. When the one that it serves is gone, however that came, it kills what is not to outlive that one, and
  * ends once nothing that it has started is left.
+ *
+ * What it starts is born into a control group of its own, where the system allows that: it is itself in the next one
+ * already. To enter a group the kernel may have to wait for 10 ms, so that is done beforehand, beside all else.
  */
-export function spawnerProgram(servedPid: number): void {
+export function spawnerProgram(servedPid: number, groups?: GroupsPlace): void {
   const { execFileSync, spawn } = process.getBuiltinModule('node:child_process');
-  const { closeSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } =
-    process.getBuiltinModule('node:fs');
+  const fs = process.getBuiltinModule('node:fs');
+  const { basename, dirname, join } = process.getBuiltinModule('node:path');
+  const { O_APPEND, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = fs.constants;
+  // There is no RxJS here.
+  const { setTimeout: later } = process.getBuiltinModule('node:timers');
+  const isLinux = process.platform === 'linux';
+
+  /**
+   * What the one that it serves has open without close-on-exec, lmdb its store for one, is inherited, and would be by all that
+   * it starts. Node's own have the flag. It has set it on some that it was given, too; those that are files are not its own.
+   */
+  const closeInherited = (): void => {
+    for (const fd of fs.readdirSync('/proc/self/fd').map(Number)) {
+      try {
+        const [, flags = ''] = /^flags:\s*(\d+)/m.exec(readText(`/proc/self/fdinfo/${String(fd)}`)) ?? [];
+        const isNodes = (parseInt(flags, 8) & 0o2000000) !== 0 && !fs.fstatSync(fd).isFile();
+        if (fd > 2 && !isNodes) fs.closeSync(fd);
+      } catch {
+        // That of the listing is closed by now.
+      }
+    }
+  };
+  const readText = (path: string): string => fs.readFileSync(path, 'utf8');
+  // On macOS Node lets no child inherit more than it names.
+  if (isLinux) closeInherited();
 
   interface Child {
-    readonly pid: number;
+    readonly end: () => void;
     outlives: boolean;
+  }
+  interface RunStart {
+    readonly handle: object;
+    readonly spawner: object;
+    readonly tokenHash: string;
   }
   const children = new Map<number, Child>();
 
@@ -83,33 +135,229 @@ export function spawnerProgram(servedPid: number): void {
 
   /** In the words of the process table. One that has ended is there until its end was heard of, in a later turn. */
   const startTimeOf = (pid: number): string => {
-    if (process.platform !== 'linux') {
+    if (!isLinux) {
       return execFileSync('ps', ['-p', String(pid), '-o', 'lstart='], { encoding: 'utf8' }).trim();
     }
-    const stat = readFileSync(`/proc/${String(pid)}/stat`, 'utf8');
+    const stat = readText(`/proc/${String(pid)}/stat`);
     return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
   };
   const spawner = { pid: process.pid, startTime: startTimeOf(process.pid) };
 
-  /** Whoever reads the file finds the one text or the other, never a part. */
-  const write = (path: string, record: object): void => {
-    const part = `${path}.new`;
+  /** The group that it is in, for what starts next; `undefined` where it makes none, or is on its way to it. */
+  let next: string | undefined;
+  let isMoving = false;
+  let isStarting = false;
+  /** What waits until it is there. */
+  const waiting: (() => void)[] = [];
+  /** The groups in which it is, or may be: to end one of these would end itself. */
+  const around = new Set<string>();
+  /** Those of them that are to be ended as soon as it has left. */
+  const over = new Set<string>();
+  let made = 0;
+  let removing = 0;
+
+  const pathIn = (name: string, ...rest: readonly string[]): string => join(groups?.dir ?? '', name, ...rest);
+
+  /** Enters a group for what starts next, and leaves the one that it was in. */
+  const moveOn = (left?: string, triesLeft = 3): void => {
+    next = undefined;
+    isMoving = true;
+    const name = `rx-instances.${String(spawner.pid)}.${spawner.startTime}.${String((made += 1))}`;
+    around.add(name);
+    const entered = (error: NodeJS.ErrnoException | null): void => {
+      if (error !== null) {
+        around.delete(name);
+        remove(name, 0);
+        // Somebody who clears empty groups away may have been quicker.
+        if (triesLeft > 1 && (error.code === 'ENOENT' || error.code === 'ENODEV')) {
+          moveOn(left, triesLeft - 1);
+          return;
+        }
+      } else next = name;
+      isMoving = false;
+      if (left !== undefined && (next !== undefined || leave())) {
+        around.delete(left);
+        if (over.delete(left)) endGroup(left);
+      }
+      startWaiting();
+      endWhenDone();
+    };
     try {
-      writeFileSync(part, JSON.stringify(record), { mode: 0o600 });
-      renameSync(part, path);
+      fs.mkdirSync(pathIn(name));
+      const [path, pid] = [pathIn(name, 'cgroup.procs'), String(process.pid)];
+      if (waiting.length === 0) {
+        fs.writeFile(path, pid, entered);
+        return;
+      }
+      // Soon after another it takes a tenth of a turn of a thread, and somebody waits for it.
+      fs.writeFileSync(path, pid);
     } catch (error) {
-      rmSync(part, { force: true });
-      throw error;
+      entered(error as NodeJS.ErrnoException);
+      return;
+    }
+    entered(null);
+  };
+
+  const startWaiting = (): void => {
+    if (isStarting) return;
+    isStarting = true;
+    while (waiting.length > 0 && !isMoving) waiting.shift()?.();
+    isStarting = false;
+  };
+
+  /** Goes back to where it was started, and tells whether it is there: what it has started must not hold it. */
+  const leave = (): boolean => {
+    try {
+      fs.writeFileSync(pathIn('cgroup.procs'), String(process.pid));
+      return true;
+    } catch {
+      return false;
     }
   };
 
-  /** The home may be gone by now, or another run's. */
-  const keepExit = (path: string, run: { readonly handle: object }, exit: object): void => {
+  /** Not at once: while a process anywhere changes its group, the kernel lets whoever makes or removes one wait. */
+  const remove = (name: string, triesLeft: number): void => {
+    removing += 1;
+    fs.rmdir(pathIn(name), (error) => {
+      removing -= 1;
+      // What was killed takes a moment to be gone.
+      if (error?.code !== 'EBUSY' || triesLeft === 0) {
+        endWhenDone();
+        return;
+      }
+      removing += 1;
+      later(() => {
+        removing -= 1;
+        remove(name, triesLeft - 1);
+      }, 5);
+    });
+  };
+
+  const isPopulated = (name: string): boolean => {
     try {
-      const { handle } = JSON.parse(readFileSync(path, 'utf8')) as typeof run;
-      if (JSON.stringify(handle) === JSON.stringify(run.handle)) write(path, { ...run, exit });
+      return readText(pathIn(name, 'cgroup.events')).includes('populated 1');
     } catch {
-      // Then nobody will be able to tell how it ended.
+      return false;
+    }
+  };
+
+  const endGroup = (name: string): void => {
+    if (around.has(name)) {
+      over.add(name);
+      return;
+    }
+    if (!isPopulated(name)) {
+      remove(name, 100);
+      return;
+    }
+    removing += 1;
+    // Where the kernel is too old for that, whoever is told of the end looks after it.
+    fs.writeFile(pathIn(name, 'cgroup.kill'), '1', () => {
+      removing -= 1;
+      remove(name, 100);
+    });
+  };
+
+  /** Those that were left empty by whoever was killed. */
+  const sweep = (dir: string): void => {
+    for (const name of fs.readdirSync(dir)) if (name.startsWith('rx-instances.')) remove(name, 0);
+  };
+
+  /** How a name in a folder is reached that nobody can put another in the place of. */
+  const within = (folder: number, path: string): string =>
+    isLinux ? `/proc/self/fd/${String(folder)}/${basename(path)}` : path;
+
+  /** Does something in a folder, which is not followed if it is a link; what fails is told by its true path. */
+  const inFolder = <T>(path: string, work: (folder: number) => T): T => {
+    let folder: number | undefined;
+    try {
+      folder = fs.openSync(dirname(path), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+      return work(folder);
+    } catch (error) {
+      const { path: shown, message, code } = error as NodeJS.ErrnoException;
+      if (code === undefined || shown === undefined) throw error;
+      throw Object.assign(new Error(message.replace(`'${shown}'`, `'${path}'`)), { code, path });
+    } finally {
+      if (folder !== undefined) fs.closeSync(folder);
+    }
+  };
+
+  const refuse = (path: string, reason: string): never => {
+    throw Object.assign(new Error(reason), { code: 'EINVAL', path });
+  };
+
+  /** Opens a plain file of ours, and nothing else: neither through a link, nor so that a pipe could make it wait. */
+  const openFile = (path: string, flags: number): number =>
+    inFolder(path, (folder) => {
+      const file = fs.openSync(within(folder, path), flags | O_NOFOLLOW | O_NONBLOCK, 0o600);
+      const found = fs.fstatSync(file);
+      if (found.isFile() && found.uid === process.geteuid?.()) return file;
+      fs.closeSync(file);
+      return refuse(path, 'it is not a plain file of this user');
+    });
+
+  /** A folder that nobody else can enter. What an instance has put in its place is taken away, but for a folder. */
+  const makeFolder = (path: string): void => {
+    const made = fs.lstatSync(path, { throwIfNoEntry: false });
+    if (made !== undefined && !made.isDirectory()) fs.unlinkSync(path);
+    if (made?.isDirectory() !== true) fs.mkdirSync(path, { mode: 0o700 });
+    else if (made.uid !== process.geteuid?.()) refuse(path, `the folder ${path} is not of this user`);
+    else if ((made.mode & 0o777) !== 0o700) fs.chmodSync(path, 0o700);
+  };
+
+  /** Whoever reads the file finds the one text or the other, never a part. */
+  const write = (path: string, record: object): void => {
+    inFolder(path, (folder) => {
+      const part = within(folder, `${path}.new`);
+      fs.rmSync(part, { force: true });
+      const file = fs.openSync(part, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+      try {
+        fs.writeFileSync(file, JSON.stringify(record));
+        fs.renameSync(part, within(folder, path));
+      } catch (error) {
+        fs.rmSync(part, { force: true });
+        throw error;
+      } finally {
+        fs.closeSync(file);
+      }
+    });
+  };
+
+  // Only where something is kept is there a need for it.
+  const crypto = (): typeof Crypto => process.getBuiltinModule('node:crypto');
+  const hashOf = (token: string): string => crypto().createHash('sha256').update(token).digest('hex');
+
+  /** Whether a later run has written there by now. What can't be understood is nobody's. */
+  const isAnothers = (path: string, tokenHash: string): boolean => {
+    try {
+      const file = openFile(path, O_RDONLY);
+      try {
+        const bytes = Buffer.alloc(65_536);
+        const length = fs.readSync(file, bytes);
+        const other = (JSON.parse(bytes.toString('utf8', 0, length)) as { tokenHash?: unknown }).tokenHash;
+        return typeof other === 'string' && other !== tokenHash;
+      } finally {
+        fs.closeSync(file);
+      }
+    } catch {
+      return false;
+    }
+  };
+
+  const keepExit = (
+    { path, token }: Keep,
+    run: RunStart,
+    code: number | null,
+    signal: string | null,
+  ): void => {
+    const mac = crypto()
+      .createHmac('sha256', token)
+      .update(JSON.stringify([code, signal]))
+      .digest('hex');
+    try {
+      if (!isAnothers(path, run.tokenHash)) write(path, { ...run, exit: { code, signal }, mac });
+    } catch {
+      // The home is gone by now, or damaged. Then nobody will be able to tell how it ended.
     }
   };
 
@@ -117,10 +365,12 @@ export function spawnerProgram(servedPid: number): void {
     // Nobody could ever know of it.
     if (isAlone()) return;
     // Open within one turn only, so that a thousand starts at once hold one file open, not a thousand.
-    const log = openSync(logPath, 'a', 0o600);
+    const log = openFile(logPath, O_WRONLY | O_APPEND | O_CREAT);
     let handed: number | undefined;
+    let taken: string | undefined;
     try {
-      if (handedPath !== undefined) handed = openSync(handedPath, 'r');
+      if (handedPath !== undefined) handed = openFile(handedPath, O_RDONLY);
+      if (keep !== undefined) makeFolder(dirname(keep.path));
       const child = spawn(program, args, {
         cwd,
         env,
@@ -132,57 +382,88 @@ export function spawnerProgram(servedPid: number): void {
       });
       const { pid } = child;
       if (pid === undefined) return;
-      const known: Child = { pid, outlives: keep !== undefined };
+      const name = next;
+      taken = name;
+      const end = (): void => {
+        killGroup(pid);
+        if (name !== undefined) endGroup(name);
+      };
+      const known: Child = { end, outlives: keep !== undefined };
       children.set(id, known);
       try {
         const startTime = startTimeOf(pid);
-        const run = { handle: { pid, startTime, ...keep?.handle }, spawner };
+        const group = name === undefined ? undefined : join(groups?.name ?? '', name);
+        const handle = { pid, startTime, ...keep?.handle, ...(group !== undefined && { group }) };
+        const tokenHash = keep === undefined ? '' : hashOf(keep.token);
+        const run: RunStart = { handle, spawner, tokenHash };
         if (keep !== undefined) write(keep.path, run);
+        if (keep?.formerPath !== undefined) fs.rmSync(keep.formerPath, { force: true });
         child.once('exit', (code, signal) => {
           children.delete(id);
           // What it has left: whoever is told may be gone before it could see to that.
-          killGroup(pid);
-          if (keep !== undefined) keepExit(keep.path, run, { code, signal });
+          end();
+          if (keep !== undefined) keepExit(keep, run, code, signal);
           report({ kind: 'ended', id, code, signal });
           endWhenDone();
         });
         // Looked at last: whoever looks for what the one that is gone has left finds all of it, or it is killed here.
-        if (isAlone()) killGroup(pid);
-        else report({ kind: 'started', id, pid, startTime });
+        if (isAlone()) end();
+        else report({ kind: 'started', id, pid, startTime, group });
       } catch (error) {
         children.delete(id);
-        killGroup(pid);
+        end();
         throw error;
       }
     } finally {
-      closeSync(log);
-      if (handed !== undefined) closeSync(handed);
+      fs.closeSync(log);
+      if (handed !== undefined) fs.closeSync(handed);
+      if (taken !== undefined) moveOn(taken);
     }
   };
 
   const endWhenDone = (): void => {
-    if (!process.connected && children.size === 0) process.exit();
+    if (process.connected || isMoving || children.size + removing + over.size > 0) return;
+    const last = next;
+    next = undefined;
+    if (last !== undefined && leave()) remove(last, 0);
+    else process.exit();
   };
 
-  process.on('message', (order: Order) => {
-    if (order.kind === 'forget') {
-      const child = children.get(order.id);
-      if (child !== undefined) child.outlives = true;
+  const startOrFail = (id: number, command: Command): void => {
+    // In the order in which they were asked for.
+    if (isMoving) {
+      waiting.push(() => {
+        startOrFail(id, command);
+      });
       return;
     }
     try {
-      start(order.id, order.command);
+      start(id, command);
     } catch (error) {
-      fail(order.id, error as NodeJS.ErrnoException);
+      fail(id, error as NodeJS.ErrnoException);
     }
+  };
+
+  process.on('message', (order: Order) => {
+    if (order.kind === 'start') {
+      startOrFail(order.id, order.command);
+      return;
+    }
+    const child = children.get(order.id);
+    if (child !== undefined) child.outlives = true;
   });
 
   process.on('disconnect', () => {
-    for (const [id, { pid, outlives }] of [...children]) {
+    for (const [id, { end, outlives }] of [...children]) {
       if (outlives) continue;
-      killGroup(pid);
+      end();
       children.delete(id);
     }
     endWhenDone();
   });
+
+  if (groups !== undefined) {
+    sweep(groups.dir);
+    moveOn();
+  }
 }

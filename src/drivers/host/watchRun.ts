@@ -20,7 +20,7 @@ import {
 import type { Exit } from '../../lifecycle/instance.js';
 import type { MachineStatus, Signal } from '../driver.js';
 import type { LogFiles, LogLimits } from './logFiles.js';
-import { createProcessGroup, type ProcessGroup } from './processGroup.js';
+import type { ProcessGroup } from './processGroup.js';
 import { processTable } from './processTable.js';
 import type { Run } from './runs.js';
 
@@ -62,8 +62,7 @@ const turns = Array.from({ length: 16 }, () => interval(rotateMs).pipe(share()))
  * told.
  */
 export function watchRun({ run, readiness$, logs, logLimits }: WatchOptions): WatchedRun {
-  const { handle } = run;
-  const group = createProcessGroup(handle.pid);
+  const { handle, group } = run;
   const signals$ = new ReplaySubject<Signal>(Infinity);
   const exit$ = new ReplaySubject<Exit>(1);
   const detached$ = new ReplaySubject<void>(1);
@@ -76,8 +75,7 @@ export function watchRun({ run, readiness$, logs, logLimits }: WatchOptions): Wa
     isGone = true;
     const other = await processTable.find(handle.pid);
     if (other !== undefined && other.startTime !== handle.startTime) return;
-    group.signal('SIGKILL');
-    await lastValueFrom(group.ended(), { defaultValue: undefined });
+    await lastValueFrom(group.end(), { defaultValue: undefined });
   };
 
   /** What even that cannot end is not ours to wait for. */

@@ -1,4 +1,4 @@
-import { defer, ignoreElements, throwError } from 'rxjs';
+import { concat, defer, ignoreElements, type Observable, throwError } from 'rxjs';
 import { closed } from '../../codecs/closed.js';
 import { decodeOrThrow } from '../../codecs/decode.js';
 import { integer, longestTimerMs } from '../../codecs/scalars.js';
@@ -82,23 +82,37 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
     return 'ended$' in found ? machineOf(plan, found) : createEndedMachine(decoded, found);
   };
 
+  const snapshots = createProcessSnapshots();
+  const cleared = (home: string): Observable<never> => defer(() => runs.clear(home)).pipe(ignoreElements());
+
   return {
     kind: 'process',
     capabilities: { standbyFrees: 'cpu', logs: [logSource] },
     decode: decodeProcessFields,
     prepare: ({ home, spec, copyOf }) =>
-      defer(() => layOut(home, copyOf === undefined ? spec.image : workDirOf(copyOf))).pipe(ignoreElements()),
+      defer(async () => {
+        if (copyOf !== undefined) await runs.clear(copyOf);
+        await layOut(home, copyOf === undefined ? spec.image : workDirOf(copyOf));
+      }).pipe(ignoreElements()),
     launch: (plan) => untilLaunched(() => launch(plan)),
     adopt: (plan, handle) => defer(() => adopt(plan, handle)),
     reclaim: (home) => defer(() => runs.reclaim(home)).pipe(ignoreElements()),
     close: () => defer(() => runs.close()).pipe(ignoreElements()),
-    discard: (home) => defer(() => removeTree(home)).pipe(ignoreElements()),
+    discard: (home) =>
+      defer(async () => {
+        await runs.clear(home);
+        await removeTree(home);
+      }).pipe(ignoreElements()),
     logs: (home, { source, tail, follow }) => {
       if (source !== logSource) return throwError(() => new LogNotFound(source, [logSource]));
       const log = createLogFiles(home);
       return follow ? followTail(log, tail, pollMs) : readTail(log, tail);
     },
-    snapshots: createProcessSnapshots(),
+    snapshots: {
+      ...snapshots,
+      take: (plan) => concat(cleared(plan.home), snapshots.take(plan)),
+      replace: (plan, content) => concat(cleared(plan.home), snapshots.replace(plan, content)),
+    },
   };
 }
 

@@ -3,7 +3,7 @@ import { closed } from '../../codecs/closed.js';
 import { decodeOrThrow } from '../../codecs/decode.js';
 import { port } from '../../codecs/scalars.js';
 import type { ForwardedPort } from '../../lifecycle/instance.js';
-import { type ProcessHandle, processHandleFields } from '../host/processHandle.js';
+import { optionalHandleFields, type ProcessHandle, processHandleFields } from '../host/processHandle.js';
 
 /** By what the QEMU of a machine is found again, and by which ports of this host its guest is reached. */
 export interface QemuHandle extends ProcessHandle {
@@ -19,5 +19,5 @@ export const isQemuHandle = (handle: unknown): handle is QemuHandle => qemuHandl
 const qemuHandle: t.Type<QemuHandle, unknown> = closed(
   'handle of a virtual machine',
   { ...processHandleFields, ports: t.readonlyArray(closed('a port', { guest: port, host: port }, {})) },
-  {},
+  optionalHandleFields,
 );

@@ -22,7 +22,6 @@ import { LaunchFailed } from '../../lifecycle/errors.js';
 import type { ForwardedPort } from '../../lifecycle/instance.js';
 import type { LaunchPlan } from '../driver.js';
 import { createLogFiles, type LogFiles } from '../host/logFiles.js';
-import { createProcessGroup } from '../host/processGroup.js';
 import type { Run, Runs } from '../host/runs.js';
 import { qemuArgs } from './args.js';
 import type { Layer } from './disk.js';
@@ -78,7 +77,8 @@ export async function startQemu(runs: Runs, plan: QemuPlan): Promise<StartedQemu
           program,
           args: argsOf(plan),
           cwd: home,
-          env: { PATH: process.env['PATH'] ?? '' },
+          // By its id a QEMU is known as this instance's.
+          env: { PATH: process.env['PATH'] ?? '', INSTANCE_ID: plan.instanceId },
           logPath: vmmLog.path,
           ...('ramIn' in source && { handedPath: join(machineDirOf(home), memoryFiles.state) }),
           ...(keep !== undefined && { keep }),
@@ -115,7 +115,7 @@ export async function startQemu(runs: Runs, plan: QemuPlan): Promise<StartedQemu
     return { run, link, ports };
   } catch (error) {
     link.close();
-    createProcessGroup(run.handle.pid).signal('SIGKILL');
+    run.group.signal('SIGKILL');
     await lastValueFrom(run.ended$, { defaultValue: undefined });
     throw error;
   }

@@ -19,6 +19,9 @@ it('finds a process by its pid: its group, its state, and when it started', asyn
   await expect(processTable.find(pid)).resolves.toEqual({
     pid,
     group: found?.group,
+    session: found?.group,
+    parent: expect.any(Number) as number,
+    hasTerminal: false,
     state: 'S',
     startTime: expect.stringMatching(/./) as string,
   });

@@ -335,8 +335,9 @@ describe('a Node that starts processes', () => {
   });
 
   it('is killed, but what is to outlive it runs on, and how it ends is kept', async () => {
-    const path = join(folder, 'run.json');
-    const { ended, line, pid: parent } = user('once', { ...lasting, keep: { path, handle: {} } });
+    const path = join(folder, 'run', 'record.json');
+    const keep = { path, handle: {}, token: 'secret' };
+    const { ended, line, pid: parent } = user('once', { ...lasting, keep });
     const { pid } = await line(0);
     const [small] = helpersOf(parent);
     process.kill(parent, 'SIGKILL');

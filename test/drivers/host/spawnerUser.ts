@@ -7,7 +7,7 @@ import { createSpawner } from '../../../src/drivers/host/spawner.js';
 
 const [what, keepPath = '', cwd = '', logPath = '', program = '', ...args] = process.argv.slice(2);
 const spawner = createSpawner();
-const keep = keepPath === '' ? {} : { keep: { path: keepPath, handle: {} } };
+const keep = keepPath === '' ? {} : { keep: { path: keepPath, handle: {}, token: 'secret' } };
 const env = { PATH: process.env['PATH'] ?? '' };
 
 const say = (it: object): void => {

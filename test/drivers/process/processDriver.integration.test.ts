@@ -1,7 +1,17 @@
-import { execFile, spawn } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
 import { EMPTY, first, firstValueFrom, ReplaySubject, take } from 'rxjs';
 import {
   createProcessDriver,
@@ -12,7 +22,13 @@ import {
 } from 'rx-instances';
 import { decodeProcessHandle, type ProcessHandle } from '../../../src/drivers/host/processHandle.js';
 import { processTable } from '../../../src/drivers/host/processTable.js';
-import { homeIdOf, readRun, type RunRecord, runPathOf } from '../../../src/drivers/host/runRecord.js';
+import {
+  formerRunPathOf,
+  homeIdOf,
+  readRun,
+  type RunRecord,
+  runPathOf,
+} from '../../../src/drivers/host/runRecord.js';
 import { kernelViewOf, processesOf } from '../../support/processes.js';
 import { thrownBy } from '../../support/thrownBy.js';
 import { all, createProcessBench, eventually, exitOf, isReady, readyScript, script } from './processBench.js';
@@ -280,19 +296,139 @@ describe('when Node ends without a word', () => {
   }, 30_000);
 });
 
+interface Forged {
+  readonly handle: object;
+  readonly spawner: object;
+}
+
+/** Writes what an instance of the same user might write in the place of its record. */
+async function forge(home: string, { handle, ...rest }: Partial<RunRecord> | Forged): Promise<void> {
+  mkdirSync(dirname(runPathOf(home)), { recursive: true });
+  writeFileSync(
+    runPathOf(home),
+    JSON.stringify({ handle: { ...handle, home: await homeIdOf(home) }, ...rest }),
+  );
+}
+
+describe('a record that an instance has forged', () => {
+  it('gets nobody killed whom it names, though it knows all of it', async () => {
+    const plan = await bench.prepared(lasting);
+    const stranger = spawn('sleep', ['600'], { detached: true, stdio: 'ignore' });
+    const pid = stranger.pid as number;
+    const entry = await processTable.find(pid);
+    const here = await processTable.find(process.pid);
+    const handle = { pid, startTime: entry?.startTime, bootId: await processTable.bootId(), logStart: 0 };
+    await forge(plan.home, { handle, spawner: { pid: process.pid, startTime: here?.startTime } });
+    await all(driver.reclaim?.(plan.home) ?? EMPTY);
+    expect(kernelViewOf(pid)?.state).toMatch(/^[SR]$/);
+    stranger.kill('SIGKILL');
+    await once(stranger, 'exit');
+  });
+
+  it('gets no other instance killed that it names', async () => {
+    const [mine, other] = [
+      await bench.prepared(lasting),
+      { ...(await bench.prepared(lasting)), outlives: true },
+    ];
+    const machine = bench.hold(await firstValueFrom(driver.launch(other)));
+    const record = JSON.parse(readFileSync(runPathOf(other.home), 'utf8')) as RunRecord;
+    await forge(mine.home, record);
+    await all(driver.reclaim?.(mine.home) ?? EMPTY);
+    await expect(firstValueFrom(machine.inspect())).resolves.toMatchObject({ kind: 'running' });
+  });
+
+  it.each<[string, object]>([
+    ['without a proof', {}],
+    ['with a proof of something else', { mac: 'f'.repeat(64) }],
+  ])('tells no end %s', async (_, more) => {
+    const plan = { ...(await bench.prepared(lasting)), outlives: true };
+    const machine = bench.hold(await firstValueFrom(driver.launch(plan)));
+    const record = JSON.parse(readFileSync(runPathOf(plan.home), 'utf8')) as RunRecord;
+    await firstValueFrom(machine.kill());
+    await forge(plan.home, { ...record, exit: { code: 0, signal: null }, ...more });
+    await expect(all(driver.adopt(plan, machine.handle))).rejects.toThrow('the process has ended');
+  });
+
+  it('hides nothing that runs in its home', async () => {
+    const plan = { ...(await bench.prepared(lasting)), outlives: true };
+    const machine = bench.hold(await firstValueFrom(driver.launch(plan)));
+    machine.detach?.();
+    rmSync(dirname(runPathOf(plan.home)), { recursive: true });
+    await all(driver.reclaim?.(plan.home) ?? EMPTY);
+    expect(processesOf(plan.instanceId)).toEqual([]);
+  });
+});
+
+it('the true end is told of a run, though version 0.1.0 kept it elsewhere, and without a proof', async () => {
+  const plan = await bench.prepared(lasting);
+  const home = await homeIdOf(plan.home);
+  const handle = { pid: 2 ** 30, startTime: '1', bootId: await processTable.bootId(), logStart: 0, home };
+  const exit = { code: 7, signal: null };
+  writeFileSync(
+    formerRunPathOf(plan.home),
+    JSON.stringify({ handle, spawner: { pid: 2, startTime: '1' }, exit }),
+  );
+  const machine = await firstValueFrom(driver.adopt(plan, handle));
+  await expect(all(machine.inspect())).resolves.toEqual([{ kind: 'ended', exit }]);
+});
+
+describe('what an instance puts in the place of our files', () => {
+  const pipe = (path: string): void => {
+    execFileSync('mkfifo', [path]);
+  };
+  const link = (path: string): void => {
+    symlinkSync('/etc/passwd', path);
+  };
+
+  it.each<[string, (path: string) => void, RegExp]>([
+    ['a pipe', pipe, /^the log cannot be opened: ENXIO/],
+    ['a link', link, /^the log cannot be opened: ELOOP/],
+  ])('as its log, %s, keeps it from being started', async (_, put, reason) => {
+    const plan = await bench.prepared(lasting);
+    put(join(plan.home, 'logs', 'app.log'));
+    await expect(all(driver.launch(plan))).rejects.toMatchObject({
+      _tag: 'LaunchFailed',
+      reason: expect.stringMatching(reason) as string,
+    });
+  });
+
+  it.each<[string, (path: string) => void]>([
+    ['a pipe', pipe],
+    ['a link', link],
+    [
+      'a file',
+      (path) => {
+        writeFileSync(path, '');
+      },
+    ],
+  ])('as the folder of its record, or as that, %s, is taken away', async (_, put) => {
+    const plan = { ...(await bench.prepared(lasting)), outlives: true };
+    const folder = dirname(runPathOf(plan.home));
+    put(folder);
+    const run = async (): Promise<RunRecord | undefined> => {
+      const machine = bench.hold(await firstValueFrom(driver.launch(plan)));
+      const record = await readRun(plan.home);
+      await firstValueFrom(machine.kill());
+      return record;
+    };
+    await expect(run()).resolves.toBeDefined();
+    expect(statSync(folder).mode & 0o777).toBe(0o700);
+    rmSync(runPathOf(plan.home));
+    put(runPathOf(plan.home));
+    put(`${runPathOf(plan.home)}.new`);
+    await expect(readRun(plan.home)).resolves.toBeUndefined();
+    await expect(run()).resolves.toBeDefined();
+    expect(readdirSync(folder)).toEqual(['record.json']);
+  });
+});
+
 it('what another process leaves behind that has got the pid meanwhile is left alone', async () => {
   const plan = await bench.prepared(lasting);
   const stranger = spawn('/bin/sh', ['-c', 'sleep 600 & exit'], { detached: true, stdio: 'ignore' });
   await once(stranger, 'exit');
   const pid = stranger.pid as number;
   const handle = { pid, startTime: '1', bootId: await processTable.bootId(), logStart: 0 };
-  writeFileSync(
-    runPathOf(plan.home),
-    JSON.stringify({
-      handle: { ...handle, home: await homeIdOf(plan.home) },
-      spawner: { pid, startTime: '1' },
-    }),
-  );
+  await forge(plan.home, { handle, spawner: { pid, startTime: '1' } });
   await all(driver.reclaim?.(plan.home) ?? EMPTY);
   expect(groupOf(pid)).toHaveLength(1);
   process.kill(-pid, 'SIGKILL');

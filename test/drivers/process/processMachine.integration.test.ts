@@ -1,10 +1,14 @@
+import { readFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
 import { filter, firstValueFrom, of, tap } from 'rxjs';
 import type { Exit, InstanceSpec, Machine, Signal } from 'rx-instances';
+import { groupNameOf, groupsPlace } from '../../../src/drivers/host/controlGroup.js';
 import { createLogFiles } from '../../../src/drivers/host/logFiles.js';
+import { createProcessGroup } from '../../../src/drivers/host/processGroup.js';
 import { createProcessMachine } from '../../../src/drivers/process/processMachine.js';
 import { kernelViewOf, processesOf } from '../../support/processes.js';
 import { until } from '../../support/until.js';
-import { all, createProcessBench, exitOf, readyScript, script } from './processBench.js';
+import { all, createProcessBench, exitOf, type Launched, readyScript, script } from './processBench.js';
 
 const bench = createProcessBench();
 
@@ -66,6 +70,24 @@ describe('a machine', () => {
   });
 });
 
+const hasControlGroups = groupsPlace() !== undefined;
+
+/** Whether the control group of a process stands still. */
+function isFrozen(pid: number): boolean {
+  const { dir, name } = groupsPlace() ?? { dir: '', name: '' };
+  const events = join(dir, relative(name, groupNameOf(pid) ?? ''), 'cgroup.events');
+  return hasControlGroups && readFileSync(events, 'utf8').includes('frozen 1');
+}
+
+/** A machine one of whose processes has left its group. */
+async function withRunaway(): Promise<Launched & { readonly runaway: number }> {
+  const launched = await bench.launched(script('setsid sleep 600 &', 'while :; do sleep 600; done'));
+  const gone = (): number | undefined =>
+    processesOf(launched.plan.instanceId).find((member) => kernelViewOf(member)?.group !== launched.pid);
+  const runaway = (await until(gone, (found) => found !== undefined)) as number;
+  return { ...launched, runaway };
+}
+
 describe('the end of the process that was started is the end of its group:', () => {
   const deafChild = '(trap "" TERM HUP INT; (sleep 600 & wait) & while :; do sleep 600; done) &';
   const lasting = 'while :; do sleep 600 & wait $!; done';
@@ -106,17 +128,12 @@ describe('the end of the process that was started is the end of its group:', () 
     expect(leftAtExit).toEqual([0]);
   });
 
-  it('but not of what has left it for a session of its own', async () => {
-    const { plan, machine, pid } = await bench.launched(
-      script('setsid sleep 600 &', 'while :; do sleep 600; done'),
-    );
-    const gone = (): number | undefined =>
-      processesOf(plan.instanceId).find((member) => kernelViewOf(member)?.group !== pid);
-    const runaway = (await until(gone, (found) => found !== undefined)) as number;
+  it('and of what has left it for a session of its own: at the latest when its home is removed', async () => {
+    const { plan, machine } = await withRunaway();
     await firstValueFrom(machine.kill());
-
-    expect(processesOf(plan.instanceId)).toEqual([runaway]);
-    process.kill(runaway, 'SIGKILL');
+    expect(processesOf(plan.instanceId)).toHaveLength(hasControlGroups ? 0 : 1);
+    await all(bench.driver.discard(plan.home));
+    expect(processesOf(plan.instanceId)).toEqual([]);
   });
 
   it('never touches another group that has got the pid meanwhile', async () => {
@@ -125,6 +142,7 @@ describe('the end of the process that was started is the end of its group:', () 
     const former = createProcessMachine({
       run: {
         handle: { pid, startTime: 'earlier', bootId: 'any', logStart: 0, home: '' },
+        group: createProcessGroup(pid),
         ended$: of({ code: null, signal: null }),
         detach: () => undefined,
       },
@@ -222,6 +240,14 @@ describe('freezing', () => {
     await all(freezingOf(machine).thaw());
     expect(statesOf(plan.instanceId)).not.toContain('T');
     expect(statesOf(plan.instanceId)).toHaveLength(5);
+  });
+
+  it('halts also what has left the group', async () => {
+    const { machine, runaway } = await withRunaway();
+    await all(freezingOf(machine).freeze());
+    expect(isFrozen(runaway)).toBe(hasControlGroups);
+    await all(freezingOf(machine).thaw());
+    expect(isFrozen(runaway)).toBe(false);
   });
 
   it('halts also what is being started', async () => {

@@ -229,10 +229,10 @@ describe('a process is not started', () => {
 
   it('when what runs cannot be written down', async () => {
     const plan = await bench.prepared({ entrypoint: ['true'] });
-    const path = join(plan.home, 'none', 'run.json');
-    await expect(startProcess(spawner, plan, logOf(plan), { path, handle: {} })).rejects.toMatchObject({
+    const keep = { path: join(plan.home, 'none', 'run', 'record.json'), handle: {}, token: 'secret' };
+    await expect(startProcess(spawner, plan, logOf(plan), keep)).rejects.toMatchObject({
       _tag: 'LaunchFailed',
-      reason: `ENOENT: no such file or directory, open '${path}.new'`,
+      reason: `ENOENT: no such file or directory, mkdir '${dirname(keep.path)}'`,
     });
     const left = await until(
       () => processesOf(plan.instanceId),

@@ -1,0 +1,225 @@
+import { closeSync, constants, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { rmdir } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import {
+  concat,
+  defer,
+  EMPTY,
+  finalize,
+  ignoreElements,
+  type Observable,
+  of,
+  repeat,
+  takeWhile,
+  throwError,
+  timeout,
+} from 'rxjs';
+import type { GroupsPlace } from './spawnerProgram.js';
+
+/**
+ * A control group of Linux (cgroup v2): a process and all that it started, whatever group, session or user those have by now.
+ * Only what needs no controller is used.
+ */
+export interface ControlGroup {
+  /** Sends a signal to everybody in it whose pid is not left out. */
+  signal(name: NodeJS.Signals, isLeftOut?: (pid: number) => boolean): void;
+  /** Halts everybody, and completes once all are. */
+  freeze(): Observable<never>;
+  /** Lets everybody go on. */
+  thaw(): void;
+  /** Kills everybody, and completes once nobody is left and the group is removed. */
+  end(): Observable<never>;
+}
+
+/** How long processes may take to do what the kernel was told, or a spawner to leave. */
+const settleMs = 5_000;
+const lookEveryMs = 5;
+/** After how many looks a spawner that is still in a group is left in it no longer. */
+const spawnerLooks = 200;
+
+interface Mount {
+  readonly at: string;
+  /** Which part of the tree of groups it shows. */
+  readonly root: string;
+}
+
+const linesOf = (path: string): readonly string[] => {
+  try {
+    return readFileSync(path, 'utf8').split('\n');
+  } catch {
+    return [];
+  }
+};
+
+/** A space, a tab, a line's end or a backslash in a path is written as its octal code. */
+const unescaped = (text: string): string =>
+  text.replace(/\\(\d{3})/g, (_, code: string) => String.fromCharCode(parseInt(code, 8)));
+
+const findMount = (): Mount | undefined => {
+  for (const line of linesOf('/proc/self/mountinfo')) {
+    const [before = '', after = ''] = line.split(' - ');
+    const [, , , root, at] = before.split(' ');
+    if (after.startsWith('cgroup2 ') && root !== undefined && at !== undefined) {
+      return { root: unescaped(root), at: unescaped(at) };
+    }
+  }
+  return undefined;
+};
+
+let mount: { readonly found: Mount | undefined } | undefined;
+
+/** Where a group lies of which the kernel tells the name. */
+const dirOf = (name: string): string | undefined => {
+  mount ??= { found: process.platform === 'linux' ? findMount() : undefined };
+  if (mount.found === undefined) return undefined;
+  const { at, root } = mount.found;
+  const path = relative(root, name);
+  return path.split('/').includes('..') ? undefined : join(at, path);
+};
+
+/** How the kernel names the group that a process is in; `undefined` where that can't be told. */
+export const groupNameOf = (pid: number | 'self'): string | undefined =>
+  linesOf(`/proc/${String(pid)}/cgroup`)
+    .find((line) => line.startsWith('0::'))
+    ?.slice(3);
+
+/** Where a spawner that is started now may try to make groups: in the one that it is born in. */
+export function groupsPlace(): GroupsPlace | undefined {
+  const name = groupNameOf('self');
+  const dir = name === undefined ? undefined : dirOf(name);
+  if (name === undefined || dir === undefined) return undefined;
+  // Whoever may not write there could not come back.
+  return isWritable(join(dir, 'cgroup.procs')) ? { dir, name } : undefined;
+}
+
+/** Asked of the system as whom this process acts by now. */
+const isWritable = (path: string): boolean => {
+  try {
+    closeSync(openSync(path, constants.O_WRONLY));
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+/** Removes the groups there of which nobody is left. */
+export function sweepGroups(): void {
+  const place = groupsPlace();
+  if (place === undefined) return;
+  for (const name of readdirSync(place.dir)) if (ourName.test(name)) void removeGroup(join(place.dir, name));
+}
+
+const ourName = /^rx-instances\.[0-9.]+$/;
+
+/** The group of a name that a handle or a record tells; none where that can't be one that a spawner has made. */
+export function createControlGroup(name: string): ControlGroup | undefined {
+  const parts = name.split('/');
+  const isOurs = name.startsWith('/') && !parts.includes('..') && ourName.test(parts.at(-1) ?? '');
+  const dir = isOurs ? dirOf(name) : undefined;
+  if (dir === undefined) return undefined;
+
+  const pids = (): readonly number[] => membersOf(dir);
+  const isSo = (event: string): boolean => linesOf(join(dir, 'cgroup.events')).includes(event);
+
+  const tell = (file: string, text: string): boolean => {
+    try {
+      writeFileSync(join(dir, file), text);
+      return true;
+    } catch {
+      // It is removed, or the kernel is older than that.
+      return false;
+    }
+  };
+
+  const signal = (signalName: NodeJS.Signals, isLeftOut: (pid: number) => boolean = () => false): void => {
+    for (const pid of pids()) if (!isLeftOut(pid)) send(pid, signalName);
+  };
+
+  const until = (what: string, look: () => boolean): Observable<never> =>
+    defer(() => of(look())).pipe(
+      repeat({ delay: lookEveryMs }),
+      takeWhile((done) => !done),
+      ignoreElements(),
+      timeout({
+        first: settleMs,
+        with: () => throwError(() => new Error(`after ${String(settleMs)} ms not every process had ${what}`)),
+      }),
+    );
+
+  /** Whether whoever has started a process is still in its group; an instance that only looks like it gains a second. */
+  const holdsSpawner = (looks: number): boolean => looks < spawnerLooks && pids().some(isSpawner);
+
+  return {
+    signal: (signalName, isLeftOut = () => false) => {
+      signal(signalName, (pid) => isLeftOut(pid) || isSpawner(pid));
+    },
+    freeze: () =>
+      defer(() => {
+        let looks = 0;
+        return concat(
+          until('been left alone', () => !holdsSpawner((looks += 1))),
+          defer(() => {
+            if (pids().some(isSpawner) || !tell('cgroup.freeze', '1')) return EMPTY;
+            return until('halted', () => !isSo('frozen 0'));
+          }),
+        );
+      }),
+    thaw: () => {
+      // To write there may take a while.
+      if (linesOf(join(dir, 'cgroup.freeze'))[0] === '1') tell('cgroup.freeze', '0');
+    },
+    end: () =>
+      defer(() => {
+        let looks = 0;
+        return until('ended', () => {
+          if (!isSo('populated 1')) return true;
+          if (holdsSpawner((looks += 1))) {
+            signal('SIGKILL', isSpawner);
+            // It removes what it leaves.
+            return pids().every(isSpawner);
+          }
+          if (!tell('cgroup.kill', '1')) signal('SIGKILL');
+          return false;
+        });
+      }).pipe(
+        finalize(() => {
+          void removeGroup(dir);
+        }),
+      ),
+  };
+}
+
+/** It is in the group of what it has started until it has entered the next. */
+const isSpawner = (pid: number): boolean =>
+  linesOf(`/proc/${String(pid)}/cmdline`).some((line) => line.split('\0').includes('rx-instances-spawner'));
+
+const groupsIn = (dir: string): readonly string[] => {
+  try {
+    return readdirSync(dir, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map(({ name }) => join(dir, name));
+  } catch {
+    return [];
+  }
+};
+
+/** Who is in a group, or in one that somebody has made in it. */
+const membersOf = (dir: string): readonly number[] => [
+  ...linesOf(join(dir, 'cgroup.procs')).filter(Boolean).map(Number),
+  ...groupsIn(dir).flatMap(membersOf),
+];
+
+/** One in which somebody is stays. The kernel may let this wait, and nobody has to wait for it. */
+async function removeGroup(dir: string): Promise<void> {
+  await Promise.all(groupsIn(dir).map(removeGroup));
+  // Somebody is in it, or has removed it.
+  await rmdir(dir).catch(() => undefined);
+}
+
+const send = (pid: number, name: NodeJS.Signals): void => {
+  try {
+    process.kill(pid, name);
+  } catch {
+    // It has ended meanwhile.
+  }
+};
