@@ -35,14 +35,13 @@ export interface SavedMemory {
 }
 
 /** Writes down what was saved in a folder, which is valid from then on. */
-export async function keepMemory(folder: string, vm: VmConfig, ramIn: SavedMemory['ramIn']): Promise<void> {
-  const { ram, state, manifest } = memoryFiles;
-  const { size: bytes } = await stat(join(folder, state));
+export async function keepMemory(
+  folder: string,
+  { vm, ramIn, state }: Pick<SavedMemory, 'vm' | 'ramIn' | 'state'>,
+): Promise<void> {
+  const { ram, manifest } = memoryFiles;
   const kept: SavedMemory = {
-    version: 1,
-    vm,
-    ramIn,
-    state: { bytes, sha256: await hashOf(join(folder, state)) },
+    ...{ version: 1, vm, ramIn, state },
     ...(ramIn === 'file' ? { ram: await shapeOf(join(folder, ram)) } : {}),
   };
   await writeJson(join(folder, manifest), kept);

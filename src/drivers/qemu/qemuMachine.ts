@@ -27,10 +27,12 @@ import { blockNode } from './args.js';
 import type { Disks, Layer } from './disk.js';
 import { isDead } from './guest.js';
 import { copyMemory, forgetRam, keepMemory, keptMemory, memoryFiles, spendMemory } from './memory.js';
-import { giveUpState, writeState } from './migration.js';
+import { giveUpState, sendState } from './migration.js';
 import type { QemuHandle } from './qemuHandle.js';
 import type { Qmp } from './qmp.js';
 import type { QmpLink } from './qmpLink.js';
+import type { QemuUser } from './qemuUser.js';
+import { receiveState } from './receiveState.js';
 import type { VmConfig } from './vmConfig.js';
 import { machineDirOf, vmPaths } from './vmPaths.js';
 
@@ -40,6 +42,8 @@ export interface QemuMachineOptions {
   readonly handle: QemuHandle;
   readonly home: string;
   readonly vm: VmConfig;
+  /** As whom it runs, where that is not the manager's user. */
+  readonly user: QemuUser | undefined;
   /** Whether what the guest writes to its memory stays in the file of its home. */
   readonly ramIsShared: boolean;
   readonly link: QmpLink;
@@ -66,7 +70,7 @@ const endMs = 2_000;
 
 /** A machine around a QEMU. */
 export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
-  const { run, handle, home, vm, ramIsShared, link, readiness$, logs, logLimits, disks } = options;
+  const { run, handle, home, vm, user, ramIsShared, link, readiness$, logs, logLimits, disks } = options;
   const folder = machineDirOf(home);
   const ramIn = ramIsShared ? 'file' : 'state';
   const watched = watchRun({ run, readiness$, logs, logLimits });
@@ -104,7 +108,7 @@ export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
           .map(({ inserted }) => inserted?.['node-name'])
           .find((name) => name !== undefined);
         if (node === undefined) return EMPTY;
-        return defer(() => disks.add(folder, node)).pipe(
+        return defer(() => disks.add(folder, node, user)).pipe(
           mergeMap((layer) => (layer === undefined ? EMPTY : putOnTop(qmp, node, layer))),
         );
       }),
@@ -116,6 +120,8 @@ export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
       dropped(qmp, layer),
       qmp.run('blockdev-add', { ...blockNode(layer), backing: null }),
       qmp.run('blockdev-snapshot', { node: below, overlay: layer.node }),
+      // It has it open now, and only reads it once another lies on top.
+      defer(() => disks.letIn(folder, layer, user, 'read')).pipe(ignoreElements()),
     ).pipe(
       catchError((error: unknown) =>
         concat(
@@ -136,9 +142,12 @@ export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
       mergeMap((kept) =>
         kept !== undefined
           ? EMPTY
-          : concat(
-              writeState(qmp, join(vmPaths.machine, memoryFiles.state), ramIsShared),
-              defer(() => keepMemory(folder, vm, ramIn)).pipe(ignoreElements()),
+          : receiveState(
+              { socket: join(home, vmPaths.stateSocket), file: join(folder, memoryFiles.state), user },
+              sendState(qmp, vmPaths.stateSocket, ramIsShared),
+            ).pipe(
+              mergeMap((state) => keepMemory(folder, { vm, ramIn, state })),
+              ignoreElements(),
             ),
       ),
     );

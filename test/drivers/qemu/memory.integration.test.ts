@@ -39,6 +39,10 @@ const vm: VmConfig = {
 };
 const ramBytes = 16 * 1_024 * 1_024;
 const stateText = 'processors and devices';
+const state = {
+  bytes: stateText.length,
+  sha256: createHash('sha256').update(stateText).digest('hex'),
+};
 
 let folder: string;
 let home: string;
@@ -65,7 +69,7 @@ function halted(): void {
 /** The same, and it was written down. */
 async function kept(ramIn: SavedMemory['ramIn'] = 'file'): Promise<SavedMemory> {
   halted();
-  await keepMemory(home, vm, ramIn);
+  await keepMemory(home, { vm, ramIn, state });
   return read();
 }
 
@@ -108,11 +112,11 @@ describe('what is kept of a machine', () => {
     expect(await kept('state')).not.toHaveProperty('ram');
   });
 
-  it('is nothing before it was written down, and nothing is written down without a state', async () => {
+  it('is nothing before it was written down, and nothing is written down without a memory', async () => {
     halted();
     await expect(keptMemory(home)).resolves.toBeUndefined();
-    rmSync(join(home, 'state'));
-    await expect(keepMemory(home, vm, 'file')).rejects.toMatchObject({ code: 'ENOENT' });
+    rmSync(join(home, 'ram'));
+    await expect(keepMemory(home, { vm, ramIn: 'file', state })).rejects.toMatchObject({ code: 'ENOENT' });
     await expect(keptMemory(home)).resolves.toBeUndefined();
   });
 
@@ -146,27 +150,30 @@ describe('a memory can be gone on from', () => {
     await expect(differences(memory, { ...vm, ...changes })).resolves.toEqual([difference]);
   });
 
-  const [state, ram] = ['state', 'ram'].map((name) => () => join(home, name)) as [() => string, () => string];
+  const [stateFile, ram] = ['state', 'ram'].map((name) => () => join(home, name)) as [
+    () => string,
+    () => string,
+  ];
 
   it.each<[string, () => void, readonly RegExp[]]>([
     [
       'a state that was cut',
       () => {
-        truncateSync(state(), 3);
+        truncateSync(stateFile(), 3);
       },
       [/^state\.bytes \| 3 \| 22$/],
     ],
     [
       'a state in which a byte is another',
       () => {
-        writeFileSync(state(), stateText.replace('and', 'end'));
+        writeFileSync(stateFile(), stateText.replace('and', 'end'));
       },
       [/^state\.sha256 \| '[0-9a-f]{64}' \| '[0-9a-f]{64}'$/],
     ],
     [
       'a state that is gone',
       () => {
-        rmSync(state());
+        rmSync(stateFile());
       },
       [/^state\.bytes \| nothing \| 22$/],
     ],
@@ -202,7 +209,7 @@ describe('a memory can be gone on from', () => {
 
   it('by no machine when all is wrong, and each is told', async () => {
     const memory = await kept();
-    for (const path of [state(), ram()]) rmSync(path);
+    for (const path of [stateFile(), ram()]) rmSync(path);
     const other: VmConfig = {
       ...{ qemu: 'x', machine: 'x', accel: 'kvm', cpu: 'x' },
       ...{ vcpus: 9, memoryMiB: 99, hasDisk: false },
@@ -308,7 +315,7 @@ describe('a memory that is copied', () => {
   it('is told to be the one that was kept, whatever the source does from then on', async () => {
     const memory = await kept();
     utimesSync(join(home, 'ram'), 1, 1);
-    await keepMemory(home, vm, 'file');
+    await keepMemory(home, { vm, ramIn: 'file', state });
     await copyMemory(home, place('other'));
     appendFileSync(join(home, 'ram'), 'goes on');
     const copy = await read(place('other'));
