@@ -43,6 +43,7 @@ import { createQemuSnapshots } from './qemuSnapshots.js';
 import { findQemuUser, mayChangeUser, type QemuUser } from './qemuUser.js';
 import { longestSocketPath } from './qmp.js';
 import { createQmpLink } from './qmpLink.js';
+import { createSoundFolders } from './soundFolders.js';
 import { type QemuPlan, type StartedQemu, startQemu } from './startQemu.js';
 import { type VmConfig, vmConfig } from './vmConfig.js';
 import { machineDirOf, vmPaths } from './vmPaths.js';
@@ -99,6 +100,7 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
   const runs = createRuns(pollMs, spawner);
   const programs = createPrograms(spawner);
   const disks = createDisks(qemuImg, programs);
+  const sound = createSoundFolders();
   const qemuVersion = once(async () => {
     const inspected = await inspectQemu(program, programs);
     if (!inspected.hasSandbox)
@@ -143,7 +145,7 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
   ): QemuMachine => {
     const { logStart } = run.handle;
     const machine = createQemuMachine({
-      ...{ run, home, vm, user, ramIsShared, link, disks },
+      ...{ run, home, vm, user, ramIsShared, link, disks, sound },
       handle: { ...run.handle, ports: ports.map(({ guest, host }) => ({ guest, host })) },
       // Whatever was suspended was ready.
       readiness$: isResumed ? undefined : readinessFor(spec, { home, logStart, link, ports }),
@@ -217,8 +219,10 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
       await lastValueFrom(machine.copyTo(folder, kind), { defaultValue: undefined });
       return;
     }
-    await disks.copy(machineDirOf(home), folder);
-    if (kind === 'Standby') await shareMemory(machineDirOf(home), folder);
+    await sound.naming(machineDirOf(home), async () => {
+      await disks.copy(machineDirOf(home), folder);
+      if (kind === 'Standby') await shareMemory(machineDirOf(home), folder);
+    });
   };
 
   const launch = async (plan: LaunchPlan): Promise<QemuMachine> => {
@@ -226,7 +230,7 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
     const image = await readImage(plan.spec.image);
     const [vm, disk, confined] = await Promise.all([configOf(plan, image), disks.top(folder), confinement()]);
     const running: Running = { vm, ...userOf(confined), ramIsShared: true, isResumed: false };
-    await Promise.all([forgetMemory(folder), writeDown(plan, running)]);
+    await Promise.all([sound.naming(folder, () => forgetMemory(folder)), writeDown(plan, running)]);
     const kernelArguments = [...image.kernelArguments, ...(plan.spec.kernelArguments ?? [])];
     return start(plan, running, { disk, confinement: confined, from: { ...image, kernelArguments } });
   };
@@ -244,11 +248,14 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
     await checkMemory(folder, kept, {
       ...{ qemu, machine, cpu: cpuOf(vm.accel), hasDisk: disk !== undefined },
     });
-    if (ramIn === 'state') await forgetRam(folder);
+    if (ramIn === 'state') await sound.naming(folder, () => forgetRam(folder));
     // What others go on from too has to stay as it is.
     const ramIsShared = ramIn === 'state' || (await ownsRam(folder));
     const running: Running = { vm, ...userOf(confined), ramIsShared, isResumed: true };
-    await Promise.all([ramIsShared && giveMemory(folder, kept), writeDown(plan, running)]);
+    await Promise.all([
+      ramIsShared && sound.naming(folder, () => giveMemory(folder, kept)),
+      writeDown(plan, running),
+    ]);
     return start(plan, running, { disk, confinement: confined, from: { ramIn } });
   };
 
@@ -268,17 +275,21 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
     prepare: (plan) => defer(() => prepare(plan)).pipe(ignoreElements()),
     launch: (plan) => untilLaunched(() => launch(plan)),
     resume: (plan) => untilLaunched(() => resume(plan)),
-    forget: (home) => defer(() => forgetMemory(machineDirOf(home))).pipe(ignoreElements()),
+    forget: (home) =>
+      defer(() => sound.naming(machineDirOf(home), () => forgetMemory(machineDirOf(home)))).pipe(
+        ignoreElements(),
+      ),
     adopt: (plan, handle) => defer(() => adopt(plan, handle)),
     reclaim: (home) => defer(() => runs.reclaim(home)).pipe(ignoreElements()),
     close: () => defer(() => runs.close()).pipe(ignoreElements()),
-    discard: (home) => defer(() => removeTree(home)).pipe(ignoreElements()),
+    discard: (home) =>
+      defer(() => sound.naming(machineDirOf(home), () => removeTree(home))).pipe(ignoreElements()),
     logs: (home, { source, tail, follow }) => {
       if (!logSources.includes(source)) return throwError(() => new LogNotFound(source, logSources));
       const log = createLogFiles(home, source);
       return follow ? followTail(log, tail, pollMs) : readTail(log, tail);
     },
-    snapshots: createQemuSnapshots({ disks, copyMachine }),
+    snapshots: createQemuSnapshots({ disks, sound, copyMachine }),
   };
 }
 

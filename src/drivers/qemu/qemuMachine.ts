@@ -33,6 +33,7 @@ import type { Qmp } from './qmp.js';
 import type { QmpLink } from './qmpLink.js';
 import type { QemuUser } from './qemuUser.js';
 import { receiveState } from './receiveState.js';
+import type { SoundFolders } from './soundFolders.js';
 import type { VmConfig } from './vmConfig.js';
 import { machineDirOf, vmPaths } from './vmPaths.js';
 
@@ -51,6 +52,7 @@ export interface QemuMachineOptions {
   readonly logs: readonly LogFiles[];
   readonly logLimits: LogLimits;
   readonly disks: Disks;
+  readonly sound: SoundFolders;
 }
 
 /** A virtual machine that runs. */
@@ -70,7 +72,8 @@ const endMs = 2_000;
 
 /** A machine around a QEMU. */
 export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
-  const { run, handle, home, vm, user, ramIsShared, link, readiness$, logs, logLimits, disks } = options;
+  const { run, handle, home, vm, user, ramIsShared, link, readiness$, logs, logLimits, disks, sound } =
+    options;
   const folder = machineDirOf(home);
   const ramIn = ramIsShared ? 'file' : 'state';
   const watched = watchRun({ run, readiness$, logs, logLimits });
@@ -87,7 +90,11 @@ export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
   const halt = (qmp: Qmp): Observable<never> => qmp.run('stop');
 
   const goOn = (qmp: Qmp): Observable<never> =>
-    concat(giveUpState(qmp), defer(() => spendMemory(folder)).pipe(ignoreElements()), qmp.run('cont'));
+    concat(
+      giveUpState(qmp),
+      defer(() => sound.naming(folder, () => spendMemory(folder))).pipe(ignoreElements()),
+      qmp.run('cont'),
+    );
 
   const look = (qmp: Qmp): Observable<MachineStatus> =>
     qmp.ask('query-status', t.type({ status: t.string })).pipe(
@@ -154,7 +161,7 @@ export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
 
   /** What it shared with others, and is in its own state now, is theirs alone once it has ended. It does no harm. */
   const letGoOfRam$ = defer(async () => {
-    if ((await keptMemory(folder))?.ramIn === 'state') await forgetRam(folder);
+    if ((await keptMemory(folder))?.ramIn === 'state') await sound.naming(folder, () => forgetRam(folder));
   }).pipe(
     ignoreElements(),
     catchError(() => EMPTY),
@@ -224,10 +231,12 @@ export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
         concat(
           freezeDisk(qmp),
           kind === 'Standby' ? keep(qmp) : EMPTY,
-          defer(async () => {
-            await disks.copy(folder, target);
-            if (kind === 'Standby') await copyMemory(folder, target);
-          }).pipe(ignoreElements()),
+          defer(() =>
+            sound.naming(folder, async () => {
+              await disks.copy(folder, target);
+              if (kind === 'Standby') await copyMemory(folder, target);
+            }),
+          ).pipe(ignoreElements()),
         ),
       ),
   };

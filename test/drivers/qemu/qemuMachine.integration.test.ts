@@ -11,6 +11,7 @@ import { createPrograms } from '../../../src/drivers/qemu/programs.js';
 import { createQemuMachine, type QemuMachine } from '../../../src/drivers/qemu/qemuMachine.js';
 import type { Qmp } from '../../../src/drivers/qemu/qmp.js';
 import type { QmpLink } from '../../../src/drivers/qemu/qmpLink.js';
+import { createSoundFolders } from '../../../src/drivers/qemu/soundFolders.js';
 import { startQemu } from '../../../src/drivers/qemu/startQemu.js';
 import { makeTinyImage } from './tinyKernel.js';
 
@@ -20,6 +21,7 @@ jest.setTimeout(60_000);
 const spawner = createSpawner();
 const runs = createRuns(5, spawner);
 const disks = createDisks('qemu-img', createPrograms(spawner));
+const sound = createSoundFolders();
 /** The commands that QEMU is not given, with what they fail instead. */
 const broken = new Map<string, Error>();
 let folder: string;
@@ -75,6 +77,7 @@ beforeEach(async () => {
       ramIsShared: true,
       link,
       disks,
+      sound,
       logs: [],
       readiness$: undefined,
     },
