@@ -164,7 +164,7 @@ async function writeGuestFiles({ home, instanceId, name, spec, from: source }: Q
   );
   await write(vmPaths.cmdline, [...entrypoint, ...cmd]);
   const initrd = await place(vmPaths.initrd);
-  if ('initrd' in source && source.initrd !== undefined) await symlink(source.initrd, initrd);
+  if ('initrd' in source) await symlink(source.initrd, initrd);
 }
 
 /** A port that was asked for is that; which one was free, QEMU alone knows. */

@@ -232,7 +232,7 @@ describe('a disk', () => {
     await expect(disks.top(home)).rejects.toThrow(/is damaged|is no plain file/);
   });
 
-  it('has layers as qemu-img would have made them, whatever its size', async () => {
+  it('has layers as qemu-img would have made them, whatever its size', () => {
     const header = (file: string): unknown => {
       const told = execFileSync('qemu-img', ['info', '--output=json', file], { encoding: 'utf8' });
       const { filename, ...info } = JSON.parse(told) as Record<string, unknown>;

@@ -297,7 +297,7 @@ describe('a memory that is given to a QEMU that may write to it', () => {
 
 describe('a memory that is shared', () => {
   it('has each of its files under another name', async () => {
-    const memory = await kept();
+    await kept();
     await shareMemory(home, place('other'));
     expect(readdirSync(place('other')).toSorted()).toEqual(['memory.json', 'ram', 'state']);
     for (const name of ['memory.json', 'ram', 'state'])
@@ -332,7 +332,7 @@ describe('a memory that is shared', () => {
   });
 
   it('outlives whoever had it first', async () => {
-    const memory = await kept();
+    await kept();
     await shareMemory(home, place('other'));
     rmSync(home, { recursive: true });
     await expect(differences(await read(place('other')), vm, place('other'))).resolves.toEqual([]);
@@ -405,7 +405,7 @@ describe('a memory that is spent', () => {
   });
 
   it('takes from nobody who shares it', async () => {
-    const memory = await kept();
+    await kept();
     await shareMemory(home, place('other'));
     await spendMemory(home);
     await expect(differences(await read(place('other')), vm, place('other'))).resolves.toEqual([]);
@@ -431,7 +431,7 @@ describe('a memory that is spent', () => {
 
 describe('a memory that is forgotten', () => {
   it('leaves nothing here, and all to those who share it', async () => {
-    const memory = await kept();
+    await kept();
     await shareMemory(home, place('other'));
     writeFileSync(join(home, 'disk.json'), '{}');
     await forgetMemory(home);
