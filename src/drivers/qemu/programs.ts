@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { firstValueFrom, lastValueFrom, merge, mergeMap, timer } from 'rxjs';
+import { lastValueFrom, timer } from 'rxjs';
 import { LaunchFailed } from '../../lifecycle/errors.js';
 import { messageOf } from '../../lifecycle/messageOf.js';
 import { createProcessGroup } from '../host/processGroup.js';
@@ -29,18 +29,15 @@ export function createPrograms(spawner: Spawner, timeoutMs = longestMs): Program
       const logPath = join(folder, 'said');
       const env = { PATH: process.env['PATH'] ?? '', LC_ALL: 'C' };
       const { pid, ended$ } = await spawner.start({ program, args, cwd, env, logPath });
-      const { code, signal } = await firstValueFrom(
-        merge(
-          ended$,
-          timer(timeoutMs).pipe(
-            mergeMap(async () => {
-              createProcessGroup(pid).signal('SIGKILL');
-              await lastValueFrom(ended$);
-              throw new Error(`it has not ended within ${String(timeoutMs)} ms`);
-            }),
-          ),
-        ),
-      );
+      let isLate = false;
+      const watch = timer(timeoutMs).subscribe(() => {
+        isLate = true;
+        createProcessGroup(pid).signal('SIGKILL');
+      });
+      const { code, signal } = await lastValueFrom(ended$).finally(() => {
+        watch.unsubscribe();
+      });
+      if (isLate) throw new Error(`it has not ended within ${String(timeoutMs)} ms`);
       const said = await readPlain(logPath, mostBytes);
       if (code === 0) return said;
       throw new Error(said.trim() === '' ? `it ended with ${String(code ?? signal)}` : said.trim());
