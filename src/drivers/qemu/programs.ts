@@ -29,15 +29,15 @@ export function createPrograms(spawner: Spawner, timeoutMs = longestMs): Program
       const logPath = join(folder, 'said');
       const env = { PATH: process.env['PATH'] ?? '', LC_ALL: 'C' };
       const { pid, ended$ } = await spawner.start({ program, args, cwd, env, logPath });
-      let isLate = false;
+      const late = new AbortController();
       const watch = timer(timeoutMs).subscribe(() => {
-        isLate = true;
+        late.abort();
         createProcessGroup(pid).signal('SIGKILL');
       });
       const { code, signal } = await lastValueFrom(ended$).finally(() => {
         watch.unsubscribe();
       });
-      if (isLate) throw new Error(`it has not ended within ${String(timeoutMs)} ms`);
+      if (late.signal.aborted) throw new Error(`it has not ended within ${String(timeoutMs)} ms`);
       const said = await readPlain(logPath, mostBytes);
       if (code === 0) return said;
       throw new Error(said.trim() === '' ? `it ended with ${String(code ?? signal)}` : said.trim());
