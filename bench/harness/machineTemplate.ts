@@ -24,7 +24,7 @@ export interface MachineTemplate {
   readonly snapshotId: string;
   /** The last that it has counted: whatever goes on from it begins with the next. */
   readonly count: number;
-  /** The command lines that our driver starts QEMU with, so that everybody does: paths are relative to the home. */
+  /** The command lines that our driver starts QEMU with, but for what confines it: paths are relative to the home. */
   readonly commandLines: {
     readonly boot: readonly string[];
     /** Of one that goes on from a memory that others have too. */
@@ -80,8 +80,13 @@ async function commandLineOf(manager: InstanceManager, name: string): Promise<re
   const [, ...args] = readFileSync(`/proc/${String(handle?.pid)}/cmdline`, 'utf8')
     .split('\0')
     .slice(0, -1);
-  return args;
+  // Driven by hand it starts a program to write its state, and has no home in which a link to the image would lie.
+  return args
+    .filter((arg, index) => !confining.includes(arg) && !confining.includes(args[index - 1] ?? ''))
+    .map((arg, index, all) => (all[index - 1] === '-initrd' ? join(smallImage, 'initrd.cpio') : arg));
 }
+
+const confining: readonly string[] = ['-sandbox', '-runas', '-run-with'];
 
 const isInstalled = (program: string): boolean =>
   (process.env['PATH'] ?? '').split(delimiter).some((folder) => {

@@ -69,6 +69,11 @@ export interface DriverFields {
   readonly ports?: readonly ForwardedPort[];
   /** What runs the processors. Drivers: qemu. @defaultValue the image's, or KVM where it was seen to work, else TCG */
   readonly accel?: 'kvm' | 'tcg';
+  /**
+   * What the guest reaches. `isolated`: nothing but who comes by `ports`. `user`: whatever this host reaches, its own loopback
+   * included. Drivers: qemu. @defaultValue `'isolated'`
+   */
+  readonly network?: 'isolated' | 'user';
 }
 
 /** What every instance is asked to be, whatever its driver. */

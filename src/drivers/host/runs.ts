@@ -58,9 +58,11 @@ export interface Runs {
   close(): Promise<void>;
 }
 
-/** Creates {@link Runs} that look every `pollMs` whether a process still runs of whose end nobody tells. */
-export function createRuns(pollMs: number): Runs {
-  const spawner = createSpawner();
+/**
+ * Creates {@link Runs} that look every `pollMs` whether a process still runs of whose end nobody tells. The spawner may start
+ * other things too, until they are closed.
+ */
+export function createRuns(pollMs: number, spawner: Spawner = createSpawner()): Runs {
   const watch = createEndWatch(pollMs);
 
   /** Its spawner writes down how it ended, or did so. */

@@ -1,6 +1,5 @@
 import { open, readFile } from 'node:fs/promises';
 import type { Image } from './image.js';
-import { probeBoot } from './probeBoot.js';
 
 /** What is asked of a host to learn whether its processors can run machines themselves. */
 export interface Host {
@@ -12,18 +11,16 @@ export interface Host {
   probe(image: Bootable): Promise<boolean>;
 }
 
-type Bootable = Pick<Image, 'kernel' | 'memoryMiB'>;
+/** What is booted for trial. */
+export type Bootable = Pick<Image, 'kernel' | 'memoryMiB'>;
 
-/** So long a kernel may be silent, in milliseconds. Where KVM works its first line comes within one second. */
-const probeMs = 5_000;
-
-/** This host, where `program` is QEMU. */
-export const hostOf = (program: string): Host => ({
+/** This host; `probe` starts a kernel under KVM. */
+export const hostOf = (probe: Host['probe']): Host => ({
   processors: () => readFile('/proc/cpuinfo', 'utf8'),
   openKvm: async () => {
     await (await open('/dev/kvm', 'r+')).close();
   },
-  probe: (image) => probeBoot(image, { accel: 'kvm', timeoutMs: probeMs, program }),
+  probe,
 });
 
 const known = new WeakMap<Host, Promise<boolean>>();

@@ -1,4 +1,5 @@
 import type { ForwardedPort } from '../../lifecycle/instance.js';
+import { type Confinement, confinementArgs } from './confinement.js';
 import type { Layer } from './disk.js';
 import type { Image } from './image.js';
 import { memoryFiles } from './memory.js';
@@ -12,6 +13,9 @@ export interface ArgsOptions {
   /** Topmost layer of the disk, in the folder of the machine. */
   readonly disk: Layer | undefined;
   readonly ports: readonly ForwardedPort[];
+  /** Whether the guest reaches what the host reaches, its loopback too. It is no part of what is saved of a machine. */
+  readonly reachesHost: boolean;
+  readonly confinement: Confinement;
   /** What it boots; without it, it waits to be given the state of another one. */
   readonly boot: Pick<Image, 'kernel' | 'initrd' | 'kernelArguments'> | undefined;
 }
@@ -27,7 +31,10 @@ const memoryId = 'mem0';
  * the host's; `vmgenid` tells a guest that it is a copy, so that it draws other random numbers than its source; `pvpanic`
  * tells of a kernel that panics.
  */
-export function qemuArgs(vm: VmConfig, { isShared, disk, ports, boot }: ArgsOptions): readonly string[] {
+export function qemuArgs(
+  vm: VmConfig,
+  { isShared, disk, ports, reachesHost, confinement, boot }: ArgsOptions,
+): readonly string[] {
   const size = `${String(vm.memoryMiB)}M`;
   const onOff = isShared ? 'on' : 'off';
   // Relative as all paths within an option: a comma in one would end it.
@@ -35,8 +42,10 @@ export function qemuArgs(vm: VmConfig, { isShared, disk, ports, boot }: ArgsOpti
   const forwards = ports.map(
     ({ guest, host = 0 }) => `,hostfwd=tcp:127.0.0.1:${String(host)}-:${String(guest)}`,
   );
+  const reach = reachesHost ? '' : ',restrict=on';
   return [
     ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
+    ...confinementArgs(vm.qemu, confinement),
     ...['-machine', `${vm.machine},memory-backend=${memoryId}`, '-accel', vm.accel, '-cpu', vm.cpu],
     ...['-smp', String(vm.vcpus), '-m', size],
     ...['-object', `memory-backend-file,id=${memoryId},size=${size},mem-path=${memory},share=${onOff}`],
@@ -53,7 +62,12 @@ export function qemuArgs(vm: VmConfig, { isShared, disk, ports, boot }: ArgsOpti
           '-device',
           `virtio-blk-pci,drive=${disk.node},id=vd0`,
         ]),
-    ...['-netdev', `user,id=n0${forwards.join('')}`, '-device', 'virtio-net-pci,netdev=n0,id=nic0,romfile='],
+    ...[
+      '-netdev',
+      `user,id=n0${reach}${forwards.join('')}`,
+      '-device',
+      'virtio-net-pci,netdev=n0,id=nic0,romfile=',
+    ],
     ...['-device', 'pvpanic-pci', '-device', 'vmgenid,guid=auto', '-action', 'panic=exit-failure'],
     ...['environ', 'cmdline'].flatMap((name) => [
       '-fw_cfg',

@@ -1,13 +1,15 @@
 import * as E from 'fp-ts/lib/Either.js';
 import * as t from 'io-ts';
-import { open, readFile, realpath, stat } from 'node:fs/promises';
-import { isAbsolute, join, sep } from 'node:path';
+import { realpath, stat } from 'node:fs/promises';
+import { dirname, isAbsolute, join, resolve, sep } from 'node:path';
 import { closed } from '../../codecs/closed.js';
 import { decode, found } from '../../codecs/decode.js';
 import { integer, oneOf, text } from '../../codecs/scalars.js';
 import { describeFault, type Fault, InvalidRequest, LaunchFailed } from '../../lifecycle/errors.js';
 import { messageOf } from '../../lifecycle/messageOf.js';
 import { imageUnreadable } from '../imageUnreadable.js';
+import { openPlain, readPlain } from './plainFile.js';
+import { readQcow2 } from './qcow2.js';
 
 /** What a virtual machine starts from: a directory with an `image.json` that names the files in it. All paths are absolute. */
 export interface Image {
@@ -16,7 +18,12 @@ export interface Image {
   readonly kernel: string;
   readonly initrd?: string;
   /** Never written to: each machine has a disk of its own on top of it. */
-  readonly disk?: { readonly file: string; readonly format: 'raw' | 'qcow2' };
+  readonly disk?: {
+    readonly file: string;
+    readonly format: 'raw' | 'qcow2';
+    /** The files that it lies on itself, all in the image too; absent where it lies on none. */
+    readonly below?: readonly string[];
+  };
   readonly kernelArguments: readonly string[];
   readonly memoryMiB: number;
   readonly vcpus: number;
@@ -25,6 +32,9 @@ export interface Image {
 }
 
 const description = 'image.json';
+const mostDescriptionBytes = 1_024 * 1_024;
+/** Of files that lie on one another. */
+const mostBelow = 32;
 
 /**
  * Reads what an image is, and sees that its files are there.
@@ -33,14 +43,15 @@ const description = 'image.json';
  * names, stands in an {@link InvalidRequest} as the cause
  */
 export async function readImage(directory: string): Promise<Image> {
-  if (!isAbsolute(directory)) {
-    const fault = { path: 'image', found: found(directory), expected: 'an absolute path' };
-    throw new LaunchFailed(`the image "${directory}" is no absolute path`, {
+  if (!isAbsolute(directory) || /\p{Cc}/u.test(directory)) {
+    const expected = 'an absolute path without control characters';
+    const fault = { path: 'image', found: found(directory), expected };
+    throw new LaunchFailed(`the image ${found(directory)} is no absolute path`, {
       cause: new InvalidRequest([fault]),
     });
   }
   const folder = await realDirectory(directory);
-  const said = decode(imageFile, await readDescription(directory));
+  const said = decode(imageFile, await readDescription(directory, folder));
   if (E.isLeft(said)) throw unusable(directory, said.left);
   const { kernel, initrd, disk, kernelArguments = [], memoryMiB = 128, vcpus = 1, accel } = said.right;
 
@@ -48,12 +59,16 @@ export async function readImage(directory: string): Promise<Image> {
   const checks = Object.entries(names).map(([path, name]) => faultsOfFile(folder, path, name));
   const faults = (await Promise.all(checks)).flat();
   if (faults.length > 0) throw unusable(directory, faults);
+  const below = disk?.format === 'qcow2' ? await filesBelow(folder, join(directory, disk.file)) : [];
+  if ('fault' in below) throw unusable(directory, [{ path: 'disk.file', ...below.fault }]);
 
   return {
     directory,
     kernel: join(directory, kernel),
     ...(initrd === undefined ? {} : { initrd: join(directory, initrd) }),
-    ...(disk === undefined ? {} : { disk: { ...disk, file: join(directory, disk.file) } }),
+    ...(disk === undefined
+      ? {}
+      : { disk: { ...disk, file: join(directory, disk.file), ...(below.length > 0 && { below }) } }),
     kernelArguments,
     memoryMiB,
     vcpus,
@@ -72,13 +87,12 @@ async function realDirectory(directory: string): Promise<string> {
   }
 }
 
-async function readDescription(directory: string): Promise<unknown> {
-  const path = join(directory, description);
+async function readDescription(directory: string, folder: string): Promise<unknown> {
   let json: string;
   try {
-    // Before it is opened: opening a pipe waits for its other end.
-    if (!(await stat(path)).isFile()) throw new Error('it is no file');
-    json = await readFile(path, 'utf8');
+    const path = await realpath(join(folder, description));
+    if (!isWithin(folder, path)) throw new Error('it is a link out of the image');
+    json = await readPlain(path, mostDescriptionBytes);
   } catch (error) {
     const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
     const reason = isMissing
@@ -99,25 +113,69 @@ const unusable = (directory: string, faults: readonly Fault[]): LaunchFailed =>
     cause: new InvalidRequest(faults),
   });
 
-async function faultsOfFile(folder: string, path: string, name?: string): Promise<readonly Fault[]> {
+async function faultsOfFile(
+  folder: string,
+  path: string,
+  name?: string,
+  from = folder,
+): Promise<readonly Fault[]> {
   if (name === undefined) return [];
   const faults = (what: string): readonly Fault[] => [
     { path, found: `${found(name)}, ${what}`, expected: 'a file in the image that can be read' },
   ];
   try {
-    const file = await realpath(join(folder, name));
-    if (!file.startsWith(folder === sep ? sep : folder + sep)) return faults('a link out of the image');
+    const file = await realpath(join(from, name));
+    if (!isWithin(folder, file)) return faults('a link out of the image');
     if (!(await stat(file)).isFile()) return faults('which is no file');
-    await (await open(file)).close();
+    await (await openPlain(file)).close();
     return [];
   } catch (error) {
     return faults(messageOf(error));
   }
 }
 
+const isWithin = (folder: string, path: string): boolean =>
+  path.startsWith(folder === sep ? sep : folder + sep);
+
+/**
+ * The files that a qcow2 file lies on, by what stands in it and in those. QEMU would open whatever is named there: so all have to
+ * be files in the image, whose formats are said and not guessed. What a file in another place holds cannot be followed at all.
+ */
+async function filesBelow(
+  folder: string,
+  disk: string,
+): Promise<readonly string[] | { readonly fault: Omit<Fault, 'path'> }> {
+  const files: string[] = [];
+  for (let file = disk; ;) {
+    const fault = (what: string, expected: string) => ({
+      fault: { found: `${found(file)}, ${what}`, expected },
+    });
+    const header = await readQcow2(file).catch((error: unknown) => messageOf(error));
+    if (typeof header === 'string') return fault(header, 'a qcow2 file');
+    const { backing, dataFile } = header;
+    if (dataFile !== undefined) return fault('whose content lies in another file', 'a disk in one file');
+    if (backing === undefined) return files;
+    const { file: name, format } = backing;
+    const expected = 'a disk on top of nothing, or of a raw or qcow2 file in the image';
+    if (!isPath(name)) return fault(`which lies on ${found(name)}`, expected);
+    if (format !== 'raw' && format !== 'qcow2')
+      return fault(`which lies on a file of the format ${found(format)}`, expected);
+    const next = resolve(dirname(file), name);
+    const faults = await faultsOfFile(folder, '', next, sep);
+    if (faults.length > 0 || files.length === mostBelow)
+      return fault(`which lies on ${found(name)}`, expected);
+    files.push(next);
+    if (format === 'raw') return files;
+    file = next;
+  }
+}
+
+/** QEMU takes what begins like an address for one. */
+const isPath = (name: string): boolean => !/^$|^[^/]*:|\p{Cc}/u.test(name);
+
 const fileName = text(
-  'a path within the image (relative, no "..")',
-  (name) => !/^$|^\/|\0|\/$/.test(name) && name.split('/').every((part) => part !== '..'),
+  'a path within the image (relative, no "..", no control characters)',
+  (name) => !/^$|^\/|\p{Cc}|\/$/u.test(name) && name.split('/').every((part) => part !== '..'),
 );
 
 const imageFile = closed(

@@ -2,7 +2,7 @@ import * as t from 'io-ts';
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { link, mkdir, rm, stat } from 'node:fs/promises';
+import { link, lstat, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { pipeline } from 'node:stream/promises';
@@ -31,18 +31,28 @@ export interface SavedMemory {
   readonly ramIn: 'file' | 'state';
   readonly state: { readonly bytes: number; readonly sha256: string };
   /** Once a QEMU has taken it up, when it was written to says nothing any more. */
-  readonly ram?: { readonly bytes: number; readonly modifiedMs?: number };
+  readonly ram?: {
+    readonly bytes: number;
+    readonly modifiedMs?: number;
+    /** Which file it is, and when it was last changed in any way; absent once others have it too, since to give it a name is a change. */
+    readonly file?: RamFile;
+  };
+}
+
+interface RamFile {
+  readonly inode: number;
+  readonly bornMs: number;
+  readonly changedMs: number;
 }
 
 /** Writes down what was saved in a folder, which is valid from then on. */
-export async function keepMemory(folder: string, vm: VmConfig, ramIn: SavedMemory['ramIn']): Promise<void> {
-  const { ram, state, manifest } = memoryFiles;
-  const { size: bytes } = await stat(join(folder, state));
+export async function keepMemory(
+  folder: string,
+  { vm, ramIn, state }: Pick<SavedMemory, 'vm' | 'ramIn' | 'state'>,
+): Promise<void> {
+  const { ram, manifest } = memoryFiles;
   const kept: SavedMemory = {
-    version: 1,
-    vm,
-    ramIn,
-    state: { bytes, sha256: await hashOf(join(folder, state)) },
+    ...{ version: 1, vm, ramIn, state },
     ...(ramIn === 'file' ? { ram: await shapeOf(join(folder, ram)) } : {}),
   };
   await writeJson(join(folder, manifest), kept);
@@ -51,7 +61,7 @@ export async function keepMemory(folder: string, vm: VmConfig, ramIn: SavedMemor
 /** What is kept in a folder; `undefined` where there is nothing. */
 export async function keptMemory(folder: string): Promise<SavedMemory | undefined> {
   const path = join(folder, memoryFiles.manifest);
-  return (await stat(path).catch(() => undefined)) === undefined ? undefined : readJson(path, savedMemory);
+  return (await lstat(path).catch(() => undefined)) === undefined ? undefined : readJson(path, savedMemory);
 }
 
 /**
@@ -66,7 +76,8 @@ export async function checkMemory(folder: string, kept: SavedMemory, now: Partia
     if (is !== was) faults.push({ path, found: found(is), expected: found(was) });
   };
   for (const [key, is] of Object.entries(now)) compare(key, is, kept.vm[key as keyof VmConfig]);
-  const stateBytes = (await stat(join(folder, state)).catch(() => undefined))?.size;
+  const stateFile = await lstat(join(folder, state)).catch(() => undefined);
+  const stateBytes = stateFile?.isFile() === true ? stateFile.size : undefined;
   compare('state.bytes', stateBytes, kept.state.bytes);
   if (stateBytes === kept.state.bytes)
     compare('state.sha256', await hashOf(join(folder, state)), kept.state.sha256);
@@ -74,6 +85,10 @@ export async function checkMemory(folder: string, kept: SavedMemory, now: Partia
     const is = await shapeOf(join(folder, ram)).catch(() => undefined);
     compare('ram.bytes', is?.bytes, kept.ram.bytes);
     if (kept.ram.modifiedMs !== undefined) compare('ram.modifiedMs', is?.modifiedMs, kept.ram.modifiedMs);
+    // A copy was changed when it was made.
+    const { file } = kept.ram;
+    if (is !== undefined && file !== undefined && isFile(is.file, file))
+      compare('ram.changedMs', is.file.changedMs, file.changedMs);
   }
   if (faults.length > 0) throw new SnapshotIncompatible(faults);
 }
@@ -110,7 +125,15 @@ export const forgetRam = (folder: string): Promise<void> =>
   rm(join(folder, memoryFiles.ram), { force: true });
 
 /** Gives another folder what is kept in this one, as hard links: neither is ever written to again. */
-export const shareMemory = (folder: string, target: string): Promise<void> => giveTo(folder, target, link);
+export async function shareMemory(folder: string, target: string): Promise<void> {
+  const kept = await keptMemory(folder);
+  const { ram, ...rest } = kept ?? {};
+  if (ram?.file !== undefined && isFile((await shapeOf(join(folder, memoryFiles.ram))).file, ram.file)) {
+    const { file, ...shared } = ram;
+    await writeJson(join(folder, memoryFiles.manifest), { ...rest, ram: shared });
+  }
+  await giveTo(folder, target, link);
+}
 
 /** Gives another folder what is kept in this one, whose machine stands still and may go on: then it writes to its memory. */
 export const copyMemory = (folder: string, target: string): Promise<void> =>
@@ -134,7 +157,7 @@ async function giveTo(
 
 /** Whether the file of the memory is nobody else's too: of no copy, and of no machine that was made of one. */
 export const ownsRam = async (folder: string): Promise<boolean> =>
-  (await stat(join(folder, memoryFiles.ram))).nlink === 1;
+  (await lstat(join(folder, memoryFiles.ram))).nlink === 1;
 
 const run = promisify(execFile);
 
@@ -147,10 +170,15 @@ async function hashOf(path: string): Promise<string> {
   return hash.digest('hex');
 }
 
-async function shapeOf(path: string): Promise<{ readonly bytes: number; readonly modifiedMs: number }> {
-  const { size: bytes, mtimeMs } = await stat(path);
-  return { bytes, modifiedMs: Math.round(mtimeMs) };
+async function shapeOf(path: string): Promise<Required<NonNullable<SavedMemory['ram']>>> {
+  const found = await lstat(path);
+  if (!found.isFile()) throw new Error(`${path} is no file`);
+  const { size: bytes, mtimeMs, ino: inode, birthtimeMs: bornMs, ctimeMs: changedMs } = found;
+  return { bytes, modifiedMs: Math.round(mtimeMs), file: { inode, bornMs, changedMs } };
 }
+
+const isFile = (one: RamFile, other: RamFile): boolean =>
+  one.inode === other.inode && one.bornMs === other.bornMs;
 
 const bytes = integer('bytes', 0, Number.MAX_SAFE_INTEGER);
 
@@ -162,5 +190,14 @@ const savedMemory: t.Type<SavedMemory, unknown> = closed(
     ramIn: oneOf(['file', 'state']),
     state: closed('the state of a machine', { bytes, sha256: t.string }, {}),
   },
-  { ram: closed('the file of a memory', { bytes }, { modifiedMs: t.number }) },
+  {
+    ram: closed(
+      'the file of a memory',
+      { bytes },
+      {
+        modifiedMs: t.number,
+        file: closed('a file', { inode: t.number, bornMs: t.number, changedMs: t.number }, {}),
+      },
+    ),
+  },
 );

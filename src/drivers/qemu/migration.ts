@@ -24,26 +24,20 @@ const stillThereEveryMs = 1_000;
 const bytesPerSecond = 2 ** 40;
 
 /**
- * Has a QEMU whose guest stands still write its state to a file, given as a path that QEMU sees, and completes when it is
- * there. The guest's memory is left out where it lies in a file of its own already. Fails when the file could not be written: the
+ * Has a QEMU whose guest stands still send its state to a socket, given as a path that QEMU sees, and completes when all of it is on
+ * its way. The guest's memory is left out where it lies in a file of its own already. Fails when the other end has let go: the
  * guest can go on then.
  */
-export function writeState(qmp: Qmp, path: string, leaveOutRam: boolean): Observable<never> {
-  const [part, whole] = [`${path}.part`, path].map(quoted);
-  // QEMU never looks how the command ended: only what was written to its end gets its name.
-  const uri = `exec:cat > ${String(part)} && mv ${String(part)} ${String(whole)}`;
-  return concat(
+export const sendState = (qmp: Qmp, socket: string, leaveOutRam: boolean): Observable<never> =>
+  concat(
     merge(
       capabilities(qmp, leaveOutRam),
       qmp.run('migrate-set-parameters', { 'max-bandwidth': bytesPerSecond }),
     ),
-    moved(qmp, qmp.run('migrate', { uri })),
-    // It has told so before it lets go of the command; from this state on it is about to.
+    moved(qmp, qmp.run('migrate', { uri: `unix:${socket}` })),
+    // It has told so before it lets go of the socket; from this state on it is about to.
     asked(qmp, 'query-status', ({ status }) => status !== 'finish-migrate'),
-    // Answered once the command has ended.
-    qmp.run('query-status'),
   );
-}
 
 /**
  * Has a QEMU give up what somebody began who was killed over it, and completes when it moves no state. One that still did
@@ -100,8 +94,6 @@ const asked = (qmp: Qmp, command: string, isRight: (answer: Progress) => boolean
     takeWhile((answer) => !isRight(answer)),
     ignoreElements(),
   );
-
-const quoted = (path: string): string => `'${path.replaceAll("'", String.raw`'\''`)}'`;
 
 const progress = t.partial({ status: t.string, 'error-desc': t.string });
 

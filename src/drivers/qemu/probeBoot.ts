@@ -1,7 +1,13 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { firstValueFrom, from, fromEvent, map, merge } from 'rxjs';
+import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { defer, filter, firstValueFrom, lastValueFrom, map, merge, repeat } from 'rxjs';
+import { LaunchFailed } from '../../lifecycle/errors.js';
+import { createProcessGroup } from '../host/processGroup.js';
+import type { Spawner } from '../host/spawner.js';
+import { type Confinement, confinementArgs } from './confinement.js';
 import type { Image } from './image.js';
+import { missing } from './programs.js';
 
 /** How to start a kernel to see whether it comes up. */
 export interface ProbeBootOptions {
@@ -10,7 +16,12 @@ export interface ProbeBootOptions {
   readonly timeoutMs: number;
   /** Name or path of QEMU. */
   readonly program: string;
+  readonly version: string;
+  readonly confinement: Confinement;
+  readonly spawner: Spawner;
 }
+
+const lookEveryMs = 10;
 
 /**
  * Starts a kernel and tells whether it says anything on its serial line in time; nothing is left of it then. Rejects when
@@ -18,45 +29,46 @@ export interface ProbeBootOptions {
  */
 export async function probeBoot(
   { kernel, memoryMiB }: Pick<Image, 'kernel' | 'memoryMiB'>,
-  { accel, timeoutMs, program }: ProbeBootOptions,
+  { accel, timeoutMs, program, version, confinement, spawner }: ProbeBootOptions,
 ): Promise<boolean> {
+  const folder = await mkdtemp(join(tmpdir(), 'rx-instances-'));
+  const said = join(folder, 'said');
   // Not a timer here: a machine whose processor hangs would outlive this process, should that be killed meanwhile.
   const limit = ['--signal=KILL', String(timeoutMs / 1_000)];
   const machine = ['-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none', '-machine', 'pc'];
   const processor = ['-accel', accel, '-cpu', 'max', '-m', `${String(memoryMiB)}M`];
-  const boot = ['-serial', 'stdio', '-kernel', kernel, '-append', 'earlyprintk=ttyS0 console=ttyS0 panic=-1'];
-  const child = spawn('timeout', [...limit, program, ...machine, ...processor, ...boot], {
-    cwd: '/',
-    // In a group of its own, so that both can be killed.
-    detached: true,
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
-  // Not before QEMU has ended too, which has the other end of the pipe.
-  const ended = once(child, 'close');
-  const says$ = fromEvent(child.stdout, 'data').pipe(map(() => true));
-  const ends$ = from(ended).pipe(
-    map(([code]) => {
-      if (code === notFound) throw new Error(`there is no ${program}`);
-      return false;
-    }),
-  );
+  const boot = ['-kernel', kernel, '-append', 'earlyprintk=ttyS0 console=ttyS0 panic=-1'];
+  const line = ['-chardev', 'file,id=line,path=said', '-serial', 'chardev:line'];
+  const args = [...machine, ...processor, ...line, ...boot, ...confinementArgs(version, confinement)];
   try {
-    return await firstValueFrom(merge(says$, ends$));
+    const { pid, ended$ } = await spawner.start({
+      program: 'timeout',
+      args: [...limit, program, ...args],
+      cwd: folder,
+      env: { PATH: process.env['PATH'] ?? '' },
+      logPath: join(folder, 'vmm'),
+    });
+    const says$ = defer(() => stat(said).catch(() => ({ size: 0 }))).pipe(
+      repeat({ delay: lookEveryMs }),
+      filter(({ size }) => size > 0),
+      map(() => true),
+    );
+    const ends$ = ended$.pipe(
+      map(({ code }) => {
+        if (code === notFound) throw new LaunchFailed(missing(program));
+        return false;
+      }),
+    );
+    try {
+      return await firstValueFrom(merge(ends$, says$));
+    } finally {
+      createProcessGroup(pid).signal('SIGKILL');
+      await lastValueFrom(ended$);
+    }
   } finally {
-    if (child.exitCode === null && child.signalCode === null) killGroup(child.pid);
-    await ended;
+    await rm(folder, { recursive: true, force: true });
   }
 }
 
 /** What `timeout` exits with when there is no such program. */
 const notFound = 127;
-
-function killGroup(leader: number | undefined): void {
-  // It was never there.
-  if (leader === undefined) return;
-  try {
-    process.kill(-leader, 'SIGKILL');
-  } catch {
-    // It has ended.
-  }
-}

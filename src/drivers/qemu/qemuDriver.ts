@@ -4,9 +4,9 @@ import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import { defer, ignoreElements, lastValueFrom, type Observable, throwError } from 'rxjs';
 import { closed } from '../../codecs/closed.js';
-import { decodeOrThrow } from '../../codecs/decode.js';
-import { cText, integer, longestTimerMs, oneOf } from '../../codecs/scalars.js';
-import { LaunchFailed, LogNotFound } from '../../lifecycle/errors.js';
+import { decodeOrThrow, found } from '../../codecs/decode.js';
+import { cText, integer, longestTimerMs, oneOf, text } from '../../codecs/scalars.js';
+import { InvalidRequest, LaunchFailed, LogNotFound } from '../../lifecycle/errors.js';
 import type { InstanceSpec, MachineHandle } from '../../lifecycle/instance.js';
 import type { Driver, LaunchPlan, Machine, PreparePlan } from '../driver.js';
 import { createEndedMachine } from '../host/endedMachine.js';
@@ -16,8 +16,10 @@ import { followTail, readTail } from '../host/logReader.js';
 import { asked, readinessOf } from '../host/readinessOf.js';
 import { removeTree } from '../host/removeTree.js';
 import { createRuns } from '../host/runs.js';
+import { createSpawner } from '../host/spawner.js';
 import { untilLaunched } from '../host/untilLaunched.js';
 import { chooseAccelerator, hostOf } from './accelerator.js';
+import { type Confinement } from './confinement.js';
 import { createDisks } from './disk.js';
 import { guestAccepts } from './guest.js';
 import { type Image, readImage } from './image.js';
@@ -34,10 +36,14 @@ import {
 import { decodeQemuFields } from './qemuFields.js';
 import { decodeQemuHandle } from './qemuHandle.js';
 import { createQemuMachine, type QemuMachine } from './qemuMachine.js';
-import { inspectQemu, type QemuVersion } from './qemuProgram.js';
+import { probeBoot } from './probeBoot.js';
+import { createPrograms } from './programs.js';
+import { inspectQemu } from './qemuProgram.js';
 import { createQemuSnapshots } from './qemuSnapshots.js';
+import { findQemuUser, mayChangeUser, type QemuUser } from './qemuUser.js';
 import { longestSocketPath } from './qmp.js';
 import { createQmpLink } from './qmpLink.js';
+import { createSoundFolders } from './soundFolders.js';
 import { type QemuPlan, type StartedQemu, startQemu } from './startQemu.js';
 import { type VmConfig, vmConfig } from './vmConfig.js';
 import { machineDirOf, vmPaths } from './vmPaths.js';
@@ -50,6 +56,12 @@ export interface QemuDriverOptions {
   readonly qemuImg?: string;
   /** What runs the processors where neither request nor image says so. @defaultValue KVM where it was seen to work, else TCG */
   readonly accel?: 'kvm' | 'tcg';
+  /**
+   * The user that QEMU becomes where the manager is root, before a guest runs; `'root'` to stay that. Only root may say one.
+   *
+   * @defaultValue the first that this host has of `libvirt-qemu`, `qemu`, `nobody`
+   */
+  readonly user?: string;
   /** Size from which a log is laid aside, in bytes. @defaultValue 10485760 (10 MiB) */
   readonly logMaxBytes?: number;
   /** How many parts of a log that were laid aside are kept, at least 1. @defaultValue 3 */
@@ -57,6 +69,9 @@ export interface QemuDriverOptions {
   /** Milliseconds between looks: at a log that is followed, whether a guest is ready, whether an adopted QEMU lives. @defaultValue 20 */
   readonly pollMs?: number;
 }
+
+/** So long a kernel may be silent, in milliseconds. Where KVM works its first line comes within one second. */
+const probeMs = 5_000;
 
 /** The console of the guest, and what QEMU itself says. */
 const logSources: readonly string[] = ['app', 'vmm'];
@@ -72,22 +87,39 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
     qemu: program = 'qemu-system-x86_64',
     qemuImg = 'qemu-img',
     accel: ourAccel,
+    user: userName,
     logMaxBytes = 10 * 1_024 * 1_024,
     logKeep = 3,
     pollMs = 20,
   } = decodeOrThrow(qemuDriverOptions, options);
-  const runs = createRuns(pollMs);
-  const disks = createDisks(qemuImg);
-  const host = hostOf(program);
+  if (userName !== undefined && !mayChangeUser()) {
+    const expected = 'nothing: only root runs QEMU as another user';
+    throw new InvalidRequest([{ path: 'user', found: found(userName), expected }]);
+  }
+  const spawner = createSpawner();
+  const runs = createRuns(pollMs, spawner);
+  const programs = createPrograms(spawner);
+  const disks = createDisks(qemuImg, programs);
+  const sound = createSoundFolders();
+  const qemuVersion = once(async () => {
+    const inspected = await inspectQemu(program, programs);
+    if (!inspected.hasSandbox)
+      process.emitWarning(`"${program}" runs without a sandbox: it was built without seccomp`);
+    return inspected;
+  });
+  const qemuUser = once(() => findQemuUser(userName, programs));
+  const confinement = async (): Promise<Confinement> => {
+    const [{ hasSandbox }, user] = await Promise.all([qemuVersion(), qemuUser()]);
+    return { user, hasSandbox };
+  };
+  const host = hostOf(async (image) => {
+    const [{ version }, confined] = await Promise.all([qemuVersion(), confinement()]);
+    return probeBoot(image, {
+      ...{ accel: 'kvm', timeoutMs: probeMs, program, version, spawner, confinement: confined },
+    });
+  });
   /** By home. Whoever copies a home has to know whether a machine stands still in it. */
   const machines = new Map<string, QemuMachine>();
-  let version: Promise<QemuVersion> | undefined;
-
-  const qemuVersion = (): Promise<QemuVersion> =>
-    (version ??= inspectQemu(program).catch((error: unknown) => {
-      version = undefined;
-      throw error;
-    }));
 
   const configOf = async ({ spec }: LaunchPlan, image: Image): Promise<VmConfig> => {
     const { version: qemu, machine } = await qemuVersion();
@@ -100,7 +132,7 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
       );
     }
     return {
-      ...{ qemu, machine, accel, cpu: accel === 'kvm' ? 'host' : 'max' },
+      ...{ qemu, machine, accel, cpu: cpuOf(accel) },
       ...{ vcpus: spec.vcpus ?? image.vcpus, memoryMiB },
       hasDisk: image.disk !== undefined,
     };
@@ -109,11 +141,11 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
   const machineOf = (
     { home, spec }: LaunchPlan,
     { run, link, ports }: StartedQemu,
-    { vm, ramIsShared, isResumed }: Running,
+    { vm, user, ramIsShared, isResumed }: Running,
   ): QemuMachine => {
     const { logStart } = run.handle;
     const machine = createQemuMachine({
-      ...{ run, home, vm, ramIsShared, link, disks },
+      ...{ run, home, vm, user, ramIsShared, link, disks, sound },
       handle: { ...run.handle, ports: ports.map(({ guest, host }) => ({ guest, host })) },
       // Whatever was suspended was ready.
       readiness$: isResumed ? undefined : readinessFor(spec, { home, logStart, link, ports }),
@@ -150,8 +182,9 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
   const start = async (
     plan: LaunchPlan,
     running: Running,
-    rest: Pick<QemuPlan, 'disk' | 'from'>,
+    rest: Pick<QemuPlan, 'disk' | 'confinement' | 'from'>,
   ): Promise<QemuMachine> => {
+    if (rest.disk !== undefined) await disks.letIn(machineDirOf(plan.home), rest.disk, running.user, 'read');
     const started = await startQemu(runs, { ...plan, ...running, ...rest, program });
     return machineOf(plan, started, running);
   };
@@ -186,36 +219,44 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
       await lastValueFrom(machine.copyTo(folder, kind), { defaultValue: undefined });
       return;
     }
-    await disks.copy(machineDirOf(home), folder);
-    if (kind === 'Standby') await shareMemory(machineDirOf(home), folder);
+    await sound.naming(machineDirOf(home), async () => {
+      await disks.copy(machineDirOf(home), folder);
+      if (kind === 'Standby') await shareMemory(machineDirOf(home), folder);
+    });
   };
 
   const launch = async (plan: LaunchPlan): Promise<QemuMachine> => {
     const folder = machineDirOf(plan.home);
     const image = await readImage(plan.spec.image);
-    const [vm, disk] = await Promise.all([configOf(plan, image), disks.top(folder)]);
-    const running: Running = { vm, ramIsShared: true, isResumed: false };
-    await Promise.all([forgetMemory(folder), writeDown(plan, running)]);
+    const [vm, disk, confined] = await Promise.all([configOf(plan, image), disks.top(folder), confinement()]);
+    const running: Running = { vm, ...userOf(confined), ramIsShared: true, isResumed: false };
+    await Promise.all([sound.naming(folder, () => forgetMemory(folder)), writeDown(plan, running)]);
     const kernelArguments = [...image.kernelArguments, ...(plan.spec.kernelArguments ?? [])];
-    return start(plan, running, { disk, from: { ...image, kernelArguments } });
+    return start(plan, running, { disk, confinement: confined, from: { ...image, kernelArguments } });
   };
 
   const resume = async (plan: LaunchPlan): Promise<QemuMachine> => {
     const folder = machineDirOf(plan.home);
-    const [kept, { version: qemu }, disk] = await Promise.all([
+    const [kept, { version: qemu, machine }, disk, confined] = await Promise.all([
       keptMemory(folder),
       qemuVersion(),
       disks.top(folder),
+      confinement(),
     ]);
     if (kept === undefined) throw new LaunchFailed('the home holds no memory to go on from');
     const { vm, ramIn } = kept;
-    await checkMemory(folder, kept, { qemu, hasDisk: disk !== undefined });
-    if (ramIn === 'state') await forgetRam(folder);
+    await checkMemory(folder, kept, {
+      ...{ qemu, machine, cpu: cpuOf(vm.accel), hasDisk: disk !== undefined },
+    });
+    if (ramIn === 'state') await sound.naming(folder, () => forgetRam(folder));
     // What others go on from too has to stay as it is.
     const ramIsShared = ramIn === 'state' || (await ownsRam(folder));
-    const running: Running = { vm, ramIsShared, isResumed: true };
-    await Promise.all([ramIsShared && giveMemory(folder, kept), writeDown(plan, running)]);
-    return start(plan, running, { disk, from: { ramIn } });
+    const running: Running = { vm, ...userOf(confined), ramIsShared, isResumed: true };
+    await Promise.all([
+      ramIsShared && sound.naming(folder, () => giveMemory(folder, kept)),
+      writeDown(plan, running),
+    ]);
+    return start(plan, running, { disk, confinement: confined, from: { ramIn } });
   };
 
   const adopt = async (plan: LaunchPlan, handle: MachineHandle): Promise<Machine> => {
@@ -234,33 +275,55 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
     prepare: (plan) => defer(() => prepare(plan)).pipe(ignoreElements()),
     launch: (plan) => untilLaunched(() => launch(plan)),
     resume: (plan) => untilLaunched(() => resume(plan)),
-    forget: (home) => defer(() => forgetMemory(machineDirOf(home))).pipe(ignoreElements()),
+    forget: (home) =>
+      defer(() => sound.naming(machineDirOf(home), () => forgetMemory(machineDirOf(home)))).pipe(
+        ignoreElements(),
+      ),
     adopt: (plan, handle) => defer(() => adopt(plan, handle)),
     reclaim: (home) => defer(() => runs.reclaim(home)).pipe(ignoreElements()),
     close: () => defer(() => runs.close()).pipe(ignoreElements()),
-    discard: (home) => defer(() => removeTree(home)).pipe(ignoreElements()),
+    discard: (home) =>
+      defer(() => sound.naming(machineDirOf(home), () => removeTree(home))).pipe(ignoreElements()),
     logs: (home, { source, tail, follow }) => {
       if (!logSources.includes(source)) return throwError(() => new LogNotFound(source, logSources));
       const log = createLogFiles(home, source);
       return follow ? followTail(log, tail, pollMs) : readTail(log, tail);
     },
-    snapshots: createQemuSnapshots({ disks, copyMachine }),
+    snapshots: createQemuSnapshots({ disks, sound, copyMachine }),
   };
 }
 
 /** What a QEMU that runs was built of. */
 interface Running {
   readonly vm: VmConfig;
+  /** As whom it runs, where that is not the manager's user. */
+  readonly user?: QemuUser;
   /** Whether what the guest writes to its memory stays in the file of its home. */
   readonly ramIsShared: boolean;
   /** Whether it went on from a memory that was kept. */
   readonly isResumed: boolean;
 }
 
+const cpuOf = (accel: VmConfig['accel']): string => (accel === 'kvm' ? 'host' : 'max');
+
+const userOf = ({ user }: Confinement): Pick<Running, 'user'> => (user === undefined ? {} : { user });
+
+/** Does some work once, and again only where it failed. */
+const once = <T>(work: () => Promise<T>): (() => Promise<T>) => {
+  let begun: Promise<T> | undefined;
+  return () =>
+    (begun ??= work().catch((error: unknown) => {
+      begun = undefined;
+      throw error;
+    }));
+};
+
+const userId = integer('number of a user or group', 0, 2 ** 32 - 2);
+
 const runningConfig = closed(
   'what QEMU was built of',
   { vm: vmConfig, ramIsShared: t.boolean, isResumed: t.boolean },
-  {},
+  { user: closed('a user', { uid: userId, gid: userId }, {}) },
 );
 
 const qemuDriverOptions = closed(
@@ -270,6 +333,7 @@ const qemuDriverOptions = closed(
     qemu: cText,
     qemuImg: cText,
     accel: oneOf(['kvm', 'tcg']),
+    user: text('the name of a user', (value) => /^[a-z_][\w.-]{0,31}$/i.test(value)),
     logMaxBytes: integer('bytes', 1, Number.MAX_SAFE_INTEGER),
     logKeep: integer('parts', 1, 1_000),
     pollMs: integer('milliseconds', 1, longestTimerMs),

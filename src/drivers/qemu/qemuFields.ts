@@ -45,5 +45,6 @@ const qemuFields = closed(
       'ports (an array)',
     ),
     accel: oneOf(['kvm', 'tcg']),
+    network: oneOf(['isolated', 'user']),
   },
 );

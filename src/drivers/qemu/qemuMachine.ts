@@ -27,10 +27,13 @@ import { blockNode } from './args.js';
 import type { Disks, Layer } from './disk.js';
 import { isDead } from './guest.js';
 import { copyMemory, forgetRam, keepMemory, keptMemory, memoryFiles, spendMemory } from './memory.js';
-import { giveUpState, writeState } from './migration.js';
+import { giveUpState, sendState } from './migration.js';
 import type { QemuHandle } from './qemuHandle.js';
 import type { Qmp } from './qmp.js';
 import type { QmpLink } from './qmpLink.js';
+import type { QemuUser } from './qemuUser.js';
+import { receiveState } from './receiveState.js';
+import type { SoundFolders } from './soundFolders.js';
 import type { VmConfig } from './vmConfig.js';
 import { machineDirOf, vmPaths } from './vmPaths.js';
 
@@ -40,6 +43,8 @@ export interface QemuMachineOptions {
   readonly handle: QemuHandle;
   readonly home: string;
   readonly vm: VmConfig;
+  /** As whom it runs, where that is not the manager's user. */
+  readonly user: QemuUser | undefined;
   /** Whether what the guest writes to its memory stays in the file of its home. */
   readonly ramIsShared: boolean;
   readonly link: QmpLink;
@@ -47,6 +52,7 @@ export interface QemuMachineOptions {
   readonly logs: readonly LogFiles[];
   readonly logLimits: LogLimits;
   readonly disks: Disks;
+  readonly sound: SoundFolders;
 }
 
 /** A virtual machine that runs. */
@@ -66,7 +72,8 @@ const endMs = 2_000;
 
 /** A machine around a QEMU. */
 export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
-  const { run, handle, home, vm, ramIsShared, link, readiness$, logs, logLimits, disks } = options;
+  const { run, handle, home, vm, user, ramIsShared, link, readiness$, logs, logLimits, disks, sound } =
+    options;
   const folder = machineDirOf(home);
   const ramIn = ramIsShared ? 'file' : 'state';
   const watched = watchRun({ run, readiness$, logs, logLimits });
@@ -83,7 +90,11 @@ export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
   const halt = (qmp: Qmp): Observable<never> => qmp.run('stop');
 
   const goOn = (qmp: Qmp): Observable<never> =>
-    concat(giveUpState(qmp), defer(() => spendMemory(folder)).pipe(ignoreElements()), qmp.run('cont'));
+    concat(
+      giveUpState(qmp),
+      defer(() => sound.naming(folder, () => spendMemory(folder))).pipe(ignoreElements()),
+      qmp.run('cont'),
+    );
 
   const look = (qmp: Qmp): Observable<MachineStatus> =>
     qmp.ask('query-status', t.type({ status: t.string })).pipe(
@@ -104,7 +115,7 @@ export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
           .map(({ inserted }) => inserted?.['node-name'])
           .find((name) => name !== undefined);
         if (node === undefined) return EMPTY;
-        return defer(() => disks.add(folder, node)).pipe(
+        return defer(() => disks.add(folder, node, user)).pipe(
           mergeMap((layer) => (layer === undefined ? EMPTY : putOnTop(qmp, node, layer))),
         );
       }),
@@ -116,6 +127,8 @@ export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
       dropped(qmp, layer),
       qmp.run('blockdev-add', { ...blockNode(layer), backing: null }),
       qmp.run('blockdev-snapshot', { node: below, overlay: layer.node }),
+      // It has it open now, and only reads it once another lies on top.
+      defer(() => disks.letIn(folder, layer, user, 'read')).pipe(ignoreElements()),
     ).pipe(
       catchError((error: unknown) =>
         concat(
@@ -136,16 +149,19 @@ export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
       mergeMap((kept) =>
         kept !== undefined
           ? EMPTY
-          : concat(
-              writeState(qmp, join(vmPaths.machine, memoryFiles.state), ramIsShared),
-              defer(() => keepMemory(folder, vm, ramIn)).pipe(ignoreElements()),
+          : receiveState(
+              { socket: join(home, vmPaths.stateSocket), file: join(folder, memoryFiles.state), user },
+              sendState(qmp, vmPaths.stateSocket, ramIsShared),
+            ).pipe(
+              mergeMap((state) => keepMemory(folder, { vm, ramIn, state })),
+              ignoreElements(),
             ),
       ),
     );
 
   /** What it shared with others, and is in its own state now, is theirs alone once it has ended. It does no harm. */
   const letGoOfRam$ = defer(async () => {
-    if ((await keptMemory(folder))?.ramIn === 'state') await forgetRam(folder);
+    if ((await keptMemory(folder))?.ramIn === 'state') await sound.naming(folder, () => forgetRam(folder));
   }).pipe(
     ignoreElements(),
     catchError(() => EMPTY),
@@ -215,10 +231,12 @@ export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
         concat(
           freezeDisk(qmp),
           kind === 'Standby' ? keep(qmp) : EMPTY,
-          defer(async () => {
-            await disks.copy(folder, target);
-            if (kind === 'Standby') await copyMemory(folder, target);
-          }).pipe(ignoreElements()),
+          defer(() =>
+            sound.naming(folder, async () => {
+              await disks.copy(folder, target);
+              if (kind === 'Standby') await copyMemory(folder, target);
+            }),
+          ).pipe(ignoreElements()),
         ),
       ),
   };

@@ -1,4 +1,4 @@
-import { mkdir, stat } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { defer, ignoreElements, type Observable } from 'rxjs';
 import type { Snapshot } from '../../lifecycle/snapshot.js';
@@ -8,14 +8,15 @@ import { fillHome } from '../host/fillHome.js';
 import { removeTree } from '../host/removeTree.js';
 import { createReplaceable } from '../host/replaceable.js';
 import { createSealedFolder, type SealedFolder } from '../host/sealedFolder.js';
-import { walkTree } from '../host/walkTree.js';
 import type { Disks } from './disk.js';
 import { shareMemory } from './memory.js';
+import type { SoundFolders } from './soundFolders.js';
 import { machineDirOf, vmPaths } from './vmPaths.js';
 
 /** What snapshots of virtual machines are made by. */
 export interface QemuSnapshotsOptions {
   readonly disks: Disks;
+  readonly sound: SoundFolders;
   /** Gives an empty folder what a home holds. */
   readonly copyMachine: (home: string, folder: string, kind: Snapshot['kind']) => Promise<void>;
 }
@@ -25,12 +26,10 @@ const fileMode = 0o600;
 
 /**
  * Snapshots of virtual machines: the folder holds what the folder of a machine does, and a manifest. What is made of it shares
- * its files, as hard links. All of it is read when it is checked, but once it was found sound, only what was written since.
+ * its files, as hard links. All of it is read when it is checked, but once it was found sound, it is read again only when a file was
+ * changed since.
  */
-export function createQemuSnapshots({ disks, copyMachine }: QemuSnapshotsOptions): Snapshotting {
-  /** Of each folder that was found sound, what it looked like then. */
-  const sound = new Map<string, string>();
-
+export function createQemuSnapshots({ disks, sound, copyMachine }: QemuSnapshotsOptions): Snapshotting {
   const sealedAt = (folder: string): SealedFolder => createSealedFolder(folder, fileMode);
 
   const take = async (home: string, folder: string, kind: Snapshot['kind']): Promise<void> => {
@@ -47,24 +46,25 @@ export function createQemuSnapshots({ disks, copyMachine }: QemuSnapshotsOptions
   };
 
   const seal = async (folder: string): Promise<SnapshotContent> => {
-    const sealed = await sealedAt(folder).seal();
-    sound.set(folder, await looksOf(folder, sealed.hash));
+    const sealed = await sound.naming(join(folder, vmPaths.machine), () => sealedAt(folder).seal());
+    await sound.note(folder, sealed.hash);
     return { ...sealed, data: null };
   };
 
   const check = async (folder: string, hash: string): Promise<readonly Fault[]> => {
-    const looks = await looksOf(folder, hash).catch(() => undefined);
-    if (looks !== undefined && looks === sound.get(folder)) return [];
+    if (await sound.isSound(folder, hash)) return [];
     const faults = await sealedAt(folder).check(hash);
-    if (faults.length === 0 && looks !== undefined) sound.set(folder, looks);
+    if (faults.length === 0) await sound.note(folder, hash);
     return faults;
   };
 
   const fill = async (folder: string, target: string, kind: Snapshot['kind']): Promise<void> => {
     const content = join(folder, vmPaths.machine);
     await mkdir(target, { mode: 0o700 });
-    await disks.copy(content, target);
-    if (kind === 'Standby') await shareMemory(content, target);
+    await sound.naming(content, async () => {
+      await disks.copy(content, target);
+      if (kind === 'Standby') await shareMemory(content, target);
+    });
   };
 
   return {
@@ -79,20 +79,10 @@ export function createQemuSnapshots({ disks, copyMachine }: QemuSnapshotsOptions
     mend: (home) => done(() => createReplaceable(machineDirOf(home)).mend()),
     discard: (folder) =>
       done(async () => {
-        sound.delete(folder);
+        sound.forget(folder);
         await removeTree(folder);
       }),
   };
 }
 
 const done = (work: () => Promise<unknown>): Observable<never> => defer(work).pipe(ignoreElements());
-
-/** Whatever is written to a file changes this. */
-async function looksOf(folder: string, hash: string): Promise<string> {
-  const entries = await walkTree(folder);
-  const looks = entries.map(async (entry) => {
-    const { ino, mtimeNs } = await stat(join(folder, entry.path), { bigint: true });
-    return { ...entry, ino: String(ino), modified: String(mtimeNs) };
-  });
-  return JSON.stringify([hash, await Promise.all(looks)]);
-}

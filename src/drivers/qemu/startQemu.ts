@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   catchError,
@@ -24,12 +24,14 @@ import type { LaunchPlan } from '../driver.js';
 import { createLogFiles, type LogFiles } from '../host/logFiles.js';
 import type { Run, Runs } from '../host/runs.js';
 import { qemuArgs } from './args.js';
+import type { Confinement } from './confinement.js';
 import type { Layer } from './disk.js';
 import { forwardedPorts } from './guest.js';
+import { checkPlaces, letUserIn } from './homePlaces.js';
 import type { Image } from './image.js';
 import { memoryFiles } from './memory.js';
 import { readState } from './migration.js';
-import { missing } from './qemuProgram.js';
+import { missing } from './programs.js';
 import { connectQmp, type Qmp } from './qmp.js';
 import { createQmpLink, type QmpLink } from './qmpLink.js';
 import type { VmConfig } from './vmConfig.js';
@@ -41,6 +43,7 @@ export interface QemuPlan extends LaunchPlan {
   readonly vm: VmConfig;
   readonly ramIsShared: boolean;
   readonly disk: Layer | undefined;
+  readonly confinement: Confinement;
   /** What it boots; or where the memory lies from which it goes on, once it is let go. */
   readonly from: Pick<Image, 'kernel' | 'initrd' | 'kernelArguments'> | { readonly ramIn: 'file' | 'state' };
 }
@@ -66,7 +69,12 @@ const retryMs = 1;
 export async function startQemu(runs: Runs, plan: QemuPlan): Promise<StartedQemu> {
   const { program, home, spec, from: source } = plan;
   const vmmLog = createLogFiles(home, 'vmm');
-  const [vmmStart] = await Promise.all([vmmLog.end(), writeGuestFiles(plan)]);
+  await checkPlaces(home);
+  const [vmmStart] = await Promise.all([
+    vmmLog.end(),
+    writeGuestFiles(plan),
+    letUserIn(home, plan.confinement.user),
+  ]);
   const run = await runs.start({
     home,
     log: createLogFiles(home),
@@ -121,26 +129,42 @@ export async function startQemu(runs: Runs, plan: QemuPlan): Promise<StartedQemu
   }
 }
 
-function argsOf({ vm, ramIsShared, disk, spec, from: source }: QemuPlan): readonly string[] {
+function argsOf({ vm, ramIsShared, disk, confinement, spec, from: source }: QemuPlan): readonly string[] {
+  const boot =
+    'ramIn' in source
+      ? undefined
+      : { ...source, ...(source.initrd !== undefined && { initrd: vmPaths.initrd }) };
   return qemuArgs(vm, {
     isShared: ramIsShared,
-    disk,
+    ...{ disk, confinement, boot },
     ports: spec.ports ?? [],
-    boot: 'ramIn' in source ? undefined : source,
+    reachesHost: spec.network === 'user',
   });
 }
 
-/** What the guest is told of its instance, in the form of `/proc/<pid>/environ` and `cmdline`. */
-async function writeGuestFiles({ home, instanceId, name, spec }: LaunchPlan): Promise<void> {
+/**
+ * What the guest is told of its instance, in the form of `/proc/<pid>/environ` and `cmdline`. And its initial file system under a
+ * name of ours: of a kernel that is no Linux, QEMU takes commas and blanks for the end of that name, and opens what comes next.
+ */
+async function writeGuestFiles({ home, instanceId, name, spec, from: source }: QemuPlan): Promise<void> {
   const { env, entrypoint = [], cmd = [] } = spec;
   const variables = Object.entries({ ...env, INSTANCE_ID: instanceId, INSTANCE_NAME: name });
-  const write = (file: string, parts: readonly string[]): Promise<void> =>
-    writeFile(join(home, file), parts.map((part) => `${part}\0`).join(''), { mode: 0o600 });
+  const place = async (file: string): Promise<string> => {
+    // What lies there may be a link.
+    await rm(join(home, file), { force: true });
+    return join(home, file);
+  };
+  const write = async (file: string, parts: readonly string[]): Promise<void> => {
+    const text = parts.map((part) => `${part}\0`).join('');
+    await writeFile(await place(file), text, { flag: 'wx', mode: 0o600 });
+  };
   await write(
     vmPaths.environ,
     variables.map(([key, value]) => `${key}=${value}`),
   );
   await write(vmPaths.cmdline, [...entrypoint, ...cmd]);
+  const initrd = await place(vmPaths.initrd);
+  if ('initrd' in source) await symlink(source.initrd, initrd);
 }
 
 /** A port that was asked for is that; which one was free, QEMU alone knows. */

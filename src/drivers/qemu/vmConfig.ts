@@ -16,14 +16,14 @@ export interface VmConfig {
   readonly hasDisk: boolean;
 }
 
-/** Decodes a {@link VmConfig}. */
+/** Decodes a {@link VmConfig}. All of it comes to stand in a command line, where a comma would begin something else. */
 export const vmConfig: t.Type<VmConfig, unknown> = closed(
   'what a virtual machine is built of',
   {
-    qemu: t.string,
-    machine: t.string,
+    qemu: text('a version of QEMU', (value) => /^\d{1,3}(\.\d{1,3}){2}$/.test(value)),
+    machine: text('the name of a board', (value) => /^[\w.-]{1,60}$/.test(value)),
     accel: oneOf(['kvm', 'tcg']),
-    cpu: text('the name of a processor model', (value) => /^[\w.+,=-]+$/.test(value)),
+    cpu: text('the name of a processor model', (value) => /^[\w.-]{1,60}$/.test(value)),
     vcpus: integer('processors', 1, 256),
     memoryMiB: integer('MiB', 16, 1_048_576),
     hasDisk: t.boolean,

@@ -8,6 +8,10 @@ export const vmPaths = {
   config: 'config.json',
   qmpSocket: 'qmp.sock',
   serialSocket: 'serial.sock',
+  /** There while a state is written. */
+  stateSocket: 'state.sock',
+  /** A link to that of the image. */
+  initrd: 'initrd',
   environ: 'environ',
   cmdline: 'cmdline',
 } as const;

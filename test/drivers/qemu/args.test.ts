@@ -10,6 +10,8 @@ const booting: ArgsOptions = {
   isShared: true,
   disk: { file: 'disk-0.qcow2', node: 'disk0' },
   ports: [],
+  reachesHost: false,
+  confinement: { user: undefined, hasSandbox: true },
   boot: { kernel: '/image/vmlinux', initrd: '/image/initrd', kernelArguments: ['quiet', 'a="b c"'] },
 };
 
@@ -106,15 +108,47 @@ describe('its disk', () => {
 
 describe('its network', () => {
   it('is its own, by a card without a program to boot from', () => {
-    expect(after('-netdev', argsOf())).toEqual(['user,id=n0']);
+    expect(after('-netdev', argsOf())).toEqual(['user,id=n0,restrict=on']);
     expect(after('-device', argsOf())).toContain('virtio-net-pci,netdev=n0,id=nic0,romfile=');
   });
 
   it('is reached by the ports that were asked for, on this host only, in their order', () => {
     const ports = [{ guest: 80 }, { guest: 22, host: 2_222 }, { guest: 443, host: 0 }];
     expect(after('-netdev', argsOf({ ports }))).toEqual([
-      'user,id=n0,hostfwd=tcp:127.0.0.1:0-:80,hostfwd=tcp:127.0.0.1:2222-:22,hostfwd=tcp:127.0.0.1:0-:443',
+      'user,id=n0,restrict=on,hostfwd=tcp:127.0.0.1:0-:80,hostfwd=tcp:127.0.0.1:2222-:22,hostfwd=tcp:127.0.0.1:0-:443',
     ]);
+  });
+
+  it('leads to the host and beyond where that was asked for, which is all the difference', () => {
+    expect(difference(argsOf(), argsOf({ reachesHost: true }))).toEqual({
+      one: ['user,id=n0,restrict=on'],
+      other: ['user,id=n0'],
+    });
+  });
+});
+
+describe('before its guest runs it gives up', () => {
+  const denying = (elevate: string): string =>
+    `on,obsolete=deny,elevateprivileges=${elevate},resourcecontrol=deny,spawn=deny`;
+
+  it('calls of the kernel that it needs no more', () => {
+    expect(after('-sandbox', argsOf())).toEqual([denying('deny')]);
+  });
+
+  it('none where it was built without that', () => {
+    const args = argsOf({ confinement: { user: undefined, hasSandbox: false } });
+    expect(args).not.toContain('-sandbox');
+  });
+
+  it.each([
+    ['7.2.22', '-runas', '7:8'],
+    ['9.0.4', '-runas', '7:8'],
+    ['9.1.0', '-run-with', 'user=7:8'],
+    ['10.0.2', '-run-with', 'user=7:8'],
+  ])('to be root, for which it has to be able to become another: %s by %s', (qemu, option, value) => {
+    const args = argsOf({ confinement: { user: { uid: 7, gid: 8 }, hasSandbox: true } }, { qemu });
+    expect(after(option, args)).toEqual([value]);
+    expect(after('-sandbox', args)).toEqual([denying('allow')]);
   });
 });
 

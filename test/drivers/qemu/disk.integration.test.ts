@@ -7,14 +7,19 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createSpawner } from '../../../src/drivers/host/spawner.js';
 import { createDisks } from '../../../src/drivers/qemu/disk.js';
+import { emptyQcow2 } from '../../../src/drivers/qemu/qcow2.js';
+import { createPrograms } from '../../../src/drivers/qemu/programs.js';
 
 // Patience: some hundred processes, on a machine that others use too.
 jest.setTimeout(120_000);
@@ -22,7 +27,8 @@ jest.setTimeout(120_000);
 const cluster = 65_536;
 const blocks = 4;
 
-const disks = createDisks('qemu-img');
+const spawner = createSpawner();
+const disks = createDisks('qemu-img', createPrograms(spawner));
 const image = mkdtempSync(join(tmpdir(), 'image, "odd": '));
 let folder: string;
 
@@ -42,7 +48,8 @@ beforeAll(() => {
   execFileSync('qemu-img', ['convert', '-f', 'raw', '-O', 'qcow2', bases.raw.file, bases.qcow2.file]);
 });
 
-afterAll(() => {
+afterAll(async () => {
+  await spawner.close();
   // Whatever was written went to the layers.
   expect(readFileSync(bases.raw.file).equals(bytesOf(original))).toBe(true);
   rmSync(image, { recursive: true });
@@ -105,9 +112,10 @@ describe.each(['raw', 'qcow2'] as const)('a disk on top of a %s one', (format) =
     const home = await begun('a', format);
     await expect(disks.top(home)).resolves.toEqual({ file: 'disk-0.qcow2', node: 'disk0' });
     expect(await contents(home)).toEqual(original);
-    const { size, mtimeMs } = statSync(bases[format].file);
+    const { size, mtimeMs, ctimeMs, ino } = statSync(bases[format].file);
+    const times = { modifiedMs: mtimeMs, changedMs: ctimeMs };
     expect(recorded(home)).toEqual({
-      base: { ...bases[format], bytes: size, modifiedMs: mtimeMs },
+      base: { ...bases[format], bytes: size, ...times, inode: ino, sha256: expect.any(String) as string },
       size: blocks * cluster,
       layers: [statSync(join(home, 'disk-0.qcow2')).size],
     });
@@ -148,7 +156,9 @@ describe('a disk', () => {
     [
       'was changed',
       (file) => {
-        utimesSync(file, 1, 1);
+        const { atime, mtime } = statSync(file);
+        writeFileSync(file, bytesOf(original.toReversed()));
+        utimesSync(file, atime, mtime);
       },
     ],
   ])('is of no use any more when that of the image %s', async (what, change) => {
@@ -163,6 +173,82 @@ describe('a disk', () => {
         _tag: 'LaunchFailed',
         reason: `the disk of the image, ${file}, ${what} since the instance was made of it`,
       });
+  });
+
+  it('is of use as long as the bytes of that of the image are the same, whatever its times', async () => {
+    const file = place('base.raw');
+    writeFileSync(file, bytesOf(original));
+    mkdirSync(place('a'));
+    await disks.begin(place('a'), { file, format: 'raw' });
+    utimesSync(file, 1, 1);
+    expect(await contents(place('a'))).toEqual(original);
+    rmSync(file);
+    writeFileSync(file, bytesOf(original));
+    expect(await contents(place('a'))).toEqual(original);
+  });
+
+  it('is of use where it was made by version 0.1, which kept no more than size and time', async () => {
+    const home = await begun('a');
+    const { base, ...rest } = recorded(home) as { readonly base: Readonly<Record<string, unknown>> };
+    const { file, format, bytes, modifiedMs } = base;
+    writeFileSync(
+      join(home, 'disk.json'),
+      JSON.stringify({ ...rest, base: { file, format, bytes, modifiedMs } }),
+    );
+    expect(await contents(home)).toEqual(original);
+  });
+
+  it.each<[string, (home: string) => void]>([
+    [
+      'another file',
+      (home) => {
+        execFileSync('qemu-img', ['rebase', '-u', '-F', 'raw', '-b', '/nowhere', join(home, 'disk-0.qcow2')]);
+      },
+    ],
+    [
+      'a file of another format',
+      (home) => {
+        const base = ['-F', 'qcow2', '-b', bases.raw.file];
+        execFileSync('qemu-img', ['rebase', '-u', ...base, join(home, 'disk-0.qcow2')]);
+      },
+    ],
+    [
+      'a pipe',
+      (home) => {
+        rmSync(join(home, 'disk-0.qcow2'));
+        execFileSync('mkfifo', [join(home, 'disk-0.qcow2')]);
+      },
+    ],
+    [
+      'a link',
+      (home) => {
+        renameSync(join(home, 'disk-0.qcow2'), place('elsewhere'));
+        symlinkSync(place('elsewhere'), join(home, 'disk-0.qcow2'));
+      },
+    ],
+  ])('is not opened where a layer lies on, or is, %s', async (_, damage) => {
+    const home = await begun('a');
+    damage(home);
+    await expect(disks.top(home)).rejects.toThrow(/is damaged|is no plain file/);
+  });
+
+  it('has layers as qemu-img would have made them, whatever its size', () => {
+    const header = (file: string): unknown => {
+      const told = execFileSync('qemu-img', ['info', '--output=json', file], { encoding: 'utf8' });
+      const { filename, ...info } = JSON.parse(told) as Record<string, unknown>;
+      return info;
+    };
+    for (const size of [512, 2 ** 29, 2 ** 29 + 512, 5 * 2 ** 40]) {
+      const [ours, theirs] = [place('ours'), place('theirs')];
+      writeFileSync(ours, emptyQcow2(size, { file: '/of, "any": name', format: 'raw' }));
+      const base = ['-u', '-b', '/of, "any": name', '-F', 'raw'];
+      execFileSync('qemu-img', ['create', '-q', '-f', 'qcow2', ...base, theirs, String(size)]);
+      expect(statSync(ours).size).toBe(statSync(theirs).size);
+      expect(header(ours)).toEqual(header(theirs));
+      const empty = ['rebase', '-u', '-b', '', ours];
+      execFileSync('qemu-img', empty);
+      execFileSync('qemu-img', ['check', '-q', ours]);
+    }
   });
 
   it('that is none has no layers and no copies, but its folder has to be there', async () => {

@@ -62,7 +62,10 @@ async function start(directory: string, { vcpus = 1, ports = [], cmd = [] }: Gue
     ...({ qemu: '', machine: 'pc', accel: 'tcg', cpu: 'max' } as const),
     ...{ vcpus, memoryMiB: image.memoryMiB, hasDisk: false },
   };
-  const args = qemuArgs(vm, { isShared: true, disk: undefined, ports, boot: image });
+  const args = qemuArgs(vm, {
+    ...{ isShared: true, disk: undefined, ports, reachesHost: false, boot: image },
+    confinement: { user: undefined, hasSandbox: true },
+  });
   return run(args, home);
 }
 

@@ -1,5 +1,15 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readImage } from '../../../src/drivers/qemu/image.js';
@@ -53,6 +63,8 @@ interface Said {
   readonly expected: string;
 }
 
+const absolute = 'an absolute path without control characters';
+
 describe('an image', () => {
   it('is a kernel at least', async () => {
     const image = imageOf(small);
@@ -99,8 +111,8 @@ describe('an image is refused', () => {
     [
       'that is a relative path',
       () => 'image',
-      'the image "IMAGE" is no absolute path',
-      { _tag: 'InvalidRequest', faults: [{ path: 'image', found: "'image'", expected: 'an absolute path' }] },
+      "the image 'IMAGE' is no absolute path",
+      { _tag: 'InvalidRequest', faults: [{ path: 'image', found: "'image'", expected: absolute }] },
     ],
     [
       'that has no image.json',
@@ -119,8 +131,8 @@ describe('an image is refused', () => {
         mkdirSync(join(image, 'image.json'), { recursive: true });
         return image;
       },
-      'the image IMAGE has an image.json that cannot be read: it is no file',
-      { message: 'it is no file' },
+      'the image IMAGE has an image.json that cannot be read: IMAGE/image.json is no plain file',
+      { message: expect.stringContaining('is no plain file') as string },
     ],
     [
       'whose image.json is a pipe',
@@ -130,8 +142,8 @@ describe('an image is refused', () => {
         execFileSync('mkfifo', [join(image, 'image.json')]);
         return image;
       },
-      'the image IMAGE has an image.json that cannot be read: it is no file',
-      { message: 'it is no file' },
+      'the image IMAGE has an image.json that cannot be read: IMAGE/image.json is no plain file',
+      { message: expect.stringContaining('is no plain file') as string },
     ],
   ])('%s', async (_, make, message, cause) => {
     const image = make();
@@ -161,7 +173,7 @@ describe('an image is refused', () => {
   });
 });
 
-const fileName = 'a path within the image (relative, no "..")';
+const fileName = 'a path within the image (relative, no "..", no control characters)';
 const argument = 'a text without control characters';
 const known = 'version, kernel, initrd, disk, kernelArguments, memoryMiB, vcpus, accel';
 
@@ -241,5 +253,128 @@ describe('an image.json is refused, every fault at once', () => {
     expect(await faultsOf(image)).toEqual([
       "kernel | 'link', a link out of the image | a file in the image that can be read",
     ]);
+  });
+});
+
+describe('an image whose disk is a qcow2 file', () => {
+  const qemuImg = (...args: readonly string[]): void => {
+    execFileSync('qemu-img', [...args], { stdio: 'pipe' });
+  };
+
+  /** An image with a disk that lies on a file of a format, by these names. */
+  function layered(backing: string, format: string): string {
+    const image = imageOf({ ...small, disk: { file: 'parts/top.qcow2', format: 'qcow2' } });
+    const name = backing.replaceAll('IMAGE', image);
+    qemuImg(
+      'create',
+      '-q',
+      '-f',
+      'qcow2',
+      '-u',
+      '-b',
+      name,
+      '-F',
+      format,
+      join(image, 'parts/top.qcow2'),
+      '1M',
+    );
+    return image;
+  }
+
+  const belowOf = async (image: string): Promise<readonly string[] | undefined> =>
+    (await readImage(image)).disk?.below?.map((file) => file.replaceAll(image, 'IMAGE'));
+
+  it('may lie on nothing', async () => {
+    const image = imageOf({ ...small, disk: { file: 'top', format: 'qcow2' } });
+    qemuImg('create', '-q', '-f', 'qcow2', join(image, 'top'), '1M');
+    await expect(belowOf(image)).resolves.toBeUndefined();
+  });
+
+  it.each(['disk.raw', '../parts/disk.raw', 'IMAGE/parts/disk.raw'])(
+    'may lie on a file in it: %s',
+    async (name) => {
+      await expect(belowOf(layered(name, 'raw'))).resolves.toEqual(['IMAGE/parts/disk.raw']);
+    },
+  );
+
+  it('may lie on one that lies on another, all of which are told', async () => {
+    const image = layered('middle, "odd"', 'qcow2');
+    const middle = join(image, 'parts/middle, "odd"');
+    qemuImg('create', '-q', '-f', 'qcow2', '-u', '-b', 'disk.raw', '-F', 'raw', middle, '1M');
+    await expect(belowOf(image)).resolves.toEqual(['IMAGE/parts/middle, "odd"', 'IMAGE/parts/disk.raw']);
+  });
+
+  const rule = 'a disk on top of nothing, or of a raw or qcow2 file in the image';
+
+  it.each([
+    ['a file of the host', '/etc/hostname', 'raw'],
+    ['a file beside the image', '../../beside', 'raw'],
+    ['a file that is not there', 'nowhere', 'raw'],
+    ['an address', 'nbd://127.0.0.1:1/x', 'raw'],
+    ['a description', 'json:{"driver":"null-co"}', 'raw'],
+    ['itself', 'top.qcow2', 'qcow2'],
+    ['a file of another format', 'disk.raw', 'vmdk'],
+  ])('is refused where it lies on %s', async (_, name, format) => {
+    const image = layered(name, format);
+    writeFileSync(join(image, '..', 'beside'), '');
+    expect(await faultsOf(image)).toEqual([
+      expect.stringMatching(/^disk\.file \| 'IMAGE\/parts\/top\.qcow2', which lies on .* \| /) as string,
+    ]);
+    expect((await faultsOf(image))[0]).toContain(rule);
+  });
+
+  it('is refused where it lies on a link that leads out of it', async () => {
+    const image = layered('link', 'raw');
+    symlinkSync('/etc/hostname', join(image, 'parts/link'));
+    expect((await faultsOf(image))[0]).toContain(rule);
+  });
+
+  it('is refused where the format of what it lies on would be guessed', async () => {
+    const image = layered('disk.raw', 'raw');
+    const top = join(image, 'parts/top.qcow2');
+    const bytes = readFileSync(top);
+    // The kind of the extension that says it.
+    bytes.writeUInt32BE(0x6803f858, bytes.indexOf(Buffer.from([0xe2, 0x79, 0x2a, 0xca])));
+    writeFileSync(top, bytes);
+    expect((await faultsOf(image))[0]).toContain('which lies on a file of the format nothing');
+  });
+
+  it('is refused where its content lies in another file', async () => {
+    const image = imageOf({ ...small, disk: { file: 'top', format: 'qcow2' } });
+    const data = join(image, 'data');
+    qemuImg('create', '-q', '-f', 'qcow2', '-o', `data_file=${data}`, join(image, 'top'), '1M');
+    expect(await faultsOf(image)).toEqual([
+      "disk.file | 'IMAGE/top', whose content lies in another file | a disk in one file",
+    ]);
+  });
+
+  it('is refused where its content is no qcow2, whatever its name', async () => {
+    const image = imageOf({ ...small, disk: { file: 'disk.qcow2', format: 'qcow2' } });
+    writeFileSync(join(image, 'disk.qcow2'), 'raw');
+    expect((await faultsOf(image))[0]).toContain('is no qcow2 file | a qcow2 file');
+  });
+
+  it('is taken for raw where that is said, whatever its content', async () => {
+    const image = imageOf({ ...small, disk: { file: 'top.qcow2', format: 'raw' } });
+    qemuImg(
+      'create',
+      '-q',
+      '-f',
+      'qcow2',
+      '-u',
+      '-b',
+      '/etc/hostname',
+      '-F',
+      'raw',
+      join(image, 'top.qcow2'),
+      '1M',
+    );
+    expect((await readImage(image)).disk).toEqual({ file: join(image, 'top.qcow2'), format: 'raw' });
+  });
+
+  it.each([0, 3, 40, 110])('is refused where it is cut after %d bytes', async (bytes) => {
+    const image = layered('disk.raw', 'raw');
+    truncateSync(join(image, 'parts/top.qcow2'), bytes);
+    await expect(readImage(image)).rejects.toMatchObject({ _tag: 'LaunchFailed' });
   });
 });

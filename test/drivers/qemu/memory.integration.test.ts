@@ -9,8 +9,10 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   truncateSync,
   utimesSync,
   writeFileSync,
@@ -39,6 +41,10 @@ const vm: VmConfig = {
 };
 const ramBytes = 16 * 1_024 * 1_024;
 const stateText = 'processors and devices';
+const state = {
+  bytes: stateText.length,
+  sha256: createHash('sha256').update(stateText).digest('hex'),
+};
 
 let folder: string;
 let home: string;
@@ -65,7 +71,7 @@ function halted(): void {
 /** The same, and it was written down. */
 async function kept(ramIn: SavedMemory['ramIn'] = 'file'): Promise<SavedMemory> {
   halted();
-  await keepMemory(home, vm, ramIn);
+  await keepMemory(home, { vm, ramIn, state });
   return read();
 }
 
@@ -92,6 +98,10 @@ async function differences(memory: SavedMemory, now: Partial<VmConfig> = vm, of 
 const inodeOf = (path: string): number => statSync(path).ino;
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 const modifiedMs = (path: string): number => Math.round(statSync(path).mtimeMs);
+const fileOf = (path: string) => {
+  const { ino, birthtimeMs, ctimeMs } = statSync(path);
+  return { inode: ino, bornMs: birthtimeMs, changedMs: ctimeMs };
+};
 const roomOf = (path: string): number => statSync(path).blocks * 512;
 
 describe('what is kept of a machine', () => {
@@ -99,7 +109,7 @@ describe('what is kept of a machine', () => {
     await expect(kept()).resolves.toEqual({
       ...{ version: 1, vm, ramIn: 'file' },
       state: { bytes: stateText.length, sha256: sha256(stateText) },
-      ram: { bytes: ramBytes, modifiedMs: modifiedMs(join(home, 'ram')) },
+      ram: { bytes: ramBytes, modifiedMs: modifiedMs(join(home, 'ram')), file: fileOf(join(home, 'ram')) },
     });
     expect(statSync(join(home, 'memory.json')).mode & 0o777).toBe(0o600);
   });
@@ -108,11 +118,11 @@ describe('what is kept of a machine', () => {
     expect(await kept('state')).not.toHaveProperty('ram');
   });
 
-  it('is nothing before it was written down, and nothing is written down without a state', async () => {
+  it('is nothing before it was written down, and nothing is written down without a memory', async () => {
     halted();
     await expect(keptMemory(home)).resolves.toBeUndefined();
-    rmSync(join(home, 'state'));
-    await expect(keepMemory(home, vm, 'file')).rejects.toMatchObject({ code: 'ENOENT' });
+    rmSync(join(home, 'ram'));
+    await expect(keepMemory(home, { vm, ramIn: 'file', state })).rejects.toMatchObject({ code: 'ENOENT' });
     await expect(keptMemory(home)).resolves.toBeUndefined();
   });
 
@@ -146,27 +156,30 @@ describe('a memory can be gone on from', () => {
     await expect(differences(memory, { ...vm, ...changes })).resolves.toEqual([difference]);
   });
 
-  const [state, ram] = ['state', 'ram'].map((name) => () => join(home, name)) as [() => string, () => string];
+  const [stateFile, ram] = ['state', 'ram'].map((name) => () => join(home, name)) as [
+    () => string,
+    () => string,
+  ];
 
   it.each<[string, () => void, readonly RegExp[]]>([
     [
       'a state that was cut',
       () => {
-        truncateSync(state(), 3);
+        truncateSync(stateFile(), 3);
       },
       [/^state\.bytes \| 3 \| 22$/],
     ],
     [
       'a state in which a byte is another',
       () => {
-        writeFileSync(state(), stateText.replace('and', 'end'));
+        writeFileSync(stateFile(), stateText.replace('and', 'end'));
       },
       [/^state\.sha256 \| '[0-9a-f]{64}' \| '[0-9a-f]{64}'$/],
     ],
     [
       'a state that is gone',
       () => {
-        rmSync(state());
+        rmSync(stateFile());
       },
       [/^state\.bytes \| nothing \| 22$/],
     ],
@@ -177,14 +190,41 @@ describe('a memory can be gone on from', () => {
         truncateSync(ram(), 5);
         utimesSync(ram(), atime, mtime);
       },
-      [/^ram\.bytes \| 5 \| 16777216$/],
+      [/^ram\.bytes \| 5 \| 16777216$/, /^ram\.changedMs \| /],
     ],
     [
       'a memory that was written to since',
       () => {
         utimesSync(ram(), 1, 1);
       },
-      [/^ram\.modifiedMs \| 1000 \| \d+$/],
+      [/^ram\.modifiedMs \| 1000 \| \d+$/, /^ram\.changedMs \| /],
+    ],
+    [
+      'a memory in which a byte is another, whose time was set back',
+      () => {
+        const { atime, mtime } = statSync(ram());
+        const file = openSync(ram(), 'r+');
+        writeSync(file, 'x', 7);
+        closeSync(file);
+        utimesSync(ram(), atime, mtime);
+      },
+      [/^ram\.changedMs \| /],
+    ],
+    [
+      'a state that is a link',
+      () => {
+        renameSync(stateFile(), place('elsewhere'));
+        symlinkSync(place('elsewhere'), stateFile());
+      },
+      [/^state\.bytes \| nothing \| 22$/],
+    ],
+    [
+      'a memory that is a link',
+      () => {
+        renameSync(ram(), place('elsewhere'));
+        symlinkSync(place('elsewhere'), ram());
+      },
+      [/^ram\.bytes \| nothing \| 16777216$/, /^ram\.modifiedMs \| nothing \| \d+$/],
     ],
     [
       'a memory that is gone',
@@ -202,7 +242,7 @@ describe('a memory can be gone on from', () => {
 
   it('by no machine when all is wrong, and each is told', async () => {
     const memory = await kept();
-    for (const path of [state(), ram()]) rmSync(path);
+    for (const path of [stateFile(), ram()]) rmSync(path);
     const other: VmConfig = {
       ...{ qemu: 'x', machine: 'x', accel: 'kvm', cpu: 'x' },
       ...{ vcpus: 9, memoryMiB: 99, hasDisk: false },
@@ -240,7 +280,10 @@ describe('a memory that is given to a QEMU that may write to it', () => {
     const before = await kept();
     await shareMemory(home, place('other'));
     await giveMemory(home, before);
-    await expect(read(place('other'))).resolves.toEqual(before);
+    await expect(read(place('other'))).resolves.toEqual({
+      ...before,
+      ram: { bytes: before.ram?.bytes, modifiedMs: before.ram?.modifiedMs },
+    });
   });
 
   it('is as it was where it lies in the state', async () => {
@@ -254,13 +297,13 @@ describe('a memory that is given to a QEMU that may write to it', () => {
 
 describe('a memory that is shared', () => {
   it('has each of its files under another name', async () => {
-    const memory = await kept();
+    await kept();
     await shareMemory(home, place('other'));
     expect(readdirSync(place('other')).toSorted()).toEqual(['memory.json', 'ram', 'state']);
     for (const name of ['memory.json', 'ram', 'state'])
       expect(inodeOf(place('other', name))).toBe(inodeOf(join(home, name)));
     expect(statSync(place('other')).mode & 0o777).toBe(0o700);
-    await expect(differences(memory, vm, place('other'))).resolves.toEqual([]);
+    await expect(differences(await read(place('other')), vm, place('other'))).resolves.toEqual([]);
   });
 
   it('has no file of its own where it lies in the state', async () => {
@@ -269,11 +312,30 @@ describe('a memory that is shared', () => {
     expect(readdirSync(place('other')).toSorted()).toEqual(['memory.json', 'state']);
   });
 
+  it('is good for both, whatever names its file gets and loses', async () => {
+    await kept();
+    await shareMemory(home, place('other'));
+    await shareMemory(place('other'), place('third'));
+    rmSync(place('third'), { recursive: true });
+    for (const owner of [home, place('other')])
+      await expect(differences(await read(owner), vm, owner)).resolves.toEqual([]);
+  });
+
+  it('leaves alone what it was told of another file, as in a snapshot', async () => {
+    await kept();
+    mkdirSync(place('snapshot'));
+    await copyMemory(home, place('snapshot'));
+    const inode = inodeOf(place('snapshot', 'memory.json'));
+    await shareMemory(place('snapshot'), place('other'));
+    expect(inodeOf(place('snapshot', 'memory.json'))).toBe(inode);
+    await expect(differences(await read(place('other')), vm, place('other'))).resolves.toEqual([]);
+  });
+
   it('outlives whoever had it first', async () => {
-    const memory = await kept();
+    await kept();
     await shareMemory(home, place('other'));
     rmSync(home, { recursive: true });
-    await expect(differences(memory, vm, place('other'))).resolves.toEqual([]);
+    await expect(differences(await read(place('other')), vm, place('other'))).resolves.toEqual([]);
   });
 
   it('cannot be where nothing is kept', async () => {
@@ -308,11 +370,11 @@ describe('a memory that is copied', () => {
   it('is told to be the one that was kept, whatever the source does from then on', async () => {
     const memory = await kept();
     utimesSync(join(home, 'ram'), 1, 1);
-    await keepMemory(home, vm, 'file');
+    await keepMemory(home, { vm, ramIn: 'file', state });
     await copyMemory(home, place('other'));
     appendFileSync(join(home, 'ram'), 'goes on');
     const copy = await read(place('other'));
-    expect(copy).toEqual({ ...memory, ram: { bytes: ramBytes, modifiedMs: 1_000 } });
+    expect(copy).toMatchObject({ ...memory, ram: { bytes: ramBytes, modifiedMs: 1_000 } });
     await expect(differences(copy, vm, place('other'))).resolves.toEqual([]);
   });
 
@@ -343,10 +405,10 @@ describe('a memory that is spent', () => {
   });
 
   it('takes from nobody who shares it', async () => {
-    const memory = await kept();
+    await kept();
     await shareMemory(home, place('other'));
     await spendMemory(home);
-    await expect(differences(memory, vm, place('other'))).resolves.toEqual([]);
+    await expect(differences(await read(place('other')), vm, place('other'))).resolves.toEqual([]);
   });
 
   // A directory can't be removed as a file can.
@@ -369,12 +431,12 @@ describe('a memory that is spent', () => {
 
 describe('a memory that is forgotten', () => {
   it('leaves nothing here, and all to those who share it', async () => {
-    const memory = await kept();
+    await kept();
     await shareMemory(home, place('other'));
     writeFileSync(join(home, 'disk.json'), '{}');
     await forgetMemory(home);
     expect(readdirSync(home)).toEqual(['disk.json']);
-    await expect(differences(memory, vm, place('other'))).resolves.toEqual([]);
+    await expect(differences(await read(place('other')), vm, place('other'))).resolves.toEqual([]);
     await forgetMemory(home);
   });
 

@@ -1,5 +1,5 @@
 import { defer, EMPTY, ignoreElements, map, mergeMap, type Observable, of, Subject, timer } from 'rxjs';
-import { giveUpState, readState, writeState } from '../../../src/drivers/qemu/migration.js';
+import { giveUpState, readState, sendState } from '../../../src/drivers/qemu/migration.js';
 import type { Qmp, QmpEvent } from '../../../src/drivers/qemu/qmp.js';
 import { marbles } from '../../support/marbles.js';
 
@@ -41,8 +41,8 @@ function play(answers: Record<string, readonly object[]> = {}) {
 
 const names = (sent: readonly string[]): readonly string[] => sent.map((each) => each.split(' ')[0] ?? '');
 
-describe('a state that is written', () => {
-  it('is there once QEMU has told so, stands still after it, and has answered once more', () => {
+describe('a state that is sent', () => {
+  it('is on its way once QEMU has told so, and stands still after it', () => {
     marbles(({ expectObservable, flush }) => {
       const { qmp, sent, tellAt } = play({
         'query-status': [
@@ -57,14 +57,14 @@ describe('a state that is written', () => {
         [500, 'completed'],
       ] as const)
         tellAt(ms, 'MIGRATION', { status });
-      // 500, three answers with 5 ms between them, and the last.
-      expectObservable(writeState(qmp, 'vm/state', true)).toBe('514ms |');
+      // 500, and three answers with 5 ms between them.
+      expectObservable(sendState(qmp, 'state.sock', true)).toBe('513ms |');
       flush();
       expect(names(sent)).toEqual([
         'migrate-set-capabilities',
         'migrate-set-parameters',
         'migrate',
-        ...['query-status', 'query-status', 'query-status', 'query-status'],
+        ...['query-status', 'query-status', 'query-status'],
       ]);
     });
   });
@@ -73,21 +73,20 @@ describe('a state that is written', () => {
     marbles(({ expectObservable, flush }) => {
       const { qmp, sent, tellAt } = play({ 'query-status': [{ status: 'postmigrate' }] });
       tellAt(3, 'MIGRATION', { status: 'completed' });
-      expectObservable(writeState(qmp, 'state', leaveOutRam)).toBe('5ms |');
+      expectObservable(sendState(qmp, 'state.sock', leaveOutRam)).toBe('4ms |');
       flush();
       expect(sent[0]).toContain(`{"capability":"x-ignore-shared","state":${String(leaveOutRam)}}`);
       expect(sent[0]).toContain('{"capability":"events","state":true}');
     });
   });
 
-  it('has a path of which the shell makes nothing else', () => {
+  it('goes to the socket that is named, by no other program', () => {
     marbles(({ expectObservable, flush }) => {
       const { qmp, sent, tellAt } = play({ 'query-status': [{ status: 'postmigrate' }] });
       tellAt(3, 'MIGRATION', { status: 'completed' });
-      expectObservable(writeState(qmp, "it's $HOME", true)).toBe('5ms |');
+      expectObservable(sendState(qmp, 'state.sock', true)).toBe('4ms |');
       flush();
-      const [part, whole] = [String.raw`'it'\''s $HOME.part'`, String.raw`'it'\''s $HOME'`];
-      expect(sent[2]).toBe(`migrate ${JSON.stringify({ uri: `exec:cat > ${part} && mv ${part} ${whole}` })}`);
+      expect(sent[2]).toBe('migrate {"uri":"unix:state.sock"}');
     });
   });
 
@@ -99,7 +98,7 @@ describe('a state that is written', () => {
       const { qmp, tellAt } = play({ 'query-migrate': [answer] });
       tellAt(20, 'MIGRATION', { status: answer.status });
       const error = new Error(`the state was not moved: ${words}`);
-      expectObservable(writeState(qmp, 'state', true)).toBe('21ms #', {}, error);
+      expectObservable(sendState(qmp, 'state.sock', true)).toBe('21ms #', {}, error);
     });
   });
 
@@ -111,7 +110,7 @@ describe('a state that is written', () => {
       tellAt(5, 'MIGRATION', { status: 7 });
       tellAt(6, 'MIGRATION', { status: 'none' });
       tellAt(30, 'MIGRATION', { status: 'completed' });
-      expectObservable(writeState(qmp, 'state', true)).toBe('32ms |');
+      expectObservable(sendState(qmp, 'state.sock', true)).toBe('31ms |');
     });
   });
 
@@ -121,8 +120,8 @@ describe('a state that is written', () => {
         'query-migrate': [{ status: 'active' }, { status: 'completed' }],
         'query-status': [{ status: 'postmigrate' }],
       });
-      // 2 until it has begun, 2,000, and three answers.
-      expectObservable(writeState(qmp, 'state', true)).toBe('2005ms |');
+      // 2 until it has begun, 2,000, and two answers.
+      expectObservable(sendState(qmp, 'state.sock', true)).toBe('2004ms |');
       flush();
       expect(names(sent).filter((name) => name === 'query-migrate')).toHaveLength(2);
     });

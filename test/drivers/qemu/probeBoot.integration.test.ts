@@ -12,11 +12,13 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { createSpawner } from '../../../src/drivers/host/spawner.js';
 import { probeBoot, type ProbeBootOptions } from '../../../src/drivers/qemu/probeBoot.js';
 
 // Patience: a processor that is emulated by one that others use too.
 jest.setTimeout(120_000);
 
+const spawner = createSpawner();
 const folder = realpathSync(mkdtempSync(join(tmpdir(), 'probe-boot-')));
 const kernel = join(folder, 'kernel');
 const files = ['chatty', 'kernel', 'silent', 'text'];
@@ -25,11 +27,12 @@ beforeAll(() => {
   symlinkSync(resolve('build/images/small/vmlinux'), kernel);
   writeFileSync(join(folder, 'text'), 'no kernel');
   writeFileSync(join(folder, 'silent'), '#!/bin/sh\nsleep 600 & wait\n');
-  writeFileSync(join(folder, 'chatty'), '#!/bin/sh\necho .\nsleep 600 & wait\n');
+  writeFileSync(join(folder, 'chatty'), '#!/bin/sh\necho . >said\nsleep 600 & wait\n');
   for (const program of ['silent', 'chatty']) chmodSync(join(folder, program), 0o755);
 });
 
-afterAll(() => {
+afterAll(async () => {
+  await spawner.close();
   rmSync(folder, { recursive: true });
 });
 
@@ -51,7 +54,10 @@ const left = (): readonly string[] =>
 async function probe(options: Partial<ProbeBootOptions>, of = kernel): Promise<unknown> {
   const said = await probeBoot(
     { kernel: of, memoryMiB: 128 },
-    { accel: 'tcg', timeoutMs: 60_000, program: 'qemu-system-x86_64', ...options },
+    {
+      ...({ accel: 'tcg', timeoutMs: 60_000, program: 'qemu-system-x86_64', version: '7.2.22' } as const),
+      ...{ confinement: { user: undefined, hasSandbox: true }, spawner, ...options },
+    },
   ).catch((error: unknown) => error);
   expect(left()).toEqual([]);
   expect(readdirSync(folder).sort()).toEqual(files);
@@ -90,5 +96,5 @@ it('says no to what stays silent, and kills all of it', async () => {
 });
 
 it('fails where there is no QEMU', async () => {
-  expect(await probe({ program: 'no-such-qemu' })).toMatchObject({ message: 'there is no no-such-qemu' });
+  expect(await probe({ program: 'no-such-qemu' })).toMatchObject({ _tag: 'LaunchFailed' });
 });

@@ -20,7 +20,8 @@ const hostPortRule = 'TCP port, or 0 for a free one (a whole number from 0 to 65
 const otherPortRule = 'another port than those before it';
 const reachedRule = 'the guest port of one of ports, so that this host reaches it';
 const accelRule = 'one of kvm, tcg';
-const known = 'entrypoint, cmd, readiness, stopGraceMs, memoryMiB, vcpus, kernelArguments, ports, accel';
+const known =
+  'entrypoint, cmd, readiness, stopGraceMs, memoryMiB, vcpus, kernelArguments, ports, accel, network';
 
 it.each<[Readonly<Record<string, unknown>>]>([
   [{}],
@@ -32,6 +33,8 @@ it.each<[Readonly<Record<string, unknown>>]>([
   [{ readiness: { kind: 'http', port: 80, path: '/' }, ports: [{ guest: 80, host: 8_080 }] }],
   [{ stopGraceMs: 0, memoryMiB: 16, vcpus: 1, accel: 'kvm' }],
   [{ stopGraceMs: 2 ** 31 - 1, memoryMiB: 1_048_576, vcpus: 256, accel: 'tcg' }],
+  [{ network: 'isolated' }],
+  [{ network: 'user' }],
   [{ kernelArguments: [] }],
   [{ kernelArguments: ['', 'a="b c"', 'ä,ö'] }],
   [{ ports: [{ guest: 1, host: 0 }, { guest: 65_535, host: 65_535 }, { guest: 2 }] }],
@@ -89,6 +92,7 @@ it.each<[Readonly<Record<string, unknown>>, readonly string[]]>([
     [`ports[1].guest | 80 | ${otherPortRule}`, `readiness.port | 81 | ${reachedRule}`],
   ],
   [{ accel: 'hvf' }, [`accel | 'hvf' | ${accelRule}`]],
+  [{ network: 'host' }, ["network | 'host' | one of isolated, user"]],
   [{ disk: 'disk.raw' }, [`disk | 'disk.raw' | no such key; known are ${known}`]],
   [{ stopSignal: 'SIGTERM' }, [`stopSignal | 'SIGTERM' | no such key; known are ${known}`]],
 ])('refuses %j, and says why', (fields, expected) => {

@@ -4,19 +4,24 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { lastValueFrom, type Observable, throwError } from 'rxjs';
 import { createRuns } from '../../../src/drivers/host/runs.js';
+import { createSpawner } from '../../../src/drivers/host/spawner.js';
 import { createDisks } from '../../../src/drivers/qemu/disk.js';
 import { readImage } from '../../../src/drivers/qemu/image.js';
+import { createPrograms } from '../../../src/drivers/qemu/programs.js';
 import { createQemuMachine, type QemuMachine } from '../../../src/drivers/qemu/qemuMachine.js';
 import type { Qmp } from '../../../src/drivers/qemu/qmp.js';
 import type { QmpLink } from '../../../src/drivers/qemu/qmpLink.js';
+import { createSoundFolders } from '../../../src/drivers/qemu/soundFolders.js';
 import { startQemu } from '../../../src/drivers/qemu/startQemu.js';
 import { makeTinyImage } from './tinyKernel.js';
 
 // Patience: a processor that is emulated by one that others use too.
 jest.setTimeout(60_000);
 
-const runs = createRuns(5);
-const disks = createDisks('qemu-img');
+const spawner = createSpawner();
+const runs = createRuns(5, spawner);
+const disks = createDisks('qemu-img', createPrograms(spawner));
+const sound = createSoundFolders();
 /** The commands that QEMU is not given, with what they fail instead. */
 const broken = new Map<string, Error>();
 let folder: string;
@@ -56,6 +61,7 @@ beforeEach(async () => {
     ...{ instanceId: 'a', name: 'a', home, program: 'qemu-system-x86_64', vm, ramIsShared: true },
     spec: { driver: 'qemu', image: directory, env: {}, tags: {} },
     disk: await disks.top(join(home, 'vm')),
+    confinement: { user: undefined, hasSandbox: true },
     from: image,
   });
   const link: QmpLink = {
@@ -63,7 +69,18 @@ beforeEach(async () => {
     use: (work) => started.link.use((qmp) => work(breakable(qmp))),
   };
   machine = createQemuMachine({
-    ...{ run: started.run, home, vm, ramIsShared: true, link, disks, logs: [], readiness$: undefined },
+    ...{
+      run: started.run,
+      home,
+      vm,
+      user: undefined,
+      ramIsShared: true,
+      link,
+      disks,
+      sound,
+      logs: [],
+      readiness$: undefined,
+    },
     handle: { ...started.run.handle, ports: [] },
     logLimits: { maxBytes: 1_000_000, keep: 1 },
   });
