@@ -244,6 +244,16 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     }
   };
 
+  for (const { id, spec } of [...kept.instances, ...kept.snapshots]) {
+    const faults = requests.faultsOfKept(driverOf(spec), spec);
+    if (faults.length > 0) {
+      logger.warn(
+        { id, faults },
+        'what is kept of a spec is not understood: it cannot be launched before it is updated',
+      );
+    }
+  }
+
   const tools = {
     ...workshop,
     drivers: [...drivers.values()],

@@ -42,7 +42,9 @@ export function decodeUpdate(driver: Driver, spec: InstanceSpec, patch: unknown)
     throw new InvalidRequest([{ path: '', found: found(patch), expected: 'at least one field to change' }]);
   }
   const decoded = decode(labels, common);
-  const fields = driver.decode({ ...ownFields(spec), ...rest });
+  const kept = ownFields(spec);
+  // What is not changed may be what an earlier version took and this driver does not.
+  const fields = Object.keys(rest).length === 0 ? E.right(kept) : driver.decode({ ...kept, ...rest });
   if (E.isLeft(decoded) || E.isLeft(fields)) {
     throw new InvalidRequest([...faultsOf(decoded), ...faultsOf(fields)]);
   }
@@ -53,10 +55,15 @@ export function decodeUpdate(driver: Driver, spec: InstanceSpec, patch: unknown)
 export function decodeOverrides(driver: Driver, spec: InstanceSpec, overrides: unknown): InstanceSpec {
   const [said, unknown] = split(overrides, ['entrypoint', 'cmd']);
   if (Object.keys(unknown).length > 0) decodeOrThrow(noOverrides, unknown);
+  if (Object.keys(said).length === 0) return spec;
   const fields = driver.decode({ ...ownFields(spec), ...said });
   if (E.isLeft(fields)) throw new InvalidRequest(fields.left);
   return specOf({ ...baseOf(spec), ...fields.right });
 }
+
+/** What a driver does not understand of a spec that is kept: an earlier version may have taken it. */
+export const faultsOfKept = (driver: Driver, spec: InstanceSpec): readonly Fault[] =>
+  faultsOf(driver.decode(ownFields(spec)));
 
 /** Decodes a request to fork. @throws {@link InvalidRequest} */
 export const decodeFork = (request: unknown): ForkRequest => decodeOrThrow(fork, request);

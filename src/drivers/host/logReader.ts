@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { defer, from, Observable, type OperatorFunction, repeat, switchMap } from 'rxjs';
 import { connect } from '../../streams/connect.js';
 import type { LogFiles } from './logFiles.js';
@@ -20,8 +21,16 @@ export const readTail = (log: LogFiles, lines: number): Observable<string> =>
 export const followTail = (log: LogFiles, lines: number, pollMs: number): Observable<string> =>
   defer(() => startOfTail(log, lines)).pipe(switchMap((start) => followFrom(log, start, pollMs)));
 
-/** Emits every line from a place on, each when it is finished, until unsubscribed. */
-export const followFrom = (log: LogFiles, start: number, pollMs: number): Observable<string> =>
+/**
+ * Emits every line from a place on, each when it is finished, until unsubscribed; one of more bytes than `longest` in pieces.
+ * After as many bytes the event loop has its turn: what is done with a line may take its time.
+ */
+export const followFrom = (
+  log: LogFiles,
+  start: number,
+  pollMs: number,
+  longest = longestLine,
+): Observable<string> =>
   defer(() => {
     let place = start;
     const onward = async function* (): AsyncGenerator<Buffer> {
@@ -29,10 +38,13 @@ export const followFrom = (log: LogFiles, start: number, pollMs: number): Observ
         const { bytes, next } = await log.read(place);
         place = next;
         if (bytes.length === 0) return;
-        yield bytes;
+        for (let from = 0; from < bytes.length; from += longest) {
+          if (from > 0) await setImmediate();
+          yield bytes.subarray(from, from + longest);
+        }
       }
     };
-    return defer(() => from(onward())).pipe(repeat({ delay: pollMs }), splitLines());
+    return defer(() => from(onward())).pipe(repeat({ delay: pollMs }), splitLines(longest));
   });
 
 async function* chunks(log: LogFiles, start: number, end: number): AsyncGenerator<Buffer> {
@@ -74,42 +86,44 @@ async function startOfTail(log: LogFiles, lines: number): Promise<number> {
 }
 
 /** Turns bytes into lines without their ends. When the bytes complete, what is left is a line too. */
-const splitLines = (): OperatorFunction<Buffer, string> => (bytes$) =>
-  new Observable((subscriber) => {
-    let rest = Buffer.alloc(0);
+const splitLines =
+  (longest = longestLine): OperatorFunction<Buffer, string> =>
+  (bytes$) =>
+    new Observable((subscriber) => {
+      let rest = Buffer.alloc(0);
 
-    const tell = (line: Buffer): void => {
-      subscriber.next(line.toString('utf8'));
-    };
+      const tell = (line: Buffer): void => {
+        subscriber.next(line.toString('utf8'));
+      };
 
-    const tellWhole = (line: Buffer): void => {
-      tell(line.at(-1) === carriageReturn ? line.subarray(0, -1) : line);
-    };
+      const tellWhole = (line: Buffer): void => {
+        tell(line.at(-1) === carriageReturn ? line.subarray(0, -1) : line);
+      };
 
-    connect(bytes$, subscriber, {
-      next: (bytes) => {
-        rest = Buffer.concat([rest, bytes]);
-        for (;;) {
-          const end = rest.indexOf(newline);
-          if (end !== -1 && end <= longestLine) {
-            tellWhole(rest.subarray(0, end));
-            rest = rest.subarray(end + 1);
-          } else if (rest.length > longestLine) {
-            const length = wholeCharacters(rest, longestLine);
-            tell(rest.subarray(0, length));
-            rest = rest.subarray(length);
-          } else return;
-        }
-      },
-      error: (error) => {
-        subscriber.error(error);
-      },
-      complete: () => {
-        if (rest.length > 0) tellWhole(rest);
-        subscriber.complete();
-      },
+      connect(bytes$, subscriber, {
+        next: (bytes) => {
+          rest = Buffer.concat([rest, bytes]);
+          for (;;) {
+            const end = rest.indexOf(newline);
+            if (end !== -1 && end <= longest) {
+              tellWhole(rest.subarray(0, end));
+              rest = rest.subarray(end + 1);
+            } else if (rest.length > longest) {
+              const length = wholeCharacters(rest, longest);
+              tell(rest.subarray(0, length));
+              rest = rest.subarray(length);
+            } else return;
+          }
+        },
+        error: (error) => {
+          subscriber.error(error);
+        },
+        complete: () => {
+          if (rest.length > 0) tellWhole(rest);
+          subscriber.complete();
+        },
+      });
     });
-  });
 
 /** The length of the longest beginning that cuts no UTF-8 character. */
 function wholeCharacters(bytes: Buffer, longest: number): number {

@@ -2,6 +2,9 @@ import * as E from 'fp-ts/lib/Either.js';
 import fc from 'fast-check';
 import { decodeProcessFields } from '../../../src/drivers/process/processFields.js';
 
+const patternRule =
+  'a regular expression (at most 500 characters; no look-around, no back-references, few repetitions)';
+
 const faultsOf = (fields: object): readonly string[] => {
   const decoded = decodeProcessFields({ entrypoint: ['true'], ...fields });
   return E.isLeft(decoded)
@@ -44,7 +47,9 @@ it.each<[object, readonly string[]]>([
   [{ readiness: 'http' }, ["readiness | 'http' | readiness"]],
   [{ readiness: {} }, ['readiness.kind | nothing | one of log, tcp, http']],
   [{ readiness: { kind: 'udp' } }, ["readiness.kind | 'udp' | one of log, tcp, http"]],
-  [{ readiness: { kind: 'log', pattern: '(' } }, ["readiness.pattern | '(' | a regular expression"]],
+  [{ readiness: { kind: 'log', pattern: '(' } }, [`readiness.pattern | '(' | ${patternRule}`]],
+  [{ readiness: { kind: 'log', pattern: '(a)\\1' } }, [`readiness.pattern | '(a)\\\\1' | ${patternRule}`]],
+  [{ readiness: { kind: 'log', pattern: 'a(?=b)' } }, [`readiness.pattern | 'a(?=b)' | ${patternRule}`]],
   [
     { readiness: { kind: 'tcp', port: 0, path: '/' } },
     [

@@ -2,6 +2,9 @@ import * as E from 'fp-ts/lib/Either.js';
 import fc from 'fast-check';
 import { decodeQemuFields } from '../../../src/drivers/qemu/qemuFields.js';
 
+const patternRule =
+  'a regular expression (at most 500 characters; no look-around, no back-references, few repetitions)';
+
 const faultsOf = (fields: Readonly<Record<string, unknown>>): readonly string[] => {
   const decoded = decodeQemuFields(fields);
   return E.isLeft(decoded)
@@ -49,7 +52,9 @@ it.each<[Readonly<Record<string, unknown>>, readonly string[]]>([
   [{ cmd: ['a', 'b\0'] }, [`cmd[1] | 'b\\x00' | ${argumentRule}`]],
   [{ readiness: 'http' }, ["readiness | 'http' | readiness"]],
   [{ readiness: { kind: 'udp' } }, ["readiness.kind | 'udp' | one of log, tcp, http"]],
-  [{ readiness: { kind: 'log', pattern: '(' } }, ["readiness.pattern | '(' | a regular expression"]],
+  [{ readiness: { kind: 'log', pattern: '(' } }, [`readiness.pattern | '(' | ${patternRule}`]],
+  [{ readiness: { kind: 'log', pattern: '(a)\\1' } }, [`readiness.pattern | '(a)\\\\1' | ${patternRule}`]],
+  [{ readiness: { kind: 'log', pattern: 'a(?=b)' } }, [`readiness.pattern | 'a(?=b)' | ${patternRule}`]],
   [{ readiness: { kind: 'tcp', port: 0 } }, [`readiness.port | 0 | ${portRule}`]],
   [{ readiness: { kind: 'tcp', port: 80 } }, [`readiness.port | 80 | ${reachedRule}`]],
   [
