@@ -29,6 +29,7 @@ export {
   LaunchFailed,
   type LockHolder,
   LogNotFound,
+  LogUnreadable,
   ManagerClosed,
   NameTaken,
   NotSupported,

@@ -120,6 +120,21 @@ export class LogNotFound extends Error {
   }
 }
 
+/**
+ * A log, or the folder of the logs, is not what it was made as: what runs in the instance has put something else in its place
+ * (`found`: a link, a pipe, …). Nothing of it was read or changed.
+ */
+export class LogUnreadable extends Error {
+  readonly _tag = 'LogUnreadable';
+  override readonly name = 'LogUnreadable';
+  constructor(
+    readonly path: string,
+    readonly found: string,
+  ) {
+    super(`the log ${path} is not read: it is ${found}`);
+  }
+}
+
 /** A subscriber with the policy `fail` fell behind by more than its capacity; `missed` values were lost to it. */
 export class SubscriberLagged extends Error {
   readonly _tag = 'SubscriberLagged';

@@ -42,6 +42,7 @@ describe('the public names', () => {
        InvalidState
        LaunchFailed
        LogNotFound
+       LogUnreadable
        ManagerClosed
        NameTaken
        NotSupported

@@ -10,16 +10,19 @@ const stepBytes = 64 * 1_024;
 /** A line of more bytes is told in pieces. */
 const longestLine = 64 * 1_024;
 
+/** The last lines are looked for in as many bytes at the end of a log. */
+const longestTail = 16 * 1_024 * 1_024;
+
 /** Emits the last lines of a log as it is now, the last one finished or not, and completes. */
 export const readTail = (log: LogFiles, lines: number): Observable<string> =>
-  defer(() => Promise.all([startOfTail(log, lines), log.end()])).pipe(
-    switchMap(([start, end]) => from(chunks(log, start, end))),
+  defer(() => tailOf(log, lines)).pipe(
+    switchMap(({ start, end }) => from(chunks(log, start, end))),
     splitLines(),
   );
 
 /** Emits the last lines of a log and those that come, each when it is finished, until unsubscribed. */
 export const followTail = (log: LogFiles, lines: number, pollMs: number): Observable<string> =>
-  defer(() => startOfTail(log, lines)).pipe(switchMap((start) => followFrom(log, start, pollMs)));
+  defer(() => tailOf(log, lines)).pipe(switchMap(({ start }) => followFrom(log, start, pollMs)));
 
 /**
  * Emits every line from a place on, each when it is finished, until unsubscribed; one of more bytes than `longest` in pieces.
@@ -63,9 +66,20 @@ async function together(parts: AsyncIterable<Buffer>): Promise<Buffer> {
   return Buffer.concat(all);
 }
 
-/** The place of the n-th line from the end; the end of the log does not begin a line. */
-async function startOfTail(log: LogFiles, lines: number): Promise<number> {
+/** A part of a log, as places. */
+interface Span {
+  readonly start: number;
+  readonly end: number;
+}
+
+async function tailOf(log: LogFiles, lines: number): Promise<Span> {
   const [start, end] = await Promise.all([log.start(), log.end()]);
+  const span = { start: Math.max(start, end - longestTail), end };
+  return { start: await startOfTail(log, span, lines), end };
+}
+
+/** The place of the n-th line from the end, or of the first in the span; the end of the log does not begin a line. */
+async function startOfTail(log: LogFiles, { start, end }: Span, lines: number): Promise<number> {
   if (lines === 0) return end;
   let found = 0;
   for (let to = end; to > start;) {
@@ -78,7 +92,7 @@ async function startOfTail(log: LogFiles, lines: number): Promise<number> {
       if (found === lines) return first + index + 1;
       index = index === 0 ? -1 : bytes.lastIndexOf(newline, index - 1);
     }
-    // What came before was removed meanwhile.
+    // What came before was removed meanwhile, or is a hole.
     if (first > from) return first;
     to = from;
   }
