@@ -2,7 +2,10 @@ import * as E from 'fp-ts/lib/Either.js';
 import * as t from 'io-ts';
 import { closed, isRecord } from '../codecs/closed.js';
 import { decode, decodeOrThrow, found } from '../codecs/decode.js';
+import { described } from '../codecs/described.js';
+import { exceeded } from '../codecs/measure.js';
 import { record } from '../codecs/record.js';
+import { secret } from '../codecs/secret.js';
 import { cText, integer, oneOf, text } from '../codecs/scalars.js';
 import type { Driver, LogOptions } from '../drivers/driver.js';
 import { deepFreeze } from '../lifecycle/deepFreeze.js';
@@ -20,6 +23,19 @@ export interface Creation {
 
 type Drivers = ReadonlyMap<string, Driver>;
 type Fields = Readonly<Record<string, unknown>>;
+
+/** How large requests may be if nothing else is said. */
+const defaultMostBytes = 2 ** 20;
+/** Deeper than any request is. */
+const mostLevels = 32;
+
+/** Gives a request, or a spec, if it is not too large, and does not nest too deep. @throws {@link InvalidRequest} */
+export function sized<T>(value: T, mostBytes = defaultMostBytes): T {
+  const excess = exceeded(value, { bytes: mostBytes, levels: mostLevels });
+  if (excess === undefined) return value;
+  const limit = excess === 'bytes' ? `${String(mostBytes)} bytes` : `${String(mostLevels)} levels of nesting`;
+  throw new InvalidRequest([{ path: '', found: `more than ${limit}`, expected: `at most ${limit}` }]);
+}
 
 /** Decodes a request to create. @throws {@link InvalidRequest} naming every fault, those of the driver's fields included */
 export function decodeCreation(drivers: Drivers, request: unknown): Creation {
@@ -96,7 +112,7 @@ function ownFields(spec: InstanceSpec): Fields {
  */
 function split(value: unknown, keys: readonly string[]): readonly [Fields, Fields] {
   if (!isRecord(value)) {
-    throw new InvalidRequest([{ path: '', found: found(value), expected: 'an object' }]);
+    throw new InvalidRequest([{ path: '', found: described(value), expected: 'an object' }]);
   }
   const said = Object.entries(value).filter(([, part]) => part !== undefined);
   const part = (isNamed: boolean): Fields =>
@@ -128,7 +144,7 @@ const image = text(
 );
 
 const envName = text('a variable name (not empty, no = or NUL)', (value) => /^[^=\0]+$/.test(value));
-const env = record('variables (an object of texts)', envName, cText);
+const env = secret(record('variables (an object of texts)', envName, cText));
 
 const tagText = /^[A-Za-z0-9 _.:/=+@-]*$/;
 const tagKey = text(

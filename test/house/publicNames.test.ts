@@ -90,6 +90,7 @@ describe('the public names', () => {
        DriverFields
        DropReason
        Environment
+       EnvironmentOptions
        EventsOptions
        Exit
        Fault

@@ -45,11 +45,11 @@ it.each<[Readonly<Record<string, unknown>>]>([
 });
 
 it.each<[Readonly<Record<string, unknown>>, readonly string[]]>([
-  [{ entrypoint: 'true' }, [`entrypoint | 'true' | ${argumentsRule}`]],
-  [{ entrypoint: [7] }, [`entrypoint[0] | 7 | ${argumentRule}`]],
-  [{ entrypoint: ['a\0'] }, [`entrypoint[0] | 'a\\x00' | ${argumentRule}`]],
-  [{ cmd: { 0: 'a' } }, [`cmd | { '0': 'a' } | ${argumentsRule}`]],
-  [{ cmd: ['a', 'b\0'] }, [`cmd[1] | 'b\\x00' | ${argumentRule}`]],
+  [{ entrypoint: 'true' }, [`entrypoint | a text of 4 characters | ${argumentsRule}`]],
+  [{ entrypoint: [7] }, [`entrypoint[0] | a number | ${argumentRule}`]],
+  [{ entrypoint: ['a\0'] }, [`entrypoint[0] | a text of 2 characters | ${argumentRule}`]],
+  [{ cmd: { 0: 'a' } }, [`cmd | an object with 1 key | ${argumentsRule}`]],
+  [{ cmd: ['a', 'b\0'] }, [`cmd[1] | a text of 2 characters | ${argumentRule}`]],
   [{ readiness: 'http' }, ["readiness | 'http' | readiness"]],
   [{ readiness: { kind: 'udp' } }, ["readiness.kind | 'udp' | one of log, tcp, http"]],
   [{ readiness: { kind: 'log', pattern: '(' } }, [`readiness.pattern | '(' | ${patternRule}`]],
@@ -74,10 +74,10 @@ it.each<[Readonly<Record<string, unknown>>, readonly string[]]>([
   [{ memoryMiB: '128' }, [`memoryMiB | '128' | ${memoryRule}`]],
   [{ vcpus: 0 }, [`vcpus | 0 | ${processorsRule}`]],
   [{ vcpus: 257 }, [`vcpus | 257 | ${processorsRule}`]],
-  [{ kernelArguments: 'quiet' }, [`kernelArguments | 'quiet' | ${argumentsRule}`]],
-  [{ kernelArguments: ['quiet', 'a\nb'] }, [`kernelArguments[1] | 'a\\nb' | ${wordRule}`]],
-  [{ kernelArguments: [7] }, [`kernelArguments[0] | 7 | ${wordRule}`]],
-  [{ ports: { guest: 80 } }, ['ports | { guest: 80 } | ports (an array)']],
+  [{ kernelArguments: 'quiet' }, [`kernelArguments | a text of 5 characters | ${argumentsRule}`]],
+  [{ kernelArguments: ['quiet', 'a\nb'] }, [`kernelArguments[1] | a text of 3 characters | ${wordRule}`]],
+  [{ kernelArguments: [7] }, [`kernelArguments[0] | a number | ${wordRule}`]],
+  [{ ports: { guest: 80 } }, ['ports | an object with guest | ports (an array)']],
   [{ ports: [80] }, ['ports[0] | 80 | a port']],
   [{ ports: [{}] }, [`ports[0].guest | nothing | ${portRule}`]],
   [{ ports: [{ guest: 0 }] }, [`ports[0].guest | 0 | ${portRule}`]],
@@ -94,8 +94,8 @@ it.each<[Readonly<Record<string, unknown>>, readonly string[]]>([
     [`ports[1].guest | 80 | ${otherPortRule}`, `readiness.port | 81 | ${reachedRule}`],
   ],
   [{ accel: 'hvf' }, [`accel | 'hvf' | ${accelRule}`]],
-  [{ disk: 'disk.raw' }, [`disk | 'disk.raw' | no such key; known are ${known}`]],
-  [{ stopSignal: 'SIGTERM' }, [`stopSignal | 'SIGTERM' | no such key; known are ${known}`]],
+  [{ disk: 'disk.raw' }, [`disk | a text of 8 characters | no such key; known are ${known}`]],
+  [{ stopSignal: 'SIGTERM' }, [`stopSignal | a text of 7 characters | no such key; known are ${known}`]],
 ])('refuses %j, and says why', (fields, expected) => {
   expect(faultsOf(fields)).toEqual(expected);
 });
