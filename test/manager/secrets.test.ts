@@ -55,7 +55,7 @@ describe('what may be a secret is in no error', () => {
           // Not understood for a second reason too, so that none of them is created.
           const request = { name: 'No', driver, image: 'scratch', [field]: value };
           const errors = [
-            await failure(manager.create(request as never)),
+            await failure(manager.create(request)),
             await failure(manager.create([request] as never)),
             await failure(manager.create(JSON.stringify(request) as never)),
             await failure(manager.update('web', { [field]: value, nothing: 1 } as never)),

@@ -1,5 +1,4 @@
 import * as E from 'fp-ts/lib/Either.js';
-import * as t from 'io-ts';
 import { constants } from 'node:os';
 import { closed } from '../../codecs/closed.js';
 import { decode, found } from '../../codecs/decode.js';
