@@ -172,7 +172,10 @@ describe('an image.json is refused, every fault at once', () => {
     [{ ...small, version: 2 }, ['version | 2 | 1']],
     [
       { ...small, readiness: 1, Kernel: 2 },
-      [`readiness | a number | no such key; known are ${known}`, `Kernel | a number | no such key; known are ${known}`],
+      [
+        `readiness | a number | no such key; known are ${known}`,
+        `Kernel | a number | no such key; known are ${known}`,
+      ],
     ],
     ...['', '/etc/passwd', '../vmlinux', 'parts/../../x', '..', 'parts/', 'a\0b', 7].map(
       (kernel): [unknown, readonly string[]] => [
