@@ -9,7 +9,7 @@ const floors = [
   { codecs: { uses: ['io-ts', 'fp-ts', 'node:'] } },
   { streams: { uses: ['rxjs', 'io-ts', 'fp-ts'] } },
   {
-    drivers: { uses: ['rxjs', 'io-ts', 'fp-ts', 'node:'] },
+    drivers: { uses: ['rxjs', 'io-ts', 'fp-ts', 'node:', 're2js'] },
     store: { uses: ['rxjs', 'io-ts', 'fp-ts', 'node:', '@paralleldrive/cuid2', 'lmdb'] },
   },
   {

@@ -16,7 +16,10 @@ import { lastValueFrom } from 'rxjs';
 
 async function main(): Promise<void> {
   // A free port instead of the default, so that the example runs beside anything.
-  const env = { ...process.env, METRICS__PORT: process.env['METRICS__PORT'] ?? '19464' };
+  const env = {
+    ...process.env,
+    RX_INSTANCES__METRICS__PORT: process.env['RX_INSTANCES__METRICS__PORT'] ?? '19464',
+  };
   const config = getOrElse<ConfigErrors, Config>((errors) => {
     throw new Error(describeConfigErrors(errors));
   })(await loadConfig(undefined, env)());

@@ -1,12 +1,17 @@
 // Builds the package twice, as CommonJS and as ES modules, into dist/cjs and dist/esm.
 import { execFile } from 'node:child_process';
-import { rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 
 const builds = [
   { folder: 'dist/cjs', module: 'CommonJS', type: 'commonjs' },
   { folder: 'dist/esm', module: 'ES2022', type: 'module' },
 ];
+
+/** What an ES module needs that loads a package when it is needed. */
+const requireOfModules = `import { createRequire } from 'node:module';
+const require = createRequire(import.meta.url);
+`;
 
 async function build({ folder, module, type }) {
   const options = ['-p', 'tsconfig.build.json', '--module', module, '--outDir', folder];
@@ -16,6 +21,9 @@ async function build({ folder, module, type }) {
   });
   // The nearest package.json decides how Node reads a .js file.
   writeFileSync(`${folder}/package.json`, `${JSON.stringify({ type })}\n`);
+  if (type !== 'module') return;
+  const loader = `${folder}/drivers/loadRe2.js`;
+  writeFileSync(loader, requireOfModules + readFileSync(loader, 'utf8'));
 }
 
 rmSync('dist', { recursive: true, force: true });

@@ -29,6 +29,7 @@ export {
   LaunchFailed,
   type LockHolder,
   LogNotFound,
+  LogUnreadable,
   ManagerClosed,
   NameTaken,
   NotSupported,
@@ -122,5 +123,5 @@ export { createMetrics, type MetricsOptions } from './metrics/createMetrics.js';
 
 // Configuration.
 export { type Config, type ConfigErrors, decodeConfig, describeConfigErrors } from './config/config.js';
-export type { Environment } from './config/environment.js';
+export type { Environment, EnvironmentOptions } from './config/environment.js';
 export { loadConfig } from './config/loadConfig.js';

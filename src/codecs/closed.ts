@@ -1,5 +1,7 @@
 import * as E from 'fp-ts/lib/Either.js';
 import * as t from 'io-ts';
+import { types } from 'node:util';
+import { secret } from './secret.js';
 
 type Decoded<Required extends t.Props, Optional extends t.Props> = {
   readonly [K in keyof Required]: t.TypeOf<Required[K]>;
@@ -7,7 +9,7 @@ type Decoded<Required extends t.Props, Optional extends t.Props> = {
 
 /**
  * Decodes an object that has every key of `required`, may have those of `optional`, and has no other: an unknown key is
- * a fault at its own path. A key whose value is `undefined` counts as absent. The result is a new object.
+ * a fault at its own path, of which kind and size are told only. A key whose value is `undefined` counts as absent. The result is a new object.
  *
  * The object has to be a plain one, as JSON and literals are: what an instance of a class inherits would pass unseen.
  * Symbols are not looked at; what a getter throws goes through.
@@ -26,7 +28,7 @@ export function closed<Required extends t.Props, Optional extends t.Props>(
       .filter((key) => !known.has(key))
       .map((key) => ({
         value: value[key],
-        context: t.appendContext(context, key, t.never, value[key]),
+        context: t.appendContext(context, key, unknownKey, value[key]),
         message: noSuchKey,
       }));
     const decoded: Record<string, unknown> = {};
@@ -49,6 +51,9 @@ export function closed<Required extends t.Props, Optional extends t.Props>(
   );
 }
 
+/** What stands at a mistyped key may be what is a secret at the right one. */
+const unknownKey = secret(t.never);
+
 /** Tells an object with keys from everything else. */
 export const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -57,5 +62,5 @@ export const isRecord = (value: unknown): value is Readonly<Record<string, unkno
 export function isPlain(value: unknown): value is Readonly<Record<string, unknown>> {
   if (!isRecord(value)) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === null || Object.getPrototypeOf(prototype) === null;
+  return prototype === null || (!types.isProxy(prototype) && Object.getPrototypeOf(prototype) === null);
 }

@@ -1,11 +1,15 @@
 import * as E from 'fp-ts/lib/Either.js';
 import type * as t from 'io-ts';
-import { inspect } from 'node:util';
+import { inspect, types } from 'node:util';
+import { isPlain } from './closed.js';
+import { described } from './described.js';
 import { type Fault, InvalidRequest } from '../lifecycle/errors.js';
+import { onOneLine } from '../lifecycle/onOneLine.js';
 
 interface Place {
   readonly path: string;
-  readonly value: unknown;
+  /** What stands there, as it may be told. */
+  readonly found: () => string;
   readonly expected: string;
 }
 
@@ -14,29 +18,32 @@ const mostFaults = 100;
 
 /**
  * Writes a value found at a door so that a person can read it: on one line, 80 characters at most, without running any
- * code of the value.
+ * code of the value. Of what an object or an array holds nothing is written but the names of keys: it may be a secret.
  */
 export function found(value: unknown): string {
-  if (value === undefined) return 'nothing';
-  try {
-    return cut(inspect(value, written).replace(/[\p{Cc}\u2028\u2029]+\s*/gu, ' '));
-  } catch {
-    // `inspect` still asks for the tag, the name and the stack, which may be getters that throw.
-    return 'a value that cannot be shown';
+  switch (typeof value) {
+    case 'object':
+      return value === null ? 'null' : onOneLine(outlined(value), longestFound);
+    case 'function':
+    case 'undefined':
+      return described(value);
+    default:
+      return onOneLine(inspect(value, { maxStringLength: longestFound }), longestFound);
   }
 }
 
-const written = {
-  depth: 1,
-  compact: true,
-  breakLength: Infinity,
-  maxStringLength: longestFound,
-  maxArrayLength: 20,
-  customInspect: false,
-} as const;
+function outlined(value: object): string {
+  const keys = !types.isProxy(value) && isPlain(value) ? Object.keys(value) : [];
+  if (keys.length === 0) return described(value);
+  const names = keys
+    .slice(0, mostKeys)
+    .map((key) => (isWord(key) ? key : inspect(key.slice(0, longestFound))));
+  return `an object with ${names.join(', ')}${keys.length > mostKeys ? ', …' : ''}`;
+}
 
-const cut = (text: string): string =>
-  text.length > longestFound ? `${text.slice(0, longestFound - 1).replace(/[\uD800-\uDBFF]$/, '')}…` : text;
+const mostKeys = 20;
+
+const isWord = (key: string): boolean => /^[\w$-]{1,80}$/.test(key);
 
 /**
  * Decodes a value from outside. On the left is every fault, each with its path, the value found and what was expected;
@@ -72,7 +79,7 @@ function faultsOf(errors: t.Errors): readonly Fault[] {
   const places = new Map(errors.map(placeOf).map((place) => [`${place.path}\n${place.expected}`, place]));
   const faults = [...places.values()]
     .slice(0, mostFaults)
-    .map(({ path, value, expected }) => ({ path, found: found(value), expected }));
+    .map(({ path, found, expected }) => ({ path, found: found(), expected }));
   const more = places.size - faults.length;
   return more === 0
     ? faults
@@ -84,10 +91,11 @@ function placeOf({ context, value, message }: t.ValidationError): Place {
   const place = union === -1 ? context : context.slice(0, union + 1);
   const path = pathOf(place);
   const last = place.at(-1);
-  const expected = last?.type.name ?? 'another value';
-  return place.length === context.length
-    ? { path, value, expected: message ?? expected }
-    : { path, value: last?.actual, expected };
+  const isWhole = place.length === context.length;
+  const expected = (isWhole ? message : undefined) ?? last?.type.name ?? 'another value';
+  const told = isWhole ? value : last?.actual;
+  const isSecret = place.some(({ type }) => tagOf(type) === 'SecretType');
+  return { path, found: () => (isSecret ? described(told) : found(told)), expected };
 }
 
 const pathOf = (context: t.Context): string =>
@@ -96,7 +104,7 @@ const pathOf = (context: t.Context): string =>
     // The first entry is the value itself; those below an intersection count its members.
     if (parent === undefined || tagOf(parent.type) === 'IntersectionType') return path;
     if (Array.isArray(parent.actual)) return `${path}[${key}]`;
-    if (!/^[\w$-]{1,80}$/.test(key)) return `${path}[${found(key)}]`;
+    if (!isWord(key)) return `${path}[${tagOf(parent.type) === 'SecretType' ? described(key) : found(key)}]`;
     return path === '' ? key : `${path}.${key}`;
   }, '');
 

@@ -17,6 +17,12 @@ export interface Config {
      * @defaultValue 256
      */
     readonly lifecycleEventBufferSize: number;
+    /**
+     * `max_request_bytes`: how large a request may be, and the spec that it leads to, from 1024 to 2^30 bytes.
+     *
+     * @defaultValue 1048576, 1 MiB
+     */
+    readonly maxRequestBytes: number;
   };
   /** `metrics:` */
   readonly metrics: {
@@ -78,7 +84,10 @@ export const describeConfigErrors = (errors: ConfigErrors): string => errors.map
 /** Fills in what settings leave open. */
 export const configOf = ({ instances = {}, metrics = {}, storage = {} }: Settings): Config =>
   deepFreeze({
-    instances: { lifecycleEventBufferSize: instances.lifecycle_event_buffer_size ?? 256 },
+    instances: {
+      lifecycleEventBufferSize: instances.lifecycle_event_buffer_size ?? 256,
+      maxRequestBytes: instances.max_request_bytes ?? 2 ** 20,
+    },
     metrics: { listenAddress: metrics.listen_address ?? '127.0.0.1', port: metrics.port ?? 9464 },
     storage: {
       // Which default holds is known where the data directory is.

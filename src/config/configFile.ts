@@ -4,8 +4,10 @@ import * as TE from 'fp-ts/lib/TaskEither.js';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { LineCounter, parseDocument, type YAMLError } from 'yaml';
+import { exceeded } from '../codecs/measure.js';
 import type { Fault } from '../lifecycle/errors.js';
 import { messageOf } from '../lifecycle/messageOf.js';
+import { onOneLine } from '../lifecycle/onOneLine.js';
 
 /** The parser's time grows with the square of the number of keys. */
 const mostBytes = 2 ** 16;
@@ -47,7 +49,25 @@ function textOf(path: string, bytes: Uint8Array): E.Either<readonly Fault[], str
   );
 }
 
+/** Deeper than any configuration is. */
+const mostLevels = 32;
+
 function parse(path: string, text: string): E.Either<readonly Fault[], unknown> {
+  try {
+    return parsed(path, text);
+  } catch (error) {
+    // Nesting that is deeper than the stack of the parser, which sometimes is a complaint of its, and sometimes thrown.
+    if (error instanceof RangeError) return E.left([tooDeep(path)]);
+    throw error;
+  }
+}
+
+const tooDeep = (path: string): Fault => {
+  const levels = `${String(mostLevels)} levels of nesting`;
+  return { path, found: `more than ${levels}`, expected: `at most ${levels}` };
+};
+
+function parsed(path: string, text: string): E.Either<readonly Fault[], unknown> {
   const lineCounter = new LineCounter();
   const document = parseDocument(text, { ...plainYaml, lineCounter });
   const broken = (place: string, message: string): Fault => ({
@@ -58,15 +78,22 @@ function parse(path: string, text: string): E.Either<readonly Fault[], unknown> 
   const faultOf = ({ code, message, pos }: YAMLError): Fault => {
     const { line, col } = lineCounter.linePos(pos[0]);
     // The parser's own words advise the programmer.
-    const complaint = code === 'MULTIPLE_DOCS' ? 'a second document' : message;
+    const complaint = code === 'MULTIPLE_DOCS' ? 'a second document' : onOneLine(message);
     return broken(`${path}:${String(line)}:${String(col)}`, complaint);
   };
   const complaints = [...document.errors, ...document.warnings].slice(0, mostComplaints);
+  if (complaints.some(({ message }) => message.includes('call stack'))) return E.left([tooDeep(path)]);
   if (complaints.length > 0) return E.left(complaints.map(faultOf));
-  // Thrown are aliases of nothing, aliases that unfold to too much, and nesting deeper than the stack.
-  return E.tryCatch(
-    () => (document.toJS() as unknown) ?? {},
-    (error) => [broken(path, messageOf(error))],
+  // Thrown are aliases of nothing, and aliases that unfold to too much.
+  return pipe(
+    E.tryCatch(
+      () => (document.toJS() as unknown) ?? {},
+      (error) => [error instanceof RangeError ? tooDeep(path) : broken(path, onOneLine(messageOf(error)))],
+    ),
+    E.filterOrElse(
+      (value) => exceeded(value, { bytes: Infinity, levels: mostLevels }) === undefined,
+      () => [tooDeep(path)],
+    ),
   );
 }
 

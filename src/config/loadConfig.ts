@@ -7,7 +7,7 @@ import * as TE from 'fp-ts/lib/TaskEither.js';
 import type { Fault } from '../lifecycle/errors.js';
 import { type Config, type ConfigErrors, configOf } from './config.js';
 import { readConfigFile } from './configFile.js';
-import { decodeEnvironment, type Environment } from './environment.js';
+import { decodeEnvironment, type Environment, type EnvironmentOptions } from './environment.js';
 import { decodeSettings, type Settings } from './settings.js';
 
 /**
@@ -18,19 +18,20 @@ import { decodeSettings, type Settings } from './settings.js';
  * applications, keys that stand twice, and aliases that unfold to more than 100 values are faults. The path of a fault is
  * the key as it stands in the file, or the file itself, with line and column where the parser tells them.
  *
- * For each key the environment has a variable: its name in upper case, `__` between section and key, such as
- * `INSTANCES__LIFECYCLE_EVENT_BUFFER_SIZE`. Numbers are whole and decimal; an empty variable counts as absent; one that
- * begins with the name of a section and `__` and names no key is a fault.
+ * For each key the environment has a variable: `RX_INSTANCES__`, then its name in upper case with `__` between section and key,
+ * such as `RX_INSTANCES__INSTANCES__LIFECYCLE_EVENT_BUFFER_SIZE`. Numbers are whole and decimal; an empty variable counts as
+ * absent; one that begins with `RX_INSTANCES__` and names no key is a fault. No other variable is looked at.
  *
  * @param path - the file; without one there is the environment only
  * @param env - such as `process.env`
+ * @param options - whether to read hypeman's names too
  *
  * @example
  * ```ts
  * import { isLeft } from 'fp-ts/lib/Either.js';
  * import { describeConfigErrors, loadConfig } from 'rx-instances';
  *
- * const loaded = await loadConfig(undefined, { INSTANCES__LIFECYCLE_EVENT_BUFFER_SIZE: '1024' })();
+ * const loaded = await loadConfig(undefined, { RX_INSTANCES__INSTANCES__LIFECYCLE_EVENT_BUFFER_SIZE: '1024' })();
  * if (isLeft(loaded)) throw new Error(describeConfigErrors(loaded.left));
  * const { instances, metrics } = loaded.right;
  * instances.lifecycleEventBufferSize; // => 1024
@@ -39,10 +40,14 @@ import { decodeSettings, type Settings } from './settings.js';
  *
  * @see hypeman `cmd/api/config/config.go`
  */
-export const loadConfig = (path: string | undefined, env: Environment): TE.TaskEither<ConfigErrors, Config> =>
+export const loadConfig = (
+  path: string | undefined,
+  env: Environment,
+  options?: EnvironmentOptions,
+): TE.TaskEither<ConfigErrors, Config> =>
   pipe(
     path === undefined ? TE.right({}) : readSettings(path),
-    T.map((file) => combine(file, decodeEnvironment(env))),
+    T.map((file) => combine(file, decodeEnvironment(env, options))),
   );
 
 const readSettings = (path: string): TE.TaskEither<ConfigErrors, Settings> =>

@@ -15,7 +15,10 @@ const address = text('an IP address or a host name', (value) => isIP(value) !== 
 
 /** Every key that there is, by section, with the codec of its value. */
 export const keys = {
-  instances: { lifecycle_event_buffer_size: integer('number of events', 1, 2 ** 24) },
+  instances: {
+    lifecycle_event_buffer_size: integer('number of events', 1, 2 ** 24),
+    max_request_bytes: integer('bytes', 1_024, 2 ** 30),
+  },
   metrics: { listen_address: address, port },
   storage: {
     log_max_events: integer('number of events', 1, 2 ** 24),

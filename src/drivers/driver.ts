@@ -100,7 +100,7 @@ export interface PreparePlan extends LaunchPlan {
 export interface LogOptions {
   /** Name of the log. @defaultValue the first of `capabilities.logs` */
   readonly source?: string;
-  /** How many lines to begin with, from the end. @defaultValue 100 */
+  /** How many lines to begin with, from the end; they are looked for in the last 16 MiB. @defaultValue 100 */
   readonly tail?: number;
   /** Whether to go on with new lines as they are written, until unsubscribed. @defaultValue false */
   readonly follow?: boolean;

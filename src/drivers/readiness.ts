@@ -2,17 +2,12 @@ import * as t from 'io-ts';
 import { closed } from '../codecs/closed.js';
 import { port, text } from '../codecs/scalars.js';
 import { tagged } from '../codecs/tagged.js';
+import { linePattern } from './linePattern.js';
 
-const isPattern = (source: string): boolean => {
-  try {
-    new RegExp(source, 'u');
-    return true;
-  } catch {
-    return false;
-  }
-};
-
-const pattern = text('a regular expression', isPattern);
+const pattern = text(
+  'a regular expression (at most 500 characters; no look-around, no back-references, few repetitions)',
+  (source) => linePattern(source) !== undefined,
+);
 const path = text('a path with its leading slash', (value) => /^\/[\x21-\x7e]*$/.test(value));
 
 /** Decodes a {@link Readiness}. */

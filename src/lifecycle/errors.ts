@@ -1,5 +1,6 @@
 import type { Cursor } from './event.js';
 import { messageOf } from './messageOf.js';
+import { onOneLine } from './onOneLine.js';
 import type { State } from './state.js';
 
 /** One thing that is wrong with a value from outside. */
@@ -14,6 +15,9 @@ export interface Fault {
   /** What may stand there. */
   readonly expected: string;
 }
+
+/** The longest name that a message repeats, in characters. */
+const longestName = 200;
 
 /** Writes a fault as one sentence. */
 export const describeFault = ({ path, found, expected }: Fault): string =>
@@ -33,7 +37,7 @@ export class InstanceNotFound extends Error {
   readonly _tag = 'InstanceNotFound';
   override readonly name = 'InstanceNotFound';
   constructor(readonly idOrName: string) {
-    super(`there is no instance "${idOrName}"`);
+    super(`there is no instance "${onOneLine(idOrName, longestName)}"`);
   }
 }
 
@@ -45,7 +49,7 @@ export class AmbiguousName extends Error {
     readonly idOrName: string,
     readonly matches: readonly string[],
   ) {
-    super(`"${idOrName}" stands for several instances: ${matches.join(', ')}`);
+    super(`"${onOneLine(idOrName, longestName)}" stands for several instances: ${matches.join(', ')}`);
   }
 }
 
@@ -79,7 +83,7 @@ export class NotSupported extends Error {
     readonly driver: string,
     readonly verb: string,
   ) {
-    super(`the driver "${driver}" cannot ${verb}`);
+    super(`the driver "${onOneLine(driver, longestName)}" cannot ${verb}`);
   }
 }
 
@@ -91,7 +95,7 @@ export class LaunchFailed extends Error {
     readonly reason: string,
     options?: ErrorOptions,
   ) {
-    super(`launch failed: ${reason}`, options);
+    super(`launch failed: ${onOneLine(reason)}`, options);
   }
 }
 
@@ -104,7 +108,7 @@ export class DriverFailed extends Error {
     readonly verb: string,
     options: ErrorOptions & { readonly cause: unknown },
   ) {
-    super(`cannot ${verb} instance ${instanceId}: ${messageOf(options.cause)}`, options);
+    super(`cannot ${verb} instance ${instanceId}: ${onOneLine(messageOf(options.cause))}`, options);
   }
 }
 
@@ -116,7 +120,22 @@ export class LogNotFound extends Error {
     readonly source: string,
     readonly sources: readonly string[],
   ) {
-    super(`there is no log "${source}"; there is ${sources.join(', ') || 'none'}`);
+    super(`there is no log "${onOneLine(source, longestName)}"; there is ${sources.join(', ') || 'none'}`);
+  }
+}
+
+/**
+ * A log, or the folder of the logs, is not what it was made as: what runs in the instance has put something else in its place
+ * (`found`: a link, a pipe, …). Nothing of it was read or changed.
+ */
+export class LogUnreadable extends Error {
+  readonly _tag = 'LogUnreadable';
+  override readonly name = 'LogUnreadable';
+  constructor(
+    readonly path: string,
+    readonly found: string,
+  ) {
+    super(`the log ${onOneLine(path)} is not read: it is ${found}`);
   }
 }
 
@@ -137,7 +156,7 @@ export class SnapshotNotFound extends Error {
   readonly _tag = 'SnapshotNotFound';
   override readonly name = 'SnapshotNotFound';
   constructor(readonly snapshotId: string) {
-    super(`there is no snapshot "${snapshotId}"`);
+    super(`there is no snapshot "${onOneLine(snapshotId, longestName)}"`);
   }
 }
 
@@ -181,7 +200,7 @@ export class StoreFailed extends Error {
     readonly reason: string,
     options?: ErrorOptions,
   ) {
-    super(`the store failed: ${reason}`, options);
+    super(`the store failed: ${onOneLine(reason)}`, options);
   }
 }
 

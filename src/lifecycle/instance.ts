@@ -7,7 +7,11 @@ export type Json = string | number | boolean | null | readonly Json[] | { readon
 export type Readiness =
   | {
       readonly kind: 'log';
-      /** Source of a regular expression that one line of the log has to match. */
+      /**
+       * Source of a regular expression that one line of the log has to match, at most 500 characters long. It is matched in
+       * linear time, by RE2, so it has no look-around and no back-references, and few repetitions. Of a line of more than 4096
+       * bytes each piece of that length is a line.
+       */
       readonly pattern: string;
     }
   | {

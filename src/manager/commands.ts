@@ -152,7 +152,7 @@ export interface InstanceManager extends Commands, SnapshotCommands {
   fork(idOrName: string, request: ForkRequest): Observable<Instance>;
   /**
    * Emits lines of a log of the instance, whether or not it runs. With `follow` it goes on until unsubscribed, or until
-   * the instance is deleted or the manager closed. Also fails with {@link LogNotFound}.
+   * the instance is deleted or the manager closed. Also fails with {@link LogNotFound} and {@link LogUnreadable}.
    */
   logs(idOrName: string, options?: LogOptions): Observable<string>;
 

@@ -10,21 +10,22 @@ import type { Verbs } from './verbs.js';
 
 /**
  * Creates the verbs of snapshots as an application calls them. Whatever uses a snapshot holds its queue, after that of the
- * instance, never before it.
+ * instance, never before it. `sized` refuses requests that are too large.
  */
 export function createSnapshotCommands(
   { queue, whileOpen, inTurn, onInstance, making }: Turns,
   snapshots: SnapshotTable,
   snapshotVerbs: SnapshotVerbs,
   verbs: Verbs,
+  sized: <T>(request: T) => T,
 ): SnapshotCommands {
   return {
     createSnapshot: (idOrName, request) =>
       onInstance('createSnapshot', idOrName, (instance) =>
-        snapshotVerbs.create(instance, requests.decodeSnapshot(request)),
+        snapshotVerbs.create(instance, requests.decodeSnapshot(sized(request))),
       ),
     listSnapshots: (filter = {}) =>
-      whileOpen(() => of(snapshots.matching(requests.decodeSnapshotFilter(filter)))),
+      whileOpen(() => of(snapshots.matching(requests.decodeSnapshotFilter(sized(filter))))),
     getSnapshot: (snapshotId) => whileOpen(() => of(snapshots.get(snapshotId))),
     deleteSnapshot: (snapshotId) =>
       whileOpen(() => {
@@ -34,7 +35,7 @@ export function createSnapshotCommands(
     forkSnapshot: (snapshotId, request) =>
       whileOpen(() => {
         const snapshot = snapshots.get(snapshotId);
-        const decoded = requests.decodeForkSnapshot(snapshot, request);
+        const decoded = requests.decodeForkSnapshot(snapshot, sized(request));
         const { spec, kind: state } = snapshot;
         return making('forkSnapshot', decoded.name, (id) =>
           concat(
@@ -46,7 +47,7 @@ export function createSnapshotCommands(
     restoreSnapshot: (idOrName, snapshotId, request = {}) =>
       onInstance('restoreSnapshot', idOrName, (instance) => {
         const snapshot = snapshots.get(snapshotId);
-        const decoded = requests.decodeRestoreSnapshot(snapshot, request);
+        const decoded = requests.decodeRestoreSnapshot(snapshot, sized(request));
         if (snapshot.instanceId !== instance.id) {
           const expected = `the id of a snapshot of instance ${instance.id}`;
           throw new InvalidRequest([{ path: 'snapshotId', found: found(snapshotId), expected }]);

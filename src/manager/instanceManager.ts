@@ -164,6 +164,9 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
   let open = true;
   let closed: Promise<void> | undefined;
 
+  /** What the application hands in, and what comes of it. */
+  const sized = <T>(value: T): T => requests.sized(value, config?.instances.maxRequestBytes);
+
   const turns = createTurns(queue, table, () => open, measure);
   const { whileOpen, onInstance, moving, making } = turns;
 
@@ -244,6 +247,16 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     }
   };
 
+  for (const { id, spec } of [...kept.instances, ...kept.snapshots]) {
+    const faults = requests.faultsOfKept(driverOf(spec), spec);
+    if (faults.length > 0) {
+      logger.warn(
+        { id, faults },
+        'what is kept of a spec is not understood: it cannot be launched before it is updated',
+      );
+    }
+  }
+
   const tools = {
     ...workshop,
     drivers: [...drivers.values()],
@@ -258,23 +271,25 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
   });
 
   return {
-    ...createSnapshotCommands(turns, snapshots, snapshotVerbs, verbs),
+    ...createSnapshotCommands(turns, snapshots, snapshotVerbs, verbs, sized),
     create: (request) =>
       whileOpen(() => {
-        const creation = requests.decodeCreation(drivers, request);
+        const creation = requests.decodeCreation(drivers, sized(request));
+        sized(creation.spec);
         return making('create', creation.name, (id) => verbs.create(id, creation));
       }),
     get: (idOrName) => whileOpen(() => of(table.find(idOrName))),
-    list: (conditions = {}) => whileOpen(() => of(table.matching(requests.decodeFilter(conditions)))),
+    list: (conditions = {}) => whileOpen(() => of(table.matching(requests.decodeFilter(sized(conditions))))),
     update: (idOrName, patch) =>
       moving('update', idOrName, (instance) => {
-        const spec = requests.decodeUpdate(driverOf(instance.spec), instance.spec, patch);
+        const spec = sized(requests.decodeUpdate(driverOf(instance.spec), instance.spec, sized(patch)));
         return isDeepStrictEqual(spec, instance.spec) ? of(instance) : verbs.update(instance, spec);
       }),
     start: (idOrName, overrides = {}) =>
       onInstance('start', idOrName, (instance) => {
         const { kind } = transition('start', instance.state);
-        const spec = requests.decodeOverrides(driverOf(instance.spec), instance.spec, overrides);
+        const spec = requests.decodeOverrides(driverOf(instance.spec), instance.spec, sized(overrides));
+        if (spec !== instance.spec) sized(spec);
         const asItIs = kind === 'noop' && Object.keys(overrides).length === 0;
         if (asItIs) return of(instance);
         if (kind !== 'move') throw new InvalidState(instance.id, instance.state, 'start');
@@ -294,7 +309,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     fork: (idOrName, request) =>
       whileOpen(() => {
         const source = table.exactly(idOrName);
-        const decoded = requests.decodeFork(request);
+        const decoded = requests.decodeFork(sized(request));
         return making('fork', decoded.name, (id) =>
           queue
             .run(source.id, () => verbs.copy(table.get(source.id), id, decoded))
@@ -310,7 +325,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
           .events('logs', { instanceId: id })
           .pipe(filter(({ action }) => action === 'delete'));
         return driver
-          .logs(homeOf(id), requests.decodeLogOptions(driver, options))
+          .logs(homeOf(id), requests.decodeLogOptions(driver, sized(options)))
           .pipe(takeUntil(merge(gone$, closing$)));
       }),
 

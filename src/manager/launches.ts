@@ -11,13 +11,14 @@ import {
   throwIfEmpty,
 } from 'rxjs';
 import type { Freezing, LaunchPlan, Machine } from '../drivers/driver.js';
-import { NotSupported } from '../lifecycle/errors.js';
+import { InvalidRequest, LaunchFailed, NotSupported } from '../lifecycle/errors.js';
 import type { Instance } from '../lifecycle/instance.js';
 import type { Snapshot } from '../lifecycle/snapshot.js';
 import { driverFailed, launchFailed } from './driverFailures.js';
 import type { Held } from './machines.js';
 import type { Observations } from './observations.js';
 import { runningState } from './records.js';
+import { faultsOfKept } from './requests.js';
 import type { Workshop } from './workshop.js';
 
 /** What machines are handled with. */
@@ -88,7 +89,13 @@ export function createLaunches({
   const launch = (plan: LaunchPlan): Observable<Held> =>
     held(
       plan,
-      defer(() => driverOf(plan.spec).launch(plan)),
+      defer(() => {
+        const driver = driverOf(plan.spec);
+        const faults = faultsOfKept(driver, plan.spec);
+        if (faults.length === 0) return driver.launch(plan);
+        const cause = new InvalidRequest(faults);
+        throw new LaunchFailed(`the spec has to be updated: ${cause.message}`, { cause });
+      }),
     );
 
   const held = (plan: LaunchPlan, machine$: Observable<Machine>): Observable<Held> =>

@@ -18,6 +18,8 @@ export interface ManagerOptions {
     readonly instances: {
       /** How many events may wait for a subscriber that works on them or pulls them. @defaultValue 256 */
       readonly lifecycleEventBufferSize: number;
+      /** How large a request may be, and the spec that it leads to, in bytes. @defaultValue 1048576, 1 MiB */
+      readonly maxRequestBytes?: number;
     };
     readonly storage?: {
       /** How many events the log keeps at most. @defaultValue 100000; without a `dataDir` 10000, some 4 MB of memory */
@@ -74,7 +76,7 @@ const driver = withMethods('a driver', 'decode', 'prepare', 'launch', 'adopt', '
 const instances = closed(
   'instances',
   { lifecycleEventBufferSize: integer('number of events', 1, 2 ** 24) },
-  {},
+  { maxRequestBytes: integer('bytes', 1_024, 2 ** 30) },
 );
 
 const storage = closed(

@@ -2,7 +2,10 @@ import * as E from 'fp-ts/lib/Either.js';
 import * as t from 'io-ts';
 import { closed, isRecord } from '../codecs/closed.js';
 import { decode, decodeOrThrow, found } from '../codecs/decode.js';
+import { described } from '../codecs/described.js';
+import { exceeded } from '../codecs/measure.js';
 import { record } from '../codecs/record.js';
+import { secret } from '../codecs/secret.js';
 import { cText, integer, oneOf, text } from '../codecs/scalars.js';
 import type { Driver, LogOptions } from '../drivers/driver.js';
 import { deepFreeze } from '../lifecycle/deepFreeze.js';
@@ -20,6 +23,19 @@ export interface Creation {
 
 type Drivers = ReadonlyMap<string, Driver>;
 type Fields = Readonly<Record<string, unknown>>;
+
+/** How large requests may be if nothing else is said. */
+const defaultMostBytes = 2 ** 20;
+/** Deeper than any request is. */
+const mostLevels = 32;
+
+/** Gives a request, or a spec, if it is not too large, and does not nest too deep. @throws {@link InvalidRequest} */
+export function sized<T>(value: T, mostBytes = defaultMostBytes): T {
+  const excess = exceeded(value, { bytes: mostBytes, levels: mostLevels });
+  if (excess === undefined) return value;
+  const limit = excess === 'bytes' ? `${String(mostBytes)} bytes` : `${String(mostLevels)} levels of nesting`;
+  throw new InvalidRequest([{ path: '', found: `more than ${limit}`, expected: `at most ${limit}` }]);
+}
 
 /** Decodes a request to create. @throws {@link InvalidRequest} naming every fault, those of the driver's fields included */
 export function decodeCreation(drivers: Drivers, request: unknown): Creation {
@@ -42,7 +58,9 @@ export function decodeUpdate(driver: Driver, spec: InstanceSpec, patch: unknown)
     throw new InvalidRequest([{ path: '', found: found(patch), expected: 'at least one field to change' }]);
   }
   const decoded = decode(labels, common);
-  const fields = driver.decode({ ...ownFields(spec), ...rest });
+  const kept = ownFields(spec);
+  // What is not changed may be what an earlier version took and this driver does not.
+  const fields = Object.keys(rest).length === 0 ? E.right(kept) : driver.decode({ ...kept, ...rest });
   if (E.isLeft(decoded) || E.isLeft(fields)) {
     throw new InvalidRequest([...faultsOf(decoded), ...faultsOf(fields)]);
   }
@@ -53,10 +71,15 @@ export function decodeUpdate(driver: Driver, spec: InstanceSpec, patch: unknown)
 export function decodeOverrides(driver: Driver, spec: InstanceSpec, overrides: unknown): InstanceSpec {
   const [said, unknown] = split(overrides, ['entrypoint', 'cmd']);
   if (Object.keys(unknown).length > 0) decodeOrThrow(noOverrides, unknown);
+  if (Object.keys(said).length === 0) return spec;
   const fields = driver.decode({ ...ownFields(spec), ...said });
   if (E.isLeft(fields)) throw new InvalidRequest(fields.left);
   return specOf({ ...baseOf(spec), ...fields.right });
 }
+
+/** What a driver does not understand of a spec that is kept: an earlier version may have taken it. */
+export const faultsOfKept = (driver: Driver, spec: InstanceSpec): readonly Fault[] =>
+  faultsOf(driver.decode(ownFields(spec)));
 
 /** Decodes a request to fork. @throws {@link InvalidRequest} */
 export const decodeFork = (request: unknown): ForkRequest => decodeOrThrow(fork, request);
@@ -89,7 +112,7 @@ function ownFields(spec: InstanceSpec): Fields {
  */
 function split(value: unknown, keys: readonly string[]): readonly [Fields, Fields] {
   if (!isRecord(value)) {
-    throw new InvalidRequest([{ path: '', found: found(value), expected: 'an object' }]);
+    throw new InvalidRequest([{ path: '', found: described(value), expected: 'an object' }]);
   }
   const said = Object.entries(value).filter(([, part]) => part !== undefined);
   const part = (isNamed: boolean): Fields =>
@@ -122,7 +145,7 @@ const image = text(
 );
 
 const envName = text('a variable name (not empty, no = or NUL)', (value) => /^[^=\0]+$/.test(value));
-const env = record('variables (an object of texts)', envName, cText);
+const env = secret(record('variables (an object of texts)', envName, cText));
 
 const tagText = /^[A-Za-z0-9 _.:/=+@-]*$/;
 const tagKey = text(

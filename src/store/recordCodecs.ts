@@ -1,6 +1,7 @@
 import * as t from 'io-ts';
 import { closed } from '../codecs/closed.js';
 import { record } from '../codecs/record.js';
+import { secret } from '../codecs/secret.js';
 import { oneOf } from '../codecs/scalars.js';
 import { tagged } from '../codecs/tagged.js';
 import type { Change } from '../lifecycle/event.js';
@@ -22,7 +23,7 @@ const state = oneOf(states);
 
 /** The fields that belong to a driver stay as they are: this driver may not be among those at hand. */
 const spec = t.intersection(
-  [t.type({ driver: t.string, image: t.string, env: texts, tags: texts }), fields],
+  [t.type({ driver: t.string, image: t.string, env: secret(texts), tags: texts }), fields],
   'a spec',
 ) as unknown as t.Type<InstanceSpec, unknown>;
 

@@ -30,8 +30,8 @@ test.each<[unknown, string]>([
   [null, 'null'],
   ['load', "'load'"],
   [[], '[]'],
-  [{ load: () => 1 }, '{ load: [Function: load] }'],
-  [{ load: () => 1, close: true }, '{ load: [Function: load], close: true }'],
+  [{ load: () => 1 }, 'an object with load'],
+  [{ load: () => 1, close: true }, 'an object with load, close'],
 ])('takes nothing else: %p', (value, found) => {
   expect(decode(store, value)).toEqual(E.left([{ path: '', found, expected: 'a store' }]));
   expect(store.is(value)).toBe(false);

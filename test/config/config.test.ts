@@ -3,7 +3,7 @@ import * as fc from 'fast-check';
 import { decodeConfig, describeConfigErrors } from '../../src/config/config.js';
 
 const defaults = {
-  instances: { lifecycleEventBufferSize: 256 },
+  instances: { lifecycleEventBufferSize: 256, maxRequestBytes: 2 ** 20 },
   metrics: { listenAddress: '127.0.0.1', port: 9464 },
   storage: { logMaxAgeMs: 604_800_000 },
 };
@@ -34,7 +34,7 @@ test('what is said takes the place of its default alone', () => {
     }),
   ).toStrictEqual(
     E.right({
-      instances: { lifecycleEventBufferSize: 1 },
+      instances: { lifecycleEventBufferSize: 1, maxRequestBytes: 2 ** 20 },
       metrics: { listenAddress: '::1', port: 65535 },
       storage: { logMaxEvents: 7, logMaxAgeMs: 5_400_000 },
     }),
@@ -60,18 +60,23 @@ test.each<[unknown, string, string, string]>([
   [{ metrics: [] }, 'metrics', '[]', 'settings of metrics'],
   [{ instances: 256 }, 'instances', '256', 'settings of instances'],
   [{ metric: {} }, 'metric', '{}', 'no such key; known are instances, metrics, storage'],
-  [{ metrics: { Port: 1 } }, 'metrics.Port', '1', 'no such key; known are listen_address, port'],
+  [{ metrics: { Port: 1 } }, 'metrics.Port', 'a number', 'no such key; known are listen_address, port'],
   [
     { metrics: { listenAddress: 1 } },
     'metrics.listenAddress',
-    '1',
+    'a number',
     'no such key; known are listen_address, port',
   ],
-  [{ 'metrics.port': 1 }, "['metrics.port']", '1', 'no such key; known are instances, metrics, storage'],
+  [
+    { 'metrics.port': 1 },
+    "['metrics.port']",
+    'a number',
+    'no such key; known are instances, metrics, storage',
+  ],
   [
     JSON.parse('{"__proto__":{"metrics":{}}}'),
     '__proto__',
-    '{ metrics: {} }',
+    'an object with 1 key',
     'no such key; known are instances, metrics, storage',
   ],
   [{ instances: { lifecycle_event_buffer_size: 0 } }, 'instances.lifecycle_event_buffer_size', '0', size],
@@ -109,7 +114,7 @@ test('all faults are told at once, a line for each', () => {
   });
   expect(E.isLeft(decoded) && describeConfigErrors(decoded.left)).toBe(
     [
-      'more: found 1, expected no such key; known are instances, metrics, storage',
+      'more: found a number, expected no such key; known are instances, metrics, storage',
       `instances.lifecycle_event_buffer_size: found '256', expected ${size}`,
       `metrics.port: found 0, expected ${port}`,
     ].join('\n'),

@@ -2,18 +2,18 @@ import * as E from 'fp-ts/lib/Either.js';
 import * as fc from 'fast-check';
 import { decodeEnvironment } from '../../src/config/environment.js';
 
-const size = 'INSTANCES__LIFECYCLE_EVENT_BUFFER_SIZE';
-const unknown = `no such variable; known are ${size}, METRICS__LISTEN_ADDRESS, METRICS__PORT, STORAGE__LOG_MAX_EVENTS, STORAGE__LOG_MAX_AGE`;
+const size = 'RX_INSTANCES__INSTANCES__LIFECYCLE_EVENT_BUFFER_SIZE';
+const unknown = `no such variable; known are ${size}, RX_INSTANCES__INSTANCES__MAX_REQUEST_BYTES, RX_INSTANCES__METRICS__LISTEN_ADDRESS, RX_INSTANCES__METRICS__PORT, RX_INSTANCES__STORAGE__LOG_MAX_EVENTS, RX_INSTANCES__STORAGE__LOG_MAX_AGE`;
 const port = 'TCP port (a whole number from 1 to 65535)';
 
 test('there is a variable for each key: its name in upper case, and __ between section and key', () => {
   expect(
     decodeEnvironment({
       [size]: '1024',
-      METRICS__LISTEN_ADDRESS: 'localhost',
-      METRICS__PORT: '80',
-      STORAGE__LOG_MAX_EVENTS: '7',
-      STORAGE__LOG_MAX_AGE: '1h30m',
+      RX_INSTANCES__METRICS__LISTEN_ADDRESS: 'localhost',
+      RX_INSTANCES__METRICS__PORT: '80',
+      RX_INSTANCES__STORAGE__LOG_MAX_EVENTS: '7',
+      RX_INSTANCES__STORAGE__LOG_MAX_AGE: '1h30m',
     }),
   ).toStrictEqual(
     E.right({
@@ -26,11 +26,17 @@ test('there is a variable for each key: its name in upper case, and __ between s
 
 test.each([
   [{}],
-  [{ METRICS__PORT: '' }],
-  [{ METRICS__PORT: undefined }],
+  [{ RX_INSTANCES__METRICS__PORT: '' }],
+  [{ RX_INSTANCES__METRICS__PORT: undefined }],
   [
     {
       PATH: '/bin',
+      STORAGE__CONNECTION_STRING: 'x',
+      STORAGE__LOG_MAX_EVENTS: 'x',
+      METRICS__PORT: 'x',
+      RX_INSTANCES: 'x',
+      RX_INSTANCES_: 'x',
+      rx_instances__METRICS__PORT: 'x',
       METRICS_PORT: 'x',
       METRICS: 'x',
       MY_METRICS__PORT: 'x',
@@ -43,40 +49,44 @@ test.each([
 });
 
 test.each([
-  ['METRICS__PORT', '0', "'0'", port],
-  ['METRICS__PORT', '65536', "'65536'", port],
-  ['METRICS__PORT', '080', "'080'", port],
-  ['METRICS__PORT', ' 80', "' 80'", port],
-  ['METRICS__PORT', '80\n', "'80\\n'", port],
-  ['METRICS__PORT', '+80', "'+80'", port],
-  ['METRICS__PORT', '-80', "'-80'", port],
-  ['METRICS__PORT', '8e1', "'8e1'", port],
-  ['METRICS__PORT', '80.0', "'80.0'", port],
-  ['METRICS__PORT', '0x50', "'0x50'", port],
-  ['METRICS__PORT', '٣', "'٣'", port],
-  ['METRICS__PORT', 'NaN', "'NaN'", port],
-  ['METRICS__PORT', 'null', "'null'", port],
-  ['METRICS__LISTEN_ADDRESS', '1', "'1'", 'an IP address or a host name'],
+  ['RX_INSTANCES__METRICS__PORT', '0', "'0'", port],
+  ['RX_INSTANCES__METRICS__PORT', '65536', "'65536'", port],
+  ['RX_INSTANCES__METRICS__PORT', '080', "'080'", port],
+  ['RX_INSTANCES__METRICS__PORT', ' 80', "' 80'", port],
+  ['RX_INSTANCES__METRICS__PORT', '80\n', "'80\\n'", port],
+  ['RX_INSTANCES__METRICS__PORT', '+80', "'+80'", port],
+  ['RX_INSTANCES__METRICS__PORT', '-80', "'-80'", port],
+  ['RX_INSTANCES__METRICS__PORT', '8e1', "'8e1'", port],
+  ['RX_INSTANCES__METRICS__PORT', '80.0', "'80.0'", port],
+  ['RX_INSTANCES__METRICS__PORT', '0x50', "'0x50'", port],
+  ['RX_INSTANCES__METRICS__PORT', '٣', "'٣'", port],
+  ['RX_INSTANCES__METRICS__PORT', 'NaN', "'NaN'", port],
+  ['RX_INSTANCES__METRICS__PORT', 'null', "'null'", port],
+  ['RX_INSTANCES__METRICS__LISTEN_ADDRESS', '1', "'1'", 'an IP address or a host name'],
   [size, '16777217', "'16777217'", 'number of events (a whole number from 1 to 16777216)'],
   [size, '9'.repeat(400), `'${'9'.repeat(78)}…`, 'number of events (a whole number from 1 to 16777216)'],
-  ['STORAGE__LOG_MAX_AGE', '7d', "'7d'", 'age (a duration such as 1h30m, from 1s to 87600h)'],
-  ['METRICS__', 'x', "'x'", unknown],
-  ['METRICS__PROT', '80', "'80'", unknown],
-  ['METRICS__port', '80', "'80'", unknown],
-  ['METRICS____PROTO__', '80', "'80'", unknown],
-  ['METRICS__PORT__X', '80', "'80'", unknown],
-  ['INSTANCES__METRICS__PORT', '80', "'80'", unknown],
+  ['RX_INSTANCES__STORAGE__LOG_MAX_AGE', '7d', "'7d'", 'age (a duration such as 1h30m, from 1s to 87600h)'],
+  ['RX_INSTANCES__METRICS__', 'x', 'a text of 1 character', unknown],
+  ['RX_INSTANCES__METRICS__PROT', '80', 'a text of 2 characters', unknown],
+  ['RX_INSTANCES__METRICS__port', '80', 'a text of 2 characters', unknown],
+  ['RX_INSTANCES__METRICS____PROTO__', '80', 'a text of 2 characters', unknown],
+  ['RX_INSTANCES__METRICS__PORT__X', '80', 'a text of 2 characters', unknown],
+  ['RX_INSTANCES__STORAGE__PASSWORD', '80', 'a text of 2 characters', unknown],
+  ['RX_INSTANCES__', '80', 'a text of 2 characters', unknown],
 ])('a fault names its variable: %s=%j', (path, text, found, expected) => {
   expect(decodeEnvironment({ [path]: text })).toEqual(E.left([{ path, found, expected }]));
 });
 
 test('all faults are told at once', () => {
   const decoded = decodeEnvironment({
-    METRICS__PORT: '0',
-    METRICS__LISTEN_ADDRESS: 'localhost',
-    METRICS__X: '1',
+    RX_INSTANCES__METRICS__PORT: '0',
+    RX_INSTANCES__METRICS__LISTEN_ADDRESS: 'localhost',
+    RX_INSTANCES__METRICS__X: '1',
   });
-  expect(E.isLeft(decoded) && decoded.left.map(({ path }) => path)).toEqual(['METRICS__PORT', 'METRICS__X']);
+  expect(E.isLeft(decoded) && decoded.left.map(({ path }) => path)).toEqual([
+    'RX_INSTANCES__METRICS__PORT',
+    'RX_INSTANCES__METRICS__X',
+  ]);
 });
 
 test('a number is read as what it says', () => {
@@ -94,10 +104,31 @@ test('a number is read as what it says', () => {
 test('nothing that an environment can hold throws, and prototypes stay as they are', () => {
   fc.assert(
     fc.property(fc.dictionary(fc.string(), fc.string()), fc.string(), fc.string(), (env, key, text) => {
-      const name = `METRICS__${key}`;
+      const name = `RX_INSTANCES__METRICS__${key}`;
       const decoded = decodeEnvironment({ ...env, [name]: text });
       if (text !== '' && key !== 'PORT' && key !== 'LISTEN_ADDRESS') expect(E.isLeft(decoded)).toBe(true);
     }),
   );
   expect(Object.keys(Object.prototype)).toEqual([]);
+});
+
+test('hypeman’s names are read where that is asked for, and nothing else of others', () => {
+  const env = {
+    METRICS__PORT: '80',
+    STORAGE__CONNECTION_STRING: 'x',
+    METRICS__LISTEN_ADDRESS: 'one',
+    RX_INSTANCES__METRICS__LISTEN_ADDRESS: 'other',
+  };
+  expect(decodeEnvironment(env, { bareVariables: true })).toStrictEqual(
+    E.right({ metrics: { port: 80, listen_address: 'other' } }),
+  );
+  expect(decodeEnvironment({ STORAGE__LOG_MAX_AGE: 'secret' }, { bareVariables: true })).toEqual(
+    E.left([
+      {
+        path: 'STORAGE__LOG_MAX_AGE',
+        found: 'a text of 6 characters',
+        expected: 'age (a duration such as 1h30m, from 1s to 87600h)',
+      },
+    ]),
+  );
 });

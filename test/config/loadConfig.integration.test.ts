@@ -20,9 +20,9 @@ const load = async (content: string, env: Readonly<Record<string, string>> = {})
 };
 
 test('without a file there is the environment', async () => {
-  expect(await loadConfig(undefined, { METRICS__PORT: '80' })()).toStrictEqual(
+  expect(await loadConfig(undefined, { RX_INSTANCES__METRICS__PORT: '80' })()).toStrictEqual(
     E.right({
-      instances: { lifecycleEventBufferSize: 256 },
+      instances: { lifecycleEventBufferSize: 256, maxRequestBytes: 2 ** 20 },
       metrics: { listenAddress: '127.0.0.1', port: 80 },
       storage: { logMaxAgeMs: 604_800_000 },
     }),
@@ -50,13 +50,16 @@ test('the environment beats the file, the file beats the defaults, for every set
       const env = Object.fromEntries(
         said
           .filter((key) => key.env !== 'absent')
-          .map((key) => [`${key.section}__${key.key}`.toUpperCase(), key.env === 'set' ? key.inEnv : '']),
+          .map((key) => [
+            `rx_instances__${key.section}__${key.key}`.toUpperCase(),
+            key.env === 'set' ? key.inEnv : '',
+          ]),
       );
       const [size, address, port, events, age] = said.map(({ fallback, file, inFile, env: inEnv, ...key }) =>
         String(inEnv === 'set' ? key.inEnv : file ? inFile : fallback),
       );
       expect(await load(lines.join('\n'), env)).toStrictEqual({
-        instances: { lifecycleEventBufferSize: Number(size) },
+        instances: { lifecycleEventBufferSize: Number(size), maxRequestBytes: 2 ** 20 },
         metrics: { listenAddress: address, port: Number(port) },
         storage: {
           ...(events !== 'open' && { logMaxEvents: Number(events) }),
@@ -68,37 +71,46 @@ test('the environment beats the file, the file beats the defaults, for every set
 });
 
 test('every fault of file and environment is told at once', async () => {
-  expect(await load('metrics: { port: 0 }\nmore: 1', { METRICS__PORT: 'x', INSTANCES__MORE: '1' })).toBe(
+  expect(
+    await load('metrics: { port: 0 }\nmore: 1', {
+      RX_INSTANCES__METRICS__PORT: 'x',
+      RX_INSTANCES__INSTANCES__MORE: '1',
+    }),
+  ).toBe(
     [
-      'more: found 1, expected no such key; known are instances, metrics, storage',
+      'more: found a number, expected no such key; known are instances, metrics, storage',
       'metrics.port: found 0, expected TCP port (a whole number from 1 to 65535)',
-      "METRICS__PORT: found 'x', expected TCP port (a whole number from 1 to 65535)",
-      "INSTANCES__MORE: found '1', expected no such variable; known are INSTANCES__LIFECYCLE_EVENT_BUFFER_SIZE, METRICS__LISTEN_ADDRESS, METRICS__PORT, STORAGE__LOG_MAX_EVENTS, STORAGE__LOG_MAX_AGE",
+      "RX_INSTANCES__METRICS__PORT: found 'x', expected TCP port (a whole number from 1 to 65535)",
+      'RX_INSTANCES__INSTANCES__MORE: found a text of 1 character, expected no such variable; known are RX_INSTANCES__INSTANCES__LIFECYCLE_EVENT_BUFFER_SIZE, RX_INSTANCES__INSTANCES__MAX_REQUEST_BYTES, RX_INSTANCES__METRICS__LISTEN_ADDRESS, RX_INSTANCES__METRICS__PORT, RX_INSTANCES__STORAGE__LOG_MAX_EVENTS, RX_INSTANCES__STORAGE__LOG_MAX_AGE',
     ].join('\n'),
   );
 });
 
 test('a fault is told although the environment says better', async () => {
-  expect(await load('metrics: { port: 0 }', { METRICS__PORT: '80' })).toBe(
+  expect(await load('metrics: { port: 0 }', { RX_INSTANCES__METRICS__PORT: '80' })).toBe(
     'metrics.port: found 0, expected TCP port (a whole number from 1 to 65535)',
   );
 });
 
 test('a file that is no configuration at all is named', async () => {
-  expect(await load('- metrics', { METRICS__PORT: 'x' })).toBe(
+  expect(await load('- metrics', { RX_INSTANCES__METRICS__PORT: 'x' })).toBe(
     [
-      "FILE: found [ 'metrics' ], expected sections (instances, metrics, storage)",
-      "METRICS__PORT: found 'x', expected TCP port (a whole number from 1 to 65535)",
+      'FILE: found an array of 1 value, expected sections (instances, metrics, storage)',
+      "RX_INSTANCES__METRICS__PORT: found 'x', expected TCP port (a whole number from 1 to 65535)",
     ].join('\n'),
   );
 });
 
 test('a file that cannot be read does not hide the environment', async () => {
   const missing = join(folder, 'missing');
-  expect(await loadConfig(missing, { METRICS__PORT: 'x' })()).toEqual(
+  expect(await loadConfig(missing, { RX_INSTANCES__METRICS__PORT: 'x' })()).toEqual(
     E.left([
       { path: missing, found: 'ENOENT: no such file or directory', expected: 'a file that can be read' },
-      { path: 'METRICS__PORT', found: "'x'", expected: 'TCP port (a whole number from 1 to 65535)' },
+      {
+        path: 'RX_INSTANCES__METRICS__PORT',
+        found: "'x'",
+        expected: 'TCP port (a whole number from 1 to 65535)',
+      },
     ]),
   );
 });

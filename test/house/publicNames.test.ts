@@ -42,6 +42,7 @@ describe('the public names', () => {
        InvalidState
        LaunchFailed
        LogNotFound
+       LogUnreadable
        ManagerClosed
        NameTaken
        NotSupported
@@ -89,6 +90,7 @@ describe('the public names', () => {
        DriverFields
        DropReason
        Environment
+       EnvironmentOptions
        EventsOptions
        Exit
        Fault

@@ -39,6 +39,11 @@ const all = [
     { source: 'boot', sources: ['app', 'vmm'] },
   ],
   [
+    new errors.LogUnreadable('/home/logs/app.log', 'a link'),
+    'the log /home/logs/app.log is not read: it is a link',
+    { path: '/home/logs/app.log', found: 'a link' },
+  ],
+  [
     new errors.SubscriberLagged(256, 3),
     'the subscriber fell behind by more than 256 values and lost 3',
     { capacity: 256, missed: 3 },

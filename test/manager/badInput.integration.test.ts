@@ -93,8 +93,12 @@ const keysOfProcess = 'entrypoint, cmd, readiness, stopSignal, stopGraceMs';
 
 describe('create refuses', () => {
   it.each<[string, object, readonly string[]]>([
-    ['an unknown key', { memory: '1GB' }, [`memory | '1GB' | no such key; known are ${keysOfProcess}`]],
-    ['a wrong type', { cmd: 'now' }, ["cmd | 'now' | arguments (an array of texts)"]],
+    [
+      'an unknown key',
+      { memory: '1GB' },
+      [`memory | a text of 3 characters | no such key; known are ${keysOfProcess}`],
+    ],
+    ['a wrong type', { cmd: 'now' }, ['cmd | a text of 3 characters | arguments (an array of texts)']],
     [
       'no program',
       { entrypoint: [] },
@@ -121,8 +125,8 @@ describe('create refuses', () => {
       'a NUL in what the kernel gets',
       { entrypoint: ['sleep', '6\0'], env: { A: '\0' } },
       [
-        "env.A | '\\x00' | a text without NUL characters",
-        "entrypoint[1] | '6\\x00' | a text without NUL characters",
+        'env.A | a text of 1 character | a text without NUL characters',
+        'entrypoint[1] | a text of 2 characters | a text without NUL characters',
       ],
     ],
     ['a driver that there is not', { driver: 'qemu' }, ["driver | 'qemu' | one of process"]],
@@ -167,7 +171,7 @@ describe('create fails and leaves nothing', () => {
       'there is no program "./script", or none that its first line names',
       { code: 'ENOENT' },
     ],
-    ['for arguments that are too long', { cmd: ['x'.repeat(3_000_000)] }, 'spawn E2BIG', { code: 'E2BIG' }],
+    ['for arguments that are too long', { cmd: ['x'.repeat(1_000_000)] }, 'spawn E2BIG', { code: 'E2BIG' }],
     [
       'for an image that is missing',
       { image: join(folder, 'none') },
@@ -265,7 +269,7 @@ describe('the other verbs', () => {
     [
       'update of what stays',
       () => manager.update('healthy', { image: '/x' } as object),
-      [`image | '/x' | no such key; known are ${keysOfProcess}`],
+      [`image | a text of 2 characters | no such key; known are ${keysOfProcess}`],
     ],
     [
       'update that takes the program away',

@@ -82,10 +82,10 @@ describe('a request to create', () => {
   test.each<[unknown, string]>([
     [undefined, 'nothing'],
     [null, 'null'],
-    ['web', "'web'"],
-    [7, '7'],
-    [[smallest], "[ { name: 'web', image: 'any' } ]"],
-    [() => smallest, '[Function (anonymous)]'],
+    ['web', 'a text of 3 characters'],
+    [7, 'a number'],
+    [[smallest], 'an array of 1 value'],
+    [() => smallest, 'a function'],
   ])('is an object: %p', (request, found) => {
     expect(faults(request)).toEqual([` | ${found} | an object`]);
   });
@@ -96,10 +96,10 @@ describe('a request to create', () => {
     ).toEqual([
       `name | 'Web' | ${nameRule}`,
       `image | nothing | ${imageRule}`,
-      `env['a=b'] | 'a=b' | ${variableRule}`,
-      `env['a=b'] | '\\x00' | ${valueRule}`,
+      `env[a text of 3 characters] | a text of 3 characters | ${variableRule}`,
+      `env[a text of 3 characters] | a text of 1 character | ${valueRule}`,
       'tags | [] | tags (an object of at most 50 texts)',
-      'nme | 1 | no such key; known are readiness, stopGraceMs',
+      'nme | a number | no such key; known are readiness, stopGraceMs',
       'readiness.port | 0 | TCP port (a whole number from 1 to 65535)',
     ]);
   });
@@ -174,14 +174,14 @@ describe('a request to create', () => {
   });
 
   test.each<[object, readonly string[]]>([
-    [{ '': 'x' }, [`env[''] | '' | ${variableRule}`]],
-    [{ '=': 'x' }, [`env['='] | '=' | ${variableRule}`]],
-    [{ 'a\0': 'x' }, [`env['a\\x00'] | 'a\\x00' | ${variableRule}`]],
-    [{ a: 1 }, [`env.a | 1 | ${valueRule}`]],
+    [{ '': 'x' }, [`env[an empty text] | an empty text | ${variableRule}`]],
+    [{ '=': 'x' }, [`env[a text of 1 character] | a text of 1 character | ${variableRule}`]],
+    [{ 'a\0': 'x' }, [`env[a text of 2 characters] | a text of 2 characters | ${variableRule}`]],
+    [{ a: 1 }, [`env.a | a number | ${valueRule}`]],
     [{ a: undefined }, [`env.a | nothing | ${valueRule}`]],
-    [{ a: ['x'] }, [`env.a | [ 'x' ] | ${valueRule}`]],
-    [new Map([['a', 'x']]), ["env | Map(1) { 'a' => 'x' } | variables (an object of texts)"]],
-    [['a=x'], ["env | [ 'a=x' ] | variables (an object of texts)"]],
+    [{ a: ['x'] }, [`env.a | an array of 1 value | ${valueRule}`]],
+    [new Map([['a', 'x']]), ['env | an instance of Map | variables (an object of texts)']],
+    [['a=x'], ['env | an array of 1 value | variables (an object of texts)']],
   ])('takes no other variables: %p', (env, expected) => {
     expect(faults({ ...smallest, env })).toEqual(expected);
   });
@@ -228,9 +228,9 @@ describe('a request to create', () => {
     ['Memory', "'Memory'"],
     ['__proto__', "'__proto__'"],
     [null, 'null'],
-    [['memory'], "[ 'memory' ]"],
-    [{ toString: () => 'memory' }, '{ toString: [Function: toString] }'],
-    [Object.create(null), '[Object: null prototype] {}'],
+    [['memory'], 'an array of 1 value'],
+    [{ toString: () => 'memory' }, 'an object with toString'],
+    [Object.create(null), '{}'],
   ])('goes to no other driver: %p', (driver, found) => {
     expect(faults({ ...smallest, driver })).toEqual([`driver | ${found} | one of memory`]);
   });
@@ -240,17 +240,17 @@ describe('a request to create', () => {
       '{"name":"web","image":"any","__proto__":{"env":{}},"constructor":1}',
     );
     expect(faults(request)).toEqual([
-      '__proto__ | { env: {} } | no such key; known are readiness, stopGraceMs',
-      'constructor | 1 | no such key; known are readiness, stopGraceMs',
+      '__proto__ | an object with 1 key | no such key; known are readiness, stopGraceMs',
+      'constructor | a number | no such key; known are readiness, stopGraceMs',
     ]);
     expect('env' in {}).toBe(false);
   });
 
   test('may not say what only the manager says', () => {
     expect(faults({ ...smallest, id: 'x', state: 'Running', revision: 7 })).toEqual([
-      "id | 'x' | no such key; known are readiness, stopGraceMs",
-      "state | 'Running' | no such key; known are readiness, stopGraceMs",
-      'revision | 7 | no such key; known are readiness, stopGraceMs',
+      'id | a text of 1 character | no such key; known are readiness, stopGraceMs',
+      'state | a text of 7 characters | no such key; known are readiness, stopGraceMs',
+      'revision | a number | no such key; known are readiness, stopGraceMs',
     ]);
   });
 
@@ -337,7 +337,7 @@ describe('a request to update', () => {
 
   test.each<[unknown, readonly string[]]>([
     [{}, [' | {} | at least one field to change']],
-    [{ env: undefined }, [' | { env: undefined } | at least one field to change']],
+    [{ env: undefined }, [' | an object with env | at least one field to change']],
     [null, [' | null | an object']],
     [[], [' | [] | an object']],
     [{ env: null }, ['env | null | variables (an object of texts)']],
@@ -345,10 +345,10 @@ describe('a request to update', () => {
     [
       { name: 'x', image: 'y', driver: 'z', env: { '=': '' } },
       [
-        `env['='] | '=' | ${variableRule}`,
-        "name | 'x' | no such key; known are readiness, stopGraceMs",
-        "image | 'y' | no such key; known are readiness, stopGraceMs",
-        "driver | 'z' | no such key; known are readiness, stopGraceMs",
+        `env[a text of 1 character] | a text of 1 character | ${variableRule}`,
+        'name | a text of 1 character | no such key; known are readiness, stopGraceMs',
+        'image | a text of 1 character | no such key; known are readiness, stopGraceMs',
+        'driver | a text of 1 character | no such key; known are readiness, stopGraceMs',
       ],
     ],
   ])('is refused when it cannot be understood: %p', (patch, expected) => {
@@ -380,12 +380,12 @@ describe('overrides of a start', () => {
 
   test.each<[unknown, readonly string[]]>([
     [null, [' | null | an object']],
-    ['cmd', [" | 'cmd' | an object"]],
+    ['cmd', [' | a text of 3 characters | an object']],
     [{ env: {}, cmd: [] }, ['env | {} | no such key; known are entrypoint, cmd']],
-    [{ stopGraceMs: 1 }, ['stopGraceMs | 1 | no such key; known are entrypoint, cmd']],
+    [{ stopGraceMs: 1 }, ['stopGraceMs | a number | no such key; known are entrypoint, cmd']],
     [
       JSON.parse('{"__proto__":{"cmd":[]}}'),
-      ['__proto__ | { cmd: [] } | no such key; known are entrypoint, cmd'],
+      ['__proto__ | an object with 1 key | no such key; known are entrypoint, cmd'],
     ],
   ])('are refused when they cannot be understood: %p', (overrides, expected) => {
     expect(faults(overrides)).toEqual(expected);
@@ -393,7 +393,7 @@ describe('overrides of a start', () => {
 
   test('are refused by a driver that runs nothing of the kind', () => {
     expect(faultsOf(() => decodeOverrides(memory, specOf(), { cmd: ['x'] }))).toEqual([
-      "cmd | [ 'x' ] | no such key; known are readiness, stopGraceMs",
+      'cmd | an array of 1 value | no such key; known are readiness, stopGraceMs',
     ]);
   });
 });
@@ -441,7 +441,7 @@ describe('the small requests', () => {
       'fork',
       decodeFork,
       { name: 'b', target_state: 'Running' },
-      ["target_state | 'Running' | no such key; known are name, fromRunning, targetState"],
+      ['target_state | a text of 7 characters | no such key; known are name, fromRunning, targetState'],
     ],
     ['fork', decodeFork, null, [' | null | fork request']],
     [
@@ -457,7 +457,7 @@ describe('the small requests', () => {
       decodeFilter,
       { driver: 7, tags: { '': 'x' }, name: 'a' },
       [
-        "name | 'a' | no such key; known are state, driver, tags",
+        'name | a text of 1 character | no such key; known are state, driver, tags',
         'driver | 7 | string',
         `tags[''] | '' | ${tagKeyRule}`,
       ],

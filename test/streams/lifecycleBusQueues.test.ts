@@ -299,7 +299,7 @@ test('a key of buffering that there is not is refused at once', () => {
 test('work that is no function is refused at once', () => {
   expect(thrownBy(() => createLifecycleBus().consume('app', { next: 1 } as never))).toMatchObject({
     _tag: 'InvalidRequest',
-    faults: [{ path: 'project', found: '{ next: 1 }', expected: 'a function' }],
+    faults: [{ path: 'project', found: 'an object with next', expected: 'a function' }],
   });
 });
 

@@ -73,7 +73,11 @@ describe('a wait', () => {
     expect(thrownBy(() => waitSettings([], options))).toMatchObject({
       faults: [
         { path: 'target', found: '[]', expected: 'a state, or a list of at least one' },
-        { path: 'target', found: "'Stopped'", expected: 'no such key; known are timeoutMs, pollMs, signal' },
+        {
+          path: 'target',
+          found: 'a text of 7 characters',
+          expected: 'no such key; known are timeoutMs, pollMs, signal',
+        },
         { path: 'timeoutMs', found: '-1' },
       ],
     });

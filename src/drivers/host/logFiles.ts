@@ -1,15 +1,19 @@
 import {
   closeSync,
+  constants,
   fstatSync,
   ftruncateSync,
-  openSync,
+  lstatSync,
+  read,
   readSync,
   renameSync,
-  statSync,
+  write,
   writeSync,
 } from 'node:fs';
-import { copyFile, open, readdir, rm, stat } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { type LogFile, type LogFolder, openLogFolder } from './logFolder.js';
 
 /** How much of a log is kept. */
 export interface LogLimits {
@@ -22,6 +26,9 @@ export interface LogLimits {
 /**
  * The log of a home: the newest part of all that was ever written to it. A place in it is a count of bytes from its very
  * beginning, so that it stays the same when parts are laid aside and removed.
+ *
+ * What runs in the home can put anything in the place of a file or of their folder, and make files of any length. So no link is
+ * followed, what is no plain file fails with {@link LogUnreadable}, and of a file with holes no more is read than lies on the disk.
  */
 export interface LogFiles {
   /** Where processes write to. */
@@ -32,7 +39,10 @@ export interface LogFiles {
   end(): Promise<number>;
   /** Reads some bytes at a place, or at the first after it that is kept; none at the end. */
   read(place: number): Promise<Chunk>;
-  /** Lays the log aside when it has grown to the limit. One at a time. */
+  /**
+   * Lays the log aside when it has grown to the limit. One at a time. Of one that has grown far beyond all that is kept the
+   * last bytes only; and of what is written faster than it can be copied the last are lost.
+   */
   rotate(limits: LogLimits): Promise<void>;
 }
 
@@ -50,26 +60,46 @@ interface Part {
 }
 
 const chunkBytes = 64 * 1_024;
+const pieceBytes = 1_024 * 1_024;
+const zeros = Buffer.alloc(pieceBytes);
 const nothing = Buffer.alloc(0);
+
+/** Of a log that is laid aside as much is kept at least, if limits say less. */
+const leastCopied = 16 * 1_024 * 1_024;
+/** How many bytes are copied while the event loop waits. */
+const mostAtOnce = 256 * 1_024;
+/** The last place that a name may tell: far beyond it numbers are not whole any more. */
+const lastPlace = 2 ** 52;
 
 /** Where the logs of a home lie. */
 export const logDirOf = (home: string): string => join(home, 'logs');
 
 /** A log of a home, there or not yet. */
 export function createLogFiles(home: string, log = 'app'): LogFiles {
-  const dir = logDirOf(home);
   const file = `${log}.log`;
+  const dir = logDirOf(home);
   const path = join(dir, file);
-  const partName = new RegExp(`^${log}\\.log\\.(\\d+)-(\\d+)$`);
+  const partName = new RegExp(`^${log}\\.log\\.(\\d{1,16})-(\\d{1,16})$`);
 
-  const parts = async (): Promise<readonly Part[]> =>
-    (await readdir(dir).catch(orNone([])))
+  const partsIn = (folder: LogFolder): readonly Part[] =>
+    folder
+      .names()
       .map((name) => partName.exec(name))
       .filter((match) => match !== null)
       .map(([name, start, end]) => ({ name, start: Number(start), end: Number(end) }))
+      .filter(({ start, end }) => start < end && end <= lastPlace)
       .sort((one, other) => one.start - other.start);
 
-  const size = async (): Promise<number> => (await stat(path).catch(orNone({ size: 0 }))).size;
+  /** Works in the folder of the logs; without one there is `none`. */
+  const inFolder = async <T>(none: T, work: (folder: LogFolder) => T | Promise<T>): Promise<T> => {
+    const folder = openLogFolder(dir);
+    if (folder === undefined) return none;
+    try {
+      return await work(folder);
+    } finally {
+      folder.close();
+    }
+  };
 
   /** Looks again when a log was laid aside meanwhile: what was seen may be half of the one and half of the other. */
   const steady = async <T>(look: () => Promise<T>): Promise<T> => {
@@ -80,95 +110,150 @@ export function createLogFiles(home: string, log = 'app'): LogFiles {
     }
   };
 
-  const readAt = async (place: number): Promise<Chunk> => {
-    const laidAside = await parts();
-    const part = laidAside.find(({ end }) => place < end);
-    const { name, start } = part ?? { name: file, start: endOf(laidAside) };
-    const chunk = await readChunk(join(dir, name), Math.max(0, place - start));
-    // A part that is gone now was removed after it was listed; a log that is not there was not written yet.
-    if (chunk === undefined) return part === undefined ? { bytes: nothing, next: place } : readAt(place);
-    return { bytes: chunk.bytes, next: start + chunk.position + chunk.bytes.length };
+  const size = (folder: LogFolder): number => {
+    const opened = folder.open(file, constants.O_RDONLY);
+    if (opened === undefined) return 0;
+    closeSync(opened.fd);
+    return opened.stats.size;
+  };
+
+  const readAt = async (folder: LogFolder, place: number): Promise<Chunk> => {
+    const laidAside = partsIn(folder);
+    for (const { name, start, end } of laidAside.filter((part) => place < part.end)) {
+      const from = Math.max(0, place - start);
+      const chunk = await readChunk(folder.open(name, constants.O_RDONLY), () => from, end - start);
+      // One that is gone now was removed after it was listed; one that is shorter lost what its name counts.
+      if (chunk !== undefined && chunk.bytes.length > 0) return placed(chunk, start);
+    }
+    const start = endOf(laidAside);
+    const from = Math.max(0, place - start);
+    // Shorter than what was read before: somebody else has emptied it.
+    const chunk = await readChunk(folder.open(file, constants.O_RDONLY), ({ stats }) =>
+      from > stats.size ? 0 : from,
+    );
+    // A log that is not there was not written yet.
+    return chunk === undefined ? { bytes: nothing, next: place } : placed(chunk, start);
   };
 
   return {
     path,
-    start: async () => (await parts())[0]?.start ?? 0,
-    end: () =>
-      steady(async () => {
-        const [laidAside, bytes] = await Promise.all([parts(), size()]);
-        return endOf(laidAside) + bytes;
-      }),
-    read: (place) => steady(() => readAt(place)),
+    start: () => inFolder(0, (folder) => partsIn(folder)[0]?.start ?? 0),
+    end: () => inFolder(0, (folder) => endOf(partsIn(folder)) + size(folder)),
+    read: (place) =>
+      steady(() => inFolder({ bytes: nothing, next: place }, (folder) => readAt(folder, place))),
     rotate: async ({ maxBytes, keep }) => {
-      // Most looks find nothing to do: to wait for a thread would cost many times that.
-      if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) < maxBytes) return;
-      const laidAside = await parts();
-      const copy = `${path}.copy`;
-      try {
-        await copyFile(path, copy);
-        layAside(path, copy, (bytes) => {
-          const start = endOf(laidAside);
-          return `${path}.${String(start)}-${String(start + bytes)}`;
-        });
-      } finally {
-        await rm(copy, { force: true });
-      }
-      const surplus = (await parts()).slice(0, -keep);
-      await Promise.all(surplus.map(({ name }) => rm(join(dir, name), { force: true })));
+      // Most looks find nothing to do.
+      if (sizeOf(path) < maxBytes) return;
+      await inFolder(undefined, async (folder) => {
+        const opened = folder.open(file, constants.O_RDWR);
+        if (opened === undefined) return;
+        try {
+          const most = Math.max(leastCopied, maxBytes * keep);
+          await layAside(folder, file, opened, { start: endOf(partsIn(folder)), most });
+        } finally {
+          closeSync(opened.fd);
+        }
+        const surplus = partsIn(folder).slice(0, -keep);
+        await Promise.all(surplus.map(({ name }) => rm(folder.pathOf(name), { force: true })));
+      });
     },
   };
 }
 
-const endOf = (laidAside: readonly Part[]): number => laidAside.at(-1)?.end ?? 0;
+const endOf = (laidAside: readonly Part[]): number => Math.max(0, ...laidAside.map(({ end }) => end));
+
+/** What is not there, and what is no file, has none. */
+function sizeOf(path: string): number {
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  return stats?.isFile() === true ? stats.size : 0;
+}
 
 /** Of all logs: that a few reads of others are done twice costs less than a count for each. */
 let timesLaidAside = 0;
 
 /**
- * Completes the copy, names it, and empties the log, in one go: what processes write between the last read and the
- * truncation is lost, and that is a few microseconds.
+ * Copies the end of a log, names the copy by its places, and empties the log. The last bytes are copied in one go with that:
+ * what processes write between the last read and the truncation is lost, and that is a few microseconds.
  */
-function layAside(path: string, copy: string, nameOf: (bytes: number) => string): void {
-  timesLaidAside += 1;
-  const log = openSync(path, 'r+');
-  const target = openSync(copy, 'a');
+async function layAside(
+  folder: LogFolder,
+  file: string,
+  log: LogFile,
+  { start, most }: { readonly start: number; readonly most: number },
+): Promise<void> {
+  const copyName = `${file}.copy`;
+  await rm(folder.pathOf(copyName), { force: true });
+  const copy = folder.open(copyName, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL);
+  if (copy === undefined) return;
   try {
-    const chunk = Buffer.allocUnsafe(chunkBytes);
-    let copied = fstatSync(target).size;
-    for (;;) {
-      const length = readSync(log, chunk, 0, chunkBytes, copied);
-      if (length === 0) break;
-      copied += writeSync(target, chunk, 0, length);
+    const from = Math.max(0, log.stats.size - most);
+    const hurry = log.stats.size + most;
+    let copied = from;
+    const left = (): number => fstatSync(log.fd).size - copied;
+    const piece = Buffer.allocUnsafeSlow(Math.min(pieceBytes, log.stats.size - from + mostAtOnce));
+
+    while (left() > mostAtOnce && copied < hurry) {
+      const { bytesRead } = await promisify(read)(log.fd, piece, 0, piece.length, copied);
+      if (bytesRead === 0) break;
+      const isHole = isZero(piece.subarray(0, bytesRead));
+      copied += isHole ? bytesRead : await written(copy.fd, piece, bytesRead, copied - from);
     }
-    renameSync(copy, nameOf(copied));
-    ftruncateSync(log);
+
+    timesLaidAside += 1;
+    const lastBytes = readSync(log.fd, piece, 0, Math.min(mostAtOnce, piece.length), copied);
+    copied += writeSync(copy.fd, piece, 0, lastBytes, copied - from);
+    // A hole at its end was not written.
+    ftruncateSync(copy.fd, copied - from);
+    const end = copied + Math.max(0, left());
+    renameSync(
+      folder.pathOf(copyName),
+      folder.pathOf(`${file}.${String(start + from)}-${String(start + end)}`),
+    );
+    ftruncateSync(log.fd);
   } finally {
-    closeSync(log);
-    closeSync(target);
+    closeSync(copy.fd);
+    await rm(folder.pathOf(copyName), { force: true });
   }
 }
 
+const written = async (fd: number, piece: Buffer, length: number, position: number): Promise<number> =>
+  (await promisify(write)(fd, piece, 0, length, position)).bytesWritten;
+
+const isZero = (bytes: Buffer): boolean => bytes.equals(zeros.subarray(0, bytes.length));
+
+interface Read {
+  readonly bytes: Buffer;
+  readonly position: number;
+}
+
+const placed = ({ bytes, position }: Read, start: number): Chunk => ({
+  bytes,
+  next: start + position + bytes.length,
+});
+
+/** Reads some bytes of a file, none beyond `most`, and closes it. */
 async function readChunk(
-  path: string,
-  wanted: number,
-): Promise<{ readonly bytes: Buffer; readonly position: number } | undefined> {
-  const file = await open(path).catch(orNone(undefined));
+  file: LogFile | undefined,
+  from: (file: LogFile) => number,
+  most = Infinity,
+): Promise<Read | undefined> {
   if (file === undefined) return undefined;
-  try {
-    const { size } = await file.stat();
-    // Shorter than what was read before: somebody else has emptied it.
-    const position = wanted > size ? 0 : wanted;
-    const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(chunkBytes), 0, chunkBytes, position);
+  const { fd, stats } = file;
+  const readFrom = async (position: number): Promise<Read> => {
+    const length = Math.max(0, Math.min(chunkBytes, most - position));
+    const { buffer, bytesRead } = await promisify(read)(fd, Buffer.allocUnsafe(length), 0, length, position);
     return { bytes: buffer.subarray(0, bytesRead), position };
+  };
+  try {
+    const chunk = await readFrom(from(file));
+    // All that lies on the disk may lie at the end. What does not is a hole, and there are some of terabytes.
+    const data = stats.size - stats.blocks * blockBytes;
+    const isHole = chunk.bytes.length === chunkBytes && chunk.position < data && isZero(chunk.bytes);
+    return isHole ? await readFrom(data) : chunk;
   } finally {
-    await file.close();
+    closeSync(fd);
   }
 }
 
-/** What is not there yet, or not any more, is none. */
-const orNone =
-  <T>(none: T) =>
-  (error: unknown): T => {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return none;
-    throw error;
-  };
+/** In which `stat` counts, whatever the disk's are. */
+const blockBytes = 512;

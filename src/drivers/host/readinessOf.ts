@@ -6,6 +6,7 @@ import {
   filter,
   ignoreElements,
   map,
+  NEVER,
   Observable,
   of,
   repeat,
@@ -15,6 +16,7 @@ import {
   timeout,
 } from 'rxjs';
 import type { Readiness } from '../../lifecycle/instance.js';
+import { linePattern } from '../linePattern.js';
 import type { LogFiles } from './logFiles.js';
 import { followFrom } from './logReader.js';
 
@@ -26,18 +28,23 @@ export interface ReadinessOptions {
   readonly pollMs: number;
 }
 
+/** How many bytes of a log are held against a pattern at a time. */
+const longestPiece = 4_096;
+
 /** How long a server may take to answer one question. */
 const answerMs = 2_000;
 
-/** Completes once the readiness is there; asks until then. */
+/** Completes once the readiness is there; asks until then. It is never there for a pattern that is no {@link linePattern}. */
 export function readinessOf(
   readiness: Readiness,
   { log, logStart, pollMs }: ReadinessOptions,
 ): Observable<never> {
   switch (readiness.kind) {
     case 'log': {
-      const pattern = new RegExp(readiness.pattern, 'u');
-      return followFrom(log, logStart, pollMs).pipe(
+      const pattern = linePattern(readiness.pattern);
+      // One that an earlier version has kept: whether it matches can't be told.
+      if (pattern === undefined) return NEVER;
+      return followFrom(log, logStart, pollMs, longestPiece).pipe(
         filter((line) => pattern.test(line)),
         take(1),
         ignoreElements(),

@@ -15,6 +15,7 @@ import {
 } from 'rxjs';
 import type { Exit, InstanceSpec, MachineHandle } from '../../lifecycle/instance.js';
 import type { Machine, MachineStatus, Signal } from '../driver.js';
+import { linePattern } from '../linePattern.js';
 
 /** What happens to a machine in memory happens because somebody says so. */
 export interface MemoryMachine {
@@ -65,7 +66,7 @@ export function createMemoryMachine(options: MemoryMachineOptions): PlayedMachin
   const { handle, spec, stopMs, attempt, write, onExit, memory, keep } = options;
   const signals$ = new ReplaySubject<Signal>(Infinity);
   const exit$ = new ReplaySubject<Exit>(1);
-  const awaited = spec.readiness?.kind === 'log' ? new RegExp(spec.readiness.pattern, 'u') : undefined;
+  const awaited = spec.readiness?.kind === 'log' ? linePattern(spec.readiness.pattern) : undefined;
   let counted = memory ?? 0;
   let isReady = false;
   let isHalted = memory !== undefined;

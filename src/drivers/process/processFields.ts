@@ -1,11 +1,11 @@
 import * as E from 'fp-ts/lib/Either.js';
-import * as t from 'io-ts';
 import { constants } from 'node:os';
 import { closed } from '../../codecs/closed.js';
 import { decode, found } from '../../codecs/decode.js';
-import { cText, integer, longestTimerMs, text } from '../../codecs/scalars.js';
+import { integer, longestTimerMs, text } from '../../codecs/scalars.js';
 import type { Fault } from '../../lifecycle/errors.js';
 import type { DriverFields } from '../../lifecycle/instance.js';
+import { programArguments } from '../programArguments.js';
 import { readiness } from '../readiness.js';
 
 /** Decodes what a request says to this driver alone. There has to be a program: the first of entrypoint and cmd. */
@@ -27,8 +27,8 @@ const processFields = closed(
   'fields of a process',
   {},
   {
-    entrypoint: t.readonlyArray(cText, 'arguments (an array of texts)'),
-    cmd: t.readonlyArray(cText, 'arguments (an array of texts)'),
+    entrypoint: programArguments,
+    cmd: programArguments,
     readiness,
     stopSignal: text('the name of a signal, such as SIGTERM', (name) => signalNames.includes(name)),
     stopGraceMs: integer('milliseconds', 0, longestTimerMs),

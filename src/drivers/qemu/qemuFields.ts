@@ -2,9 +2,11 @@ import * as E from 'fp-ts/lib/Either.js';
 import * as t from 'io-ts';
 import { closed } from '../../codecs/closed.js';
 import { decode, found } from '../../codecs/decode.js';
-import { cText, integer, longestTimerMs, oneOf, port, text } from '../../codecs/scalars.js';
+import { secret } from '../../codecs/secret.js';
+import { integer, longestTimerMs, oneOf, port, text } from '../../codecs/scalars.js';
 import type { Fault } from '../../lifecycle/errors.js';
 import type { DriverFields } from '../../lifecycle/instance.js';
+import { programArguments } from '../programArguments.js';
 import { readiness } from '../readiness.js';
 
 /** Decodes what a request says to this driver alone. A port by which a guest is seen to be ready has to be forwarded. */
@@ -33,13 +35,13 @@ const qemuFields = closed(
   'fields of a virtual machine',
   {},
   {
-    entrypoint: t.readonlyArray(cText, 'arguments (an array of texts)'),
-    cmd: t.readonlyArray(cText, 'arguments (an array of texts)'),
+    entrypoint: programArguments,
+    cmd: programArguments,
     readiness,
     stopGraceMs: integer('milliseconds', 0, longestTimerMs),
     memoryMiB: integer('MiB', 16, 1_048_576),
     vcpus: integer('processors', 1, 256),
-    kernelArguments: t.readonlyArray(word, 'arguments (an array of texts)'),
+    kernelArguments: secret(t.readonlyArray(word, 'arguments (an array of texts)')),
     ports: t.readonlyArray(
       closed('a port', { guest: port }, { host: integer('TCP port, or 0 for a free one', 0, 65_535) }),
       'ports (an array)',

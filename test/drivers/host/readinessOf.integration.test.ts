@@ -4,7 +4,9 @@ import { createServer as createHttpServer, type RequestListener } from 'node:htt
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { lastValueFrom, take, tap, toArray } from 'rxjs';
 import { createLogFiles, type LogFiles } from '../../../src/drivers/host/logFiles.js';
+import { followFrom } from '../../../src/drivers/host/logReader.js';
 import { readinessOf } from '../../../src/drivers/host/readinessOf.js';
 import type { Readiness } from '../../../src/lifecycle/instance.js';
 
@@ -145,6 +147,52 @@ describe('readiness by log', () => {
     };
     await asking(waitingFor('ready'), broken).ready;
     expect(reads).toBeGreaterThanOrEqual(3);
+  });
+});
+
+describe('readiness by a pattern', () => {
+  it('never comes of one that can not be matched in linear time', async () => {
+    const log = createLog('ready\n');
+    const { isReady, stop } = asking({ kind: 'log', pattern: '(?=ready)' }, log);
+    await asking({ kind: 'log', pattern: 'ready' }, log).ready;
+    expect(isReady()).toBe(false);
+    stop();
+  });
+
+  it('is looked for in pieces of 4 KiB, between which all others have their turn', async () => {
+    let turns = 0;
+    let open = true;
+    const turn = (): void => {
+      turns += 1;
+      if (open) setImmediate(turn);
+    };
+    const turnAt: number[] = [];
+    const bytes = Buffer.concat([Buffer.alloc(9 * 4_096, 'x'), Buffer.from('ready\n')]);
+    const following = followFrom(
+      {
+        ...createLog(),
+        read: (place) => Promise.resolve({ bytes: bytes.subarray(place), next: bytes.length }),
+      },
+      0,
+      2,
+      4_096,
+    );
+    setImmediate(turn);
+    const lines = await lastValueFrom(
+      following.pipe(
+        tap(() => turnAt.push(turns)),
+        take(10),
+        toArray(),
+      ),
+    );
+    open = false;
+    expect(lines.map(({ length }) => length)).toEqual([...Array<number>(9).fill(4_096), 5]);
+    expect(new Set(turnAt.slice(0, 9)).size).toBe(9);
+  });
+
+  it('comes of a line that is longer, if one of its pieces matches', async () => {
+    const log = createLog(`${'x'.repeat(100_000)} ready\n`);
+    await asking({ kind: 'log', pattern: 'ready$' }, log).ready;
   });
 });
 

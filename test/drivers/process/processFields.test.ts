@@ -2,6 +2,9 @@ import * as E from 'fp-ts/lib/Either.js';
 import fc from 'fast-check';
 import { decodeProcessFields } from '../../../src/drivers/process/processFields.js';
 
+const patternRule =
+  'a regular expression (at most 500 characters; no look-around, no back-references, few repetitions)';
+
 const faultsOf = (fields: object): readonly string[] => {
   const decoded = decodeProcessFields({ entrypoint: ['true'], ...fields });
   return E.isLeft(decoded)
@@ -35,20 +38,22 @@ it.each<[object]>([
 it.each<[object, readonly string[]]>([
   [{ entrypoint: undefined }, [`entrypoint | nothing | ${program}`]],
   [{ entrypoint: [] }, [`entrypoint | [] | ${program}`]],
-  [{ entrypoint: [''] }, [`entrypoint | [ '' ] | ${program}`]],
-  [{ entrypoint: [''], cmd: ['true'] }, [`entrypoint | [ '' ] | ${program}`]],
-  [{ entrypoint: 'true' }, [`entrypoint | 'true' | ${argumentsRule}`]],
-  [{ entrypoint: [7] }, [`entrypoint[0] | 7 | ${argumentRule}`]],
-  [{ cmd: ['a', 'b\0'] }, [`cmd[1] | 'b\\x00' | ${argumentRule}`]],
-  [{ cmd: { 0: 'a' } }, [`cmd | { '0': 'a' } | ${argumentsRule}`]],
+  [{ entrypoint: [''] }, [`entrypoint | an array of 1 value | ${program}`]],
+  [{ entrypoint: [''], cmd: ['true'] }, [`entrypoint | an array of 1 value | ${program}`]],
+  [{ entrypoint: 'true' }, [`entrypoint | a text of 4 characters | ${argumentsRule}`]],
+  [{ entrypoint: [7] }, [`entrypoint[0] | a number | ${argumentRule}`]],
+  [{ cmd: ['a', 'b\0'] }, [`cmd[1] | a text of 2 characters | ${argumentRule}`]],
+  [{ cmd: { 0: 'a' } }, [`cmd | an object with 1 key | ${argumentsRule}`]],
   [{ readiness: 'http' }, ["readiness | 'http' | readiness"]],
   [{ readiness: {} }, ['readiness.kind | nothing | one of log, tcp, http']],
   [{ readiness: { kind: 'udp' } }, ["readiness.kind | 'udp' | one of log, tcp, http"]],
-  [{ readiness: { kind: 'log', pattern: '(' } }, ["readiness.pattern | '(' | a regular expression"]],
+  [{ readiness: { kind: 'log', pattern: '(' } }, [`readiness.pattern | '(' | ${patternRule}`]],
+  [{ readiness: { kind: 'log', pattern: '(a)\\1' } }, [`readiness.pattern | '(a)\\\\1' | ${patternRule}`]],
+  [{ readiness: { kind: 'log', pattern: 'a(?=b)' } }, [`readiness.pattern | 'a(?=b)' | ${patternRule}`]],
   [
     { readiness: { kind: 'tcp', port: 0, path: '/' } },
     [
-      "readiness.path | '/' | no such key; known are kind, port",
+      'readiness.path | a text of 1 character | no such key; known are kind, port',
       'readiness.port | 0 | TCP port (a whole number from 1 to 65535)',
     ],
   ],

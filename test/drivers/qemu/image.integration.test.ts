@@ -184,7 +184,10 @@ describe('an image.json is refused, every fault at once', () => {
     [{ ...small, version: 2 }, ['version | 2 | 1']],
     [
       { ...small, readiness: 1, Kernel: 2 },
-      [`readiness | 1 | no such key; known are ${known}`, `Kernel | 2 | no such key; known are ${known}`],
+      [
+        `readiness | a number | no such key; known are ${known}`,
+        `Kernel | a number | no such key; known are ${known}`,
+      ],
     ],
     ...['', '/etc/passwd', '../vmlinux', 'parts/../../x', '..', 'parts/', 'a\0b', 7].map(
       (kernel): [unknown, readonly string[]] => [
@@ -199,7 +202,7 @@ describe('an image.json is refused, every fault at once', () => {
     [
       { ...small, disk: { file: '../x', format: 'vmdk', size: 1 } },
       [
-        'disk.size | 1 | no such key; known are file, format',
+        'disk.size | a number | no such key; known are file, format',
         `disk.file | '../x' | ${fileName}`,
         "disk.format | 'vmdk' | one of raw, qcow2",
       ],

@@ -2,6 +2,9 @@ import * as E from 'fp-ts/lib/Either.js';
 import fc from 'fast-check';
 import { decodeQemuFields } from '../../../src/drivers/qemu/qemuFields.js';
 
+const patternRule =
+  'a regular expression (at most 500 characters; no look-around, no back-references, few repetitions)';
+
 const faultsOf = (fields: Readonly<Record<string, unknown>>): readonly string[] => {
   const decoded = decodeQemuFields(fields);
   return E.isLeft(decoded)
@@ -45,14 +48,16 @@ it.each<[Readonly<Record<string, unknown>>]>([
 });
 
 it.each<[Readonly<Record<string, unknown>>, readonly string[]]>([
-  [{ entrypoint: 'true' }, [`entrypoint | 'true' | ${argumentsRule}`]],
-  [{ entrypoint: [7] }, [`entrypoint[0] | 7 | ${argumentRule}`]],
-  [{ entrypoint: ['a\0'] }, [`entrypoint[0] | 'a\\x00' | ${argumentRule}`]],
-  [{ cmd: { 0: 'a' } }, [`cmd | { '0': 'a' } | ${argumentsRule}`]],
-  [{ cmd: ['a', 'b\0'] }, [`cmd[1] | 'b\\x00' | ${argumentRule}`]],
+  [{ entrypoint: 'true' }, [`entrypoint | a text of 4 characters | ${argumentsRule}`]],
+  [{ entrypoint: [7] }, [`entrypoint[0] | a number | ${argumentRule}`]],
+  [{ entrypoint: ['a\0'] }, [`entrypoint[0] | a text of 2 characters | ${argumentRule}`]],
+  [{ cmd: { 0: 'a' } }, [`cmd | an object with 1 key | ${argumentsRule}`]],
+  [{ cmd: ['a', 'b\0'] }, [`cmd[1] | a text of 2 characters | ${argumentRule}`]],
   [{ readiness: 'http' }, ["readiness | 'http' | readiness"]],
   [{ readiness: { kind: 'udp' } }, ["readiness.kind | 'udp' | one of log, tcp, http"]],
-  [{ readiness: { kind: 'log', pattern: '(' } }, ["readiness.pattern | '(' | a regular expression"]],
+  [{ readiness: { kind: 'log', pattern: '(' } }, [`readiness.pattern | '(' | ${patternRule}`]],
+  [{ readiness: { kind: 'log', pattern: '(a)\\1' } }, [`readiness.pattern | '(a)\\\\1' | ${patternRule}`]],
+  [{ readiness: { kind: 'log', pattern: 'a(?=b)' } }, [`readiness.pattern | 'a(?=b)' | ${patternRule}`]],
   [{ readiness: { kind: 'tcp', port: 0 } }, [`readiness.port | 0 | ${portRule}`]],
   [{ readiness: { kind: 'tcp', port: 80 } }, [`readiness.port | 80 | ${reachedRule}`]],
   [
@@ -72,10 +77,10 @@ it.each<[Readonly<Record<string, unknown>>, readonly string[]]>([
   [{ memoryMiB: '128' }, [`memoryMiB | '128' | ${memoryRule}`]],
   [{ vcpus: 0 }, [`vcpus | 0 | ${processorsRule}`]],
   [{ vcpus: 257 }, [`vcpus | 257 | ${processorsRule}`]],
-  [{ kernelArguments: 'quiet' }, [`kernelArguments | 'quiet' | ${argumentsRule}`]],
-  [{ kernelArguments: ['quiet', 'a\nb'] }, [`kernelArguments[1] | 'a\\nb' | ${wordRule}`]],
-  [{ kernelArguments: [7] }, [`kernelArguments[0] | 7 | ${wordRule}`]],
-  [{ ports: { guest: 80 } }, ['ports | { guest: 80 } | ports (an array)']],
+  [{ kernelArguments: 'quiet' }, [`kernelArguments | a text of 5 characters | ${argumentsRule}`]],
+  [{ kernelArguments: ['quiet', 'a\nb'] }, [`kernelArguments[1] | a text of 3 characters | ${wordRule}`]],
+  [{ kernelArguments: [7] }, [`kernelArguments[0] | a number | ${wordRule}`]],
+  [{ ports: { guest: 80 } }, ['ports | an object with guest | ports (an array)']],
   [{ ports: [80] }, ['ports[0] | 80 | a port']],
   [{ ports: [{}] }, [`ports[0].guest | nothing | ${portRule}`]],
   [{ ports: [{ guest: 0 }] }, [`ports[0].guest | 0 | ${portRule}`]],
@@ -93,8 +98,8 @@ it.each<[Readonly<Record<string, unknown>>, readonly string[]]>([
   ],
   [{ accel: 'hvf' }, [`accel | 'hvf' | ${accelRule}`]],
   [{ network: 'host' }, ["network | 'host' | one of isolated, user"]],
-  [{ disk: 'disk.raw' }, [`disk | 'disk.raw' | no such key; known are ${known}`]],
-  [{ stopSignal: 'SIGTERM' }, [`stopSignal | 'SIGTERM' | no such key; known are ${known}`]],
+  [{ disk: 'disk.raw' }, [`disk | a text of 8 characters | no such key; known are ${known}`]],
+  [{ stopSignal: 'SIGTERM' }, [`stopSignal | a text of 7 characters | no such key; known are ${known}`]],
 ])('refuses %j, and says why', (fields, expected) => {
   expect(faultsOf(fields)).toEqual(expected);
 });
