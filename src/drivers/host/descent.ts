@@ -22,7 +22,7 @@ type Level =
   | { readonly kind: 'held'; readonly folder: HeldFolder; readonly isShared: boolean }
   | { readonly kind: 'let go'; readonly identity: string };
 
-const heldAtOnce = 4;
+const heldAtOnce = 3;
 
 /**
  * A {@link Descent} that begins in a directory.

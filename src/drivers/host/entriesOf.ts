@@ -1,7 +1,10 @@
-import { type Dirent, fstatSync } from 'node:fs';
-import { opendir, readdir } from 'node:fs/promises';
+import { type Dirent, fstatSync, readdir } from 'node:fs';
+import { promisify } from 'node:util';
+import { opendir } from 'node:fs/promises';
 import { codeOf } from './codeOf.js';
 import type { HeldFolder } from './heldFolder.js';
+
+const readAll = promisify(readdir);
 
 /** As far as a file system says it: a directory of this size has some thousand entries. */
 const smallBytes = 64 * 1_024;
@@ -11,7 +14,7 @@ export async function entriesOf(folder: HeldFolder, most: number): Promise<reado
   try {
     // All at once takes one turn of a thread instead of four.
     return fstatSync(folder.fd).size <= smallBytes
-      ? await readdir(folder.path, { withFileTypes: true, encoding: 'buffer' })
+      ? await readAll(folder.path, { withFileTypes: true, encoding: 'buffer' })
       : await readSome(folder, most);
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return [];

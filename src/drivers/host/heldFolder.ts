@@ -12,6 +12,8 @@ export interface HeldFolder {
   readonly path: Buffer;
   /** The path by which an entry is reached, as bytes: a name need not be UTF-8. */
   within(name: Buffer | string): Buffer;
+  /** The path by which an entry is reached that was opened. */
+  opened(name: Buffer, fd: number): Buffer;
   /** The path by which the directory is reached that it lies in by now. */
   readonly above: Buffer;
   close(): void;
@@ -20,20 +22,20 @@ export interface HeldFolder {
 const openFd = promisify(open);
 
 /** As bytes, of which a path is made. */
-export const bytesOf = (path: Buffer | string): Buffer =>
-  typeof path === 'string' ? Buffer.from(path) : path;
+const bytesOf = (path: Buffer | string): Buffer => (typeof path === 'string' ? Buffer.from(path) : path);
 
 /** Opens a directory; one that is reached by a link is none (`ENOTDIR` or `ELOOP`). */
 export async function holdFolder(path: Buffer | string, platform: NodeJS.Platform): Promise<HeldFolder> {
   const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = constants;
   const fd = await openFd(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
   const byFd = platform === 'linux';
-  const base = byFd ? Buffer.from(`/proc/self/fd/${String(fd)}`) : bytesOf(path);
+  const base = byFd ? pathOf(fd) : bytesOf(path);
   const within = (name: Buffer | string): Buffer => Buffer.concat([base, slash, bytesOf(name)]);
   return {
     fd,
     path: base,
     within,
+    opened: (name, opened) => (byFd ? pathOf(opened) : within(name)),
     above: byFd ? within('..') : Buffer.from(dirname(base.toString('latin1')), 'latin1'),
     close: () => {
       // Of a directory nothing has to be written: it takes no time.
@@ -41,5 +43,7 @@ export async function holdFolder(path: Buffer | string, platform: NodeJS.Platfor
     },
   };
 }
+
+const pathOf = (fd: number): Buffer => Buffer.from(`/proc/self/fd/${String(fd)}`);
 
 const slash = Buffer.from('/');
