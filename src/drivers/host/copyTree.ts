@@ -108,7 +108,7 @@ const pairOf = (from: Descent, to: Descent): Pair => ({
 /** Copies what is in the directory where the copy is. */
 async function copyFolder(copy: Copy, path: string): Promise<void> {
   const place = placeOf(copy.way);
-  const { from, to } = place;
+  const { from } = place;
   const { mode } = fstatSync(from.fd);
   const entries = await entriesOf(from, copy.tally.left() + 1);
   for (const { name } of entries) {
@@ -121,7 +121,8 @@ async function copyFolder(copy: Copy, path: string): Promise<void> {
   await eachBranch(copy.way, directories, (way, { name }) => copyDirectory({ ...copy, way }, name, path));
   // What is in it was laid by now: its mode may lock it.
   const given = (copy.modes?.get(path) ?? mode) & directoryBits;
-  await (copy.modes === undefined ? chmod(to.path, given) : onDisk(to.path, given));
+  const { path: copied } = copy.way.to.folder;
+  await (copy.modes === undefined ? chmod(copied, given) : onDisk(copied, given));
 }
 
 /** All but those by which what is made in it gets its group. */

@@ -30,14 +30,27 @@ export async function holdFolder(path: Buffer | string, platform: NodeJS.Platfor
   const fd = await openFd(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
   const byFd = platform === 'linux';
   const base = byFd ? pathOf(fd) : bytesOf(path);
-  const within = (name: Buffer | string): Buffer => Buffer.concat([base, slash, bytesOf(name)]);
+  let isHeld = true;
+  // By now the descriptor may be that of another one.
+  const held = <T>(value: T): T => {
+    if (isHeld) return value;
+    throw new Error(`${path.toString()} is not held any more`);
+  };
+  const within = (name: Buffer | string): Buffer => Buffer.concat([held(base), slash, bytesOf(name)]);
   return {
-    fd,
-    path: base,
+    get fd() {
+      return held(fd);
+    },
+    get path() {
+      return held(base);
+    },
     within,
     opened: (name, opened) => (byFd ? pathOf(opened) : within(name)),
-    above: byFd ? within('..') : Buffer.from(dirname(base.toString('latin1')), 'latin1'),
+    get above() {
+      return byFd ? within('..') : Buffer.from(dirname(base.toString('latin1')), 'latin1');
+    },
     close: () => {
+      isHeld = false;
       // Of a directory nothing has to be written: it takes no time.
       closeSync(fd);
     },

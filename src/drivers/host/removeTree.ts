@@ -80,8 +80,8 @@ async function remove(place: string, path: string, platform: NodeJS.Platform): P
   const removal = { way: createDescent(root, platform), platform, device: fstatSync(root.fd).dev };
   try {
     await untilEmpty(path, async () => {
-      const { folder } = removal.way;
       await empty(removal, path, ({ name }) => !name.equals(mark));
+      const { folder } = removal.way;
       // To the last it tells whose the folder is.
       await attempt(() => forced(folder, () => unlinkEntry(folder.within(mark))), [gone]);
       return attempt(() => rmdirEntry(place), [gone, ...filled]);
@@ -97,9 +97,9 @@ async function empty(
   path: string,
   isMeant: (entry: Dirent<Buffer>) => boolean = () => true,
 ): Promise<void> {
-  const { folder } = removal.way;
   let read: number;
   do {
+    const { folder } = removal.way;
     const all = await entriesOf(folder, namesAtOnce);
     read = all.length;
     const entries = all.filter(isMeant);
