@@ -31,7 +31,8 @@ export async function copyContent(
   }
   if (clones.work) {
     try {
-      return await copyFile(path, target, COPYFILE_EXCL | COPYFILE_FICLONE_FORCE);
+      await copyFile(path, target, COPYFILE_EXCL | COPYFILE_FICLONE_FORCE);
+      return;
     } catch {
       clones.work = false;
     }

@@ -1,16 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { constants, type Dirent, fstatSync, type Stats } from 'node:fs';
-import {
-  chmod,
-  copyFile,
-  type FileHandle,
-  lstat,
-  mkdir,
-  open,
-  readlink,
-  symlink,
-  utimes,
-} from 'node:fs/promises';
+import { chmod, type FileHandle, lstat, mkdir, open, readlink, symlink, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { attempt } from './attempt.js';
 import { codeOf } from './codeOf.js';
@@ -136,7 +126,10 @@ async function copyDirectory(copy: Copy, name: Buffer, parent: string): Promise<
     const entered = await attempt(() => from.down(name), copy.isLive ? [gone, ...noDirectory] : []);
     if (entered === gone) return;
     // By now it is something else.
-    if (entered !== undefined) return await copyOther(copy, place, name, parent);
+    if (entered !== undefined) {
+      await copyOther(copy, place, name, parent);
+      return;
+    }
     await mkdir(place.to.within(name), { mode: 0o700 });
     await to.down(name);
   } catch (error) {

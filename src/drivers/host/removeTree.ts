@@ -1,7 +1,7 @@
 import { constants, type Dirent, fchmod, fstatSync, rename, rmdir, unlink } from 'node:fs';
 import { chmod, lstat, open } from 'node:fs/promises';
-import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { lastValueFrom, timer } from 'rxjs';
 import { ownMark, removedSuffix } from '../driver.js';
 import { attempt } from './attempt.js';
 import { createDescent, type Descent } from './descent.js';
@@ -158,7 +158,7 @@ async function untilEmpty(path: string, work: () => Promise<string | undefined>)
   for (let tries = 1; tries <= mostTries; tries += 1) {
     const code = await work();
     if (code === undefined || !filled.includes(code)) return;
-    await pause(tries * longerMs);
+    await lastValueFrom(timer(tries * longerMs));
   }
   throw new Error(`${path} cannot be removed: something is put into it again and again`);
 }
