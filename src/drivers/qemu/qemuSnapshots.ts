@@ -1,4 +1,4 @@
-import { mkdir, stat } from 'node:fs/promises';
+import { lstat, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { defer, ignoreElements, type Observable } from 'rxjs';
 import type { Snapshot } from '../../lifecycle/snapshot.js';
@@ -26,11 +26,12 @@ const fileMode = 0o600;
 
 /**
  * Snapshots of virtual machines: the folder holds what the folder of a machine does, and a manifest. What is made of it shares
- * its files, as hard links. All of it is read when it is checked, but once it was found sound, only what was written since.
+ * its files, as hard links. All of it is read when it is checked, but for one that was found sound and has not been touched since:
+ * a link to a file of it that was removed counts as touched.
  */
 export function createQemuSnapshots({ disks, copyMachine }: QemuSnapshotsOptions): Snapshotting {
   /** Of each folder that was found sound, what it looked like then. */
-  const sound = new Map<string, string>();
+  const sound = new Map<string, { readonly hash: string; readonly looks: Looks }>();
 
   const sealedAt = (folder: string): SealedFolder => createSealedFolder(folder, fileMode);
 
@@ -48,15 +49,16 @@ export function createQemuSnapshots({ disks, copyMachine }: QemuSnapshotsOptions
 
   const seal = async (folder: string): Promise<SnapshotContent> => {
     const sealed = await sealedAt(folder).seal();
-    sound.set(folder, await looksOf(folder, sealed.hash));
+    sound.set(folder, { hash: sealed.hash, looks: await looksOf(folder, sealed.hash) });
     return { ...sealed, data: null };
   };
 
   const check = async (folder: string, hash: string): Promise<readonly Fault[]> => {
     const looks = await looksOf(folder, hash).catch(() => undefined);
-    if (looks !== undefined && looks === sound.get(folder)) return [];
+    const known = sound.get(folder)?.looks;
+    if (looks !== undefined && looks.files === known?.files && looks.changed === known.changed) return [];
     const faults = await sealedAt(folder).check(hash);
-    if (faults.length === 0 && looks !== undefined) sound.set(folder, looks);
+    if (faults.length === 0 && looks !== undefined) sound.set(folder, { hash, looks });
     return faults;
   };
 
@@ -65,6 +67,11 @@ export function createQemuSnapshots({ disks, copyMachine }: QemuSnapshotsOptions
     await mkdir(target, { mode: 0o700 });
     await disks.copy(content, target);
     if (kind === 'Standby') await shareMemory(content, target);
+    // The links that were made are our own.
+    const known = sound.get(folder);
+    if (known === undefined) return;
+    const looks = await looksOf(folder, known.hash);
+    if (looks.files === known.looks.files) sound.set(folder, { ...known, looks });
   };
 
   return {
@@ -87,12 +94,28 @@ export function createQemuSnapshots({ disks, copyMachine }: QemuSnapshotsOptions
 
 const done = (work: () => Promise<unknown>): Observable<never> => defer(work).pipe(ignoreElements());
 
-/** Whatever is written to a file changes this. */
-async function looksOf(folder: string, hash: string): Promise<string> {
-  const entries = await walkTree(folder);
-  const looks = entries.map(async (entry) => {
-    const { ino, mtimeNs } = await stat(join(folder, entry.path), { bigint: true });
-    return { ...entry, ino: String(ino), modified: String(mtimeNs) };
+/** What a folder looks like. */
+interface Looks {
+  /** Its manifest's hash, and what each file is like. */
+  readonly files: string;
+  /**
+   * When the inodes were changed last. Whatever is written changes that, and nobody can set it back; so does a link that is
+   * made to a file, or removed.
+   */
+  readonly changed: string;
+}
+
+async function looksOf(folder: string, hash: string): Promise<Looks> {
+  const found: [path: string, looks: object, changed: string][] = [];
+  const entries = await walkTree(folder, {
+    other: async ({ path }, reached) => {
+      const { ino, mtimeNs, ctimeNs } = await lstat(reached, { bigint: true });
+      found.push([path, { path, ino: String(ino), modified: String(mtimeNs) }, String(ctimeNs)]);
+    },
   });
-  return JSON.stringify([hash, await Promise.all(looks)]);
+  const sorted = found.toSorted(([one], [other]) => (one < other ? -1 : 1));
+  return {
+    files: JSON.stringify([hash, entries, sorted.map(([, looks]) => looks)]),
+    changed: JSON.stringify(sorted.map(([path, , changed]) => [path, changed])),
+  };
 }
