@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { until } from './until.ts';
 
@@ -11,9 +11,9 @@ export interface Swapper {
 
 const program = `
 const fs = require('node:fs');
-const [folder, outside] = process.argv.slice(1);
+const [outside] = process.argv.slice(1);
 const attempt = (work) => { try { work(); } catch {} };
-const [directory, file] = ['swapped', 'file'].map((name) => folder + '/' + name);
+const [directory, file] = ['swapped', 'file'];
 for (let times = 0; ; times += 1) {
   if (times === 1) fs.writeFileSync(outside + '/goes', '');
   attempt(() => fs.mkdirSync(directory));
@@ -28,9 +28,10 @@ for (let times = 0; ; times += 1) {
   attempt(() => fs.renameSync(directory + '.aside', directory));
 }`;
 
-/** Starts one that does so in a folder without a pause, until it is stopped; where the folder is gone it waits for another. */
+/** Starts one that works in a folder, whatever name that gets, and does so without a pause until it is stopped. */
 export async function startSwapper(folder: string, outside: string): Promise<Swapper> {
-  const child = spawn(process.execPath, ['-e', program, folder, outside], { stdio: 'ignore' });
+  rmSync(join(outside, 'goes'), { force: true });
+  const child = spawn(process.execPath, ['-e', program, outside], { cwd: folder, stdio: 'ignore' });
   const ended = new Promise<void>((resolve) => {
     child.once('exit', () => {
       resolve();

@@ -220,14 +220,13 @@ describe('while a program swaps folders and links', () => {
   });
 
   it('removes nothing of what lies outside', async () => {
-    const swapper = await startSwapper(join(source, 'within'), outside);
-    for (let times = 0; times < 60; times += 1) {
-      mkdirSync(join(source, 'within'), { recursive: true });
+    for (let times = 0; times < 15; times += 1) {
+      mkdirSync(join(source, 'within'));
+      const swapper = await startSwapper(join(source, 'within'), outside);
       // It may give up: something is put into it again and again.
       await removeTree(join(source, 'within')).catch(() => undefined);
-      if (!existsSync(join(outside, 'canary'))) break;
+      await swapper.stop();
     }
-    await swapper.stop();
     expect(readFileSync(join(outside, 'canary'), 'utf8')).toBe('outside');
   });
 });
