@@ -106,9 +106,14 @@ async function copyFolder(copy: Copy, path: string): Promise<void> {
     if (!isUtf8(name)) throw new Error(`the name of ${told(copy, path, name)} is not UTF-8`);
   }
   const others = entries.filter((entry) => !entry.isDirectory());
-  await eachAtOnce(others, copies, copiesAtOnce, (entry) => copyOther(copy, place, entry.name, path, entry));
   const directories = entries.filter((entry) => entry.isDirectory());
-  await eachBranch(copy.way, directories, (way, { name }) => copyDirectory({ ...copy, way }, name, path));
+  await eachBranch(
+    copy.way,
+    directories,
+    (way, { name }) => copyDirectory({ ...copy, way }, name, path),
+    () =>
+      eachAtOnce(others, copies, copiesAtOnce, (entry) => copyOther(copy, place, entry.name, path, entry)),
+  );
   // What is in it was laid by now: its mode may lock it.
   const given = (copy.modes?.get(path) ?? mode) & directoryBits;
   const { path: copied } = copy.way.to.folder;

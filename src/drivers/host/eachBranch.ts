@@ -14,14 +14,17 @@ export interface Branching<W> {
  * Rejects with the first failure, once nothing of the work goes on any more.
  *
  * @param work - goes down and up by the way that it gets
+ * @param before - is done before the way moves, or beside its branches
  */
 export async function eachBranch<W extends Branching<W>, T>(
   way: W,
   directories: readonly T[],
   work: (way: W, directory: T) => Promise<void>,
+  before: () => Promise<void>,
 ): Promise<void> {
   const count = directories.length > 1 ? branches.take(directories.length) : 0;
   if (count === 0) {
+    await before();
     for (const directory of directories) await work(way, directory);
     return;
   }
@@ -42,6 +45,9 @@ export async function eachBranch<W extends Branching<W>, T>(
     }
   };
 
-  await Promise.all(Array.from({ length: count }, goThrough));
+  const begun = before().catch((error: unknown) => {
+    failures.push(error);
+  });
+  await Promise.all([begun, ...Array.from({ length: count }, goThrough)]);
   if (failures.length > 0) throw failures[0];
 }

@@ -104,10 +104,12 @@ async function empty(
     read = all.length;
     const entries = all.filter(isMeant);
     const others = entries.filter((entry) => !entry.isDirectory());
-    await eachAtOnce(others, removals, removalsAtOnce, ({ name }) => removeOther(folder, name, path));
     const directories = entries.filter((entry) => entry.isDirectory());
-    await eachBranch(removal.way, directories, (way, { name }) =>
-      removeDirectory({ ...removal, way }, name, path),
+    await eachBranch(
+      removal.way,
+      directories,
+      (way, { name }) => removeDirectory({ ...removal, way }, name, path),
+      () => eachAtOnce(others, removals, removalsAtOnce, ({ name }) => removeOther(folder, name, path)),
     );
   } while (read >= namesAtOnce);
 }

@@ -61,30 +61,36 @@ async function within(walk: Walk, way: Descent, parent: string): Promise<void> {
   const pathOf = (name: Buffer): string => (parent === '' ? '' : `${parent}/`) + name.toString();
 
   const others = found.filter((entry) => !entry.isDirectory());
-  await eachAtOnce(others, visits, visitsAtOnce, async ({ name }) => {
-    const path = pathOf(name);
-    try {
-      const entry = await look(folder.within(name), path);
-      walk.entries.push(entry);
-      await walk.visit.other?.(entry, folder.within(name));
-    } catch (error) {
-      throw namedError(error, path);
-    }
-  });
+  const lookAtOthers = (): Promise<void> =>
+    eachAtOnce(others, visits, visitsAtOnce, async ({ name }) => {
+      const path = pathOf(name);
+      try {
+        const entry = await look(folder.within(name), path);
+        walk.entries.push(entry);
+        await walk.visit.other?.(entry, folder.within(name));
+      } catch (error) {
+        throw namedError(error, path);
+      }
+    });
 
   const directories = found.filter((entry) => entry.isDirectory());
-  await eachBranch(way, directories, async (branch, { name }) => {
-    const path = pathOf(name);
-    await branch.down(name).catch((error: unknown) => {
-      throw namedError(error, path);
-    });
-    const entry: Entry = { kind: 'directory', path, mode: fstatSync(branch.folder.fd).mode & modeBits };
-    walk.entries.push(entry);
-    await walk.visit.enter?.(entry, branch.folder);
-    await within(walk, branch, path);
-    await walk.visit.leave?.(entry, branch.folder);
-    await branch.up();
-  });
+  await eachBranch(
+    way,
+    directories,
+    async (branch, { name }) => {
+      const path = pathOf(name);
+      await branch.down(name).catch((error: unknown) => {
+        throw namedError(error, path);
+      });
+      const entry: Entry = { kind: 'directory', path, mode: fstatSync(branch.folder.fd).mode & modeBits };
+      walk.entries.push(entry);
+      await walk.visit.enter?.(entry, branch.folder);
+      await within(walk, branch, path);
+      await walk.visit.leave?.(entry, branch.folder);
+      await branch.up();
+    },
+    lookAtOthers,
+  );
 }
 
 const modeBits = 0o7777;
