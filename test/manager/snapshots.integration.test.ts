@@ -24,6 +24,7 @@ import {
   openManager,
   type Snapshot,
 } from 'rx-instances';
+import { ownMark } from '../../src/drivers/driver.js';
 import { removeTree } from '../../src/drivers/host/removeTree.js';
 import { noLogger } from '../../src/manager/logger.js';
 
@@ -140,7 +141,7 @@ describe('snapshots of processes', () => {
     expect(restored.state).toBe('Running');
     expect(restored.handle?.pid).not.toBe(handle?.pid);
     expect(treeOf(workOf(id))).toBe(before);
-    expect(partsOf(id)).toEqual(['logs', 'work']);
+    expect(partsOf(id)).toEqual([ownMark, 'logs', 'work']);
   });
 
   it('that were changed from outside are refused, and what differs is named', async () => {
@@ -234,7 +235,7 @@ describe('snapshots of processes', () => {
       expect(readdirSync(join(dataDir, 'snapshots')).toSorted()).toEqual(
         snapshots.map((each) => each.id).toSorted(),
       );
-      expect(partsOf(id)).toEqual(['logs', 'work']);
+      expect(partsOf(id)).toEqual([ownMark, 'logs', 'work']);
       expect([former, newer]).toContain(treeOf(workOf(id)));
       for (const each of snapshots) {
         const { id: forkId } = await value(opened.forkSnapshot(each.id, { name: 'fork' }));

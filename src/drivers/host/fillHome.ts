@@ -1,11 +1,11 @@
 import { mkdir } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { LaunchFailed } from '../../lifecycle/errors.js';
 import { messageOf } from '../../lifecycle/messageOf.js';
 import { logDirOf } from './logFiles.js';
+import { makeOwnFolder } from './makeOwnFolder.js';
 import { removeTree } from './removeTree.js';
 
-/** Makes a home with a folder for logs, readable by nobody else, and fills it from something. When that fails, no file is left. */
+/** Makes a home that is known as ours, with a folder for logs, readable by nobody else, and fills it from something. When that fails, no file is left. */
 export async function fillHome(home: string, from: string, fill: () => Promise<unknown>): Promise<void> {
   await makeHome(home);
   // Both to their end: what one of them still makes would come after the removal.
@@ -20,14 +20,8 @@ export async function fillHome(home: string, from: string, fill: () => Promise<u
 
 /** One that is there already is somebody's, and stays as it is. */
 async function makeHome(home: string): Promise<void> {
-  const make = (): Promise<void> => mkdir(home, { mode: 0o700 });
   try {
-    await make().catch(async (error: unknown) => {
-      // Only the first home of all has to make the folder of homes.
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-      await mkdir(dirname(home), { recursive: true, mode: 0o700 });
-      await make();
-    });
+    await makeOwnFolder(home);
   } catch (error) {
     throw new LaunchFailed(`the home could not be made: ${messageOf(error)}`, { cause: error });
   }

@@ -27,7 +27,10 @@ export function createReplaceable(path: string): Replaceable {
       await rename(former, path);
       await onDisk(dirname(path));
     }
-    for (const beside of [next, former]) await removeTree(beside);
+    for (const beside of [next, former]) {
+      // With what a removal has left of it.
+      if (names.some((name) => name.startsWith(basename(beside)))) await removeTree(beside);
+    }
   };
 
   return {

@@ -1,19 +1,20 @@
 import * as E from 'fp-ts/lib/Either.js';
 import * as t from 'io-ts';
 import { createHash } from 'node:crypto';
-import { chmod, readFile, writeFile } from 'node:fs/promises';
+import { chmod, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { from, lastValueFrom, map, mergeMap, toArray } from 'rxjs';
 import { closed } from '../../codecs/closed.js';
 import { decode, decodeOrThrow } from '../../codecs/decode.js';
 import { integer } from '../../codecs/scalars.js';
 import { tagged } from '../../codecs/tagged.js';
 import type { Fault } from '../../lifecycle/errors.js';
 import { messageOf } from '../../lifecycle/messageOf.js';
+import { ownMark } from '../driver.js';
 import { copyTree } from './copyTree.js';
 import { hashPieces } from './hashPieces.js';
 import { onDisk } from './onDisk.js';
 import { type Entry, walkTree } from './walkTree.js';
+import { withFile } from './withFile.js';
 
 /**
  * A folder whose content never changes. Beside the content lies its manifest: of each entry its kind, with what mode it was
@@ -37,44 +38,19 @@ export interface Seal {
 }
 
 const directoryMode = 0o700;
-const filesAtATime = 4;
 const manifestName = 'manifest.json';
 
 /** The sealed folder at a path, there or not yet; its files get the mode. */
 export function createSealedFolder(folder: string, fileMode = 0o400): SealedFolder {
   const manifestPath = join(folder, manifestName);
-  const pathOf = ({ path }: { readonly path: string }): string => join(folder, path);
-
-  const sealEntry = async (entry: Entry): Promise<Recorded> => {
-    if (entry.kind === 'something else') throw new Error(`${entry.path} is no file, directory or link`);
-    if (entry.kind !== 'file') return entry;
-    const pieces = await hashPieces(pathOf(entry), async (file) => {
-      await file.chmod(fileMode);
-      await file.sync();
-    });
-    return { ...entry, pieces };
-  };
-
-  /** Everything in its order, some files at a time. */
-  const each = <A, B>(entries: readonly A[], work: (entry: A) => Promise<B>): Promise<readonly B[]> =>
-    lastValueFrom(
-      from(entries.map((entry, index) => ({ entry, index }))).pipe(
-        mergeMap(async ({ entry, index }) => ({ done: await work(entry), index }), filesAtATime),
-        toArray(),
-        map((all) => all.toSorted((one, other) => one.index - other.index).map(({ done }) => done)),
-      ),
-    );
-
-  /** What is wrong with one entry; bytes are read only where all else is as it was. */
-  const faultsOf = async (recorded: Recorded, entry: Entry | undefined): Promise<readonly Fault[]> => {
+  const faultsOf = async (recorded: Recorded, entry: Entry, reached?: Buffer): Promise<readonly Fault[]> => {
     const { path } = recorded;
-    if (entry?.kind !== recorded.kind) {
-      return [{ path, found: entry?.kind ?? 'nothing', expected: `a ${recorded.kind}` }];
-    }
+    if (entry.kind !== recorded.kind) return [{ path, found: entry.kind, expected: `a ${recorded.kind}` }];
     const [is, was] = [describe(entry), describe(sealed(recorded, fileMode))];
     if (is !== was) return [{ path, found: is, expected: was }];
-    if (recorded.kind !== 'file') return [];
-    const pieces = await hashPieces(pathOf(recorded));
+    if (recorded.kind !== 'file' || reached === undefined) return [];
+    // Bytes are read only where all else is as it was.
+    const pieces = await withFile(reached, hashPieces);
     const piece = recorded.pieces.findIndex((hash, index) => hash !== pieces[index]);
     const bytes = (hash: string | undefined): string => `SHA-256 ${String(hash)} in MiB ${String(piece + 1)}`;
     return piece === -1
@@ -82,59 +58,101 @@ export function createSealedFolder(folder: string, fileMode = 0o400): SealedFold
       : [{ path, found: bytes(pieces[piece]), expected: bytes(recorded.pieces[piece]) }];
   };
 
+  const readManifest = (): Promise<string> =>
+    withFile(manifestPath, (file) => file.readFile({ encoding: 'utf8' }));
+
   return {
     seal: async () => {
-      const entries = await walkTree(folder, (entry) => chmod(pathOf(entry), directoryMode));
-      const recorded = await each(entries, sealEntry);
-      const json = JSON.stringify({ version: 1, entries: recorded } satisfies t.TypeOf<typeof manifest>);
-      await writeFile(manifestPath, json, { mode: fileMode, flush: true });
-      for (const entry of entries) if (entry.kind === 'directory') await onDisk(pathOf(entry));
+      const recorded: Recorded[] = [];
+      await walkTree(folder, {
+        other: async (entry, reached) => {
+          if (isMark(entry)) return;
+          if (entry.kind === 'link') recorded.push(entry);
+          else if (entry.kind !== 'file') throw new Error(`${entry.path} is no file, directory or link`);
+          else {
+            const pieces = await withFile(reached, async (file) => {
+              await file.chmod(fileMode);
+              await file.sync();
+              return hashPieces(file);
+            });
+            recorded.push({ ...entry, pieces });
+          }
+        },
+        enter: async (entry, { path: reached }) => {
+          if (entry.kind === 'directory') recorded.push(entry);
+          await chmod(reached, directoryMode);
+        },
+        leave: (_, { path: reached }) => onDisk(reached),
+      });
+      const entries = recorded.toSorted(byPath);
+      const json = JSON.stringify({ version: 1, entries } satisfies t.TypeOf<typeof manifest>);
+      await writeFile(manifestPath, json, { mode: fileMode, flush: true, flag: 'wx' });
       for (const path of [folder, dirname(folder)]) await onDisk(path);
-      const size = recorded.reduce((sum, entry) => sum + (entry.kind === 'file' ? entry.size : 0), 0);
+      const size = entries.reduce((sum, entry) => sum + (entry.kind === 'file' ? entry.size : 0), 0);
       return { size, hash: hashOf(json) };
     },
 
     check: async (hash) => {
       let json: string;
-      let entries: readonly Entry[];
       try {
-        json = await readFile(manifestPath, 'utf8');
-        entries = await walkTree(folder);
+        json = await readManifest();
       } catch (error) {
-        return [{ path: '', found: messageOf(error), expected: 'a folder that can be read' }];
+        return [unreadable(error)];
       }
       if (hashOf(json) !== hash) {
         return [{ path: manifestName, found: `SHA-256 ${hashOf(json)}`, expected: `SHA-256 ${hash}` }];
       }
       const decoded = decode(manifest, JSON.parse(json));
       if (E.isLeft(decoded)) return decoded.left;
-      const there = new Map(entries.map((entry) => [entry.path, entry]));
-      const recorded = new Set(decoded.right.entries.map(({ path }) => path)).add(manifestName);
-      const added = entries.filter(({ path }) => !recorded.has(path));
-      const faults = await each(decoded.right.entries, (entry) => faultsOf(entry, there.get(entry.path)));
+      const { entries } = decoded.right;
+      const recorded = new Map(entries.map((entry) => [entry.path, entry]));
+      const faults = new Map<string, readonly Fault[]>();
+      const added: Fault[] = [];
+
+      const hold = async (entry: Entry, reached?: Buffer): Promise<void> => {
+        const was = recorded.get(entry.path);
+        if (was !== undefined) faults.set(entry.path, await faultsOf(was, entry, reached));
+        else if (entry.path !== manifestName && !isMark(entry)) {
+          added.push({ path: entry.path, found: entry.kind, expected: 'nothing' });
+        }
+      };
+
+      try {
+        await walkTree(folder, { other: hold, enter: (entry) => hold(entry) });
+      } catch (error) {
+        return [unreadable(error)];
+      }
+      const missing = ({ path, kind }: Recorded): readonly Fault[] => [
+        { path, found: 'nothing', expected: `a ${kind}` },
+      ];
       return [
-        ...faults.flat(),
-        ...added.map(({ path, kind }) => ({ path, found: kind, expected: 'nothing' })),
+        ...entries.flatMap((entry) => faults.get(entry.path) ?? missing(entry)),
+        ...added.toSorted(byPath),
       ];
     },
 
     copyOut: async (name, target) => {
-      await copyTree(join(folder, name), target);
-      const { entries } = decodeOrThrow(manifest, JSON.parse(await readFile(manifestPath, 'utf8')));
-      const copied = entries
+      const { entries } = decodeOrThrow(manifest, JSON.parse(await readManifest()));
+      const modes = entries
         .filter((entry) => entry.kind !== 'link')
-        .filter(({ path }) => path === name || path.startsWith(`${name}/`));
-      const settle = ({ path, mode }: (typeof copied)[number]): Promise<void> =>
-        onDisk(join(target, path.slice(name.length)), mode);
-      await each(
-        copied.filter(({ kind }) => kind === 'file'),
-        settle,
-      );
-      // What is in a directory comes before it: the mode of the directory may lock it.
-      for (const entry of copied.toReversed()) if (entry.kind === 'directory') await settle(entry);
+        .filter(({ path }) => path === name || path.startsWith(`${name}/`))
+        .map(({ path, mode }) => [path.slice(name.length + 1), mode] as const);
+      await copyTree(join(folder, name), target, { modes: new Map(modes) });
     },
   };
 }
+
+const unreadable = (error: unknown): Fault => ({
+  path: '',
+  found: messageOf(error),
+  expected: 'a folder that can be read',
+});
+
+/** It says whose the folder is, and nothing of the content: older folders have none. */
+const isMark = ({ path }: Entry): boolean => path === ownMark;
+
+const byPath = (one: { readonly path: string }, other: { readonly path: string }): number =>
+  one.path < other.path ? -1 : 1;
 
 const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex');
 

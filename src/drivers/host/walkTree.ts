@@ -1,5 +1,13 @@
-import { lstat, readdir, readlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { fstatSync } from 'node:fs';
+import { lstat, readlink } from 'node:fs/promises';
+import { createDescent, type Descent } from './descent.js';
+import { eachAtOnce } from './eachAtOnce.js';
+import { eachBranch } from './eachBranch.js';
+import { entriesOf } from './entriesOf.js';
+import { type HeldFolder, holdFolder } from './heldFolder.js';
+import { namedError } from './namedError.js';
+import { createSlots } from './slots.js';
+import { walks } from './walks.js';
 
 /** What lies in a folder, a link or a file or whatever it is; `path` is relative to the folder. */
 export type Entry =
@@ -8,34 +16,90 @@ export type Entry =
   | { readonly kind: 'link'; readonly path: string; readonly target: string }
   | { readonly kind: 'something else'; readonly path: string };
 
-/**
- * Lists all that lies in a folder and below it, each directory before what is in it. Links are not followed.
- *
- * @param enter - asked before a directory is read
- */
-export async function walkTree(
-  folder: string,
-  enter: (entry: Entry) => Promise<unknown> = () => Promise.resolve(),
-): Promise<readonly Entry[]> {
-  const entries: Entry[] = [];
-  const within = async (parent: string): Promise<void> => {
-    for (const name of (await readdir(join(folder, parent))).sort()) {
-      const entry = await look(folder, join(parent, name));
-      entries.push(entry);
-      if (entry.kind !== 'directory') continue;
-      await enter(entry);
-      await within(entry.path);
-    }
-  };
-  await within('');
-  return entries;
+/** Where an entry is reached while the walk is there: not by its path, which may be longer than a path can be. */
+export interface Visit {
+  /** Each entry but directories, some at a time. @param reached - by what path it is reached */
+  readonly other?: (entry: Entry, reached: Buffer) => Promise<unknown>;
+  /** A directory, before what is in it. @param reached - it is held open */
+  readonly enter?: (entry: Entry, reached: HeldFolder) => Promise<unknown>;
+  /** A directory, after all that is in it. */
+  readonly leave?: (entry: Entry, reached: HeldFolder) => Promise<unknown>;
 }
 
-async function look(folder: string, path: string): Promise<Entry> {
-  const found = await lstat(join(folder, path));
-  const mode = found.mode & 0o7777;
+/**
+ * Lists all that lies in a folder and below it, sorted by path: each directory comes before what is in it. Links are not followed,
+ * whatever a program puts in the place of what meanwhile; elsewhere than on Linux as far as it does not.
+ */
+export const walkTree = (
+  folder: string,
+  visit: Visit = {},
+  platform: NodeJS.Platform = process.platform,
+): Promise<readonly Entry[]> =>
+  walks.run(async () => {
+    const entries: Entry[] = [];
+    const way = createDescent(await holdFolder(folder, platform), platform);
+    try {
+      await within({ visit, entries }, way, '');
+    } finally {
+      way.close();
+    }
+    return entries.toSorted((one, other) => (one.path < other.path ? -1 : 1));
+  });
+
+const visitsAtOnce = 16;
+const visits = createSlots(visitsAtOnce);
+
+/** A walk that goes on. */
+interface Walk {
+  readonly visit: Visit;
+  readonly entries: Entry[];
+}
+
+async function within(walk: Walk, way: Descent, parent: string): Promise<void> {
+  const { folder } = way;
+  const found = await entriesOf(folder, Infinity);
+  const pathOf = (name: Buffer): string => (parent === '' ? '' : `${parent}/`) + name.toString();
+
+  const others = found.filter((entry) => !entry.isDirectory());
+  const lookAtOthers = (): Promise<void> =>
+    eachAtOnce(others, visits, visitsAtOnce, async ({ name }) => {
+      const path = pathOf(name);
+      try {
+        const entry = await look(folder.within(name), path);
+        walk.entries.push(entry);
+        await walk.visit.other?.(entry, folder.within(name));
+      } catch (error) {
+        throw namedError(error, path);
+      }
+    });
+
+  const directories = found.filter((entry) => entry.isDirectory());
+  await eachBranch(
+    way,
+    directories,
+    async (branch, { name }) => {
+      const path = pathOf(name);
+      await branch.down(name).catch((error: unknown) => {
+        throw namedError(error, path);
+      });
+      const entry: Entry = { kind: 'directory', path, mode: fstatSync(branch.folder.fd).mode & modeBits };
+      walk.entries.push(entry);
+      await walk.visit.enter?.(entry, branch.folder);
+      await within(walk, branch, path);
+      await walk.visit.leave?.(entry, branch.folder);
+      await branch.up();
+    },
+    lookAtOthers,
+  );
+}
+
+const modeBits = 0o7777;
+
+async function look(reached: Buffer, path: string): Promise<Entry> {
+  const found = await lstat(reached);
+  const mode = found.mode & modeBits;
   if (found.isDirectory()) return { kind: 'directory', path, mode };
   if (found.isFile()) return { kind: 'file', path, mode, size: found.size };
-  if (found.isSymbolicLink()) return { kind: 'link', path, target: await readlink(join(folder, path)) };
+  if (found.isSymbolicLink()) return { kind: 'link', path, target: await readlink(reached, 'utf8') };
   return { kind: 'something else', path };
 }

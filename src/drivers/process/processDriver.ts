@@ -16,7 +16,7 @@ import { removeTree } from '../host/removeTree.js';
 import { untilLaunched } from '../host/untilLaunched.js';
 import { createRuns, type Run } from '../host/runs.js';
 import { startProcess } from './startProcess.js';
-import { layOut, workDirOf } from './workDir.js';
+import { layOut, layOutCopy } from './workDir.js';
 
 /** How to make a process driver. */
 export interface ProcessDriverOptions {
@@ -24,6 +24,15 @@ export interface ProcessDriverOptions {
   readonly logMaxBytes?: number;
   /** How many parts of a log that were laid aside are kept, at least 1. @defaultValue 3 */
   readonly logKeep?: number;
+  /**
+   * Bytes that the working directory of an instance may hold to be copied, for a fork or a snapshot; holes count too. Images are
+   * copied whatever they hold.
+   *
+   * @defaultValue 68719476736 (64 GiB)
+   */
+  readonly copyMaxBytes?: number;
+  /** Files and directories that it may hold. @defaultValue 1000000 */
+  readonly copyMaxEntries?: number;
   /** Milliseconds between looks: at a log that is followed, whether a machine is ready, whether an adopted one lives. @defaultValue 100 */
   readonly pollMs?: number;
 }
@@ -53,7 +62,10 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
     logMaxBytes = 10 * 1_024 * 1_024,
     logKeep = 3,
     pollMs = 100,
+    copyMaxBytes: maxBytes = 64 * 2 ** 30,
+    copyMaxEntries: maxEntries = 1_000_000,
   } = decodeOrThrow(processDriverOptions, options);
+  const limits = { maxBytes, maxEntries };
   const runs = createRuns(pollMs);
 
   const machineOf = ({ home, spec }: LaunchPlan, run: Run): Machine =>
@@ -82,7 +94,7 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
     return 'ended$' in found ? machineOf(plan, found) : createEndedMachine(decoded, found);
   };
 
-  const snapshots = createProcessSnapshots();
+  const snapshots = createProcessSnapshots(limits);
   const cleared = (home: string): Observable<never> => defer(() => runs.clear(home)).pipe(ignoreElements());
 
   return {
@@ -91,8 +103,9 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
     decode: decodeProcessFields,
     prepare: ({ home, spec, copyOf }) =>
       defer(async () => {
-        if (copyOf !== undefined) await runs.clear(copyOf);
-        await layOut(home, copyOf === undefined ? spec.image : workDirOf(copyOf));
+        if (copyOf === undefined) return layOut(home, spec.image);
+        await runs.clear(copyOf);
+        return layOutCopy(home, copyOf, limits);
       }).pipe(ignoreElements()),
     launch: (plan) => untilLaunched(() => launch(plan)),
     adopt: (plan, handle) => defer(() => adopt(plan, handle)),
@@ -123,5 +136,7 @@ const processDriverOptions = closed(
     logMaxBytes: integer('bytes', 1, Number.MAX_SAFE_INTEGER),
     logKeep: integer('parts', 1, 1_000),
     pollMs: integer('milliseconds', 1, longestTimerMs),
+    copyMaxBytes: integer('bytes', 1, Number.MAX_SAFE_INTEGER),
+    copyMaxEntries: integer('files and directories', 1, Number.MAX_SAFE_INTEGER),
   },
 );

@@ -1,9 +1,10 @@
-import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { defer, ignoreElements, type Observable } from 'rxjs';
 import type { SnapshotContent, Snapshotting } from '../driver.js';
+import type { CopyLimits } from '../host/copyTally.js';
 import { copyTree } from '../host/copyTree.js';
 import { fillHome } from '../host/fillHome.js';
+import { makeOwnFolder } from '../host/makeOwnFolder.js';
 import { onDisk } from '../host/onDisk.js';
 import { removeTree } from '../host/removeTree.js';
 import { createReplaceable } from '../host/replaceable.js';
@@ -12,12 +13,12 @@ import { workDirOf } from './workDir.js';
 
 /**
  * Snapshots of processes: the folder holds a copy of the working directory, and its manifest. The memory of a process
- * cannot be kept, and logs stay with their instance.
+ * cannot be kept, and logs stay with their instance. A working directory beyond the limits is not taken.
  */
-export function createProcessSnapshots(): Snapshotting {
+export function createProcessSnapshots(limits: CopyLimits): Snapshotting {
   return {
     kinds: ['Stopped'],
-    take: ({ home, folder }) => done(() => take(home, folder)),
+    take: ({ home, folder }) => done(() => take(home, folder, limits)),
     seal: (folder) => defer(() => seal(folder)),
     check: (folder, { hash }) => defer(() => createSealedFolder(folder).check(hash)),
     layOut: ({ home, folder }) => done(() => layOut(home, folder)),
@@ -34,11 +35,10 @@ export function createProcessSnapshots(): Snapshotting {
 
 const done = (work: () => Promise<unknown>): Observable<never> => defer(work).pipe(ignoreElements());
 
-async function take(home: string, folder: string): Promise<void> {
-  await mkdir(dirname(folder), { recursive: true, mode: 0o700 });
-  await mkdir(folder, { mode: 0o700 });
+async function take(home: string, folder: string, limits: CopyLimits): Promise<void> {
+  await makeOwnFolder(folder);
   try {
-    await copyTree(workDirOf(home), join(folder, 'work'));
+    await copyTree(workDirOf(home), join(folder, 'work'), { limits, isLive: true });
   } catch (error) {
     await removeTree(folder);
     throw error;

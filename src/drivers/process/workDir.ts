@@ -3,6 +3,7 @@ import { dirname, isAbsolute, join, relative, sep } from 'node:path';
 import { found } from '../../codecs/decode.js';
 import { InvalidRequest, LaunchFailed } from '../../lifecycle/errors.js';
 import { imageUnreadable } from '../imageUnreadable.js';
+import type { CopyLimits } from '../host/copyTally.js';
 import { copyTree } from '../host/copyTree.js';
 import { fillHome } from '../host/fillHome.js';
 
@@ -14,7 +15,7 @@ export const workDirOf = (home: string): string => join(home, 'work');
 
 /**
  * Makes a home, readable by nobody else, with a working directory that is a copy of the image: links are copied as links,
- * sockets and pipes are left out. When it fails, no file is left.
+ * sockets, pipes and devices are left out. When it fails, no file is left.
  */
 export async function layOut(home: string, image: string): Promise<void> {
   const source = image === scratch ? undefined : await directoryOf(image);
@@ -24,6 +25,13 @@ export async function layOut(home: string, image: string): Promise<void> {
     return source === undefined ? mkdir(work) : copyTree(source, work);
   });
 }
+
+/**
+ * Makes a home as {@link layOut} does, with a copy of the working directory of another one, whose program may have made anything of
+ * it: a link in its place is refused, and what is gone when its turn comes is passed over.
+ */
+export const layOutCopy = (home: string, source: string, limits: CopyLimits): Promise<void> =>
+  fillHome(home, 'source', () => copyTree(workDirOf(source), workDirOf(home), { limits, isLive: true }));
 
 async function directoryOf(image: string): Promise<string> {
   if (!isAbsolute(image)) {

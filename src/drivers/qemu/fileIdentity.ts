@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { integer } from '../../codecs/scalars.js';
 import { hashPieces } from '../host/hashPieces.js';
+import { openPlain } from './plainFile.js';
 
 /**
  * What a file was like when it was last known to be right. Whoever writes to it can set back the time of that, but not the one of
@@ -30,14 +31,16 @@ export interface FileIdentities {
 
 /** Creates {@link FileIdentities}. */
 export function createFileIdentities(): FileIdentities {
-  const hashes = new Map<string, Promise<string>>();
+  /** By path: what a file was before is of no use any more. */
+  const hashes = new Map<string, { readonly looks: string; readonly hash: Promise<string> }>();
 
-  const hashOf = (path: string, looks: Looks): Promise<string> => {
-    // One file at a path: what it was before is of no use any more.
-    const key = JSON.stringify([path, looks]);
-    const hash = hashes.get(key) ?? contentOf(path);
-    hashes.set(key, hash);
-    hash.catch(() => hashes.delete(key));
+  const hashOf = (path: string, found: Looks): Promise<string> => {
+    const looks = JSON.stringify(found);
+    const known = hashes.get(path);
+    if (known?.looks === looks) return known.hash;
+    const hash = contentOf(path);
+    hashes.set(path, { looks, hash });
+    hash.catch(() => hashes.delete(path));
     return hash;
   };
 
@@ -67,8 +70,13 @@ async function looksOf(path: string): Promise<Looks> {
 
 /** Hashed piece by piece, off the event loop. */
 async function contentOf(path: string): Promise<string> {
-  const pieces = await hashPieces(path);
-  return createHash('sha256').update(pieces.join()).digest('hex');
+  const file = await openPlain(path);
+  try {
+    const pieces = await hashPieces(file);
+    return createHash('sha256').update(pieces.join()).digest('hex');
+  } finally {
+    await file.close();
+  }
 }
 
 /** The keys of a {@link FileIdentity} in a record. */

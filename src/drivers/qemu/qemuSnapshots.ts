@@ -1,10 +1,11 @@
 import { mkdir } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { defer, ignoreElements, type Observable } from 'rxjs';
 import type { Snapshot } from '../../lifecycle/snapshot.js';
 import type { Fault } from '../../lifecycle/errors.js';
 import type { SnapshotContent, Snapshotting } from '../driver.js';
 import { fillHome } from '../host/fillHome.js';
+import { makeOwnFolder } from '../host/makeOwnFolder.js';
 import { removeTree } from '../host/removeTree.js';
 import { createReplaceable } from '../host/replaceable.js';
 import { createSealedFolder, type SealedFolder } from '../host/sealedFolder.js';
@@ -33,8 +34,7 @@ export function createQemuSnapshots({ disks, sound, copyMachine }: QemuSnapshots
   const sealedAt = (folder: string): SealedFolder => createSealedFolder(folder, fileMode);
 
   const take = async (home: string, folder: string, kind: Snapshot['kind']): Promise<void> => {
-    await mkdir(dirname(folder), { recursive: true, mode: 0o700 });
-    await mkdir(folder, { mode: 0o700 });
+    await makeOwnFolder(folder);
     const content = join(folder, vmPaths.machine);
     try {
       await mkdir(content, { mode: 0o700 });

@@ -5,11 +5,13 @@ import {
   lstatSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ownMark } from '../../../src/drivers/driver.js';
 import { removeTree } from '../../../src/drivers/host/removeTree.js';
 import { asAnybody } from '../../support/asAnybody.js';
 
@@ -90,4 +92,49 @@ it('fails where it may not remove, and says so', async () => {
   give({ locked: 0o500 });
   const code = expect.stringMatching(/^(EACCES|EPERM)$/) as string;
   await expect(asAnybody(() => removeTree('locked/inner'))).rejects.toMatchObject({ code });
+});
+
+it('removes what a removal has left that was cut off, together with what bears its name, or without', async () => {
+  tree('left.removed', 'a/b');
+  await removeTree('left');
+  tree('left', 'a/b');
+  tree('left.removed', 'c');
+  await removeTree('left');
+  expect(existsSync('left') || existsSync('left.removed')).toBe(false);
+});
+
+it('has what it removes under another name at once, with our mark in it to the last', async () => {
+  tree('cut', ownMark, 'locked/a', 'b');
+  // Nobody can remove what is immutable; where the tests may not make it so, a folder of another stands for it.
+  give({ 'cut/locked': 0o500, cut: 0o755 });
+  chownSync('cut', process.geteuid?.() === 0 ? 65_534 : lstatSync('cut').uid, 0);
+  if (process.geteuid?.() === 0) chownSync('cut/locked', 0, 0);
+  await asAnybody(() => removeTree('cut')).catch(() => undefined);
+  expect(existsSync('cut')).toBe(false);
+  if (process.geteuid?.() === 0) expect(readdirSync('cut.removed').toSorted()).toEqual([ownMark, 'locked']);
+  await removeTree('cut');
+  expect(existsSync('cut.removed')).toBe(false);
+});
+
+it('removes a link and not what it leads to', async () => {
+  tree('led', 'kept');
+  symlinkSync('led', 'leads');
+  await removeTree('leads');
+  expect([existsSync('leads'), existsSync('led/kept')]).toEqual([false, true]);
+});
+
+it('removes a directory of more names than it reads at a time', async () => {
+  mkdirSync('many');
+  for (let file = 0; file < 5_000; file += 1) writeFileSync(`many/${String(file)}`, '');
+  await removeTree('many');
+  expect(existsSync('many')).toBe(false);
+});
+
+it('goes by paths where descriptors lead nowhere', async () => {
+  tree('by-path', 'a/b/c/d/e/f/g', 'a/h', 'i');
+  await removeTree('by-path', 'darwin');
+  tree('by-path', 'a/b/c', 'd');
+  give({ 'by-path/a/b': 0o000, 'by-path/a': 0o500, 'by-path': 0o500 });
+  await asAnybody(() => removeTree('by-path', 'darwin'));
+  expect(existsSync('by-path')).toBe(false);
 });

@@ -1,21 +1,25 @@
+import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readlinkSync,
+  rmSync,
+  statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { firstValueFrom, lastValueFrom, type Observable } from 'rxjs';
-import type { LaunchPlan, SnapshotContent } from '../../../src/drivers/driver.js';
+import { ownMark, type LaunchPlan, type SnapshotContent } from '../../../src/drivers/driver.js';
 import { createProcessSnapshots } from '../../../src/drivers/process/processSnapshots.js';
 import { removeTree } from '../../../src/drivers/host/removeTree.js';
 
-const snapshots = createProcessSnapshots();
+const snapshots = createProcessSnapshots({ maxBytes: 1_000, maxEntries: 10 });
 const done = (work$: Observable<unknown>): Promise<unknown> =>
   lastValueFrom(work$, { defaultValue: undefined });
 
@@ -99,6 +103,65 @@ it('a name that is not UTF-8 is told, and nothing of its working directory is ta
   writeFileSync(Buffer.from(join(home, 'work', 'caf\xe9'), 'latin1'), '');
   await expect(firstValueFrom(snapshots.take({ ...plan, home }))).rejects.toMatchObject({
     message: `the name of ${join(home, 'work', 'caf\ufffd')} is not UTF-8`,
+  });
+  expect(readdirSync(folder)).toEqual(['homes']);
+});
+
+it('a snapshot bears our mark, which is not of its content', async () => {
+  const content = await taken();
+  const { folder } = planOf('source');
+  expect(readdirSync(folder).toSorted()).toEqual([ownMark, 'manifest.json', 'work']);
+  expect(await firstValueFrom(snapshots.check(folder, content))).toEqual([]);
+  rmSync(join(folder, ownMark));
+  // Those of older versions have none.
+  expect(await firstValueFrom(snapshots.check(folder, content))).toEqual([]);
+});
+
+it('what was changed in it is told though it has its time again', async () => {
+  const content = await taken();
+  const file = join(planOf('source').folder, 'work', 'one');
+  expect(await firstValueFrom(snapshots.check(planOf('source').folder, content))).toEqual([]);
+  const { atime, mtime } = statSync(file);
+  chmodSync(file, 0o600);
+  writeFileSync(file, 'two');
+  chmodSync(file, 0o400);
+  utimesSync(file, atime, mtime);
+  const faults = await firstValueFrom(snapshots.check(planOf('source').folder, content));
+  expect(faults.map(({ path }) => path)).toEqual(['work/one']);
+});
+
+it('a pipe in the place of a file or of the manifest is told, and nothing waits for its other end', async () => {
+  const content = await taken();
+  const { folder } = planOf('source');
+  for (const [path, told] of [
+    ['work/one', 'work/one'],
+    ['manifest.json', ''],
+  ] as const) {
+    rmSync(join(folder, path));
+    execFileSync('mkfifo', [join(folder, path)]);
+    const faults = await firstValueFrom(snapshots.check(folder, content));
+    expect(faults.map((fault) => fault.path)).toEqual([told]);
+  }
+});
+
+it('a link in the place of a working directory is not taken', async () => {
+  const { home } = planOf('source');
+  mkdirSync(home, { recursive: true });
+  mkdirSync(join(folder, 'elsewhere'));
+  writeFileSync(join(folder, 'elsewhere', 'canary'), '');
+  symlinkSync(join(folder, 'elsewhere'), join(home, 'work'));
+  await expect(firstValueFrom(snapshots.take(planOf('source')))).rejects.toMatchObject({
+    code: expect.stringMatching(/^(ENOTDIR|ELOOP)$/) as string,
+  });
+  expect(readdirSync(folder).toSorted()).toEqual(['elsewhere', 'homes']);
+});
+
+it('a working directory that holds too much is not taken, and told by its file', async () => {
+  const { home } = planOf('source');
+  mkdirSync(join(home, 'work'), { recursive: true });
+  writeFileSync(join(home, 'work', 'large'), 'x'.repeat(1_001));
+  await expect(firstValueFrom(snapshots.take(planOf('source')))).rejects.toMatchObject({
+    faults: [{ path: 'large', expected: 'at most 1000 bytes in all (copyMaxBytes)' }],
   });
   expect(readdirSync(folder)).toEqual(['homes']);
 });

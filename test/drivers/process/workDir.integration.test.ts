@@ -20,8 +20,9 @@ import {
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
+import { ownMark } from '../../../src/drivers/driver.js';
 import { removeTree } from '../../../src/drivers/host/removeTree.js';
-import { layOut, workDirOf } from '../../../src/drivers/process/workDir.js';
+import { layOut, layOutCopy, workDirOf } from '../../../src/drivers/process/workDir.js';
 import { asAnybody } from '../../support/asAnybody.js';
 
 const folder = realpathSync(mkdtempSync(join(tmpdir(), 'work-dir-')));
@@ -57,7 +58,7 @@ describe('a home', () => {
     const home = join(place('above'), 'homes', 'home');
     await layOut(home, 'scratch');
 
-    expect(readdirSync(home).sort()).toEqual(['logs', 'work']);
+    expect(readdirSync(home).sort()).toEqual([ownMark, 'logs', 'work']);
     expect(readdirSync(join(home, 'work'))).toEqual([]);
     expect(readdirSync(join(home, 'logs'))).toEqual([]);
     expect([modeOf(home), modeOf(join(home, '..'))]).toEqual([0o700, 0o700]);
@@ -315,18 +316,48 @@ describe('an image is refused', () => {
   });
 
   it('that cannot be copied to its end, and what was copied is removed', async () => {
-    const image = imageOf('first');
-    // As deep as a path may be: in a home with a longer name it is too deep.
-    let deep = image;
-    while (deep.length < 4_000 - 200) deep = join(deep, 'x'.repeat(200));
-    deep = join(deep, 'x'.repeat(4_090 - deep.length - 1));
-    mkdirSync(deep, { recursive: true });
+    const image = imageOf('first', 'folder/second');
+    symlinkSync(latin1('caf\xe9'), join(image, 'folder', 'link'));
+    const home = place('home');
+    expect(await refusal(image, home)).toMatchObject({ _tag: 'LaunchFailed' });
+    expect(readdirSync(folder).filter((name) => join(folder, name).startsWith(home))).toEqual([]);
+  });
+});
 
-    expect(await refusal(image, place('a-home-with-a-longer-name'))).toMatchObject({
-      _tag: 'LaunchFailed',
-      message: expect.stringContaining('the image could not be copied') as string,
-      cause: { code: 'ENAMETOOLONG' },
-    });
+describe('a fork', () => {
+  const limits = { maxBytes: 100, maxEntries: 10 };
+
+  it('has a copy of the working directory of its source', async () => {
+    const source = place('home');
+    await layOut(source, imageOf('a/b'));
+    const home = place('home');
+    await layOutCopy(home, source, limits);
+    expect(readdirSync(workDirOf(home), { recursive: true })).toEqual(['a', 'a/b']);
+  });
+
+  it.each<[string, (work: string) => void, RegExp]>([
+    [
+      'whose working directory is a link by now',
+      (work) => {
+        rmSync(work, { recursive: true });
+        symlinkSync(imageOf('canary'), work);
+      },
+      /the source could not be copied: (ENOTDIR|ELOOP)/,
+    ],
+    [
+      'whose working directory holds too much',
+      (work) => {
+        writeFileSync(join(work, 'large'), 'x'.repeat(101));
+      },
+      /the source could not be copied: large: found 101 bytes.*expected at most 100 bytes/,
+    ],
+  ])('is not made of a source %s', async (_, spoil, message) => {
+    const source = place('home');
+    await layOut(source, 'scratch');
+    spoil(workDirOf(source));
+    const home = place('home');
+    await expect(layOutCopy(home, source, limits)).rejects.toThrow(message);
+    expect(existsSync(home)).toBe(false);
   });
 });
 

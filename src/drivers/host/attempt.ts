@@ -1,0 +1,16 @@
+import { codeOf } from './codeOf.js';
+
+/** Does work; tells the code of its failure where that is one of these, and nothing when it is done. */
+export async function attempt(
+  work: () => Promise<unknown>,
+  codes: readonly string[],
+): Promise<string | undefined> {
+  try {
+    await work();
+    return undefined;
+  } catch (error) {
+    const code = codeOf(error);
+    if (codes.includes(code)) return code;
+    throw error;
+  }
+}

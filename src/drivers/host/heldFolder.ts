@@ -1,0 +1,62 @@
+import { closeSync, constants, open } from 'node:fs';
+import { dirname } from 'node:path';
+import { promisify } from 'node:util';
+
+/**
+ * A directory that is held open. On Linux its entries are reached through the descriptor: it is this very directory, whatever
+ * its name leads to by now. Elsewhere they are reached by its path, which somebody may have put something else in the place of.
+ */
+export interface HeldFolder {
+  readonly fd: number;
+  /** The path by which it is reached. */
+  readonly path: Buffer;
+  /** The path by which an entry is reached, as bytes: a name need not be UTF-8. */
+  within(name: Buffer | string): Buffer;
+  /** The path by which an entry is reached that was opened. */
+  opened(name: Buffer, fd: number): Buffer;
+  /** The path by which the directory is reached that it lies in by now. */
+  readonly above: Buffer;
+  close(): void;
+}
+
+const openFd = promisify(open);
+
+/** As bytes, of which a path is made. */
+const bytesOf = (path: Buffer | string): Buffer => (typeof path === 'string' ? Buffer.from(path) : path);
+
+/** Opens a directory; one that is reached by a link is none (`ENOTDIR` or `ELOOP`). */
+export async function holdFolder(path: Buffer | string, platform: NodeJS.Platform): Promise<HeldFolder> {
+  const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = constants;
+  const fd = await openFd(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  const byFd = platform === 'linux';
+  const base = byFd ? pathOf(fd) : bytesOf(path);
+  let isHeld = true;
+  // By now the descriptor may be that of another one.
+  const held = <T>(value: T): T => {
+    if (isHeld) return value;
+    throw new Error(`${path.toString()} is not held any more`);
+  };
+  const within = (name: Buffer | string): Buffer => Buffer.concat([held(base), slash, bytesOf(name)]);
+  return {
+    get fd() {
+      return held(fd);
+    },
+    get path() {
+      return held(base);
+    },
+    within,
+    opened: (name, opened) => (byFd ? pathOf(opened) : within(name)),
+    get above() {
+      return byFd ? within('..') : Buffer.from(dirname(base.toString('latin1')), 'latin1');
+    },
+    close: () => {
+      isHeld = false;
+      // Of a directory nothing has to be written: it takes no time.
+      closeSync(fd);
+    },
+  };
+}
+
+const pathOf = (fd: number): Buffer => Buffer.from(`/proc/self/fd/${String(fd)}`);
+
+const slash = Buffer.from('/');

@@ -1,0 +1,21 @@
+import { closeSync, open } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { ownMark } from '../driver.js';
+import { codeOf } from './codeOf.js';
+
+/** Makes a folder that is known as ours, readable by nobody else; one that is there already is somebody's, and a failure. */
+export async function makeOwnFolder(path: string): Promise<void> {
+  const make = (): Promise<void> => mkdir(path, { mode: 0o700 });
+  await make().catch(async (error: unknown) => {
+    // Only the first of all has to make the folder in which they lie.
+    if (codeOf(error) !== 'ENOENT') throw error;
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    await make();
+  });
+  // To close what is empty takes no time.
+  closeSync(await openFile(join(path, ownMark), 'wx', 0o600));
+}
+
+const openFile = promisify(open);

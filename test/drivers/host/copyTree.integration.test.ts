@@ -1,0 +1,232 @@
+import { execFileSync } from 'node:child_process';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { open } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { copyTree } from '../../../src/drivers/host/copyTree.js';
+import { removeTree } from '../../../src/drivers/host/removeTree.js';
+import { startSwapper } from '../../support/swapper.js';
+
+const mebibyte = 1_024 * 1_024;
+
+let folder: string;
+let source: string;
+let target: string;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'copy-tree-'));
+  [source, target] = [join(folder, 'source'), join(folder, 'target')];
+  mkdirSync(source);
+});
+afterEach(() => removeTree(folder));
+
+/** All that lies in a folder, with texts, targets of links and modes. */
+const contentOf = (path: string): readonly string[] =>
+  readdirSync(path, { recursive: true, encoding: 'utf8' })
+    .sort()
+    .map((name) => {
+      const [each, found] = [join(path, name), lstatSync(join(path, name))];
+      const what = found.isFile()
+        ? readFileSync(each, 'utf8')
+        : found.isSymbolicLink()
+          ? `-> ${readlinkSync(each)}`
+          : '/';
+      return `${name} ${what} ${(found.mode & 0o7777).toString(8)}`;
+    });
+
+function laid(): void {
+  mkdirSync(join(source, 'a', 'b'), { recursive: true });
+  mkdirSync(join(source, 'c'));
+  for (const name of ['one', 'a/two', 'a/b/three', 'c/four']) writeFileSync(join(source, name), name);
+  symlinkSync('/nowhere', join(source, 'a', 'link'));
+  chmodSync(join(source, 'a', 'b'), 0o500);
+}
+
+it.each(['linux', 'darwin'] as const)('copies all that there is (%s)', async (platform) => {
+  laid();
+  await copyTree(source, target, { platform });
+  expect(contentOf(target)).toEqual(contentOf(source));
+});
+
+it('leaves out the bits by which a program has the rights of another', async () => {
+  laid();
+  chmodSync(join(source, 'one'), 0o6755);
+  chmodSync(join(source, 'a/two'), 0o1644);
+  chmodSync(join(source, 'c'), 0o3777);
+  await copyTree(source, target);
+  const modes = ['one', 'a/two', 'c'].map((name) => lstatSync(join(target, name)).mode & 0o7777);
+  expect(modes).toEqual([0o755, 0o644, 0o1777]);
+});
+
+it('belongs to whoever copies', async () => {
+  laid();
+  // Only the superuser can give a file to others; what an ordinary user copies is of others or his own.
+  if (process.geteuid?.() === 0)
+    for (const name of ['one', 'a']) chownSync(join(source, name), 65_534, 65_534);
+  await copyTree(source, target);
+  for (const name of ['one', 'a']) expect(statSync(join(target, name)).uid).toBe(process.geteuid?.());
+});
+
+it('leaves out pipes, whoever waits at their other end', async () => {
+  laid();
+  execFileSync('mkfifo', [join(source, 'a', 'pipe')]);
+  await copyTree(source, target);
+  expect(existsSync(join(target, 'a', 'pipe'))).toBe(false);
+});
+
+it('keeps holes, and what lies between them', async () => {
+  const [large, size] = [join(source, 'large'), 64 * mebibyte + 5];
+  const file = await open(large, 'w');
+  await file.write('begins', 0);
+  await file.write('in between', 33 * mebibyte - 4);
+  await file.truncate(size);
+  await file.close();
+  utimesSync(large, 1_000, 2_000);
+  await copyTree(source, target);
+
+  const copy = statSync(join(target, 'large'));
+  expect([copy.size, copy.mtimeMs]).toEqual([size, 2_000_000]);
+  expect(copy.blocks * 512).toBeLessThan(mebibyte);
+  expect(readFileSync(join(target, 'large')).equals(readFileSync(large))).toBe(true);
+});
+
+it('copies trees that are deeper than a path can be long, and removes them', async () => {
+  const [levels, name] = [950, 'a-directory'];
+  // By itself a program of the system gets no further either.
+  execFileSync('python3', [
+    '-c',
+    `import os, sys
+os.chdir(sys.argv[1])
+for level in range(${String(levels)}):
+    os.mkdir('${name}'); os.chdir('${name}')
+open('last', 'w').write('deep')`,
+    source,
+  ]);
+  const descriptors = (): number => readdirSync('/proc/self/fd').length;
+  const before = descriptors();
+  let most = 0;
+  const timer = setInterval(() => (most = Math.max(most, descriptors())), 1);
+  await copyTree(source, target).finally(() => {
+    clearInterval(timer);
+  });
+  expect(most - before).toBeLessThan(40);
+
+  const found = execFileSync('find', [target, '-name', 'last', '-printf', '%d'], { encoding: 'utf8' });
+  expect(Number(found)).toBe(levels + 1);
+  await removeTree(source);
+  await removeTree(target);
+  expect(readdirSync(folder)).toEqual([]);
+  expect(descriptors()).toBeLessThanOrEqual(before);
+});
+
+it('refuses a link in the place of the folder', async () => {
+  symlinkSync(source, join(folder, 'link'));
+  await expect(copyTree(join(folder, 'link'), target)).rejects.toMatchObject({
+    code: expect.stringMatching(/^(ENOTDIR|ELOOP)$/) as string,
+  });
+  expect(existsSync(target)).toBe(false);
+});
+
+it('names the file that may not be read, not how it was reached', async () => {
+  laid();
+  rmSync(join(source, 'c'), { recursive: true });
+  mkdirSync(join(target, 'one'), { recursive: true });
+  rmSync(target, { recursive: true });
+  const error: unknown = await copyTree(join(source, 'none'), target).catch((failure: unknown) => failure);
+  expect(String(error)).toContain(join(source, 'none'));
+});
+
+describe('with limits', () => {
+  it('copies what just keeps to them', async () => {
+    laid();
+    const maxBytes = ['one', 'a/two', 'a/b/three', 'c/four'].join('').length;
+    await copyTree(source, target, { limits: { maxBytes, maxEntries: 8 } });
+    expect(contentOf(target)).toEqual(contentOf(source));
+  });
+
+  it('refuses more entries, telling the folder', async () => {
+    laid();
+    const copied = copyTree(source, target, { limits: { maxBytes: mebibyte, maxEntries: 7 } });
+    await expect(copied).rejects.toMatchObject({
+      _tag: 'InvalidRequest',
+      faults: [
+        {
+          path: source,
+          found: 'more than 7 files and directories',
+          expected: 'at most 7 (copyMaxEntries)',
+        },
+      ],
+    });
+  });
+
+  it('refuses more bytes before it reads them, also where they are a hole, telling the file', async () => {
+    writeFileSync(join(source, 'hole'), '');
+    truncateSync(join(source, 'hole'), 2 ** 40);
+    const copied = copyTree(source, target, { limits: { maxBytes: 2 ** 30, maxEntries: 9 } });
+    await expect(copied).rejects.toMatchObject({
+      _tag: 'InvalidRequest',
+      faults: [
+        {
+          path: 'hole',
+          found: '1099511627776 bytes, which makes 1099511627776 so far',
+          expected: 'at most 1073741824 bytes in all (copyMaxBytes)',
+        },
+      ],
+    });
+    expect(existsSync(join(target, 'hole'))).toBe(false);
+  });
+});
+
+describe('while a program swaps folders and links', () => {
+  let outside: string;
+
+  beforeEach(() => {
+    outside = join(folder, 'outside');
+    mkdirSync(outside);
+    writeFileSync(join(outside, 'canary'), 'outside');
+  });
+
+  it('copies nothing of what lies outside', async () => {
+    mkdirSync(join(source, 'within'));
+    const swapper = await startSwapper(join(source, 'within'), outside);
+    const texts = new Set<string>();
+    for (let times = 0; times < 60; times += 1) {
+      // It may give up, since what it copies stands not still.
+      await copyTree(source, target, { isLive: true }).catch(() => undefined);
+      for (const entry of readdirSync(target, { recursive: true, withFileTypes: true })) {
+        if (entry.isFile()) texts.add(readFileSync(join(entry.parentPath, entry.name), 'utf8'));
+      }
+      await removeTree(target);
+    }
+    await swapper.stop();
+    texts.delete('');
+    expect([...texts]).toEqual(['inside']);
+  });
+
+  it('removes nothing of what lies outside', async () => {
+    for (let times = 0; times < 15; times += 1) {
+      mkdirSync(join(source, 'within'));
+      const swapper = await startSwapper(join(source, 'within'), outside);
+      // It may give up: something is put into it again and again.
+      await removeTree(join(source, 'within')).catch(() => undefined);
+      await swapper.stop();
+    }
+    expect(readFileSync(join(outside, 'canary'), 'utf8')).toBe('outside');
+  });
+});
