@@ -18,24 +18,27 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { filter, takeUntil, timer, toArray } from 'rxjs';
+import { filter, type Observable, takeUntil, timer, toArray } from 'rxjs';
 import { createProcessDriver } from '../../src/drivers/process/processDriver.js';
 import type { Instance } from '../../src/lifecycle/instance.js';
-import type { InstanceManager } from '../../src/manager/commands.js';
+import type { CreateRequest, InstanceManager } from '../../src/manager/commands.js';
 import { kernelViewOf, processesOf } from '../support/processes.js';
 import type { Attack } from './attack.js';
 import { eventually } from './eventually.js';
 import { forgeRun } from './forgeRun.js';
 import {
   type Ground,
+  asNobody,
   isRoot,
   kill,
   openImage,
   parentOf,
   processesNaming,
   says,
+  sessionOf,
   tail,
   tried,
+  type User,
   value,
 } from './ground.js';
 import { treeOf } from './outside.js';
@@ -89,31 +92,48 @@ const kinds: Readonly<Record<string, (place: string, ground: Ground) => void>> =
 
 const places = ['logs/app.log', 'logs', 'work', 'run', 'run/record.json', 'run.json', '.rx-instances'];
 
-/** Every verb that has to do with a home; none may stop, or reach out. */
-async function tryAll(ground: Ground, manager: InstanceManager, name: string): Promise<void> {
+/** Every verb that has to do with a home, which is spoilt before each; none may stop, or reach out. */
+async function tryAll(
+  ground: Ground,
+  manager: InstanceManager,
+  name: string,
+  spoil: () => void = () => undefined,
+): Promise<void> {
   const { outside } = ground;
   const heard: string[] = [];
   const hear = async (follow: boolean): Promise<void> => {
+    spoil();
     const line$ = manager.logs(name, { follow, tail: 10 }).pipe(takeUntil(timer(50)), toArray());
-    heard.push(...((await tried(value(line$))).value ?? []));
+    // What stands there is no log: to say so in the words of the system is as good as any.
+    heard.push(...(await value(line$).catch(() => [])));
   };
+  const attempt = <T>(verb$: Observable<T>): Promise<{ readonly value?: T }> => {
+    spoil();
+    return tried(value(verb$));
+  };
+  await attempt(manager.stop(name));
+  await attempt(manager.start(name));
   await hear(false);
   await hear(true);
-  await tried(value(manager.fork(name, { name: 'fork', fromRunning: true })));
-  await tried(value(manager.stop(name)));
-  const { value: taken } = await tried(value(manager.createSnapshot(name, { kind: 'Stopped' })));
+  await attempt(manager.fork(name, { name: 'fork', fromRunning: true }));
+  await attempt(manager.stop(name));
+  const { value: taken } = await attempt(manager.createSnapshot(name, { kind: 'Stopped' }));
   if (taken !== undefined) {
-    await tried(value(manager.forkSnapshot(taken.id, { name: 'copy' })));
-    await tried(value(manager.restoreSnapshot(name, taken.id)));
+    await attempt(manager.forkSnapshot(taken.id, { name: 'copy' }));
+    await attempt(manager.restoreSnapshot(name, taken.id));
   }
-  await tried(value(manager.start(name)));
+  await attempt(manager.start(name));
   await hear(false);
   outside.isNotIn(join(ground.dataDir, 'snapshots'));
-  for (const { id } of await value(manager.list())) outside.isNotIn(join(ground.homeOf({ id }), 'work'));
+  for (const { id } of await value(manager.list())) {
+    // Its own folder may be what it likes.
+    if (id !== (await value(manager.get(name))).id) outside.isNotIn(ground.homeOf({ id }));
+  }
   await ground.close();
+  spoil();
   const next = await ground.open();
-  await tried(value(next.refresh(name)));
-  await tried(value(next.delete(name)));
+  await attempt(next.refresh(name));
+  await attempt(next.delete(name));
   assert.ok(!heard.join('\n').includes(outside.secret.trim()), 'a log tells what stands outside');
   outside.isUntouched();
 }
@@ -177,6 +197,7 @@ const forgeries: readonly Attack[] = [
         await ground.close();
         kill(pidOf(instance));
         await isGone(pidOf(instance));
+        for (const pid of processesNaming(ground.folder)) kill(pid);
         if (user === 'same') await forgeAgain(ground, instance, forged);
         const next = await ground.open();
         stranger.lives();
@@ -289,26 +310,28 @@ interface Forgeable {
   readonly exit?: object;
 }
 
-/** A program that starts another beside it which is not of its session any more, and leads that. */
-const escaping = (escapee: string, count = 1): string => `
-  const { spawn } = require('node:child_process');
-  let ready = 0;
-  for (let index = 0; index < ${String(count)}; index += 1) {
-    const child = spawn(process.execPath, ['-e', ${JSON.stringify(escapee)}, process.argv[1]], {
-      detached: true,
-      stdio: ['ignore', 'pipe', 'ignore'],
-    });
-    child.stdout.once('data', () => { if ((ready += 1) === ${String(count)}) console.log('here'); });
-    child.unref();
-  }
-  process.on('SIGTERM', () => {});
-`;
+/** A request for a line of shell, whose `$0` is the folder of the attack. */
+const shell = (ground: Ground, name: string, script: string, user: User = 'same'): CreateRequest => ({
+  ...ground.program(name, '', user),
+  entrypoint: [...(user === 'other' ? asNobody : []), 'sh', '-c', script, ground.folder],
+});
 
-const lasting = `
-  process.on('SIGTERM', () => {});
-  process.on('SIGHUP', () => {});
-  setTimeout(() => process.exit(), 30_000);
-`;
+/** A program that starts others beside it, each the leader of a session of its own. */
+const escaping = (escapee: string, count: number): string =>
+  `for each in $(seq ${String(count)}); do setsid sh -c '${escapee}' "$0" & done; echo here; wait`;
+
+/** It hears nothing that can be passed over. */
+const lasting = `trap "" TERM HUP; sleep 30`;
+
+/** Waits until so many processes have left the session of an instance. */
+const haveEscaped = async (ground: Ground, instance: Instance, count: number): Promise<void> => {
+  const session = sessionOf(pidOf(instance));
+  await eventually(
+    () => processesNaming(ground.folder).filter((pid) => sessionOf(pid) !== session),
+    (found) => found.length >= count,
+    'too few have escaped',
+  );
+};
 
 const noneIsLeft = async (ground: Ground, what: string): Promise<void> => {
   await eventually(
@@ -343,8 +366,8 @@ const escapes: readonly Attack[] = [
       for (const user of ground.users) {
         const name = `parent-${user}`;
         const manager = await ground.open();
-        const escapee = `${lasting} console.log('out');`;
-        await begun(manager, ground.program(name, escaping(escapee, 5), user));
+        const instance = await begun(manager, shell(ground, name, escaping(lasting, 5), user));
+        await haveEscaped(ground, instance, 5);
         await value(verb === 'stop' ? manager.stop(name) : manager.delete(name));
         await noneIsLeft(ground, `it has come to a ${verb}, and what it has started runs on`);
       }
@@ -356,33 +379,21 @@ const escapes: readonly Attack[] = [
     play: async (ground) => {
       if (!hasGroups) return;
       const manager = await ground.open();
-      const escapee = `
-        ${lasting}
-        const { spawn } = require('node:child_process');
-        const options = { cwd: '/', detached: true, stdio: 'ignore', env: {} };
-        spawn(process.execPath, ['-e', 'setTimeout(() => {}, 30_000)', process.argv[1]], options);
-        console.log('out');`;
-      await begun(manager, ground.program('web', escaping(escapee)));
+      const escapee = `cd /; exec env -i sh -c "sleep 30; :" "$0"`;
+      const instance = await begun(manager, shell(ground, 'web', escaping(escapee, 1)));
+      await haveEscaped(ground, instance, 1);
       await value(manager.delete('web'));
       await noneIsLeft(ground, 'the instance is deleted, and what it has started runs on');
     },
   },
   {
     opponent: 'program',
-    name: 'has twenty programs that start each other anew while it is stopped',
+    name: 'has twenty programs that start others when they are told to end',
     play: async (ground) => {
       const manager = await ground.open();
-      // Each of them once more, and no more than that.
-      const escapee = `
-        ${lasting}
-        const { spawn } = require('node:child_process');
-        const again = () => {
-          const options = { detached: true, stdio: 'ignore' };
-          spawn(process.execPath, ['-e', 'setTimeout(() => {}, 30_000)', process.argv[1]], options);
-        };
-        process.once('SIGTERM', again);
-        console.log('out');`;
-      await begun(manager, ground.program('web', escaping(escapee, 20)));
+      const escapee = `trap "setsid sleep 30 &" TERM HUP; for each in $(seq 30); do sleep 1; done`;
+      const instance = await begun(manager, shell(ground, 'web', escaping(escapee, 20)));
+      await haveEscaped(ground, instance, 20);
       await value(manager.stop('web'));
       await noneIsLeft(ground, 'the instance is stopped, and what it has started runs on');
     },
@@ -393,11 +404,12 @@ const escapes: readonly Attack[] = [
     play: async (ground) => {
       const manager = await ground.open();
       const ended = value(manager.events('test').pipe(filter(({ action }) => action === 'exit')));
-      const escapee = `${lasting} console.log('out');`;
-      const script = `${escaping(escapee, 3)} const look = setInterval(() => { if (ready === 3) process.exit(3); }, 20);`;
-      await value(manager.create(ground.program('web', script)));
-      const { instance } = await ended;
-      assert.deepEqual(instance?.exit, { code: 3, signal: null });
+      const script = `setsid sh -c '${lasting}' "$0" & setsid sh -c '${lasting}' "$0" & echo here; read line <go; exit 3`;
+      const instance = await begun(manager, shell(ground, 'web', `mkfifo go; ${script}`));
+      await haveEscaped(ground, instance, 2);
+      writeFileSync(join(ground.homeOf(instance), 'work', 'go'), 'go\n');
+      const { instance: told } = await ended;
+      assert.deepEqual(told?.exit, { code: 3, signal: null });
       await noneIsLeft(ground, 'the instance has ended, and what it has started runs on');
     },
   },

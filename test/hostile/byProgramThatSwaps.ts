@@ -14,17 +14,21 @@ const swapping = (folder: string, file: string): string => {
     const fs = require('node:fs');
     const make = (work) => { try { work(); } catch {} };
     const until = Date.now() + 10_000;
+    const names = Array.from({ length: 12 }, (_, index) => 'swap-' + index);
     process.on('SIGTERM', () => {});
     let told = false;
     while (Date.now() < until) {
-      make(() => { fs.mkdirSync('swap'); });
-      make(() => { fs.writeFileSync('swap/canary.txt', 'inside'); });
-      make(() => { fs.symlinkSync(${JSON.stringify(folder)}, 'swap-link'); });
+      for (const name of names) {
+        make(() => { fs.mkdirSync(name + '/below', { recursive: true }); });
+        make(() => { fs.writeFileSync(name + '/canary.txt', 'inside'); });
+        make(() => { fs.writeFileSync(name + '/below/deep.txt', 'inside'); });
+        make(() => { fs.symlinkSync(${JSON.stringify(folder)}, name + '-link'); });
+      }
       make(() => { fs.writeFileSync('swap-file', 'inside'); });
       make(() => { fs.symlinkSync(${JSON.stringify(file)}, 'swap-file-link'); });
       if (!told) { console.log('out'); told = true; }
-      for (let turn = 0; turn < 200; turn += 1) {
-        for (const name of ['swap', 'swap-file']) {
+      for (let turn = 0; turn < 50; turn += 1) {
+        for (const name of [...names, 'swap-file']) {
           make(() => { fs.renameSync(name, name + '-rest'); });
           make(() => { fs.renameSync(name + '-link', name); });
           make(() => { fs.renameSync(name, name + '-link'); });
@@ -105,7 +109,7 @@ export const byProgramThatSwaps: readonly Attack[] = [
       const { outside } = ground;
       const image = openImage(ground);
       for (const user of ground.users) {
-        for (let round = 0; round < 2 * ground.rounds; round += 1) {
+        for (let round = 0; round < ground.rounds; round += 1) {
           const name = `source-${user}-${String(round)}`;
           const manager = await swaps(ground, user, image, name);
           const { id } = await value(manager.get(name));

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import {
   chmodSync,
   mkdirSync,
@@ -8,7 +8,6 @@ import {
   readFileSync,
   readlinkSync,
   realpathSync,
-  rmSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -155,11 +154,16 @@ export function createGround(rounds: number): Ground {
           ({ length }) => length === 0,
           'what the attack has started is still there',
         );
-        rmSync(folder, { recursive: true, force: true });
+        removeAll(folder);
       }
     },
   };
 }
+
+/** Removes a folder however deep it is, which Node's own way does not. */
+export const removeAll = (folder: string): void => {
+  execFileSync('rm', ['-rf', folder]);
+};
 
 /** Makes a folder of images, in which everybody may write. */
 export function openImage(ground: Ground): string {
@@ -216,6 +220,16 @@ export function startTimeOf(pid: number): string {
 export function parentOf(pid: number): number {
   const stat = readFileSync(`/proc/${String(pid)}/stat`, 'utf8');
   return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
+}
+
+/** The session of a process; 0 when it has ended. */
+export function sessionOf(pid: number): number {
+  try {
+    const stat = readFileSync(`/proc/${String(pid)}/stat`, 'utf8');
+    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[3]);
+  } catch {
+    return 0;
+  }
 }
 
 /** Pids of the processes that have a folder in their command line, or work in it. */

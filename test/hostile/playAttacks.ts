@@ -1,13 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, chownSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, chownSync, mkdtempSync, readdirSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Subject, switchMap, takeUntil, timer } from 'rxjs';
 import type { ManagerUser } from './attacksOn.js';
 import { eventually } from './eventually.js';
-import { asNobody, isRoot, kill, nobody, processesNaming } from './ground.js';
+import { asNobody, isRoot, kill, nobody, processesNaming, removeAll } from './ground.js';
 
 /** What the process says in which attacks are played. */
 export type Word =
@@ -60,7 +60,7 @@ export async function playAttacks(options: PlayOptions): Promise<void> {
       left = left.filter((name) => !done.has(name));
     }
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    removeAll(folder);
   }
 }
 
@@ -145,5 +145,5 @@ async function clearUp(folder: string): Promise<void> {
     ({ length }) => length === 0,
     'what the attack has started is still there',
   );
-  for (const name of readdirSync(folder)) rmSync(join(folder, name), { recursive: true, force: true });
+  for (const name of readdirSync(folder)) removeAll(join(folder, name));
 }
