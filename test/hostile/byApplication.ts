@@ -308,7 +308,7 @@ export const byApplication: readonly Attack[] = [
       }
     },
   },
-  ...catastrophic.map(([what, pattern]): Attack => ({
+  ...slow.map(([what, pattern, length]): Attack => ({
     opponent: 'application',
     name: `asks for a pattern that takes long to try: ${what}`,
     play: async (ground) => {
