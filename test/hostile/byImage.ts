@@ -39,7 +39,12 @@ function put(file: string, place: string): void {
 }
 
 const describe = (folder: string, description: object): void => {
-  const usual = { version: 1, kernel: 'vmlinux', initrd: 'initrd.cpio', memoryMiB: 64 };
+  const usual = {
+    version: 1,
+    kernel: 'vmlinux',
+    initrd: 'initrd.cpio',
+    kernelArguments: ['console=ttyS0', 'panic=-1', 'quiet', 'cryptomgr.notests'],
+  };
   writeFileSync(join(folder, 'image.json'), JSON.stringify({ ...usual, ...description }));
 };
 
