@@ -552,7 +552,6 @@ const holders: readonly Attack[] = [
         const { error } = await opening;
         assert.ok(error !== undefined, 'it was opened');
         assert.ok(error.message.length < 2_000, `the message has ${String(error.message.length)} characters`);
-        // eslint-disable-next-line no-control-regex
         assert.doesNotMatch(error.message, /[\u0000-\u001f\u007f]/, 'the message has control characters');
       } finally {
         for (const socket of sockets) socket.destroy();

@@ -5,6 +5,7 @@ import {
   copyFileSync,
   linkSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   statSync,
   symlinkSync,
@@ -23,8 +24,17 @@ const small = resolve('build/images/small');
 /** An image of a virtual machine that boots, with what an author adds to it. */
 function vmImage(ground: Ground, name: string, description: object): string {
   const folder = join(ground.folder, name);
-  mkdirSync(folder, { recursive: true });
+  mkdirSync(folder);
   for (const file of ['vmlinux', 'initrd.cpio']) put(join(small, file), join(folder, file));
+  describe(folder, description);
+  return folder;
+}
+
+/** An image with a disk, which is refused before anything is booted. */
+function badImage(ground: Ground, description: object): string {
+  const folder = join(ground.folder, 'image');
+  mkdirSync(folder);
+  for (const file of ['vmlinux', 'initrd.cpio']) writeFileSync(join(folder, file), 'never booted');
   describe(folder, description);
   return folder;
 }
@@ -69,7 +79,7 @@ const machines: readonly Attack[] = [
     opponent: 'application',
     name: 'hands on an image whose disk stands on a file outside',
     play: async (ground) => {
-      const image = vmImage(ground, 'image', disk('disk.qcow2'));
+      const image = badImage(ground, disk('disk.qcow2'));
       const { file } = ground.outside;
       qemuImg('create', '-q', '-u', '-f', 'qcow2', '-b', file, '-F', 'raw', join(image, 'disk.qcow2'), '1M');
       await isRefused(ground, image, /disk/);
@@ -79,7 +89,7 @@ const machines: readonly Attack[] = [
     opponent: 'application',
     name: 'hands on an image whose disk stands on a file outside, by a file within',
     play: async (ground) => {
-      const image = vmImage(ground, 'image', disk('disk.qcow2'));
+      const image = badImage(ground, disk('disk.qcow2'));
       const { file } = ground.outside;
       qemuImg(
         'create',
@@ -114,7 +124,7 @@ const machines: readonly Attack[] = [
     opponent: 'application',
     name: 'hands on an image whose disk stands on a link out of it',
     play: async (ground) => {
-      const image = vmImage(ground, 'image', disk('disk.qcow2'));
+      const image = badImage(ground, disk('disk.qcow2'));
       symlinkSync(ground.outside.file, join(image, 'base.raw'));
       qemuImg(
         'create',
@@ -136,7 +146,7 @@ const machines: readonly Attack[] = [
     opponent: 'application',
     name: 'hands on an image whose disk stands on what is no path',
     play: async (ground) => {
-      const image = vmImage(ground, 'image', disk('disk.qcow2'));
+      const image = badImage(ground, disk('disk.qcow2'));
       const json = `json:{"driver":"raw","file":{"driver":"file","filename":${JSON.stringify(ground.outside.file)}}}`;
       qemuImg('create', '-q', '-u', '-f', 'qcow2', '-b', json, '-F', 'raw', join(image, 'disk.qcow2'), '1M');
       await isRefused(ground, image, /disk/);
@@ -146,7 +156,7 @@ const machines: readonly Attack[] = [
     opponent: 'application',
     name: 'hands on an image whose disk keeps its data in a file outside',
     play: async (ground) => {
-      const image = vmImage(ground, 'image', disk('disk.qcow2'));
+      const image = badImage(ground, disk('disk.qcow2'));
       const data = join(ground.folder, 'data.raw');
       writeFileSync(data, '');
       truncateSync(data, 1_048_576);
@@ -169,7 +179,7 @@ const machines: readonly Attack[] = [
     opponent: 'application',
     name: 'hands on an image whose disk is said to be of a format that it is not',
     play: async (ground) => {
-      const image = vmImage(ground, 'image', disk('disk.raw'));
+      const image = badImage(ground, disk('disk.raw'));
       writeFileSync(join(image, 'disk.raw'), '');
       truncateSync(join(image, 'disk.raw'), 1_048_576);
       await isRefused(ground, image, /disk/);
@@ -186,7 +196,9 @@ const machines: readonly Attack[] = [
       const manager = await ground.open({ drivers: [createQemuDriver()] });
       const { value: made } = await tried(value(manager.create({ name: 'vm', image })));
       if (made === undefined) return;
-      const layer = join(ground.homeOf(made), 'vm', 'disk-1.qcow2');
+      const folderOfDisk = join(ground.homeOf(made), 'vm');
+      const [name = ''] = readdirSync(folderOfDisk).filter((each) => each.endsWith('.qcow2'));
+      const layer = join(folderOfDisk, name);
       const chain = execFileSync('qemu-img', ['info', '-U', '--backing-chain', layer], { encoding: 'utf8' });
       assert.ok(!chain.includes(folder), 'the disk of the machine stands on a file outside');
     },
@@ -270,19 +282,7 @@ const machines: readonly Attack[] = [
     name: 'hands on an image with commas and equals signs in its path',
     play: async (ground) => {
       // Whatever stands in a path is part of it, or refused: an option it never is.
-      const names = [
-        'a,b',
-        'a,readonly=off',
-        'a,,b',
-        'a=b',
-        'a:b',
-        'a b',
-        'a"b',
-        `a'b`,
-        'json:{}',
-        'a%b',
-        '-drive',
-      ];
+      const names = ['a,readonly=off', 'a,,b', 'json:{}', `a="b' c`];
       for (const name of names) {
         const image = vmImage(ground, name, disk('disk,x.qcow2'));
         qemuImg('create', '-q', '-f', 'qcow2', join(image, 'disk,x.qcow2'), '1M');
