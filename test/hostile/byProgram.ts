@@ -296,7 +296,7 @@ async function forgeAgain(ground: Ground, instance: Instance, handle: object, ex
   const home = ground.homeOf(instance);
   for (const place of ['run.json', 'run/record.json']) {
     const path = join(home, place);
-    const known = existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as Forgeable) : undefined;
+    const known = forgeableIn(path);
     const legacy = { handle: instance.handle, spawner: { pid: 2, startTime: '1' } } as Forgeable;
     const { exit: _, ...record } = known ?? legacy;
     mkdirSync(join(path, '..'), { recursive: true });
@@ -309,6 +309,15 @@ async function forgeAgain(ground: Ground, instance: Instance, handle: object, ex
     writeFileSync(path, JSON.stringify(forged));
   }
   return Promise.resolve();
+}
+
+/** What stands there, unless that was cut off while it was forged before. */
+function forgeableIn(path: string): Forgeable | undefined {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as Forgeable;
+  } catch {
+    return undefined;
+  }
 }
 
 interface Forgeable {
