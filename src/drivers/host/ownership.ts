@@ -18,8 +18,9 @@ export interface Claim {
  * spawners start does for as long as it lives, and one of these holds:
  *
  * - the kernel has it in the control group that the store names
- * - it began with the instance's id in its environment, as this user
- * - store and home agree on the run, and a spawner is its parent, or it works in the home or writes there
+ * - as this user, it works in the home or writes there, and began with the instance's id in its environment, or store and home agree
+ *   on the run
+ * - store and home agree on the run, and a spawner is its parent
  *
  * What another user runs by now needs the group or the parent. The home alone, in which the instance may have written what it
  * likes, is believed only of a process that has the instance's id in its environment.
@@ -32,11 +33,12 @@ export async function isOurs(entry: ProcessEntry, { home, stored, run }: Claim):
   const isNamed = bornWith.includes(idIn(home));
   const isGrouped = isWithinGroup(pid, stored?.group ?? run?.handle.group);
   if (isGrouped && (stored?.group !== undefined || isNamed)) return true;
-  if (isNamed && isOwn) return true;
+  const isOwnHere = isOwn && (await isPlaced(pid, home));
+  if (isNamed && isOwnHere) return true;
   const isChild = parent === run?.spawner.pid && (await isSpawner(run.spawner));
   if (stored === undefined) return isNamed && isChild;
   if (run === undefined || !isOfRun(run, stored)) return false;
-  return isChild || (isOwn && (await isPlaced(pid, home)));
+  return isChild || isOwnHere;
 }
 
 /** What stands in the environment of whatever an instance starts. */

@@ -1,6 +1,6 @@
 import * as t from 'io-ts';
 import { createHash } from 'node:crypto';
-import { stat } from 'node:fs/promises';
+import { realpath, stat } from 'node:fs/promises';
 import { integer } from '../../codecs/scalars.js';
 import { hashPieces } from '../host/hashPieces.js';
 import { openPlain } from './plainFile.js';
@@ -70,7 +70,8 @@ async function looksOf(path: string): Promise<Looks> {
 
 /** Hashed piece by piece, off the event loop. */
 async function contentOf(path: string): Promise<string> {
-  const file = await openPlain(path);
+  // Within its image it may be a link.
+  const file = await openPlain(await realpath(path));
   try {
     const pieces = await hashPieces(file);
     return createHash('sha256').update(pieces.join()).digest('hex');
