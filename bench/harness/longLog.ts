@@ -10,7 +10,7 @@ import { instance } from '../events.js';
 import { filledFolder } from './scratch.js';
 
 /** The one whose events they are, and who has been told the first of them. */
-export const owner = 'owner';
+export const owner = 'owner'.padEnd(24, '0');
 export const reader = 'reader';
 
 const retention = { maxEvents: 2 ** 24, maxAgeMs: 2 ** 40 };

@@ -2,6 +2,7 @@ import * as E from 'fp-ts/lib/Either.js';
 import * as t from 'io-ts';
 import { closed, isRecord } from '../codecs/closed.js';
 import { decode, decodeOrThrow, found } from '../codecs/decode.js';
+import { name } from '../codecs/name.js';
 import { record } from '../codecs/record.js';
 import { cText, integer, oneOf, text } from '../codecs/scalars.js';
 import type { Driver, LogOptions } from '../drivers/driver.js';
@@ -109,11 +110,6 @@ function driverOf(drivers: Drivers, kind: unknown): E.Either<readonly Fault[], D
 
 const faultsOf = (decoded: E.Either<readonly Fault[], unknown>): readonly Fault[] =>
   E.isLeft(decoded) ? decoded.left : [];
-
-/** Decodes the name of an instance or a snapshot. */
-export const name = text('a name (1 to 63 lower-case letters, digits and inner hyphens)', (value) =>
-  /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(value),
-);
 
 const image = text(
   'an image (1 to 4096 characters, no control characters)',

@@ -1,5 +1,6 @@
 import { closed } from '../codecs/closed.js';
 import { decodeOrThrow, found } from '../codecs/decode.js';
+import { name } from '../codecs/name.js';
 import { oneOf } from '../codecs/scalars.js';
 import * as t from 'io-ts';
 import { InvalidRequest } from '../lifecycle/errors.js';
@@ -10,7 +11,7 @@ import type {
   SnapshotFilter,
   SnapshotRequest,
 } from './snapshotCommands.js';
-import { anyTags, name, tags } from './requests.js';
+import { anyTags, tags } from './requests.js';
 
 /** Decodes a request to take a snapshot. @throws {@link InvalidRequest} */
 export const decodeSnapshot = (request: unknown): SnapshotRequest => decodeOrThrow(snapshot, request);

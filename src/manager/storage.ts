@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { concat, EMPTY, lastValueFrom } from 'rxjs';
 import { found } from '../codecs/decode.js';
+import { id as idCodec } from '../codecs/id.js';
 import type { Driver } from '../drivers/driver.js';
-import { InvalidRequest } from '../lifecycle/errors.js';
+import { InvalidRequest, StoreFailed } from '../lifecycle/errors.js';
 import { defaultRetention } from '../store/logSpan.js';
 import { createMemoryStore } from '../store/memoryStore.js';
 import { homesIn, openDataDir, snapshotsIn } from '../store/openDataDir.js';
@@ -55,6 +56,7 @@ export async function openStorage(
   try {
     const kept = await lastValueFrom(store.load());
     kept.damaged.forEach(onDamaged);
+    checkIds(kept);
     checkDrivers(kept, drivers);
     if (dataDir !== undefined) await lookAtSnapshots(snapshotsIn(dataDir), kept, drivers, logger);
     const folder = dataDir ?? join(tmpdir(), `rx-instances-${createId()}`);
@@ -109,6 +111,15 @@ async function lookAtSnapshots(
       );
     });
   }
+}
+
+/** Paths are made of them, also of those that a store of the application's holds. */
+function checkIds({ instances, snapshots }: Kept): void {
+  const wrong = [...instances, ...snapshots].find(({ id }) => !idCodec.is(id));
+  if (wrong === undefined) return;
+  throw new StoreFailed(
+    `it holds a record with a wrong id: found ${found(wrong.id)}, expected ${idCodec.name}`,
+  );
 }
 
 /** Without its driver nothing can be done with an instance, nor with a snapshot. */

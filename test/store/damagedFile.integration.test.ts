@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
-import { done, wholeLog } from './changes.js';
+import { done, idOf, wholeLog } from './changes.js';
 import { createDataDirs } from './dataDir.js';
 import { fileOf, filledDir, seen, whole } from './filledDir.js';
 
@@ -64,7 +64,7 @@ describe('a file that is damaged', () => {
   test('with a key that reaches into its value is refused', async () => {
     const dataDir = await filledDir(dataDirs);
     const bytes = readFileSync(fileOf(dataDir));
-    const key = 'Instance/b';
+    const key = `Instance/${idOf('b')}`;
     for (let at = bytes.indexOf(key); at !== -1; at = bytes.indexOf(key, at + 1)) {
       // Before a key stands its length.
       bytes.writeUInt16LE(key.length + 2, at - 2);

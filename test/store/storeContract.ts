@@ -11,6 +11,7 @@ import {
   defaults,
   deleted,
   done,
+  idOf,
   type StoreOptions,
   updated,
   wholeLog,
@@ -93,7 +94,7 @@ export function storeContract(open: OpenStore): void {
     store.commit(created('a')).subscribe().unsubscribe();
     await commit(store, created('b'));
     const { instances, sequence } = await firstValueFrom(store.load());
-    expect([instances.map(({ id }) => id), sequence]).toStrictEqual([['a', 'b'], 2]);
+    expect([instances.map(({ name }) => name), sequence]).toStrictEqual([['a', 'b'], 2]);
   });
 
   test('keeps every instance as its last change said, oldest first', async () => {
@@ -103,7 +104,7 @@ export function storeContract(open: OpenStore): void {
     await commit(store, created('a', 3));
     const change = {
       ...updated('b', 7),
-      instance: anInstance({ id: 'b', createdAt: 1, revision: 7 }),
+      instance: anInstance({ id: idOf('b'), createdAt: 1, revision: 7 }),
     } as Change;
     await commit(store, change);
     await commit(store, deleted('c'));
@@ -200,13 +201,16 @@ export function storeContract(open: OpenStore): void {
 
     test('is theirs alone, by instance', async () => {
       const store = await opened();
-      for (const id of ['a', 'b']) await commit(store, created(id));
-      await done(store.saveRuntime('one', 'a', { attempts: [1, null] }));
-      await done(store.saveRuntime('one', 'b', 'text'));
-      await done(store.saveRuntime('two', 'a', 0));
-      await done(store.saveRuntime('one', 'a', { attempts: [2] }));
-      expect(await remembered(store, 'one')).toStrictEqual({ a: { attempts: [2] }, b: 'text' });
-      expect(await remembered(store, 'two')).toStrictEqual({ a: 0 });
+      for (const name of ['a', 'b']) await commit(store, created(name));
+      await done(store.saveRuntime('one', idOf('a'), { attempts: [1, null] }));
+      await done(store.saveRuntime('one', idOf('b'), 'text'));
+      await done(store.saveRuntime('two', idOf('a'), 0));
+      await done(store.saveRuntime('one', idOf('a'), { attempts: [2] }));
+      expect(await remembered(store, 'one')).toStrictEqual({
+        [idOf('a')]: { attempts: [2] },
+        [idOf('b')]: 'text',
+      });
+      expect(await remembered(store, 'two')).toStrictEqual({ [idOf('a')]: 0 });
       expect(await remembered(store, 'three')).toStrictEqual({});
     });
 
@@ -214,17 +218,17 @@ export function storeContract(open: OpenStore): void {
       const store = await opened();
       await commit(store, created('a'));
       const value = { attempts: [1] };
-      await done(store.saveRuntime('one', 'a', value));
+      await done(store.saveRuntime('one', idOf('a'), value));
       value.attempts.push(2);
-      expect(await remembered(store, 'one')).toStrictEqual({ a: { attempts: [1] } });
+      expect(await remembered(store, 'one')).toStrictEqual({ [idOf('a')]: { attempts: [1] } });
     });
 
     test('is forgotten on request', async () => {
       const store = await opened();
       await commit(store, created('a'));
-      await done(store.saveRuntime('one', 'a', 1));
-      await done(store.saveRuntime('one', 'a', undefined));
-      await done(store.saveRuntime('two', 'a', undefined));
+      await done(store.saveRuntime('one', idOf('a'), 1));
+      await done(store.saveRuntime('one', idOf('a'), undefined));
+      await done(store.saveRuntime('two', idOf('a'), undefined));
       expect(await remembered(store, 'one')).toStrictEqual({});
     });
 
@@ -232,10 +236,10 @@ export function storeContract(open: OpenStore): void {
       const store = await opened();
       await commit(store, created('a'));
       await Promise.all([
-        done(store.saveRuntime('one', 'a', 1)),
+        done(store.saveRuntime('one', idOf('a'), 1)),
         commit(store, deleted('a')),
-        done(store.saveRuntime('one', 'a', 2)),
-        done(store.saveRuntime('one', 'never', 3)),
+        done(store.saveRuntime('one', idOf('a'), 2)),
+        done(store.saveRuntime('one', idOf('never'), 3)),
       ]);
       await commit(store, created('a'));
       expect(await remembered(store, 'one')).toStrictEqual({});
@@ -246,13 +250,13 @@ export function storeContract(open: OpenStore): void {
     test('are kept, oldest first, until they are taken away', async () => {
       const store = await opened();
       const [one, two, three] = [
-        aSnapshot({ id: 'one', createdAt: 1, name: 'nightly' }),
-        aSnapshot({ id: 'two', createdAt: 2, data: null }),
-        aSnapshot({ id: 'three', createdAt: 3, kind: 'Standby' }),
+        aSnapshot({ id: idOf('one'), createdAt: 1, name: 'nightly' }),
+        aSnapshot({ id: idOf('two'), createdAt: 2, data: null }),
+        aSnapshot({ id: idOf('three'), createdAt: 3, kind: 'Standby' }),
       ];
       for (const each of [one, two, three]) await done(store.saveSnapshot(each));
-      await done(store.deleteSnapshot('two'));
-      await done(store.deleteSnapshot('two'));
+      await done(store.deleteSnapshot(idOf('two')));
+      await done(store.deleteSnapshot(idOf('two')));
       const { snapshots } = await firstValueFrom(store.load());
       expect(snapshots).toStrictEqual([one, three]);
       expect(snapshots.every((each) => Object.isFrozen(each.spec))).toBe(true);
@@ -261,7 +265,7 @@ export function storeContract(open: OpenStore): void {
     test('outlive their instance', async () => {
       const store = await opened();
       await commit(store, created('a'));
-      await done(store.saveSnapshot(aSnapshot({ instanceId: 'a' })));
+      await done(store.saveSnapshot(aSnapshot()));
       await commit(store, deleted('a'));
       expect((await firstValueFrom(store.load())).snapshots).toHaveLength(1);
     });
