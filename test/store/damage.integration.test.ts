@@ -144,7 +144,7 @@ describe('a record that was changed from outside', () => {
   const instanceAt = (name: string, fields: object): Row =>
     tables.instances.encode(name, { ...b, ...fields } as never);
   const snapshotWith = (fields: object): Row =>
-    tables.snapshots.encode(idOf('s'), { ...s, ...fields } as never);
+    tables.snapshots.encode(idOf('s'), { ...s, ...fields });
 
   test.each<[string, Row, string, object]>([
     ['an id that is a path', instanceAt(path, { id: path }), ofPath, {}],
