@@ -34,6 +34,14 @@ export interface ManagerOptions {
    * @defaultValue memory, for as long as the manager lives
    */
   readonly dataDir?: string;
+  /**
+   * Whether to begin with an empty store where that of the `dataDir` is gone, or holds nothing, beside homes and snapshots of
+   * a time when it was there. They are left alone then, and so is what runs in them: nothing of them is ever taken up again or
+   * removed, and each is told of to the logger, whenever the manager is opened. Where the store is there, this changes nothing.
+   *
+   * @defaultValue false: opening fails with {@link StoreFailed}, so that a copy of the store can be put back
+   */
+  readonly beginAnew?: boolean;
   /** Keeps the instances and the log of their events elsewhere; not together with `dataDir`. @defaultValue `dataDir`'s */
   readonly store?: Store;
   /** @defaultValue nothing is written */
@@ -58,6 +66,9 @@ export function driversOf(options: ManagerOptions): ReadonlyMap<string, Driver> 
   });
   if (options.store !== undefined && options.dataDir !== undefined) {
     faults.push({ path: 'store', found: found(options.store), expected: 'none beside dataDir' });
+  }
+  if (options.beginAnew === true && options.dataDir === undefined) {
+    faults.push({ path: 'beginAnew', found: 'true', expected: 'none without dataDir' });
   }
   if (drivers.size === 0) faults.push({ path: 'drivers', found: '[]', expected: 'at least one driver' });
   if (faults.length > 0) throw new InvalidRequest(faults);
@@ -89,6 +100,7 @@ const managerOptions = closed(
   {
     config: t.intersection([t.type({ instances }), t.partial({ storage })], 'a configuration'),
     dataDir: text('a path', (value) => value !== '' && cText.is(value)),
+    beginAnew: t.boolean,
     store: withMethods('a store', ...storeMethods),
     logger: withMethods('a logger', 'debug', 'info', 'warn'),
   },

@@ -1,12 +1,14 @@
 import { createId } from '@paralleldrive/cuid2';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
-import { chmod, link, mkdir, readdir, rm } from 'node:fs/promises';
+import { chmod, link, readdir, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { DataDirLocked, StoreFailed } from '../lifecycle/errors.js';
+import { pathsIn } from './dataDirPaths.js';
 import { askHolder, encodeHolder } from './lockHolder.js';
+import { ownFolder } from './ownFolder.js';
 
 /** A data directory in our hands. */
 export interface DataDirLock {
@@ -24,8 +26,8 @@ export interface DataDirLock {
  * @throws {@link DataDirLocked} as a rejection
  */
 export async function lockDataDir(dataDir: string, now: () => number): Promise<DataDirLock> {
-  const folder = join(dataDir, 'lock');
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const { lock: folder } = pathsIn(dataDir);
+  await ownFolder(folder);
   const short = shortened(folder);
   const holder = encodeHolder({ pid: process.pid, host: hostname(), since: now() });
   const server = createServer((socket) => {

@@ -29,7 +29,8 @@ import {
   openManager,
   type Snapshotting,
 } from 'rx-instances';
-import { homesIn, openDataDir } from '../../src/store/openDataDir.js';
+import { pathsIn } from '../../src/store/dataDirPaths.js';
+import { openDataDir } from '../../src/store/openDataDir.js';
 import type { Store } from '../../src/store/store.js';
 import { defaults, done, wholeLog } from '../store/changes.js';
 import { anInstance } from '../support/lifecycleEvents.js';
@@ -83,7 +84,7 @@ async function left(
 /** A machine that runs in the home of an instance. */
 async function machine(instanceId: string, fields: Partial<Instance['spec']> = {}): Promise<MachineHandle> {
   const spec = { ...anInstance().spec, ...fields };
-  const plan = { instanceId, name: 'web', spec, home: join(homesIn(dataDir), instanceId) };
+  const plan = { instanceId, name: 'web', spec, home: join(pathsIn(dataDir).homes, instanceId) };
   await done(driver.prepare(plan));
   return (await value(driver.launch(plan))).handle;
 }
@@ -435,14 +436,19 @@ describe('homes are brought in order', () => {
 describe('a home of no instance', () => {
   const home = (): string => {
     const id = createId();
-    mkdirSync(join(homesIn(dataDir), id), { recursive: true });
+    mkdirSync(join(pathsIn(dataDir).homes, id), { recursive: true });
     return id;
   };
 
   it('is removed once every driver has ended what it has there, by every driver', async () => {
     const id = home();
     const other = createMemoryDriver();
-    const plan = { instanceId: id, name: 'web', spec: anInstance().spec, home: join(homesIn(dataDir), id) };
+    const plan = {
+      instanceId: id,
+      name: 'web',
+      spec: anInstance().spec,
+      home: join(pathsIn(dataDir).homes, id),
+    };
     await done(other.prepare(plan));
     await value(other.launch(plan));
     await open(
