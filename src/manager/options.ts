@@ -24,6 +24,8 @@ export interface ManagerOptions {
       readonly logMaxEvents?: number;
       /** How old the events of the log get, in milliseconds. @defaultValue a week */
       readonly logMaxAgeMs?: number;
+      /** How many bytes the events of the log take at most. @defaultValue 256 MiB; without a `dataDir` 32 MiB of memory */
+      readonly logMaxBytes?: number;
     };
   };
   /**
@@ -91,7 +93,11 @@ const instances = closed(
 const storage = closed(
   'storage',
   {},
-  { logMaxEvents: integer('number of events', 1, 2 ** 24), logMaxAgeMs: integer('milliseconds', 1, 2 ** 53) },
+  {
+    logMaxEvents: integer('number of events', 1, 2 ** 24),
+    logMaxAgeMs: integer('milliseconds', 1, 2 ** 53),
+    logMaxBytes: integer('bytes', 1, 2 ** 40),
+  },
 );
 
 const managerOptions = closed(

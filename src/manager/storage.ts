@@ -16,8 +16,8 @@ import type { Logger } from './logger.js';
 import type { ManagerOptions } from './options.js';
 import { isMarked, ownerlessIn } from './ownerless.js';
 
-/** How many events a log keeps that is in memory only, unless it is told; some 4 MB. */
-const mostInMemory = 10_000;
+/** How much a log keeps that is in memory only, unless it is told: some 4 MB, of specs of a usual size. */
+const inMemory = { maxEvents: 10_000, maxBytes: 32 * 2 ** 20 };
 
 /** Where a manager keeps everything. */
 export interface Storage {
@@ -47,10 +47,12 @@ export async function openStorage(
   };
   const dataDir = options.dataDir === undefined ? undefined : resolve(options.dataDir);
   const { beginAnew = false } = options;
-  const { logMaxEvents: maxEvents, logMaxAgeMs: maxAgeMs } = options.config?.storage ?? {};
+  const { logMaxEvents, logMaxAgeMs, logMaxBytes } = options.config?.storage ?? {};
+  const defaults = dataDir === undefined ? { ...defaultRetention, ...inMemory } : defaultRetention;
   const retention = {
-    maxEvents: maxEvents ?? (dataDir === undefined ? mostInMemory : defaultRetention.maxEvents),
-    maxAgeMs: maxAgeMs ?? defaultRetention.maxAgeMs,
+    maxEvents: logMaxEvents ?? defaults.maxEvents,
+    maxAgeMs: logMaxAgeMs ?? defaults.maxAgeMs,
+    maxBytes: logMaxBytes ?? defaults.maxBytes,
   };
   const folder = dataDir ?? join(tmpdir(), `rx-instances-${createId()}`);
   const { homes, snapshots } = pathsIn(folder);

@@ -68,7 +68,11 @@ async function openStore(dataDir: string, options: DataDirOptions): Promise<Stor
   if (held?.records === 0) await (options.beginAnew ?? (() => checkNothingIsLeft(dataDir)))();
   const database = await openDatabase(path);
   try {
-    const opened = await createDurableStore(database, { ...options, origin: await originOf(path) });
+    const opened = await createDurableStore(database, {
+      ...options,
+      ...(held && { logBytes: held.logBytes }),
+      origin: await originOf(path),
+    });
     for (const each of [store, dataDir]) await sync(each);
     // Last: a directory that bears it has a store, or had one.
     await completeMarker(dataDir);

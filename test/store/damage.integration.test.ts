@@ -143,8 +143,7 @@ describe('a record that was changed from outside', () => {
   const [ofPath, ofX] = [`Instance/${path}`, `Instance/${idOf('x')}`];
   const instanceAt = (name: string, fields: object): Row =>
     tables.instances.encode(name, { ...b, ...fields } as never);
-  const snapshotWith = (fields: object): Row =>
-    tables.snapshots.encode(idOf('s'), { ...s, ...fields });
+  const snapshotWith = (fields: object): Row => tables.snapshots.encode(idOf('s'), { ...s, ...fields });
 
   test.each<[string, Row, string, object]>([
     ['an id that is a path', instanceAt(path, { id: path }), ofPath, {}],
@@ -327,7 +326,7 @@ describe('an event that was changed from outside', () => {
 
   test('counts as old when the log is shortened', async () => {
     let now = 0;
-    const options = { retention: { maxEvents: 100, maxAgeMs: 50 }, now: () => now };
+    const options = { retention: { ...defaults.retention, maxEvents: 100, maxAgeMs: 50 }, now: () => now };
     const dataDir = dataDirs.make();
     const store = await dataDirs.open(dataDir, options);
     for (now of [0, 0, 40, 40, 40]) await firstValueFrom(store.commit(updated('a', 1)));

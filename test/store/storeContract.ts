@@ -167,9 +167,37 @@ export function storeContract(open: OpenStore): void {
       expect([events.length, oldest]).toStrictEqual([3, 8]);
     });
 
+    test('keeps so many bytes and no more, but for the last event', async () => {
+      const maxBytes = 10_000;
+      const store = await opened({ retention: { ...defaultRetention, maxBytes } });
+      const withEnv = (revision: number, length: number): Change => {
+        const change = updated('a', revision);
+        const spec = { ...anInstance().spec, env: { TEXT: 'x'.repeat(length) } };
+        return { ...change, instance: { ...change.instance, spec } } as Change;
+      };
+      for (let revision = 1; revision <= 20; revision += 1) await commit(store, withEnv(revision, 1_000));
+      const kept = async (): Promise<readonly number[]> => {
+        const { oldest } = (await failureOf(
+          store.read({ epoch: store.epoch, sequence: 0 }, 1),
+        )) as CursorExpired;
+        return (await wholeLog(store, oldest - 1)).map(({ sequence }) => sequence);
+      };
+      const many = await kept();
+      expect(many.at(-1)).toBe(20);
+      expect(many.length).toBeGreaterThan(4);
+      expect(many.length).toBeLessThan(10);
+      await commit(store, withEnv(21, 2 * maxBytes));
+      expect(await kept()).toStrictEqual([21]);
+      await commit(store, withEnv(22, 1));
+      expect(await kept()).toStrictEqual([22]);
+    });
+
     test('keeps no event beyond its age, but for the last', async () => {
       let now = 0;
-      const store = await opened({ retention: { maxEvents: 100, maxAgeMs: 10 }, now: () => now });
+      const store = await opened({
+        retention: { ...defaultRetention, maxEvents: 100, maxAgeMs: 10 },
+        now: () => now,
+      });
       for (now of [0, 1, 2, 11, 12]) await commit(store, updated('a', now));
       const { oldest } = await firstValueFrom(store.read({ epoch: store.epoch, sequence: 2 }, 10));
       expect(oldest).toBe(3);
