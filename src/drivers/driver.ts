@@ -11,6 +11,12 @@ import type { Snapshot } from '../lifecycle/snapshot.js';
 export const ownMark = '.rx-instances';
 
 /**
+ * What is being removed bears its name with this at the end. A removal that was cut off has left it so, with the
+ * {@link ownMark} to the last, and `discard` of what bore the name goes on with it.
+ */
+export const removedSuffix = '.removed';
+
+/**
  * Runs machines of one kind. A driver knows nothing of states, events or stores: it is told what to do, and it tells
  * what machines do as {@link Signal} values. `driverContract` (in `rx-instances/testing`) is the law for every driver.
  *

@@ -9,13 +9,13 @@ import { ownFile } from './ownFile.js';
  * @throws {@link StoreFailed} for what is no file of ours, and what the system says, such as `ENOSPC`, as a rejection
  */
 export async function makeRoom(path: string): Promise<void> {
-  await inFile(`${path}-lock`, (file) => file.writeFile(room));
   await inFile(path, async (file) => {
     if (!(await isBlank(file))) return;
     await file.writeFile(room);
     // lmdb makes a database of an empty file only.
     await file.truncate(0);
   });
+  await inFile(`${path}-lock`, (file) => file.writeFile(room));
 }
 
 async function inFile(path: string, work: (file: FileHandle) => Promise<void>): Promise<void> {

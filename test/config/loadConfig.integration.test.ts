@@ -36,10 +36,11 @@ test('the environment beats the file, the file beats the defaults, for every set
     { section: 'metrics', key: 'port', fallback: 9464, inFile: '80', inEnv: '81' },
     { section: 'storage', key: 'log_max_events', fallback: 'open', inFile: '3', inEnv: '4' },
     { section: 'storage', key: 'log_max_age', fallback: '604800s', inFile: '5s', inEnv: '6s' },
+    { section: 'storage', key: 'log_max_bytes', fallback: 'open', inFile: '7', inEnv: '8' },
   ];
   const choice = fc.record({ file: fc.boolean(), env: fc.constantFrom('absent', 'empty', 'set') });
   await fc.assert(
-    fc.asyncProperty(fc.tuple(choice, choice, choice, choice, choice), async (choices) => {
+    fc.asyncProperty(fc.tuple(choice, choice, choice, choice, choice, choice), async (choices) => {
       const said = keys.map((key, index) => ({ ...key, ...choices[index] }));
       const lines = ['instances', 'metrics', 'storage'].flatMap((section) => [
         `${section}:`,
@@ -52,14 +53,16 @@ test('the environment beats the file, the file beats the defaults, for every set
           .filter((key) => key.env !== 'absent')
           .map((key) => [`${key.section}__${key.key}`.toUpperCase(), key.env === 'set' ? key.inEnv : '']),
       );
-      const [size, address, port, events, age] = said.map(({ fallback, file, inFile, env: inEnv, ...key }) =>
-        String(inEnv === 'set' ? key.inEnv : file ? inFile : fallback),
+      const [size, address, port, events, age, bytes] = said.map(
+        ({ fallback, file, inFile, env: inEnv, ...key }) =>
+          String(inEnv === 'set' ? key.inEnv : file ? inFile : fallback),
       );
       expect(await load(lines.join('\n'), env)).toStrictEqual({
         instances: { lifecycleEventBufferSize: Number(size) },
         metrics: { listenAddress: address, port: Number(port) },
         storage: {
           ...(events !== 'open' && { logMaxEvents: Number(events) }),
+          ...(bytes !== 'open' && { logMaxBytes: Number(bytes) }),
           logMaxAgeMs: 1_000 * Number(age?.slice(0, -1)),
         },
       });

@@ -1,7 +1,17 @@
 import { createId } from '@paralleldrive/cuid2';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import {
   concatWith,
   defer,
@@ -29,6 +39,7 @@ import {
   openManager,
   type Snapshotting,
 } from 'rx-instances';
+import { ownMark } from '../../src/drivers/driver.js';
 import { pathsIn } from '../../src/store/dataDirPaths.js';
 import { openDataDir } from '../../src/store/openDataDir.js';
 import type { Store } from '../../src/store/store.js';
@@ -437,10 +448,13 @@ describe('a home of no instance', () => {
   const home = (): string => {
     const id = createId();
     mkdirSync(join(pathsIn(dataDir).homes, id), { recursive: true });
+    writeFileSync(join(pathsIn(dataDir).homes, id, ownMark), '');
     return id;
   };
+  const homesLeft = (): readonly string[] => readdirSync(pathsIn(dataDir).homes).toSorted();
 
   it('is removed once every driver has ended what it has there, by every driver', async () => {
+    await inStore(() => Promise.resolve());
     const id = home();
     const other = createMemoryDriver();
     const plan = {
@@ -464,7 +478,63 @@ describe('a home of no instance', () => {
     expect([other.running(), other.homes()]).toEqual([[], []]);
   });
 
+  it('of which the removal was cut off is removed, and one beside it that does not bear our mark is not', async () => {
+    await inStore(() => Promise.resolve());
+    const [one, other] = [home(), home()];
+    for (const id of [one, other]) {
+      const path = join(pathsIn(dataDir).homes, id);
+      renameSync(path, `${path}.removed`);
+    }
+    mkdirSync(join(pathsIn(dataDir).homes, other, 'work'), { recursive: true });
+    const discarded: string[] = [];
+    await open({ discard: (path) => defer(() => (discarded.push(basename(path)), EMPTY)) });
+    expect(discarded).toEqual([one]);
+  });
+
+  it('is left alone, and told of, unless it bears our mark', async () => {
+    await inStore(() => Promise.resolve());
+    const { homes } = pathsIn(dataDir);
+    const foreign = ['prod', 'backup', createId(), 'x'.repeat(24), `${createId()}.removed`];
+    for (const name of foreign) {
+      mkdirSync(join(homes, name));
+      writeFileSync(join(homes, name, 'file'), 'mine');
+    }
+    const elsewhere = join(dataDir, 'elsewhere');
+    mkdirSync(elsewhere);
+    writeFileSync(join(elsewhere, ownMark), '');
+    const [link, linked, piped, file] = [createId(), createId(), createId(), createId()];
+    symlinkSync(elsewhere, join(homes, link));
+    for (const name of [linked, piped]) mkdirSync(join(homes, name));
+    symlinkSync(join(elsewhere, ownMark), join(homes, linked, ownMark));
+    execFileSync('mkfifo', [join(homes, piped, ownMark)]);
+    writeFileSync(join(homes, file), 'mine');
+    const empty = createId();
+    mkdirSync(join(homes, empty));
+
+    const left = [...foreign, link, linked, piped, file].toSorted();
+    await open();
+    expect([asked, homesLeft(), warnings]).toEqual([
+      [],
+      left,
+      left.map(() => 'of no instance and no snapshot, and without our mark: left alone'),
+    ]);
+    expect(existsSync(join(elsewhere, ownMark))).toBe(true);
+  });
+
+  it('beside a store that is gone is left alone for good, once it is begun anew', async () => {
+    await inStore(() => Promise.resolve());
+    const id = home();
+    rmSync(pathsIn(dataDir).database);
+    await expect(open()).rejects.toMatchObject({ _tag: 'StoreFailed' });
+    expect(asked).toEqual([]);
+    manager = await openManager({ dataDir, drivers: [driver], beginAnew: true });
+    await close();
+    await open();
+    expect([asked, homesLeft()]).toEqual([[], [id]]);
+  });
+
   it('that cannot be removed is told, and the manager opens', async () => {
+    await inStore(() => Promise.resolve());
     home();
     await open({ discard: () => failing('it is busy') });
     expect(warnings).toEqual(['a home of no instance could not be removed']);
