@@ -13,7 +13,7 @@ test('there is a variable for each key: its name in upper case, and __ between s
       METRICS__LISTEN_ADDRESS: 'localhost',
       METRICS__PORT: '80',
       STORAGE__LOG_MAX_EVENTS: '7',
-      STORAGE__LOG_MAX_AGE, STORAGE__LOG_MAX_BYTES: '1h30m',
+      STORAGE__LOG_MAX_AGE: '1h30m',
     }),
   ).toStrictEqual(
     E.right({
@@ -59,7 +59,7 @@ test.each([
   ['METRICS__LISTEN_ADDRESS', '1', "'1'", 'an IP address or a host name'],
   [size, '16777217', "'16777217'", 'number of events (a whole number from 1 to 16777216)'],
   [size, '9'.repeat(400), `'${'9'.repeat(78)}…`, 'number of events (a whole number from 1 to 16777216)'],
-  ['STORAGE__LOG_MAX_AGE, STORAGE__LOG_MAX_BYTES', '7d', "'7d'", 'age (a duration such as 1h30m, from 1s to 87600h)'],
+  ['STORAGE__LOG_MAX_AGE', '7d', "'7d'", 'age (a duration such as 1h30m, from 1s to 87600h)'],
   ['METRICS__', 'x', "'x'", unknown],
   ['METRICS__PROT', '80', "'80'", unknown],
   ['METRICS__port', '80', "'80'", unknown],

@@ -76,7 +76,7 @@ test('every fault of file and environment is told at once', async () => {
       'more: found 1, expected no such key; known are instances, metrics, storage',
       'metrics.port: found 0, expected TCP port (a whole number from 1 to 65535)',
       "METRICS__PORT: found 'x', expected TCP port (a whole number from 1 to 65535)",
-      "INSTANCES__MORE: found '1', expected no such variable; known are INSTANCES__LIFECYCLE_EVENT_BUFFER_SIZE, METRICS__LISTEN_ADDRESS, METRICS__PORT, STORAGE__LOG_MAX_EVENTS, STORAGE__LOG_MAX_AGE",
+      "INSTANCES__MORE: found '1', expected no such variable; known are INSTANCES__LIFECYCLE_EVENT_BUFFER_SIZE, METRICS__LISTEN_ADDRESS, METRICS__PORT, STORAGE__LOG_MAX_EVENTS, STORAGE__LOG_MAX_AGE, STORAGE__LOG_MAX_BYTES",
     ].join('\n'),
   );
 });

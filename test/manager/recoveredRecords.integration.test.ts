@@ -524,6 +524,7 @@ describe('a home of no instance', () => {
   it('beside a store that is gone is left alone for good, once it is begun anew', async () => {
     await inStore(() => Promise.resolve());
     const id = home();
+    writeFileSync(join(pathsIn(dataDir).homes, id, 'file'), 'kept');
     rmSync(pathsIn(dataDir).database);
     await expect(open()).rejects.toMatchObject({ _tag: 'StoreFailed' });
     expect(asked).toEqual([]);

@@ -44,3 +44,10 @@ it.each(['../../elsewhere', 'short', ''])('a store that holds the id %j is not o
     reason: expect.stringContaining('expected an id') as string,
   });
 });
+
+it('begins nothing anew without a data directory', async () => {
+  await expect(openManager({ drivers: [createMemoryDriver()], beginAnew: true })).rejects.toMatchObject({
+    _tag: 'InvalidRequest',
+    message: 'beginAnew: found true, expected none without dataDir',
+  });
+});
