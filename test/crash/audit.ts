@@ -2,6 +2,7 @@ import { readdirSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import { join } from 'node:path';
 import { firstValueFrom, lastValueFrom } from 'rxjs';
+import { ownMark } from '../../src/drivers/driver.js';
 import { readRun } from '../../src/drivers/host/runRecord.js';
 import type { LifecycleEvent } from '../../src/lifecycle/event.js';
 import type { Instance } from '../../src/lifecycle/instance.js';
@@ -136,7 +137,7 @@ export function createAudit(dataDir: string): Audit {
       ...[...ids].map((id) => `instance ${id} has no home`),
       ...instances.flatMap(({ id }) =>
         readdirSync(join(homes, id))
-          .filter((name) => !['work', 'logs', 'run.json'].includes(name))
+          .filter((name) => ![ownMark, 'work', 'logs', 'run.json'].includes(name))
           .map((name) => `file ${id}/${name} is nobody's`),
       ),
     ];
