@@ -10,15 +10,19 @@ import { instance } from '../events.js';
 import { filledFolder } from './scratch.js';
 
 /** The one whose events they are, and who has been told the first of them. */
-export const owner = 'owner';
+export const owner = 'owner'.padEnd(24, '0');
 export const reader = 'reader';
 
-const retention = { maxEvents: 2 ** 24, maxAgeMs: 2 ** 40 };
+const retention = { maxEvents: 2 ** 24, maxAgeMs: 2 ** 40, maxBytes: 2 ** 40 };
 
 /** For a manager that keeps such a log as it is. */
 export const keepsAll = {
   instances: { lifecycleEventBufferSize: 256 },
-  storage: { logMaxEvents: retention.maxEvents, logMaxAgeMs: retention.maxAgeMs },
+  storage: {
+    logMaxEvents: retention.maxEvents,
+    logMaxAgeMs: retention.maxAgeMs,
+    logMaxBytes: retention.maxBytes,
+  },
 };
 
 /** How many events are written at a time. */
@@ -44,7 +48,7 @@ export const longLog = (events: number): Promise<string> =>
     await lastValueFrom(store.close(), { defaultValue: undefined });
 
     const database = await openDatabase(join(dataDir, 'store', 'data.mdb'));
-    const group = createGroupCommit(database, { oldest: 1, sequence: 1 });
+    const group = createGroupCommit(database, { oldest: 1, sequence: 1, bytes: 0 });
     const log = createEventLog(database, group, { epoch: store.epoch, origin: '' }, options);
     const update = { action: 'update', previousState: 'Running', instanceId: owner } as const;
     for (let last = 1; last < events; last += together) {

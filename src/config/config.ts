@@ -46,6 +46,13 @@ export interface Config {
      * @defaultValue `168h`, a week
      */
     readonly logMaxAgeMs: number;
+    /**
+     * `log_max_bytes`: how many bytes the events of the log take at most, from 1 to 2^40; the last event always stays. The
+     * file of the store takes somewhat more.
+     *
+     * @defaultValue 268435456, 256 MiB; without a data directory 33554432, 32 MiB
+     */
+    readonly logMaxBytes?: number;
   };
 }
 
@@ -90,8 +97,9 @@ export const configOf = ({ instances = {}, metrics = {}, storage = {} }: Setting
     },
     metrics: { listenAddress: metrics.listen_address ?? '127.0.0.1', port: metrics.port ?? 9464 },
     storage: {
-      // Which default holds is known where the data directory is.
+      // Which defaults hold is known where the data directory is.
       ...(storage.log_max_events !== undefined && { logMaxEvents: storage.log_max_events }),
+      ...(storage.log_max_bytes !== undefined && { logMaxBytes: storage.log_max_bytes }),
       logMaxAgeMs:
         storage.log_max_age === undefined ? defaultRetention.maxAgeMs : millisecondsOf(storage.log_max_age),
     },

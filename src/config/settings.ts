@@ -23,6 +23,7 @@ export const keys = {
   storage: {
     log_max_events: integer('number of events', 1, 2 ** 24),
     log_max_age: duration('age', '1s', '87600h'),
+    log_max_bytes: integer('number of bytes', 1, 2 ** 40),
   },
 } as const;
 

@@ -204,7 +204,7 @@ export class StoreFailed extends Error {
   }
 }
 
-/** A manager holds this data directory: `holder`, unless that did not answer within 3 s. */
+/** A manager holds this data directory: `holder`, unless that gave no answer that can be understood within 3 s. */
 export class DataDirLocked extends Error {
   readonly _tag = 'DataDirLocked';
   override readonly name = 'DataDirLocked';
@@ -225,10 +225,14 @@ export interface LockHolder {
   readonly since: number;
 }
 
-const describeHolder = (holder: LockHolder | undefined): string =>
-  holder === undefined
-    ? 'a process that does not answer'
-    : `process ${String(holder.pid)} on ${holder.host} since ${new Date(holder.since).toISOString()}`;
+/** Says it whatever it is: an error that threw while it is made would hide the other. */
+function describeHolder(holder: LockHolder | undefined): string {
+  if (holder === undefined) return 'a process that does not answer';
+  const since = new Date(holder.since);
+  const time = Number.isNaN(since.getTime()) ? 'no time' : since.toISOString();
+  const host = holder.host.slice(0, 255).replace(/\p{Cc}/gu, '?');
+  return `process ${String(holder.pid)} on ${host} since ${time}`;
+}
 
 /**
  * The event log can't go on from this place: an event after it is not kept any more (`oldest` is the first that is), or

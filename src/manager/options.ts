@@ -26,6 +26,8 @@ export interface ManagerOptions {
       readonly logMaxEvents?: number;
       /** How old the events of the log get, in milliseconds. @defaultValue a week */
       readonly logMaxAgeMs?: number;
+      /** How many bytes the events of the log take at most. @defaultValue 256 MiB; without a `dataDir` 32 MiB of memory */
+      readonly logMaxBytes?: number;
     };
   };
   /**
@@ -36,6 +38,14 @@ export interface ManagerOptions {
    * @defaultValue memory, for as long as the manager lives
    */
   readonly dataDir?: string;
+  /**
+   * Whether to begin with an empty store where that of the `dataDir` is gone, or holds nothing, beside homes and snapshots of
+   * a time when it was there. They are left alone then, and so is what runs in them: nothing of them is ever taken up again or
+   * removed, and each is told of to the logger, whenever the manager is opened. Where the store is there, this changes nothing.
+   *
+   * @defaultValue false: opening fails with {@link StoreFailed}, so that a copy of the store can be put back
+   */
+  readonly beginAnew?: boolean;
   /** Keeps the instances and the log of their events elsewhere; not together with `dataDir`. @defaultValue `dataDir`'s */
   readonly store?: Store;
   /** @defaultValue `console.error` reports subscribers that throw; nothing else is written */
@@ -61,6 +71,9 @@ export function driversOf(options: ManagerOptions): ReadonlyMap<string, Driver> 
   if (options.store !== undefined && options.dataDir !== undefined) {
     faults.push({ path: 'store', found: found(options.store), expected: 'none beside dataDir' });
   }
+  if (options.beginAnew === true && options.dataDir === undefined) {
+    faults.push({ path: 'beginAnew', found: 'true', expected: 'none without dataDir' });
+  }
   if (drivers.size === 0) faults.push({ path: 'drivers', found: '[]', expected: 'at least one driver' });
   if (faults.length > 0) throw new InvalidRequest(faults);
   return drivers;
@@ -82,7 +95,11 @@ const instances = closed(
 const storage = closed(
   'storage',
   {},
-  { logMaxEvents: integer('number of events', 1, 2 ** 24), logMaxAgeMs: integer('milliseconds', 1, 2 ** 53) },
+  {
+    logMaxEvents: integer('number of events', 1, 2 ** 24),
+    logMaxAgeMs: integer('milliseconds', 1, 2 ** 53),
+    logMaxBytes: integer('bytes', 1, 2 ** 40),
+  },
 );
 
 const managerOptions = closed(
@@ -91,6 +108,7 @@ const managerOptions = closed(
   {
     config: t.intersection([t.type({ instances }), t.partial({ storage })], 'a configuration'),
     dataDir: text('a path', (value) => value !== '' && cText.is(value)),
+    beginAnew: t.boolean,
     store: withMethods('a store', ...storeMethods),
     logger: withMethods('a logger', 'debug', 'info', 'warn'),
   },

@@ -3,7 +3,9 @@ import * as t from 'io-ts';
 import { closed, isRecord } from '../codecs/closed.js';
 import { decode, decodeOrThrow, found } from '../codecs/decode.js';
 import { described } from '../codecs/described.js';
+import { id } from '../codecs/id.js';
 import { exceeded } from '../codecs/measure.js';
+import { name as anyName } from '../codecs/name.js';
 import { record } from '../codecs/record.js';
 import { secret } from '../codecs/secret.js';
 import { cText, integer, oneOf, text } from '../codecs/scalars.js';
@@ -133,10 +135,10 @@ function driverOf(drivers: Drivers, kind: unknown): E.Either<readonly Fault[], D
 const faultsOf = (decoded: E.Either<readonly Fault[], unknown>): readonly Fault[] =>
   E.isLeft(decoded) ? decoded.left : [];
 
-/** Decodes the name of an instance or a snapshot. One that looks like an id could be taken for another instance's. */
+/** Decodes the name of an instance or a snapshot to be. One that looks like an id could be taken for another instance's. */
 export const name = text(
   'a name (1 to 63 lower-case letters, digits and inner hyphens, no id)',
-  (value) => /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(value) && !/^[a-z][a-z0-9]{23}$/.test(value),
+  (value) => anyName.is(value) && !id.is(value),
 );
 
 const image = text(

@@ -1,20 +1,23 @@
-import { createId, isCuid } from '@paralleldrive/cuid2';
-import { readdir } from 'node:fs/promises';
+import { createId } from '@paralleldrive/cuid2';
+import { readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { concat, EMPTY, lastValueFrom } from 'rxjs';
 import { found } from '../codecs/decode.js';
-import type { Driver } from '../drivers/driver.js';
-import { InvalidRequest } from '../lifecycle/errors.js';
+import { id as idCodec } from '../codecs/id.js';
+import { type Driver, ownMark } from '../drivers/driver.js';
+import { InvalidRequest, StoreFailed } from '../lifecycle/errors.js';
 import { defaultRetention } from '../store/logSpan.js';
 import { createMemoryStore } from '../store/memoryStore.js';
-import { homesIn, openDataDir, snapshotsIn } from '../store/openDataDir.js';
+import { pathsIn } from '../store/dataDirPaths.js';
+import { openDataDir } from '../store/openDataDir.js';
 import type { DamagedRecord, Kept, Store } from '../store/store.js';
 import type { Logger } from './logger.js';
 import type { ManagerOptions } from './options.js';
+import { isMarked, ownerlessIn } from './ownerless.js';
 
-/** How many events a log keeps that is in memory only, unless it is told; some 4 MB. */
-const mostInMemory = 10_000;
+/** How much a log keeps that is in memory only, unless it is told: some 4 MB, of specs of a usual size. */
+const inMemory = { maxEvents: 10_000, maxBytes: 32 * 2 ** 20 };
 
 /** Where a manager keeps everything. */
 export interface Storage {
@@ -43,24 +46,31 @@ export async function openStorage(
     logger.warn({ key, faults }, 'a record cannot be understood and is set aside');
   };
   const dataDir = options.dataDir === undefined ? undefined : resolve(options.dataDir);
-  const { logMaxEvents: maxEvents, logMaxAgeMs: maxAgeMs } = options.config?.storage ?? {};
+  const { beginAnew = false } = options;
+  const { logMaxEvents, logMaxAgeMs, logMaxBytes } = options.config?.storage ?? {};
+  const defaults = dataDir === undefined ? { ...defaultRetention, ...inMemory } : defaultRetention;
   const retention = {
-    maxEvents: maxEvents ?? (dataDir === undefined ? mostInMemory : defaultRetention.maxEvents),
-    maxAgeMs: maxAgeMs ?? defaultRetention.maxAgeMs,
+    maxEvents: logMaxEvents ?? defaults.maxEvents,
+    maxAgeMs: logMaxAgeMs ?? defaults.maxAgeMs,
+    maxBytes: logMaxBytes ?? defaults.maxBytes,
+  };
+  const folder = dataDir ?? join(tmpdir(), `rx-instances-${createId()}`);
+  const { homes, snapshots } = pathsIn(folder);
+  const letAllGo = async (): Promise<void> => {
+    for (const each of [homes, snapshots]) await letGo(each, logger);
   };
   const store =
     dataDir === undefined
       ? (options.store ?? createMemoryStore(now, retention))
-      : await openDataDir(dataDir, { retention, now, onDamaged });
+      : await openDataDir(dataDir, { retention, now, onDamaged, ...(beginAnew && { beginAnew: letAllGo }) });
   try {
     const kept = await lastValueFrom(store.load());
     kept.damaged.forEach(onDamaged);
+    checkIds(kept);
     checkDrivers(kept, drivers);
-    if (dataDir !== undefined) await lookAtSnapshots(snapshotsIn(dataDir), kept, drivers, logger);
-    const folder = dataDir ?? join(tmpdir(), `rx-instances-${createId()}`);
-    const [homes, snapshots] = [homesIn(folder), snapshotsIn(folder)];
     const isDurable = dataDir !== undefined;
-    const ownerless = isDurable ? await ownerlessIn(homes, kept) : [];
+    if (isDurable) await lookAtSnapshots(snapshots, kept, drivers, logger);
+    const ownerless = isDurable ? await ownerlessIn(homes, ownersOf(kept), logger) : [];
     return { store, kept, folder, homes, ownerless, snapshots, isDurable };
   } catch (error) {
     await lastValueFrom(store.close(), { defaultValue: undefined });
@@ -68,37 +78,27 @@ export async function openStorage(
   }
 }
 
-/**
- * The homes of instances that were never written down, or are no more. What does not bear the name of an instance is not
- * ours, and an instance whose record was set aside may come back.
- */
-async function ownerlessIn(homes: string, { instances, damaged }: Kept): Promise<readonly string[]> {
-  const owners = new Set([
-    ...instances.map(({ id }) => id),
+/** Whose records are there, or were set aside and may come back. */
+const ownersOf = ({ instances, snapshots, damaged }: Kept): ReadonlySet<string> =>
+  new Set([
+    ...[...instances, ...snapshots].map(({ id }) => id),
     ...damaged.map(({ key }) => key.replace(/^.*\//, '')),
   ]);
-  const entries = await readdir(homes, { withFileTypes: true });
-  return entries
-    .filter((entry) => entry.isDirectory() && isCuid(entry.name) && !owners.has(entry.name))
-    .map(({ name }) => name);
-}
 
 /**
- * Removes folders of snapshots whose record was never kept, or is gone. One whose record cannot be understood stays: a newer
- * program may understand it. Of which driver a folder is, only its record told; so each is asked. Of a record whose folder is
- * gone it is told: the folder may be brought back.
+ * Removes folders of snapshots whose record was never kept, or is gone. Of which driver a folder is, only its record told; so each
+ * is asked. Of a record whose folder is gone it is told: the folder may be brought back.
  */
 async function lookAtSnapshots(
   folder: string,
-  { snapshots, damaged }: Kept,
+  kept: Kept,
   drivers: ReadonlyMap<string, Driver>,
   logger: Logger,
 ): Promise<void> {
   const there = new Set(await readdir(folder));
-  const snapshotIds = snapshots.map(({ id }) => id).filter((id) => !there.delete(id));
+  const snapshotIds = kept.snapshots.map(({ id }) => id).filter((id) => !there.has(id));
   if (snapshotIds.length > 0) logger.warn({ snapshotIds }, 'the files of snapshots that are kept are gone');
-  for (const id of there) {
-    if (damaged.some(({ key }) => key.includes(id))) continue;
+  for (const id of await ownerlessIn(folder, ownersOf(kept), logger)) {
     const discards = [...drivers.values()].map(
       (driver) => driver.snapshots?.discard(join(folder, id)) ?? EMPTY,
     );
@@ -109,6 +109,25 @@ async function lookAtSnapshots(
       );
     });
   }
+}
+
+/** Takes our mark from all that lies in a folder, so that nothing of it is ever removed as ours. */
+async function letGo(folder: string, logger: Logger): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const path = join(folder, name);
+    if (!(await isMarked(path))) continue;
+    await rm(join(path, ownMark));
+    logger.warn({ path }, 'left alone: its store is gone, and another is begun');
+  }
+}
+
+/** Paths are made of them, also of those that a store of the application's holds. */
+function checkIds({ instances, snapshots }: Kept): void {
+  const wrong = [...instances, ...snapshots].find(({ id }) => !idCodec.is(id));
+  if (wrong === undefined) return;
+  throw new StoreFailed(
+    `it holds a record with a wrong id: found ${found(wrong.id)}, expected ${idCodec.name}`,
+  );
 }
 
 /** Without its driver nothing can be done with an instance, nor with a snapshot. */

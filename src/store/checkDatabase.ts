@@ -1,28 +1,62 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { endianness } from 'node:os';
 import { StoreFailed } from '../lifecycle/errors.js';
 import { messageOf } from '../lifecycle/messageOf.js';
 import { checkTree, hold, kinds, type Pages, type Tree, u64 } from './checkTree.js';
+import { events, header, headerName } from './tables.js';
 
 /**
  * Checks that a file of lmdb hangs together, since lmdb, led astray, ends the process: every page that it can come to lies
  * in the file, is what it is said to be, and is used once. Whether a record is what was written, its checksum tells.
  *
- * The file is read once, page by page. On machines of 32 bits, where it is laid out otherwise, nothing is checked.
+ * The file is read once, page by page, and what it holds is told on the way. On machines of 32 bits, where it is laid out
+ * otherwise, nothing is checked.
  *
+ * @returns what it holds; `undefined` where nothing was checked
  * @see lmdb `dependencies/lmdb/libraries/liblmdb/mdb.c`
  * @throws {@link StoreFailed} naming the first thing that is wrong
  */
-export function checkDatabase(path: string): void {
-  if (endianness() !== 'LE' || ['arm', 'ia32'].includes(process.arch)) return;
-  const fd = openSync(path, 'r');
+export function checkDatabase(path: string): Held | undefined {
+  if (endianness() !== 'LE' || ['arm', 'ia32'].includes(process.arch)) return undefined;
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  const held = { records: 0, hasHeader: false, logBytes: 0 };
   try {
-    if (fstatSync(fd).size > 0) checkFile((offset, length) => read(fd, offset, length));
+    if (fstatSync(fd).size > 0) {
+      checkFile(
+        (offset, length) => read(fd, offset, length),
+        (key, value) => {
+          held.records += 1;
+          if (beginsWith(key, eventPrefix)) held.logBytes += value.length;
+          else if (key.equals(headerKey)) held.hasHeader = true;
+        },
+      );
+    }
+    return held;
   } catch (error) {
     throw new StoreFailed(`the database is damaged: ${messageOf(error)}`, { cause: error });
   } finally {
     closeSync(fd);
   }
+}
+
+/** What a database holds. */
+export interface Held {
+  readonly records: number;
+  /** Whether it is a store of ours. */
+  readonly hasHeader: boolean;
+  /** How many bytes the records of events take. */
+  readonly logBytes: number;
+}
+
+const headerKey = Buffer.from(header.keyOf(headerName));
+const eventPrefix = Buffer.from(events.prefix);
+
+/** Not by a method of `Buffer`: for each of a hundred thousand records, a call out of JavaScript is what opening would wait for. */
+function beginsWith(key: Buffer, beginning: Buffer): boolean {
+  for (let index = 0; index < beginning.length; index += 1) {
+    if (key[index] !== beginning[index]) return false;
+  }
+  return true;
 }
 
 type Read = (offset: number, length: number) => Buffer;
@@ -34,7 +68,7 @@ function read(fd: number, offset: number, length: number): Buffer {
   return bytes;
 }
 
-function checkFile(readAt: Read): void {
+function checkFile(readAt: Read, visit: (key: Buffer, value: Buffer) => void): void {
   const { pageSize, lastPage, transaction, free, records } = newerMeta(readAt);
   const used = new Set<number>();
   const pages: Pages = {
@@ -51,7 +85,7 @@ function checkFile(readAt: Read): void {
   };
 
   hold(records.flags === 0, 'the tree of records is of another kind');
-  checkTree(pages, records, Buffer.compare, () => undefined);
+  checkTree(pages, records, Buffer.compare, visit);
   // lmdb keeps what it was opened with beside.
   hold((free.flags & 0xff) === 0x08, 'the tree of free pages is of another kind');
   checkTree(

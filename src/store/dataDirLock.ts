@@ -1,12 +1,16 @@
 import { createId } from '@paralleldrive/cuid2';
 import { once } from 'node:events';
-import { closeSync, openSync } from 'node:fs';
-import { chmod, link, mkdir, readdir, rm } from 'node:fs/promises';
+import { closeSync, constants, openSync } from 'node:fs';
+import { chmod, link, readdir, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
+import { firstValueFrom, timer } from 'rxjs';
 import { DataDirLocked, StoreFailed } from '../lifecycle/errors.js';
+import { pathsIn } from './dataDirPaths.js';
 import { askHolder, encodeHolder } from './lockHolder.js';
+import { ownFolder } from './ownFolder.js';
+import { statOf } from './statOf.js';
 
 /** A data directory in our hands. */
 export interface DataDirLock {
@@ -24,8 +28,8 @@ export interface DataDirLock {
  * @throws {@link DataDirLocked} as a rejection
  */
 export async function lockDataDir(dataDir: string, now: () => number): Promise<DataDirLock> {
-  const folder = join(dataDir, 'lock');
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const { lock: folder } = pathsIn(dataDir);
+  await ownFolder(folder);
   const short = shortened(folder);
   const holder = encodeHolder({ pid: process.pid, host: hostname(), since: now() });
   const server = createServer((socket) => {
@@ -54,13 +58,24 @@ export async function lockDataDir(dataDir: string, now: () => number): Promise<D
   }
 }
 
-/** Gives our socket the next number, unless the last one's holder is alive. */
+/**
+ * Gives our socket the next number, unless the last one's holder is alive. Who gives no answer that is understood is, and so is
+ * who ends each time that he is asked, for as long as a holder may take.
+ */
 async function take(dataDir: string, folder: string, mine: string): Promise<void> {
   const pathOf = (number: number): string => join(folder, String(number));
+  let asked = -1;
+  let until = 0;
   for (;;) {
     const last = Math.max(0, ...(await numbersIn(folder)));
-    const answer = last === 0 ? 'dead' : await askHolder(pathOf(last));
-    if (answer === 'gone') continue;
+    if (last !== asked) [asked, until] = [last, performance.now() + answerMs];
+    const restMs = until - performance.now();
+    if (restMs <= 0) throw new DataDirLocked(dataDir);
+    const answer = last === 0 ? 'dead' : await stateOf(pathOf(last), restMs);
+    if (answer === 'gone') {
+      await firstValueFrom(timer(pauseMs));
+      continue;
+    }
     if (answer !== 'dead') throw new DataDirLocked(dataDir, answer);
 
     const number = last + 1;
@@ -69,14 +84,40 @@ async function take(dataDir: string, folder: string, mine: string): Promise<void
     // A folder that changes while it is read may seem to lack what was in it all the time.
     const isLast = number === Math.max(...numbers);
     const useless = isLast ? numbers.filter((each) => each !== number) : [number];
-    await Promise.all(useless.map((each) => rm(pathOf(each), { force: true })));
+    await Promise.all(useless.map((each) => removeSocket(pathOf(each))));
     if (isLast) return;
   }
 }
 
+async function stateOf(path: string, withinMs: number): ReturnType<typeof askHolder> {
+  const stats = await statOf(path);
+  if (stats?.isSymbolicLink() === true) {
+    throw new StoreFailed(`lock/${basename(path)} is a link, where a socket has to be`);
+  }
+  return askHolder(path, withinMs);
+}
+
+async function removeSocket(path: string): Promise<void> {
+  if ((await statOf(path))?.isSocket() === true) await rm(path, { force: true });
+}
+
+/** How long it is waited before a holder is asked again. */
+const pauseMs = 10;
+/** How long the last holder may take to answer. */
+const answerMs = 3_000;
+/** Each number is that of an opening: no directory comes so far by itself, nor leaves so many behind. */
+const highest = 1e12;
+const most = 10_000;
+
 async function numbersIn(folder: string): Promise<readonly number[]> {
-  const names = await readdir(folder);
-  return names.filter((name) => /^[1-9]\d{0,14}$/.test(name)).map(Number);
+  const names = (await readdir(folder)).filter((name) => /^[1-9]\d*$/.test(name));
+  const numbers = names.map(Number);
+  if (numbers.length > most || numbers.some((number) => number >= highest)) {
+    throw new StoreFailed(
+      'the folder lock holds names that no manager has given; remove what is in it while no manager runs',
+    );
+  }
+  return numbers;
 }
 
 async function isLinked(path: string, name: string): Promise<boolean> {
@@ -98,7 +139,7 @@ function shortened(folder: string): { readonly path: string; close(): void } {
   if (process.platform !== 'linux') {
     throw new StoreFailed(`the path ${folder} is longer than ${String(longestFolder)} bytes`);
   }
-  const fd = openSync(folder, 'r');
+  const fd = openSync(folder, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
   return {
     path: `/proc/self/fd/${String(fd)}`,
     close: () => {

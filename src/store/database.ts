@@ -9,6 +9,9 @@ export interface Row {
   readonly bytes: Buffer;
 }
 
+/** How many characters a key has at most: what lmdb takes, whatever the size of its pages. */
+export const longestKey = 1_978;
+
 /** What a transaction writes, by key; `undefined` takes a record away. */
 export type Writes = ReadonlyMap<string, Buffer | undefined>;
 
@@ -78,8 +81,8 @@ export async function openDatabase(path: string): Promise<Database> {
       try {
         await makeRoomTo(whileOpen(() => endAfter(writes)));
         await whileOpen(() =>
-          // Not `transaction`, which keeps what was written before a callback threw.
-          db.batch(() => {
+          // Of `batch` and `transaction` lmdb keeps what was put before one was refused.
+          db.childTransaction(() => {
             for (const [key, bytes] of writes) {
               if (bytes === undefined) void db.remove(bytesOf(key));
               else void db.put(bytesOf(key), bytes);

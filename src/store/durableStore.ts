@@ -5,9 +5,10 @@ import type { Json } from '../lifecycle/instance.js';
 import type { Database, Row } from './database.js';
 import { createEventLog, type EventLogOptions } from './eventLog.js';
 import { type DamagedRow, findLog } from './findLog.js';
-import { findRecords, scan } from './findRecords.js';
+import { findRecords } from './findRecords.js';
 import { createGroupCommit, type Transaction } from './groupCommit.js';
 import type { LogSpan } from './logSpan.js';
+import { scan } from './scan.js';
 import type { DamagedRecord, Kept, Store } from './store.js';
 import {
   cursors,
@@ -27,6 +28,8 @@ import {
 export interface DurableStoreOptions extends EventLogOptions {
   /** Tells the database's file from a copy of it. */
   readonly origin: string;
+  /** How many bytes the records of all events take. @defaultValue they are counted */
+  readonly logBytes?: number;
 }
 
 /** How many old events go at a time when the store is opened. */
@@ -39,7 +42,7 @@ const goneAtATime = 1_000;
  */
 export async function createDurableStore(database: Database, options: DurableStoreOptions): Promise<Store> {
   const { onDamaged } = options;
-  const found = findLog(database, options.origin);
+  const found = findLog(database, options.origin, options.logBytes);
   const group = createGroupCommit(database, found.span);
   const log = createEventLog(database, group, found.header, options);
 

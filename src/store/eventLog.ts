@@ -5,7 +5,7 @@ import type { Fault } from '../lifecycle/errors.js';
 import type { Change, Cursor, LifecycleEvent } from '../lifecycle/event.js';
 import type { Database, Row } from './database.js';
 import type { GroupCommit, Transaction } from './groupCommit.js';
-import { beginningOf, type LogSpan, pageAfter, type Retention } from './logSpan.js';
+import { keptOf, type LogSpan, pageAfter, type Retention } from './logSpan.js';
 import type { Header, TimedChange } from './recordCodecs.js';
 import type { DamagedRecord, LogPage } from './store.js';
 import { events, eventName, header, headerName, setAside } from './tables.js';
@@ -51,11 +51,17 @@ export function createEventLog(
   };
 
   const shorten: EventLog['shorten'] = (transaction, most) => {
-    const { oldest, sequence } = transaction.state;
-    const beginning = beginningOf(transaction.state, retention, most, (each) => isOld(transaction, each));
-    for (let gone = oldest; gone < beginning; gone += 1) transaction.remove(keyOf(gone));
-    transaction.state = { oldest: beginning, sequence };
-    return beginning - oldest;
+    const { oldest } = transaction.state;
+    const kept = keptOf(
+      transaction.state,
+      retention,
+      most,
+      (each) => isOld(transaction, each),
+      (each) => bytesOf(transaction, each),
+    );
+    for (let gone = oldest; gone < kept.oldest; gone += 1) transaction.remove(keyOf(gone));
+    transaction.state = kept;
+    return kept.oldest - oldest;
   };
 
   /**
@@ -67,13 +73,17 @@ export function createEventLog(
     return group
       .run((transaction) => {
         const { oldest, sequence: last } = transaction.state;
+        let { bytes: left } = transaction.state;
         const event = eventIn(transaction, sequence);
         if (sequence < oldest || E.isRight(event)) return undefined;
         const bytes = transaction.get(key);
-        if (bytes !== undefined) setAside(transaction, { key, bytes });
-        for (let gone = oldest; gone <= sequence; gone += 1) transaction.remove(keyOf(gone));
+        for (let gone = oldest; gone <= sequence; gone += 1) {
+          left -= bytesOf(transaction, gone);
+          transaction.remove(keyOf(gone));
+        }
         transaction.put(header.encode(headerName, { epoch, origin, floor: sequence + 1 }));
-        transaction.state = { oldest: sequence + 1, sequence: last };
+        if (bytes !== undefined) setAside(transaction, { key, bytes });
+        transaction.state = { oldest: sequence + 1, sequence: last, bytes: left };
         return event.left;
       })
       .pipe(
@@ -100,10 +110,11 @@ export function createEventLog(
 
   return {
     append: (transaction, change) => {
-      const { oldest, sequence: last } = transaction.state;
+      const { oldest, sequence: last, bytes } = transaction.state;
       const [sequence, time] = [last + 1, now()];
-      transaction.put(events.encode(eventName(sequence), { time, change }));
-      transaction.state = { oldest, sequence };
+      const row = events.encode(eventName(sequence), { time, change });
+      transaction.put(row);
+      transaction.state = { oldest, sequence, bytes: bytes + row.bytes.length };
       shorten(transaction, goneWithOne);
       return deepFreeze({ epoch, sequence, time, ...change });
     },
@@ -111,6 +122,9 @@ export function createEventLog(
     read,
   };
 }
+
+const bytesOf = ({ get }: Transaction<LogSpan>, sequence: number): number =>
+  get(keyOf(sequence))?.length ?? 0;
 
 const keyOf = (sequence: number): string => events.keyOf(eventName(sequence));
 

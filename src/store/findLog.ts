@@ -4,6 +4,7 @@ import { type Fault, StoreFailed } from '../lifecycle/errors.js';
 import type { Database, Row } from './database.js';
 import type { LogSpan } from './logSpan.js';
 import type { Header } from './recordCodecs.js';
+import { scan } from './scan.js';
 import { events, header, headerName, opened, sequenceOf } from './tables.js';
 
 /** What a database says of its event log. */
@@ -26,9 +27,10 @@ export interface DamagedRow {
  * Looks where the log begins and ends. It goes on under another name when its end can't be understood, or when the file
  * is another than the one it was begun in (`origin`): others may have seen events that are not in it.
  *
+ * @param logBytes - how much the records of all events take, if it is known already
  * @throws {@link StoreFailed} when a newer program wrote it
  */
-export function findLog(database: Database, origin: string): FoundLog {
+export function findLog(database: Database, origin: string, logBytes?: number): FoundLog {
   const damaged: DamagedRow[] = [];
   const understood = (row: Row): boolean => {
     const event = events.decode(row);
@@ -49,12 +51,20 @@ export function findLog(database: Database, origin: string): FoundLog {
   const sequence = last === undefined ? floor - 1 : sequenceOf(last);
   const begun = first ?? last;
   const oldest = begun === undefined ? floor : sequenceOf(begun);
+  const aside = damaged.filter(({ row }) => row.key.startsWith(events.prefix));
+  const bytes = aside.reduce((rest, { row }) => rest - row.bytes.length, logBytes ?? bytesIn(database));
   return {
     header: { epoch: isWhole ? known.epoch : createId(), origin, floor: oldest },
-    span: { oldest, sequence },
+    span: { oldest, sequence, bytes },
     renamed: !isWhole,
     damaged,
   };
+}
+
+function bytesIn(database: Database): number {
+  let bytes = 0;
+  for (const row of scan(database, events.prefix, events.end)) bytes += row.bytes.length;
+  return bytes;
 }
 
 function headerOf(database: Database, damaged: DamagedRow[]): Header | undefined {

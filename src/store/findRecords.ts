@@ -3,6 +3,7 @@ import type { Instance } from '../lifecycle/instance.js';
 import type { Snapshot } from '../lifecycle/snapshot.js';
 import type { Database, Row } from './database.js';
 import type { DamagedRow } from './findLog.js';
+import { scan } from './scan.js';
 import {
   cursors,
   damagedPrefix,
@@ -58,20 +59,6 @@ export function findRecords(database: Database): FoundRecords {
     mended: aside.filter((row) => damageOf(row).faults.length === 0),
   };
 }
-
-/** Reads all records from one key on and below another, some at a time. */
-export function* scan(database: Database, from: string, below: string): Generator<Row> {
-  let start = from;
-  for (;;) {
-    const rows = database.range(start, below, rowsAtATime);
-    yield* rows;
-    const last = rows.at(-1);
-    if (last === undefined || rows.length < rowsAtATime) return;
-    start = `${last.key}\0`;
-  }
-}
-
-const rowsAtATime = 1_000;
 
 const stray = (row: Row): DamagedRow => ({
   row,

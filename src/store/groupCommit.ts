@@ -1,5 +1,6 @@
 import { Observable } from 'rxjs';
-import type { Database, Row } from './database.js';
+import { StoreFailed } from '../lifecycle/errors.js';
+import { type Database, longestKey, type Row } from './database.js';
 
 /** One transaction, as a task sees it: its own writes and those of the tasks before it are seen. */
 export interface Transaction<State> {
@@ -57,7 +58,12 @@ export function createGroupCommit<State>(database: Database, initial: State): Gr
           const changed = [own, writes].find((map) => map.has(key));
           return changed === undefined ? database.get(key) : changed.get(key);
         },
-        put: ({ key, bytes }) => own.set(key, bytes),
+        put: ({ key, bytes }) => {
+          // Here it fails alone; in the database, with all others.
+          if (key.length > longestKey)
+            throw new StoreFailed(`cannot write: the key ${key.slice(0, 40)}… is too long`);
+          own.set(key, bytes);
+        },
         remove: (key) => own.set(key, undefined),
       };
       try {

@@ -7,15 +7,23 @@ export interface Retention {
   readonly maxEvents: number;
   /** None that is older, in milliseconds. */
   readonly maxAgeMs: number;
+  /** At most so many bytes of them all. */
+  readonly maxBytes: number;
 }
 
 /** A hundred thousand events take some 80 MB on disk, and 40 MB in memory; a week is longer than a weekend. */
-export const defaultRetention: Retention = { maxEvents: 100_000, maxAgeMs: 7 * 24 * 60 * 60 * 1_000 };
+export const defaultRetention: Retention = {
+  maxEvents: 100_000,
+  maxAgeMs: 7 * 24 * 60 * 60 * 1_000,
+  maxBytes: 256 * 2 ** 20,
+};
 
 /** The part of the log that is kept. While nothing is, `oldest` is the sequence of the next event. */
 export interface LogSpan {
   readonly oldest: number;
   readonly sequence: number;
+  /** How much the records of its events take. */
+  readonly bytes: number;
 }
 
 /**
@@ -26,22 +34,27 @@ export function pageAfter(
   after: Cursor,
   limit: number,
   epoch: string,
-  { oldest, sequence }: LogSpan,
+  { oldest, sequence }: Omit<LogSpan, 'bytes'>,
 ): readonly [first: number, last: number] {
   const isPlace = after.epoch === epoch && Number.isInteger(after.sequence) && after.sequence <= sequence;
   if (!isPlace || after.sequence < oldest - 1) throw new CursorExpired(after, oldest, epoch);
   return [after.sequence + 1, Math.min(after.sequence + limit, sequence)];
 }
 
-/** The sequence with which the log has to begin; at most `most` events go at a time. */
-export function beginningOf(
-  { oldest, sequence }: LogSpan,
-  { maxEvents }: Retention,
+/** What of the log is to be kept; at most `most` events go at a time. */
+export function keptOf(
+  span: LogSpan,
+  { maxEvents, maxBytes }: Retention,
   most: number,
   isOld: (sequence: number) => boolean,
-): number {
+  bytesOf: (sequence: number) => number,
+): LogSpan {
+  const { sequence } = span;
+  let { oldest, bytes } = span;
   const end = Math.min(sequence, oldest + most);
-  let beginning = oldest;
-  while (beginning < end && (sequence - beginning >= maxEvents || isOld(beginning))) beginning += 1;
-  return beginning;
+  while (oldest < end && (sequence - oldest >= maxEvents || bytes > maxBytes || isOld(oldest))) {
+    bytes -= bytesOf(oldest);
+    oldest += 1;
+  }
+  return { oldest, sequence, bytes };
 }

@@ -4,7 +4,7 @@ import { deepFreeze } from '../lifecycle/deepFreeze.js';
 import type { LifecycleEvent } from '../lifecycle/event.js';
 import type { Instance, Json } from '../lifecycle/instance.js';
 import type { Snapshot } from '../lifecycle/snapshot.js';
-import { beginningOf, defaultRetention, pageAfter } from './logSpan.js';
+import { defaultRetention, keptOf, type LogSpan, pageAfter } from './logSpan.js';
 import type { Store } from './store.js';
 
 /** Creates a store that keeps nothing beyond the process. All takes effect within `subscribe`. */
@@ -15,14 +15,16 @@ export function createMemoryStore(now: () => number = Date.now, retention = defa
   const cursors = new Map<string, number>();
   const runtimes = new Map<string, Map<string, Json>>();
   const log = new Map<number, LifecycleEvent>();
-  let oldest = 1;
-  let sequence = 0;
+  const sizeOf = createSizeOf();
+  let span: LogSpan = { oldest: 1, sequence: 0, bytes: 0 };
 
   const shorten = (): void => {
     const limit = now() - retention.maxAgeMs;
-    const isOld = (place: number): boolean => (log.get(place) as LifecycleEvent).time < limit;
-    const beginning = beginningOf({ oldest, sequence }, retention, Infinity, isOld);
-    for (; oldest < beginning; oldest += 1) log.delete(oldest);
+    const at = (place: number): LifecycleEvent => log.get(place) as LifecycleEvent;
+    const isOld = (place: number): boolean => at(place).time < limit;
+    const kept = keptOf(span, retention, Infinity, isOld, (place) => sizeOf(at(place)));
+    for (let { oldest } = span; oldest < kept.oldest; oldest += 1) log.delete(oldest);
+    span = kept;
   };
 
   const keep = (event: LifecycleEvent): void => {
@@ -42,24 +44,25 @@ export function createMemoryStore(now: () => number = Date.now, retention = defa
         of({
           instances: [...instances.values()],
           snapshots: [...snapshots.values()],
-          sequence,
+          sequence: span.sequence,
           damaged: [],
         }),
       ),
     commit: (change) =>
       defer(() => {
-        sequence += 1;
+        const sequence = span.sequence + 1;
         const event = deepFreeze({ epoch, sequence, time: now(), ...change });
+        span = { ...span, sequence, bytes: span.bytes + sizeOf(event) };
         keep(event);
         shorten();
         return of(event);
       }),
     read: (after, limit) =>
       defer(() => {
-        const [first, last] = pageAfter(after, limit, epoch, { oldest, sequence });
+        const [first, last] = pageAfter(after, limit, epoch, span);
         const events: LifecycleEvent[] = [];
         for (let place = first; place <= last; place += 1) events.push(log.get(place) as LifecycleEvent);
-        return of({ events, oldest });
+        return of({ events, oldest: span.oldest });
       }),
 
     loadCursor: (consumer) => defer(() => of(cursors.get(consumer))),
@@ -78,6 +81,20 @@ export function createMemoryStore(now: () => number = Date.now, retention = defa
     deleteSnapshot: (id) => done(() => snapshots.delete(id)),
 
     close: () => EMPTY,
+  };
+}
+
+/** What an event takes beside its spec, which it shares with others. */
+const bytesBesides = 400;
+
+/** Creates what tells how much an event takes, which is the same each time that it is asked for the same event. */
+function createSizeOf(): (event: LifecycleEvent) => number {
+  const bySpec = new WeakMap<object, number>();
+  return ({ instance }) => {
+    if (instance === undefined) return bytesBesides;
+    const known = bySpec.get(instance.spec) ?? JSON.stringify(instance.spec).length;
+    bySpec.set(instance.spec, known);
+    return bytesBesides + known;
   };
 }
 

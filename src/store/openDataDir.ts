@@ -1,32 +1,42 @@
 import { createHash } from 'node:crypto';
-import { chmod, mkdir, open, readdir, readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { chmod, mkdir, open, readFile, stat } from 'node:fs/promises';
 import { defer, ignoreElements, lastValueFrom } from 'rxjs';
 import { StoreFailed } from '../lifecycle/errors.js';
 import { messageOf } from '../lifecycle/messageOf.js';
 import { checkDatabase } from './checkDatabase.js';
+import { checkDataDir, checkNothingIsLeft } from './checkDataDir.js';
 import { openDatabase } from './database.js';
 import { lockDataDir } from './dataDirLock.js';
+import { completeMarker } from './dataDirMarker.js';
+import { pathsIn } from './dataDirPaths.js';
 import { createDurableStore } from './durableStore.js';
 import type { EventLogOptions } from './eventLog.js';
 import { makeRoom } from './makeRoom.js';
+import { ownFolder } from './ownFolder.js';
 import type { Store } from './store.js';
 
-/** The folder of a data directory in which the homes of instances lie. */
-export const homesIn = (dataDir: string): string => join(dataDir, 'instances');
-
-/** The folder of a data directory in which each snapshot has a folder of its own. */
-export const snapshotsIn = (dataDir: string): string => join(dataDir, 'snapshots');
+/** How to open a data directory. */
+export interface DataDirOptions extends EventLogOptions {
+  /**
+   * Lets an empty store be begun beside what is left of another; called before it is, and whatever it fails with, opening does.
+   *
+   * @defaultValue none: opening fails
+   */
+  readonly beginAnew?: () => Promise<void>;
+}
 
 /**
  * Opens the store of a data directory and holds the directory until the store is closed. What is missing is made, for the
- * owner only.
+ * owner only. A directory that is not ours is not touched, nor is one whose store is gone.
  *
  * @throws {@link DataDirLocked} and {@link StoreFailed} as rejections; nothing is held then
  */
-export async function openDataDir(dataDir: string, options: EventLogOptions): Promise<Store> {
+export async function openDataDir(dataDir: string, options: DataDirOptions): Promise<Store> {
   try {
-    await makePrivate(dataDir);
+    await mkdir(dataDir, { recursive: true, mode: 0o700 });
+    const { isShared } = await checkDataDir(dataDir, options.beginAnew !== undefined);
+    // A directory that somebody else uses too keeps its mode; what we make in it is private all the same.
+    if (!isShared) await chmod(dataDir, 0o700);
     const lock = await lockDataDir(dataDir, options.now);
     try {
       const store = await openStore(dataDir, options);
@@ -50,30 +60,27 @@ export async function openDataDir(dataDir: string, options: EventLogOptions): Pr
   }
 }
 
-async function openStore(dataDir: string, options: EventLogOptions): Promise<Store> {
-  const folder = join(dataDir, 'store');
-  for (const each of [folder, homesIn(dataDir), snapshotsIn(dataDir)])
-    await mkdir(each, { recursive: true, mode: 0o700 });
-  const path = join(folder, 'data.mdb');
+async function openStore(dataDir: string, options: DataDirOptions): Promise<Store> {
+  const { homes, snapshots, store, database: path } = pathsIn(dataDir);
+  for (const each of [store, homes, snapshots]) await ownFolder(each);
   await makeRoom(path);
-  checkDatabase(path);
+  const held = checkDatabase(path);
+  if (held?.records === 0) await (options.beginAnew ?? (() => checkNothingIsLeft(dataDir)))();
   const database = await openDatabase(path);
   try {
-    for (const each of [folder, dataDir]) await sync(each);
-    return await createDurableStore(database, { ...options, origin: await originOf(path) });
+    const opened = await createDurableStore(database, {
+      ...options,
+      ...(held && { logBytes: held.logBytes }),
+      origin: await originOf(path),
+    });
+    for (const each of [store, dataDir]) await sync(each);
+    // Last: a directory that bears it has a store, or had one.
+    await completeMarker(dataDir);
+    return opened;
   } catch (error) {
     await database.close();
     throw error;
   }
-}
-
-const ours = ['instances', 'lock', 'snapshots', 'store'];
-
-/** A directory that somebody else uses too keeps its mode; what we make in it is private all the same. */
-async function makePrivate(dataDir: string): Promise<void> {
-  await mkdir(dataDir, { recursive: true, mode: 0o700 });
-  const isShared = (await readdir(dataDir)).some((name) => !ours.includes(name));
-  if (!isShared) await chmod(dataDir, 0o700);
 }
 
 /** A file that was made is in its folder for good once the folder is on disk. */

@@ -1,21 +1,39 @@
 import * as t from 'io-ts';
 import { closed } from '../codecs/closed.js';
+import { id } from '../codecs/id.js';
+import { name } from '../codecs/name.js';
 import { record } from '../codecs/record.js';
 import { secret } from '../codecs/secret.js';
-import { oneOf } from '../codecs/scalars.js';
+import { integer, oneOf } from '../codecs/scalars.js';
 import { tagged } from '../codecs/tagged.js';
 import type { Change } from '../lifecycle/event.js';
 import type { Instance, InstanceSpec, Json, MachineHandle } from '../lifecycle/instance.js';
 import type { Snapshot } from '../lifecycle/snapshot.js';
 import { actions, states } from '../lifecycle/state.js';
 
-/** What comes out of JSON is JSON. */
+const deepest = 100;
+
+const isNestedIn = (value: unknown, levels: number): boolean =>
+  typeof value !== 'object' ||
+  value === null ||
+  (levels > 0 && Object.values(value).every((part) => isNestedIn(part, levels - 1)));
+
+const isJson = (value: unknown): value is Json => value !== undefined && isNestedIn(value, deepest);
+
+/** What comes out of JSON is JSON. What is nested without end would overflow the stack of whoever goes through it. */
 const json = new t.Type<Json>(
-  'JSON',
-  (value): value is Json => value !== undefined,
-  (value, context) => (value === undefined ? t.failure(value, context) : t.success(value as Json)),
+  `JSON, nested at most ${String(deepest)} deep`,
+  isJson,
+  (value, context) => (isJson(value) ? t.success(value) : t.failure(value, context)),
   t.identity,
 );
+
+const count = (what: string): t.Type<number, unknown> => integer(what, 0, Number.MAX_SAFE_INTEGER);
+const revision = count('a revision');
+const sequence = count('a sequence');
+const mostMs = 8.64e15;
+/** What a `Date` can tell. */
+const time = integer('a time', -mostMs, mostMs);
 
 const texts = record('an object of texts', t.string, t.string);
 const fields = record('an object', t.string, json);
@@ -39,11 +57,11 @@ const exit = closed(
 /** An instance, first version. */
 export const instance: t.Type<Instance, unknown> = closed(
   'an instance',
-  { id: t.string, name: t.string, spec, state, revision: t.number, createdAt: t.number },
+  { id, name, spec, state, revision, createdAt: time },
   {
     stateError: t.string,
-    startedAt: t.number,
-    stoppedAt: t.number,
+    startedAt: time,
+    stoppedAt: time,
     exit,
     handle: fields as t.Type<MachineHandle, unknown>,
   },
@@ -56,7 +74,7 @@ export interface TimedChange {
 }
 
 const changes = actions.map((action) => {
-  const common = { action: t.literal(action), instanceId: t.string };
+  const common = { action: t.literal(action), instanceId: id };
   if (action === 'delete')
     return [action, closed('a delete', { ...common, previousState: state }, {})] as const;
   const hasPast = action !== 'create' && action !== 'fork';
@@ -68,7 +86,7 @@ const changes = actions.map((action) => {
 export const timedChange: t.Type<TimedChange, unknown> = closed(
   'an event',
   {
-    time: t.number,
+    time,
     change: tagged('a change', 'action', Object.fromEntries(changes)) as t.Type<Change, unknown>,
   },
   {},
@@ -78,18 +96,18 @@ export const timedChange: t.Type<TimedChange, unknown> = closed(
 export const snapshot: t.Type<Snapshot, unknown> = closed(
   'a snapshot',
   {
-    id: t.string,
-    instanceId: t.string,
-    instanceName: t.string,
+    id,
+    instanceId: id,
+    instanceName: name,
     kind: oneOf(['Stopped', 'Standby']),
-    createdAt: t.number,
+    createdAt: time,
     spec,
     tags: texts,
-    size: t.number,
+    size: count('bytes'),
     hash: t.string,
     data: json,
   },
-  { name: t.string },
+  { name },
 );
 
 /** What the store knows of itself. */
@@ -105,7 +123,7 @@ export interface Header {
 /** A header, first version. */
 export const header: t.Type<Header, unknown> = closed(
   'a header',
-  { epoch: t.string, origin: t.string, floor: t.number },
+  { epoch: t.string, origin: t.string, floor: sequence },
   {},
 );
 
@@ -113,4 +131,4 @@ export const header: t.Type<Header, unknown> = closed(
 export const runtime = fields;
 
 /** How far a consumer came, first version. */
-export const cursor = t.number;
+export const cursor = sequence;

@@ -1,3 +1,4 @@
+import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 
 /** How much is made at a time: to make room often would cost a flush each time. */
@@ -17,7 +18,7 @@ export function roomAhead(path: string): (end: number) => Promise<void> {
 
   return async (end) => {
     if (size >= end) return;
-    const file = await open(path, 'r+');
+    const file = await open(path, constants.O_RDWR | constants.O_NOFOLLOW);
     try {
       ({ size } = await file.stat());
       // Written, not laid out empty: what is written over later takes no more room.

@@ -2,7 +2,8 @@ import * as E from 'fp-ts/lib/Either.js';
 import { pipe } from 'fp-ts/lib/function.js';
 import type * as t from 'io-ts';
 import { crc32 } from 'node:zlib';
-import { decode } from '../codecs/decode.js';
+import { decode, found } from '../codecs/decode.js';
+import { id } from '../codecs/id.js';
 import { type Fault, StoreFailed } from '../lifecycle/errors.js';
 import { messageOf } from '../lifecycle/messageOf.js';
 import type { Row } from './database.js';
@@ -27,8 +28,11 @@ export interface Table<A> {
   decode(row: Row): E.Either<readonly Fault[], A>;
 }
 
+/** Tells what does not go together of the name in a key and what stands there. */
+type Check<A> = (name: string, value: A) => readonly Fault[];
+
 /** @param versions - how each version is decoded, the first one first */
-function table<A>(name: string, ...versions: readonly t.Decoder<unknown, A>[]): Table<A> {
+function table<A>(name: string, check: Check<A>, ...versions: readonly t.Decoder<unknown, A>[]): Table<A> {
   const prefix = `${name}/`;
   const keyOf = (rest: string): string => `${prefix}${rest}`;
 
@@ -45,19 +49,46 @@ function table<A>(name: string, ...versions: readonly t.Decoder<unknown, A>[]): 
           const codec = versions[version - 1];
           return codec === undefined
             ? fault(`version ${String(version)}`, `version 1 to ${String(versions.length)}`)
-            : decode(codec, JSON.parse(json));
+            : pipe(
+                parsed(json),
+                E.chain((value) => decode(codec, value)),
+                E.chain((value) => {
+                  const faults = check(row.key.slice(prefix.length), value);
+                  return faults.length === 0 ? E.right(value) : E.left(faults);
+                }),
+              );
         }),
       ),
   };
 }
 
+const isSame =
+  (path: string, expected: string): ((known: string, value: string) => readonly Fault[]) =>
+  (known, value) =>
+    known === value ? [] : [{ path, found: found(value), expected: `${expected}, ${known}` }];
+
+const anything = (): readonly Fault[] => [];
+const isOfKey = isSame('id', 'that of the key');
+const isOfChange = isSame('change.instance.id', 'that of the change');
+
 /** The tables. That of events comes last, so that the log grows at the end of the file's order. */
-export const header = table('Header', codecs.header);
-export const instances = table('Instance', codecs.instance);
-export const snapshots = table('Snapshot', codecs.snapshot);
-export const runtimes = table('Runtime', codecs.runtime);
-export const cursors = table('Cursor', codecs.cursor);
-export const events = table('event', codecs.timedChange);
+export const header = table('Header', anything, codecs.header);
+export const instances = table('Instance', (name, value) => isOfKey(name, value.id), codecs.instance);
+export const snapshots = table('Snapshot', (name, value) => isOfKey(name, value.id), codecs.snapshot);
+export const runtimes = table(
+  'Runtime',
+  (name) => (id.is(name) ? [] : [{ path: '', found: `the key ${found(name)}`, expected: id.name }]),
+  codecs.runtime,
+);
+export const cursors = table('Cursor', anything, codecs.cursor);
+export const events = table(
+  'event',
+  (name, { change }) => [
+    ...(isEventName(name) ? [] : [{ path: '', found: `the key ${found(name)}`, expected: 'a sequence' }]),
+    ...(change.instance === undefined ? [] : isOfChange(change.instanceId, change.instance.id)),
+  ],
+  codecs.timedChange,
+);
 
 const all: readonly Table<unknown>[] = [header, instances, snapshots, runtimes, cursors, events];
 
@@ -67,6 +98,11 @@ export const tableOf = (key: string): Table<unknown> | undefined =>
 
 /** The name of an event; names have the order of sequences. */
 export const eventName = (sequence: number): string => String(sequence).padStart(16, '0');
+
+function isEventName(name: string): boolean {
+  const sequence = Number(name);
+  return Number.isSafeInteger(sequence) && sequence > 0 && eventName(sequence) === name;
+}
 
 /** The sequence of an event that can be understood. */
 export const sequenceOf = ({ key }: Row): number => Number(key.slice(events.prefix.length));
@@ -98,6 +134,12 @@ export function opened({ key, bytes }: Row): E.Either<readonly Fault[], { versio
   if (found !== expected) return fault(`checksum ${hex(found)}`, `checksum ${hex(expected)}`);
   return E.right({ version: bytes.readUInt8(0), json: bytes.toString('utf8', headBytes) });
 }
+
+const parsed = (json: string): E.Either<readonly Fault[], unknown> =>
+  E.tryCatch(
+    () => JSON.parse(json) as unknown,
+    () => [{ path: '', found: `${String(json.length)} characters`, expected: 'JSON' }],
+  );
 
 function written(value: unknown): string {
   try {

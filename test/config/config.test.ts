@@ -30,13 +30,13 @@ test('what is said takes the place of its default alone', () => {
     decodeConfig({
       instances: { lifecycle_event_buffer_size: 1 },
       metrics: { listen_address: '::1', port: 65535 },
-      storage: { log_max_events: 7, log_max_age: '1h30m' },
+      storage: { log_max_events: 7, log_max_age: '1h30m', log_max_bytes: 9 },
     }),
   ).toStrictEqual(
     E.right({
       instances: { lifecycleEventBufferSize: 1, maxRequestBytes: 2 ** 20 },
       metrics: { listenAddress: '::1', port: 65535 },
-      storage: { logMaxEvents: 7, logMaxAgeMs: 5_400_000 },
+      storage: { logMaxEvents: 7, logMaxAgeMs: 5_400_000, logMaxBytes: 9 },
     }),
   );
 });
@@ -95,6 +95,12 @@ test.each<[unknown, string, string, string]>([
     size,
   ],
   [{ storage: { log_max_events: 0 } }, 'storage.log_max_events', '0', size],
+  [
+    { storage: { log_max_bytes: 0 } },
+    'storage.log_max_bytes',
+    '0',
+    'number of bytes (a whole number from 1 to 1099511627776)',
+  ],
   [{ storage: { log_max_age: '7d' } }, 'storage.log_max_age', "'7d'", age],
   [{ storage: { log_max_age: '999ms' } }, 'storage.log_max_age', "'999ms'", age],
   [{ storage: { log_max_age: 60 } }, 'storage.log_max_age', '60', age],

@@ -36,10 +36,11 @@ test('the environment beats the file, the file beats the defaults, for every set
     { section: 'metrics', key: 'port', fallback: 9464, inFile: '80', inEnv: '81' },
     { section: 'storage', key: 'log_max_events', fallback: 'open', inFile: '3', inEnv: '4' },
     { section: 'storage', key: 'log_max_age', fallback: '604800s', inFile: '5s', inEnv: '6s' },
+    { section: 'storage', key: 'log_max_bytes', fallback: 'open', inFile: '7', inEnv: '8' },
   ];
   const choice = fc.record({ file: fc.boolean(), env: fc.constantFrom('absent', 'empty', 'set') });
   await fc.assert(
-    fc.asyncProperty(fc.tuple(choice, choice, choice, choice, choice), async (choices) => {
+    fc.asyncProperty(fc.tuple(choice, choice, choice, choice, choice, choice), async (choices) => {
       const said = keys.map((key, index) => ({ ...key, ...choices[index] }));
       const lines = ['instances', 'metrics', 'storage'].flatMap((section) => [
         `${section}:`,
@@ -55,14 +56,16 @@ test('the environment beats the file, the file beats the defaults, for every set
             key.env === 'set' ? key.inEnv : '',
           ]),
       );
-      const [size, address, port, events, age] = said.map(({ fallback, file, inFile, env: inEnv, ...key }) =>
-        String(inEnv === 'set' ? key.inEnv : file ? inFile : fallback),
+      const [size, address, port, events, age, bytes] = said.map(
+        ({ fallback, file, inFile, env: inEnv, ...key }) =>
+          String(inEnv === 'set' ? key.inEnv : file ? inFile : fallback),
       );
       expect(await load(lines.join('\n'), env)).toStrictEqual({
         instances: { lifecycleEventBufferSize: Number(size), maxRequestBytes: 2 ** 20 },
         metrics: { listenAddress: address, port: Number(port) },
         storage: {
           ...(events !== 'open' && { logMaxEvents: Number(events) }),
+          ...(bytes !== 'open' && { logMaxBytes: Number(bytes) }),
           logMaxAgeMs: 1_000 * Number(age?.slice(0, -1)),
         },
       });
@@ -81,7 +84,7 @@ test('every fault of file and environment is told at once', async () => {
       'more: found a number, expected no such key; known are instances, metrics, storage',
       'metrics.port: found 0, expected TCP port (a whole number from 1 to 65535)',
       "RX_INSTANCES__METRICS__PORT: found 'x', expected TCP port (a whole number from 1 to 65535)",
-      'RX_INSTANCES__INSTANCES__MORE: found a text of 1 character, expected no such variable; known are RX_INSTANCES__INSTANCES__LIFECYCLE_EVENT_BUFFER_SIZE, RX_INSTANCES__INSTANCES__MAX_REQUEST_BYTES, RX_INSTANCES__METRICS__LISTEN_ADDRESS, RX_INSTANCES__METRICS__PORT, RX_INSTANCES__STORAGE__LOG_MAX_EVENTS, RX_INSTANCES__STORAGE__LOG_MAX_AGE',
+      'RX_INSTANCES__INSTANCES__MORE: found a text of 1 character, expected no such variable; known are RX_INSTANCES__INSTANCES__LIFECYCLE_EVENT_BUFFER_SIZE, RX_INSTANCES__INSTANCES__MAX_REQUEST_BYTES, RX_INSTANCES__METRICS__LISTEN_ADDRESS, RX_INSTANCES__METRICS__PORT, RX_INSTANCES__STORAGE__LOG_MAX_EVENTS, RX_INSTANCES__STORAGE__LOG_MAX_AGE, RX_INSTANCES__STORAGE__LOG_MAX_BYTES',
     ].join('\n'),
   );
 });

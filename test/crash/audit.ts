@@ -30,7 +30,7 @@ export interface Audit {
 /** What came from another process has other prototypes. */
 const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value ?? null));
 
-const unlimited = { maxEvents: 2 ** 24, maxAgeMs: 2 ** 40 };
+const unlimited = { maxEvents: 2 ** 24, maxBytes: 2 ** 40, maxAgeMs: 2 ** 40 };
 
 /** Creates the {@link Audit} of a directory. */
 export function createAudit(dataDir: string): Audit {

@@ -126,6 +126,13 @@ test('a holder that does not answer is not named', () => {
   expect(error.message).toBe('the data directory /data is held by a process that does not answer');
 });
 
+test('a data directory whose holder says what cannot be says so in a short text', () => {
+  const holder = { pid: NaN, host: 'h\n'.repeat(2 ** 20), since: 1e300 };
+  const { message } = new errors.DataDirLocked('/data', holder);
+  expect(message).toMatch(/^the data directory \/data is held by process NaN on (h\?){100}.* since no time$/);
+  expect(message.length).toBeLessThan(400);
+});
+
 test('a driver without logs says that there is none', () => {
   expect(new errors.LogNotFound('app', []).message).toBe('there is no log "app"; there is none');
 });

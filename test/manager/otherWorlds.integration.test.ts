@@ -12,6 +12,7 @@ import {
   type MachineHandle,
   openManager,
 } from 'rx-instances';
+import { ownMark } from '../../src/drivers/driver.js';
 import { type ProcessEntry, processTable } from '../../src/drivers/host/processTable.js';
 import { runPathOf } from '../../src/drivers/host/runRecord.js';
 import { noLogger } from '../../src/manager/logger.js';
@@ -106,8 +107,10 @@ describe('what is not ours is left alone:', () => {
 
   it('a process that the file of a home without an instance names, but another start time', async () => {
     const stranger = spawn('sleep', ['600'], { detached: true });
+    await (await open()).close();
     const home = join(dataDir, 'instances', 'a'.repeat(24));
     mkdirSync(home, { recursive: true });
+    writeFileSync(join(home, ownMark), '');
     const handle = { pid: stranger.pid, startTime: '1', bootId: 'any', logStart: 0, home: 'any' };
     writeFileSync(join(home, 'run.json'), JSON.stringify({ handle, spawner: { pid: 2, startTime: '1' } }));
     writeFileSync(join(dataDir, 'instances', 'notes.txt'), 'mine');

@@ -1,7 +1,17 @@
 import { createId } from '@paralleldrive/cuid2';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import {
   concatWith,
   defer,
@@ -29,7 +39,9 @@ import {
   openManager,
   type Snapshotting,
 } from 'rx-instances';
-import { homesIn, openDataDir } from '../../src/store/openDataDir.js';
+import { ownMark } from '../../src/drivers/driver.js';
+import { pathsIn } from '../../src/store/dataDirPaths.js';
+import { openDataDir } from '../../src/store/openDataDir.js';
 import type { Store } from '../../src/store/store.js';
 import { defaults, done, wholeLog } from '../store/changes.js';
 import { anInstance } from '../support/lifecycleEvents.js';
@@ -83,7 +95,7 @@ async function left(
 /** A machine that runs in the home of an instance. */
 async function machine(instanceId: string, fields: Partial<Instance['spec']> = {}): Promise<MachineHandle> {
   const spec = { ...anInstance().spec, ...fields };
-  const plan = { instanceId, name: 'web', spec, home: join(homesIn(dataDir), instanceId) };
+  const plan = { instanceId, name: 'web', spec, home: join(pathsIn(dataDir).homes, instanceId) };
   await done(driver.prepare(plan));
   return (await value(driver.launch(plan))).handle;
 }
@@ -435,14 +447,22 @@ describe('homes are brought in order', () => {
 describe('a home of no instance', () => {
   const home = (): string => {
     const id = createId();
-    mkdirSync(join(homesIn(dataDir), id), { recursive: true });
+    mkdirSync(join(pathsIn(dataDir).homes, id), { recursive: true });
+    writeFileSync(join(pathsIn(dataDir).homes, id, ownMark), '');
     return id;
   };
+  const homesLeft = (): readonly string[] => readdirSync(pathsIn(dataDir).homes).toSorted();
 
   it('is removed once every driver has ended what it has there, by every driver', async () => {
+    await inStore(() => Promise.resolve());
     const id = home();
     const other = createMemoryDriver();
-    const plan = { instanceId: id, name: 'web', spec: anInstance().spec, home: join(homesIn(dataDir), id) };
+    const plan = {
+      instanceId: id,
+      name: 'web',
+      spec: anInstance().spec,
+      home: join(pathsIn(dataDir).homes, id),
+    };
     await done(other.prepare(plan));
     await value(other.launch(plan));
     await open(
@@ -458,7 +478,64 @@ describe('a home of no instance', () => {
     expect([other.running(), other.homes()]).toEqual([[], []]);
   });
 
+  it('of which the removal was cut off is removed, and one beside it that does not bear our mark is not', async () => {
+    await inStore(() => Promise.resolve());
+    const [one, other] = [home(), home()];
+    for (const id of [one, other]) {
+      const path = join(pathsIn(dataDir).homes, id);
+      renameSync(path, `${path}.removed`);
+    }
+    mkdirSync(join(pathsIn(dataDir).homes, other, 'work'), { recursive: true });
+    const discarded: string[] = [];
+    await open({ discard: (path) => defer(() => (discarded.push(basename(path)), EMPTY)) });
+    expect(discarded).toEqual([one]);
+  });
+
+  it('is left alone, and told of, unless it bears our mark', async () => {
+    await inStore(() => Promise.resolve());
+    const { homes } = pathsIn(dataDir);
+    const foreign = ['prod', 'backup', createId(), 'x'.repeat(24), `${createId()}.removed`];
+    for (const name of foreign) {
+      mkdirSync(join(homes, name));
+      writeFileSync(join(homes, name, 'file'), 'mine');
+    }
+    const elsewhere = join(dataDir, 'elsewhere');
+    mkdirSync(elsewhere);
+    writeFileSync(join(elsewhere, ownMark), '');
+    const [link, linked, piped, file] = [createId(), createId(), createId(), createId()];
+    symlinkSync(elsewhere, join(homes, link));
+    for (const name of [linked, piped]) mkdirSync(join(homes, name));
+    symlinkSync(join(elsewhere, ownMark), join(homes, linked, ownMark));
+    execFileSync('mkfifo', [join(homes, piped, ownMark)]);
+    writeFileSync(join(homes, file), 'mine');
+    const empty = createId();
+    mkdirSync(join(homes, empty));
+
+    const left = [...foreign, link, linked, piped, file].toSorted();
+    await open();
+    expect([asked, homesLeft(), warnings]).toEqual([
+      [],
+      left,
+      left.map(() => 'of no instance and no snapshot, and without our mark: left alone'),
+    ]);
+    expect(existsSync(join(elsewhere, ownMark))).toBe(true);
+  });
+
+  it('beside a store that is gone is left alone for good, once it is begun anew', async () => {
+    await inStore(() => Promise.resolve());
+    const id = home();
+    writeFileSync(join(pathsIn(dataDir).homes, id, 'file'), 'kept');
+    rmSync(pathsIn(dataDir).database);
+    await expect(open()).rejects.toMatchObject({ _tag: 'StoreFailed' });
+    expect(asked).toEqual([]);
+    manager = await openManager({ dataDir, drivers: [driver], beginAnew: true });
+    await close();
+    await open();
+    expect([asked, homesLeft()]).toEqual([[], [id]]);
+  });
+
   it('that cannot be removed is told, and the manager opens', async () => {
+    await inStore(() => Promise.resolve());
     home();
     await open({ discard: () => failing('it is busy') });
     expect(warnings).toEqual(['a home of no instance could not be removed']);

@@ -1,5 +1,7 @@
 import { createMemoryDriver, openManager } from 'rx-instances';
 import { firstValueFrom, lastValueFrom, mergeMap, range } from 'rxjs';
+import { createMemoryStore } from '../../src/store/memoryStore.js';
+import { anInstance } from '../support/lifecycleEvents.js';
 
 /** Whether a log still has its second event after so many, with what it is told to keep. */
 async function hasSecond(events: number, storage?: { readonly logMaxEvents?: number }): Promise<boolean> {
@@ -30,5 +32,22 @@ describe('a log in memory', () => {
 
   it('keeps more where it is told to', async () => {
     await expect(hasSecond(10_002, { logMaxEvents: 20_000 })).resolves.toBe(true);
+  });
+});
+
+it.each(['../../elsewhere', 'short', ''])('a store that holds the id %j is not opened', async (id) => {
+  const store = createMemoryStore();
+  const instance = anInstance({ id, name: 'web' });
+  await firstValueFrom(store.commit({ action: 'create', instanceId: id, instance }));
+  await expect(openManager({ drivers: [createMemoryDriver()], store })).rejects.toMatchObject({
+    _tag: 'StoreFailed',
+    reason: expect.stringContaining('expected an id') as string,
+  });
+});
+
+it('begins nothing anew without a data directory', async () => {
+  await expect(openManager({ drivers: [createMemoryDriver()], beginAnew: true })).rejects.toMatchObject({
+    _tag: 'InvalidRequest',
+    message: 'beginAnew: found true, expected none without dataDir',
   });
 });

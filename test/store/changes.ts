@@ -12,28 +12,31 @@ export interface StoreOptions {
 
 export const defaults: StoreOptions = { retention: defaultRetention, now: Date.now };
 
-export const created = (id: string, createdAt = 0): Change => ({
+/** The id of the instance or snapshot that a test calls so. */
+export const idOf = (name: string): string => name.padEnd(24, '0');
+
+export const created = (name: string, createdAt = 0): Change => ({
   action: 'create',
-  instanceId: id,
-  instance: anInstance({ id, createdAt }),
+  instanceId: idOf(name),
+  instance: anInstance({ id: idOf(name), name, createdAt }),
 });
 
-export const updated = (id: string, revision: number): Change => ({
+export const updated = (name: string, revision: number): Change => ({
   action: 'update',
-  instanceId: id,
-  instance: anInstance({ id, revision }),
+  instanceId: idOf(name),
+  instance: anInstance({ id: idOf(name), name, revision }),
   previousState: 'Running',
 });
 
-export const deleted = (id: string): Change => ({
+export const deleted = (name: string): Change => ({
   action: 'delete',
-  instanceId: id,
+  instanceId: idOf(name),
   previousState: 'Running',
 });
 
 export const aSnapshot = (fields: Partial<Snapshot> = {}): Snapshot => ({
-  id: 's',
-  instanceId: 'a',
+  id: idOf('s'),
+  instanceId: idOf('a'),
   instanceName: 'a',
   kind: 'Stopped',
   createdAt: 1,

@@ -5,7 +5,7 @@ import { type Database, openDatabase, type Row } from '../../src/store/database.
 import { createDurableStore } from '../../src/store/durableStore.js';
 import type { Store } from '../../src/store/store.js';
 import * as tables from '../../src/store/tables.js';
-import { created, defaults, deleted, done, updated, wholeLog } from './changes.js';
+import { aSnapshot, created, defaults, deleted, done, idOf, updated, wholeLog } from './changes.js';
 import { createDataDirs } from './dataDir.js';
 import { fileOf, filledDir, seen, whole } from './filledDir.js';
 
@@ -38,12 +38,15 @@ const newer = ({ key, bytes }: Row): Buffer => {
   return tables.sealed(key, 9, json.toString()).bytes;
 };
 
+/** Key of a record. */
+const ofB = `Instance/${idOf('b')}`;
+
 describe('a record that was changed from outside', () => {
   test.each([
-    ['Instance/b', { instances: ['a', 'c'] }],
-    ['Snapshot/s', { snapshots: [] }],
+    [`Instance/${idOf('b')}`, { instances: ['a', 'c'] }],
+    [`Snapshot/${idOf('s')}`, { snapshots: [] }],
     ['Cursor/mine', { cursor: undefined }],
-    ['Runtime/a', { runtime: [] }],
+    [`Runtime/${idOf('a')}`, { runtime: [] }],
   ])('%s is named and set aside, and all else is as it was', async (key, lost) => {
     const dataDir = await filledDir(dataDirs);
     await rewrite(dataDir, key, flipped);
@@ -70,14 +73,18 @@ describe('a record that was changed from outside', () => {
   test.each([
     ['cut short', (bytes: Buffer) => bytes.subarray(0, 5), '5 bytes'],
     ['empty', () => Buffer.alloc(0), '0 bytes'],
-    ['of another key', () => tables.instances.encode('x', created('x').instance as never).bytes, 'checksum'],
+    [
+      'of another key',
+      () => tables.instances.encode(idOf('x'), created('x').instance as never).bytes,
+      'checksum',
+    ],
   ])('is set aside when it is %s', async (_, change, found) => {
     const dataDir = await filledDir(dataDirs);
-    await rewrite(dataDir, 'Instance/b', change);
+    await rewrite(dataDir, ofB, change);
     const { damaged, instances } = await firstValueFrom((await dataDirs.open(dataDir)).load());
     expect(instances).toHaveLength(2);
     expect(damaged).toMatchObject([
-      { key: 'Instance/b', faults: [{ found: expect.stringContaining(found) as string }] },
+      { key: ofB, faults: [{ found: expect.stringContaining(found) as string }] },
     ]);
   });
 
@@ -90,21 +97,21 @@ describe('a record that was changed from outside', () => {
   test('comes back as soon as it can be understood', async () => {
     const dataDir = await filledDir(dataDirs);
     const old: Buffer[] = [];
-    await rewrite(dataDir, 'Instance/b', (bytes) => {
+    await rewrite(dataDir, ofB, (bytes) => {
       old.push(Buffer.from(bytes));
       return flipped(bytes);
     });
     const store = await dataDirs.open(dataDir);
-    expect((await seen(store)).damaged).toStrictEqual(['Instance/b']);
+    expect((await seen(store)).damaged).toStrictEqual([ofB]);
     await done(store.close());
-    await rewrite(dataDir, 'Damaged/Instance/b', () => old[0]);
+    await rewrite(dataDir, `Damaged/${ofB}`, () => old[0]);
     expect(await seen(await dataDirs.open(dataDir))).toStrictEqual(whole);
   });
 
   test('does not come back over one that was kept in its place meanwhile', async () => {
     const dataDir = await filledDir(dataDirs);
     const old: Buffer[] = [];
-    await rewrite(dataDir, 'Instance/b', (bytes) => {
+    await rewrite(dataDir, ofB, (bytes) => {
       old.push(Buffer.from(bytes));
       return flipped(bytes);
     });
@@ -112,9 +119,9 @@ describe('a record that was changed from outside', () => {
     await firstValueFrom(store.load());
     await firstValueFrom(store.commit(updated('b', 7)));
     await done(store.close());
-    await rewrite(dataDir, 'Damaged/Instance/b', () => old[0]);
+    await rewrite(dataDir, `Damaged/${ofB}`, () => old[0]);
     const { instances, damaged } = await firstValueFrom((await dataDirs.open(dataDir)).load());
-    expect(instances.map(({ id, revision }) => [id, revision])).toStrictEqual([
+    expect(instances.map(({ name, revision }) => [name, revision])).toStrictEqual([
       ['a', 5],
       ['b', 7],
       ['c', 1],
@@ -124,11 +131,45 @@ describe('a record that was changed from outside', () => {
 
   test('of a newer program is set aside until there is one', async () => {
     const dataDir = await filledDir(dataDirs);
-    await rewrite(dataDir, 'Instance/b', (bytes) => newer({ key: 'Instance/b', bytes }));
+    await rewrite(dataDir, ofB, (bytes) => newer({ key: ofB, bytes }));
     const { damaged } = await firstValueFrom((await dataDirs.open(dataDir)).load());
     expect(damaged).toStrictEqual([
-      { key: 'Instance/b', faults: [{ path: '', found: 'version 9', expected: 'version 1 to 1' }] },
+      { key: ofB, faults: [{ path: '', found: 'version 9', expected: 'version 1 to 1' }] },
     ]);
+  });
+
+  const [b, s] = [created('b').instance, aSnapshot()];
+  const path = '../../elsewhere';
+  const [ofPath, ofX] = [`Instance/${path}`, `Instance/${idOf('x')}`];
+  const instanceAt = (name: string, fields: object): Row =>
+    tables.instances.encode(name, { ...b, ...fields } as never);
+  const snapshotWith = (fields: object): Row => tables.snapshots.encode(idOf('s'), { ...s, ...fields });
+
+  test.each<[string, Row, string, object]>([
+    ['an id that is a path', instanceAt(path, { id: path }), ofPath, {}],
+    ['the id of another key', instanceAt(idOf('x'), { id: idOf('b') }), ofX, {}],
+    ['an id that is too long', instanceAt(idOf('b'), { id: 'b'.repeat(25) }), ofB, { instances: ['a', 'c'] }],
+    ['a name that is none', instanceAt(idOf('b'), { name: '../b' }), ofB, { instances: ['a', 'c'] }],
+    ['a revision of no size', instanceAt(idOf('b'), { revision: 0.5 }), ofB, { instances: ['a', 'c'] }],
+    [
+      'a snapshot of no instance',
+      snapshotWith({ instanceId: '..' }),
+      `Snapshot/${idOf('s')}`,
+      { snapshots: [] },
+    ],
+    ['another snapshot', snapshotWith({ id: idOf('t') }), `Snapshot/${idOf('s')}`, { snapshots: [] }],
+    ['a runtime of no instance', tables.runtimes.encode('..', { one: 1 }), 'Runtime/..', {}],
+    ['no JSON', tables.sealed(ofB, 1, '{"id'), ofB, { instances: ['a', 'c'] }],
+    [
+      'JSON that is nested without end',
+      instanceAt(idOf('b'), { handle: JSON.parse(`${'{"a":'.repeat(500)}1${'}'.repeat(500)}`) as unknown }),
+      ofB,
+      { instances: ['a', 'c'] },
+    ],
+  ])('is set aside when it holds %s', async (_, { key, bytes }, named, lost) => {
+    const dataDir = await filledDir(dataDirs);
+    await rewrite(dataDir, key, () => bytes);
+    expect(await seen(await dataDirs.open(dataDir))).toStrictEqual({ ...whole, ...lost, damaged: [named] });
   });
 
   test('is told with every fault when what it holds is wrong', async () => {
@@ -139,7 +180,7 @@ describe('a record that was changed from outside', () => {
       spec: { driver: 'memory', image: 'any', env: {}, tags: { a: 2 } },
       state: 'Gone',
     };
-    await rewrite(dataDir, 'Instance/b', () => tables.instances.encode('b', wrong as never).bytes);
+    await rewrite(dataDir, ofB, () => tables.instances.encode(idOf('b'), wrong as never).bytes);
     const { damaged } = await firstValueFrom((await dataDirs.open(dataDir)).load());
     expect(damaged[0]?.faults.map(({ path }) => path)).toStrictEqual([
       'id',
@@ -174,6 +215,30 @@ describe('an event that was changed from outside', () => {
     expect((await firstValueFrom(again.load())).damaged).toMatchObject([{ key: keyOf(4) }]);
     expect((await firstValueFrom(again.read({ epoch, sequence: 9 }, 1))).oldest).toBe(5);
     expect((await firstValueFrom(again.commit(deleted('a')))).sequence).toBe(10);
+  });
+
+  test.each([
+    ['is of another instance', keyOf(4), { ...updated('a', 1), instance: created('b').instance }],
+    ['has a path for an id', keyOf(4), { ...deleted('a'), instanceId: '../a' }],
+  ])('and %s is set aside', async (_, key, change) => {
+    const dataDir = await filledDir(dataDirs);
+    await rewrite(dataDir, key, () => tables.sealed(key, 1, JSON.stringify({ time: 0, change })).bytes);
+    const store = await dataDirs.open(dataDir);
+    await expect(wholeLog(store)).rejects.toMatchObject({ _tag: 'CursorExpired', oldest: 5 });
+    expect(dataDirs.damaged()).toMatchObject([{ key }]);
+  });
+
+  test('and has no number is set aside', async () => {
+    const dataDir = await filledDir(dataDirs);
+    const key = tables.events.keyOf('x');
+    await rewrite(
+      dataDir,
+      key,
+      () => tables.sealed(key, 1, JSON.stringify({ time: 0, change: deleted('a') })).bytes,
+    );
+    const store = await dataDirs.open(dataDir);
+    expect(dataDirs.damaged()).toMatchObject([{ key }]);
+    expect(await wholeLog(store)).toHaveLength(9);
   });
 
   test('that is missing in the midst ends the log before it too', async () => {
@@ -261,7 +326,7 @@ describe('an event that was changed from outside', () => {
 
   test('counts as old when the log is shortened', async () => {
     let now = 0;
-    const options = { retention: { maxEvents: 100, maxAgeMs: 50 }, now: () => now };
+    const options = { retention: { ...defaults.retention, maxEvents: 100, maxAgeMs: 50 }, now: () => now };
     const dataDir = dataDirs.make();
     const store = await dataDirs.open(dataDir, options);
     for (now of [0, 0, 40, 40, 40]) await firstValueFrom(store.commit(updated('a', 1)));

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
-import { done, wholeLog } from './changes.js';
+import { done, idOf, wholeLog } from './changes.js';
 import { createDataDirs } from './dataDir.js';
 import { fileOf, filledDir, seen, whole } from './filledDir.js';
 
@@ -14,7 +14,9 @@ describe('a file that is damaged', () => {
   const { damaged: _, ...intact } = { ...whole, sequence: 200 };
   const refusal = {
     _tag: 'StoreFailed',
-    reason: expect.stringMatching(/^cannot open the data directory .+: the database is damaged: ./) as string,
+    reason: expect.stringMatching(
+      /^cannot open the data directory .+: (the database is damaged: .|store\/data\.mdb is missing or holds nothing)/,
+    ) as string,
   };
 
   test('cut anywhere is refused, or goes on with all that was kept', async () => {
@@ -64,7 +66,7 @@ describe('a file that is damaged', () => {
   test('with a key that reaches into its value is refused', async () => {
     const dataDir = await filledDir(dataDirs);
     const bytes = readFileSync(fileOf(dataDir));
-    const key = 'Instance/b';
+    const key = `Instance/${idOf('b')}`;
     for (let at = bytes.indexOf(key); at !== -1; at = bytes.indexOf(key, at + 1)) {
       // Before a key stands its length.
       bytes.writeUInt16LE(key.length + 2, at - 2);
@@ -80,12 +82,6 @@ describe('a file that is damaged', () => {
       writeFileSync(fileOf(dataDir), content);
       await expect(dataDirs.open(dataDir)).rejects.toMatchObject(refusal);
     }
-  });
-
-  test('that is empty begins anew', async () => {
-    const dataDir = await filledDir(dataDirs);
-    writeFileSync(fileOf(dataDir), '');
-    expect((await seen(await dataDirs.open(dataDir))).instances).toStrictEqual([]);
   });
 
   test('goes on beside a lock that holds anything', async () => {

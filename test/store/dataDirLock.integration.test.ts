@@ -1,7 +1,19 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { once } from 'node:events';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer, type Socket } from 'node:net';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pipeline, Readable } from 'node:stream';
 import { DataDirLocked } from '../../src/lifecycle/errors.js';
 import { type DataDirLock, lockDataDir } from '../../src/store/dataDirLock.js';
 import { startStoreProcess, type StoreProcess } from './storeProcess.js';
@@ -25,6 +37,14 @@ afterEach(async () => {
 });
 
 const lock = (path = dataDir): Promise<DataDirLock> => lockDataDir(path, () => 1234);
+
+/** An answer of which there is always more. */
+const endless = (): Readable =>
+  new Readable({
+    read() {
+      this.push(Buffer.alloc(65_536, ' '));
+    },
+  });
 
 async function holder(): Promise<StoreProcess> {
   const child = startStoreProcess(dataDir);
@@ -80,6 +100,60 @@ describe('the lock of a data directory', () => {
     const child = await holder();
     process.kill(child.pid, 'SIGSTOP');
     await expect(lock()).rejects.toStrictEqual(new DataDirLocked(dataDir));
+  });
+
+  it.each<[string, (socket: Socket) => void]>([
+    ['lies of its process', (socket) => socket.end('{"pid":null,"host":"h","since":1}')],
+    ['lies of the time', (socket) => socket.end('{"pid":7,"host":"h","since":1e300}')],
+    ['has a name with control characters', (socket) => socket.end('{"pid":7,"host":"\\u001b[1m","since":1}')],
+    ['has a name without end', (socket) => socket.end(`{"pid":7,"host":"${'h'.repeat(2 ** 20)}","since":1}`)],
+    ['says what is no JSON', (socket) => socket.end('{')],
+    ['never stops', (socket) => void pipeline(endless(), socket, () => undefined)],
+    ['answers, and does not end', (socket) => socket.write('{"pid":7,')],
+    ['never says anything', () => undefined],
+    ['ends each time', (socket) => socket.destroy()],
+  ])('stays with a holder that %s, who cannot be named then', async (_, answer) => {
+    mkdirSync(join(dataDir, 'lock'), { recursive: true });
+    const sockets = new Set<Socket>();
+    const server = createServer((socket) => {
+      sockets.add(socket.on('error', () => undefined));
+      answer(socket);
+    });
+    server.listen(join(dataDir, 'lock', '1'));
+    await once(server, 'listening');
+    try {
+      await expect(lock()).rejects.toStrictEqual(new DataDirLocked(dataDir));
+    } finally {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+      await once(server, 'close');
+    }
+  });
+
+  it.each([
+    ['a number without end', '9'.repeat(200)],
+    ['a number that leaves no room', '999999999999999'],
+  ])('is not taken beside %s, and nothing is removed', async (_, name) => {
+    mkdirSync(join(dataDir, 'lock'), { recursive: true });
+    writeFileSync(join(dataDir, 'lock', name), '');
+    await expect(lock()).rejects.toMatchObject({ _tag: 'StoreFailed' });
+    expect(readdirSync(join(dataDir, 'lock'))).toEqual([name]);
+  });
+
+  it('is not taken beside a link, which is not followed', async () => {
+    const held = await lock();
+    const other = join(folder, 'other');
+    mkdirSync(join(other, 'lock'), { recursive: true });
+    symlinkSync(join(dataDir, 'lock', '1'), join(other, 'lock', '1'));
+    await expect(lock(other)).rejects.toMatchObject({ _tag: 'StoreFailed' });
+    await held.release();
+  });
+
+  it('passes over a file with the name of a socket, and leaves it', async () => {
+    mkdirSync(join(dataDir, 'lock'), { recursive: true });
+    writeFileSync(join(dataDir, 'lock', '1'), 'mine');
+    await (await lock()).release();
+    expect(readFileSync(join(dataDir, 'lock', '1'), 'utf8')).toBe('mine');
   });
 
   it('does not go with a copy of the directory, made while it was held', async () => {

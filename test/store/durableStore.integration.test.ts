@@ -88,6 +88,29 @@ describe('the durable store', () => {
     expect((await firstValueFrom(read({ epoch, sequence: 2_500 }, 1))).oldest).toBe(2_491);
   });
 
+  test('is shortened when it is opened with room for fewer bytes, and counts on from there', async () => {
+    const dataDir = dataDirs.make();
+    const store = await dataDirs.open(dataDir);
+    await lastValueFrom(
+      merge(...Array.from({ length: 100 }, (_, index) => store.commit(updated('a', index)))),
+    );
+    await done(store.close());
+    const retention = { ...defaults.retention, maxBytes: 2_000 };
+    const opened = async (): Promise<number> => {
+      const again = await dataDirs.open(dataDir, { retention });
+      const { sequence } = await firstValueFrom(again.load());
+      const { oldest } = await firstValueFrom(again.read({ epoch: again.epoch, sequence }, 1));
+      await firstValueFrom(again.commit(updated('a', 1)));
+      await done(again.close());
+      return sequence - oldest + 1;
+    };
+    const count = await opened();
+    expect(count).toBeGreaterThan(3);
+    expect(count).toBeLessThan(20);
+    expect(await opened()).toBe(count);
+    expect(await opened()).toBe(count);
+  });
+
   test('fails in words once it is closed', async () => {
     const store = await dataDirs.open(dataDirs.make());
     await done(store.close());

@@ -12,7 +12,7 @@ const keyOf = (sequence: number): string => tables.events.keyOf(tables.eventName
 
 function createLog(retention: Partial<Retention> = {}) {
   const database = createMapDatabase();
-  const group = createGroupCommit(database, { oldest: 1, sequence: 0 });
+  const group = createGroupCommit(database, { oldest: 1, sequence: 0, bytes: 0 });
   const damaged: DamagedRecord[] = [];
   const clock = { now: 0 };
   const log = createEventLog(
@@ -20,7 +20,7 @@ function createLog(retention: Partial<Retention> = {}) {
     group,
     { epoch: 'e', origin: 'here' },
     {
-      retention: { maxEvents: 100, maxAgeMs: 100, ...retention },
+      retention: { maxEvents: 100, maxAgeMs: 100, maxBytes: 1e9, ...retention },
       now: () => clock.now,
       onDamaged: (record) => damaged.push(record),
     },
@@ -38,9 +38,10 @@ describe('the log of events', () => {
   test('does not look up its oldest event again while that is young enough', async () => {
     const { database, commit, group } = createLog({ maxEvents: 10 });
     for (let count = 0; count < 50; count += 1) await commit();
-    expect(group.state()).toEqual({ oldest: 41, sequence: 50 });
-    // Nor those after it, which are younger.
-    expect(database.looks).toEqual([keyOf(1)]);
+    expect(group.state()).toMatchObject({ oldest: 41, sequence: 50 });
+    // Nor those after it, which are younger; and how much they take only when they go.
+    const gone = Array.from({ length: 40 }, (_, index) => keyOf(index + 1));
+    expect(database.looks).toEqual([keyOf(1), ...gone]);
   });
 
   test('loses what is too old, though a write that would have taken it away has failed', async () => {
@@ -51,10 +52,27 @@ describe('the log of events', () => {
     clock.now = 150;
     database.onWrite = () => Promise.reject(new Error('disk'));
     await expect(commit()).rejects.toThrow('disk');
-    expect(group.state()).toEqual({ oldest: 1, sequence: 4 });
+    expect(group.state()).toMatchObject({ oldest: 1, sequence: 4 });
     database.onWrite = () => undefined;
     await commit();
-    expect(group.state()).toEqual({ oldest: 4, sequence: 5 });
+    expect(group.state()).toMatchObject({ oldest: 4, sequence: 5 });
+  });
+
+  test('knows how much its events take, whatever goes and whatever fails', async () => {
+    const { database, commit, group } = createLog({ maxBytes: 1_500 });
+    const held = (): number =>
+      [...database.records].reduce(
+        (sum, [key, bytes]) => (key.startsWith('event/') ? sum + bytes.length : sum),
+        0,
+      );
+    for (let count = 0; count < 30; count += 1) {
+      database.onWrite = () => (count % 3 === 0 ? Promise.reject(new Error('disk')) : undefined);
+      await commit().catch(() => undefined);
+      expect(group.state().bytes).toBe(held());
+    }
+    expect(group.state().oldest).toBeGreaterThan(10);
+    expect(held()).toBeLessThanOrEqual(1_500);
+    expect(held()).toBeGreaterThan(1_000);
   });
 
   test('cuts nothing off for a look that came too early for an event', async () => {

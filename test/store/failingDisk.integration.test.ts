@@ -98,7 +98,7 @@ test('a change that cannot be written fails alone', async () => {
     ]);
     expect(outcomes).toStrictEqual(['kept', expect.objectContaining({ _tag: 'StoreFailed' }), 'kept']);
     const { instances, sequence } = await firstValueFrom(store.load());
-    expect([instances.map(({ id }) => id), sequence]).toStrictEqual([['a'], 2]);
+    expect([instances.map(({ name }) => name), sequence]).toStrictEqual([['a'], 2]);
   });
 });
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { firstValueFrom, lastValueFrom, merge } from 'rxjs';
 import type { Store } from '../../src/store/store.js';
-import { aSnapshot, created, done, updated } from './changes.js';
+import { aSnapshot, created, done, idOf, updated } from './changes.js';
 import type { DataDirs } from './dataDir.js';
 
 /** The database of a data directory. */
@@ -15,9 +15,9 @@ export async function filledDir(dataDirs: DataDirs, events = 9): Promise<string>
   await lastValueFrom(
     merge(store.commit(created('a')), store.commit(created('b')), store.commit(created('c')), ...commits),
   );
-  await done(store.saveSnapshot(aSnapshot({ id: 's' })));
+  await done(store.saveSnapshot(aSnapshot()));
   await done(store.saveCursor('mine', 3));
-  await done(store.saveRuntime('one', 'a', 1));
+  await done(store.saveRuntime('one', idOf('a'), 1));
   await done(store.close());
   return dataDir;
 }
@@ -25,9 +25,9 @@ export async function filledDir(dataDirs: DataDirs, events = 9): Promise<string>
 /** What a filled directory holds. */
 export const whole = {
   instances: ['a', 'b', 'c'],
-  snapshots: ['s'],
+  snapshots: [idOf('s')],
   cursor: 3,
-  runtime: [['a', 1]],
+  runtime: [[idOf('a'), 1]],
   sequence: 9,
   damaged: [] as string[],
 };
@@ -36,7 +36,7 @@ export const whole = {
 export const seen = async (store: Store) => {
   const { instances, snapshots, damaged, sequence } = await firstValueFrom(store.load());
   return {
-    instances: instances.map(({ id }) => id),
+    instances: instances.map(({ name }) => name),
     snapshots: snapshots.map(({ id }) => id),
     cursor: await firstValueFrom(store.loadCursor('mine')),
     runtime: [...(await firstValueFrom(store.loadRuntime('one')))],

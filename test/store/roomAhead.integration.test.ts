@@ -79,7 +79,7 @@ it('is never less than lmdb needs', async () => {
               ]),
             );
             const { pageSize, lastPageNumber: before } = stats();
-            await database.batch(() => {
+            await database.childTransaction(() => {
               for (const [key, bytes] of writes) {
                 if (bytes === undefined) void database.remove(Buffer.from(key));
                 else void database.put(Buffer.from(key), bytes);

@@ -11,6 +11,7 @@ import {
   defaults,
   deleted,
   done,
+  idOf,
   type StoreOptions,
   updated,
   wholeLog,
@@ -93,7 +94,7 @@ export function storeContract(open: OpenStore): void {
     store.commit(created('a')).subscribe().unsubscribe();
     await commit(store, created('b'));
     const { instances, sequence } = await firstValueFrom(store.load());
-    expect([instances.map(({ id }) => id), sequence]).toStrictEqual([['a', 'b'], 2]);
+    expect([instances.map(({ name }) => name), sequence]).toStrictEqual([['a', 'b'], 2]);
   });
 
   test('keeps every instance as its last change said, oldest first', async () => {
@@ -103,7 +104,7 @@ export function storeContract(open: OpenStore): void {
     await commit(store, created('a', 3));
     const change = {
       ...updated('b', 7),
-      instance: anInstance({ id: 'b', createdAt: 1, revision: 7 }),
+      instance: anInstance({ id: idOf('b'), createdAt: 1, revision: 7 }),
     } as Change;
     await commit(store, change);
     await commit(store, deleted('c'));
@@ -166,9 +167,37 @@ export function storeContract(open: OpenStore): void {
       expect([events.length, oldest]).toStrictEqual([3, 8]);
     });
 
+    test('keeps so many bytes and no more, but for the last event', async () => {
+      const maxBytes = 10_000;
+      const store = await opened({ retention: { ...defaultRetention, maxBytes } });
+      const withEnv = (revision: number, length: number): Change => {
+        const change = updated('a', revision);
+        const spec = { ...anInstance().spec, env: { TEXT: 'x'.repeat(length) } };
+        return { ...change, instance: { ...change.instance, spec } } as Change;
+      };
+      for (let revision = 1; revision <= 20; revision += 1) await commit(store, withEnv(revision, 1_000));
+      const kept = async (): Promise<readonly number[]> => {
+        const { oldest } = (await failureOf(
+          store.read({ epoch: store.epoch, sequence: 0 }, 1),
+        )) as CursorExpired;
+        return (await wholeLog(store, oldest - 1)).map(({ sequence }) => sequence);
+      };
+      const many = await kept();
+      expect(many.at(-1)).toBe(20);
+      expect(many.length).toBeGreaterThan(4);
+      expect(many.length).toBeLessThan(10);
+      await commit(store, withEnv(21, 2 * maxBytes));
+      expect(await kept()).toStrictEqual([21]);
+      await commit(store, withEnv(22, 1));
+      expect(await kept()).toStrictEqual([22]);
+    });
+
     test('keeps no event beyond its age, but for the last', async () => {
       let now = 0;
-      const store = await opened({ retention: { maxEvents: 100, maxAgeMs: 10 }, now: () => now });
+      const store = await opened({
+        retention: { ...defaultRetention, maxEvents: 100, maxAgeMs: 10 },
+        now: () => now,
+      });
       for (now of [0, 1, 2, 11, 12]) await commit(store, updated('a', now));
       const { oldest } = await firstValueFrom(store.read({ epoch: store.epoch, sequence: 2 }, 10));
       expect(oldest).toBe(3);
@@ -200,13 +229,16 @@ export function storeContract(open: OpenStore): void {
 
     test('is theirs alone, by instance', async () => {
       const store = await opened();
-      for (const id of ['a', 'b']) await commit(store, created(id));
-      await done(store.saveRuntime('one', 'a', { attempts: [1, null] }));
-      await done(store.saveRuntime('one', 'b', 'text'));
-      await done(store.saveRuntime('two', 'a', 0));
-      await done(store.saveRuntime('one', 'a', { attempts: [2] }));
-      expect(await remembered(store, 'one')).toStrictEqual({ a: { attempts: [2] }, b: 'text' });
-      expect(await remembered(store, 'two')).toStrictEqual({ a: 0 });
+      for (const name of ['a', 'b']) await commit(store, created(name));
+      await done(store.saveRuntime('one', idOf('a'), { attempts: [1, null] }));
+      await done(store.saveRuntime('one', idOf('b'), 'text'));
+      await done(store.saveRuntime('two', idOf('a'), 0));
+      await done(store.saveRuntime('one', idOf('a'), { attempts: [2] }));
+      expect(await remembered(store, 'one')).toStrictEqual({
+        [idOf('a')]: { attempts: [2] },
+        [idOf('b')]: 'text',
+      });
+      expect(await remembered(store, 'two')).toStrictEqual({ [idOf('a')]: 0 });
       expect(await remembered(store, 'three')).toStrictEqual({});
     });
 
@@ -214,17 +246,17 @@ export function storeContract(open: OpenStore): void {
       const store = await opened();
       await commit(store, created('a'));
       const value = { attempts: [1] };
-      await done(store.saveRuntime('one', 'a', value));
+      await done(store.saveRuntime('one', idOf('a'), value));
       value.attempts.push(2);
-      expect(await remembered(store, 'one')).toStrictEqual({ a: { attempts: [1] } });
+      expect(await remembered(store, 'one')).toStrictEqual({ [idOf('a')]: { attempts: [1] } });
     });
 
     test('is forgotten on request', async () => {
       const store = await opened();
       await commit(store, created('a'));
-      await done(store.saveRuntime('one', 'a', 1));
-      await done(store.saveRuntime('one', 'a', undefined));
-      await done(store.saveRuntime('two', 'a', undefined));
+      await done(store.saveRuntime('one', idOf('a'), 1));
+      await done(store.saveRuntime('one', idOf('a'), undefined));
+      await done(store.saveRuntime('two', idOf('a'), undefined));
       expect(await remembered(store, 'one')).toStrictEqual({});
     });
 
@@ -232,10 +264,10 @@ export function storeContract(open: OpenStore): void {
       const store = await opened();
       await commit(store, created('a'));
       await Promise.all([
-        done(store.saveRuntime('one', 'a', 1)),
+        done(store.saveRuntime('one', idOf('a'), 1)),
         commit(store, deleted('a')),
-        done(store.saveRuntime('one', 'a', 2)),
-        done(store.saveRuntime('one', 'never', 3)),
+        done(store.saveRuntime('one', idOf('a'), 2)),
+        done(store.saveRuntime('one', idOf('never'), 3)),
       ]);
       await commit(store, created('a'));
       expect(await remembered(store, 'one')).toStrictEqual({});
@@ -246,13 +278,13 @@ export function storeContract(open: OpenStore): void {
     test('are kept, oldest first, until they are taken away', async () => {
       const store = await opened();
       const [one, two, three] = [
-        aSnapshot({ id: 'one', createdAt: 1, name: 'nightly' }),
-        aSnapshot({ id: 'two', createdAt: 2, data: null }),
-        aSnapshot({ id: 'three', createdAt: 3, kind: 'Standby' }),
+        aSnapshot({ id: idOf('one'), createdAt: 1, name: 'nightly' }),
+        aSnapshot({ id: idOf('two'), createdAt: 2, data: null }),
+        aSnapshot({ id: idOf('three'), createdAt: 3, kind: 'Standby' }),
       ];
       for (const each of [one, two, three]) await done(store.saveSnapshot(each));
-      await done(store.deleteSnapshot('two'));
-      await done(store.deleteSnapshot('two'));
+      await done(store.deleteSnapshot(idOf('two')));
+      await done(store.deleteSnapshot(idOf('two')));
       const { snapshots } = await firstValueFrom(store.load());
       expect(snapshots).toStrictEqual([one, three]);
       expect(snapshots.every((each) => Object.isFrozen(each.spec))).toBe(true);
@@ -261,7 +293,7 @@ export function storeContract(open: OpenStore): void {
     test('outlive their instance', async () => {
       const store = await opened();
       await commit(store, created('a'));
-      await done(store.saveSnapshot(aSnapshot({ instanceId: 'a' })));
+      await done(store.saveSnapshot(aSnapshot()));
       await commit(store, deleted('a'));
       expect((await firstValueFrom(store.load())).snapshots).toHaveLength(1);
     });

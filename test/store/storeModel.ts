@@ -4,12 +4,12 @@ import type { Change } from '../../src/lifecycle/event.js';
 import type { Json } from '../../src/lifecycle/instance.js';
 import type { Snapshot } from '../../src/lifecycle/snapshot.js';
 import type { Store } from '../../src/store/store.js';
-import { aSnapshot, deleted, updated, wholeLog } from './changes.js';
+import { aSnapshot, deleted, idOf, updated, wholeLog } from './changes.js';
 
 /** What is asked of a store and of its model alike. */
 export type Step = (store: Store, model: Model) => Observable<unknown>;
 
-const id = fc.constantFrom('a', 'b', 'c');
+const name = fc.constantFrom('a', 'b', 'c');
 const controller = fc.constantFrom('one', 'two');
 const value = fc.jsonValue({ maxDepth: 1 }) as fc.Arbitrary<Json>;
 
@@ -17,23 +17,24 @@ const value = fc.jsonValue({ maxDepth: 1 }) as fc.Arbitrary<Json>;
 export const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 4,
-    arbitrary: fc.tuple(id, fc.nat()).map(([of, revision]): Step => commitStep(updated(of, revision))),
+    arbitrary: fc.tuple(name, fc.nat()).map(([of, revision]): Step => commitStep(updated(of, revision))),
   },
-  id.map((of) => commitStep(deleted(of))),
+  name.map((of) => commitStep(deleted(of))),
   fc
-    .tuple(controller, id, fc.option(value, { nil: undefined }))
-    .map(([name, of, what]): Step => (store, model) => {
-      model.runtime(name, of, what);
-      return store.saveRuntime(name, of, what);
+    .tuple(controller, name, fc.option(value, { nil: undefined }))
+    .map(([by, of, what]): Step => (store, model) => {
+      model.runtime(by, idOf(of), what);
+      return store.saveRuntime(by, idOf(of), what);
     }),
-  fc.tuple(controller, fc.nat()).map(([name, sequence]): Step => (store, model) => {
-    model.cursors.set(name, sequence);
-    return store.saveCursor(name, sequence);
+  fc.tuple(controller, fc.nat()).map(([by, sequence]): Step => (store, model) => {
+    model.cursors.set(by, sequence);
+    return store.saveCursor(by, sequence);
   }),
-  fc.tuple(id, fc.boolean()).map(([name, isGone]): Step => (store, model) => {
-    if (isGone) model.snapshots.delete(name);
-    else model.snapshots.set(name, aSnapshot({ id: name, createdAt: name.charCodeAt(0) }));
-    return isGone ? store.deleteSnapshot(name) : store.saveSnapshot(model.snapshots.get(name) as Snapshot);
+  fc.tuple(name, fc.boolean()).map(([of, isGone]): Step => (store, model) => {
+    const id = idOf(of);
+    if (isGone) model.snapshots.delete(id);
+    else model.snapshots.set(id, aSnapshot({ id, createdAt: of.charCodeAt(0) }));
+    return isGone ? store.deleteSnapshot(id) : store.saveSnapshot(model.snapshots.get(id) as Snapshot);
   }),
 );
 

@@ -1,0 +1,26 @@
+import { join } from 'node:path';
+
+/** Name of the file by which a data directory is known as ours. */
+export const markerName = 'rx-instances.json';
+
+/** Where everything lies in a data directory. */
+export interface DataDirPaths {
+  /** In it each instance has its home. */
+  readonly homes: string;
+  /** In it each snapshot has a folder of its own. */
+  readonly snapshots: string;
+  readonly lock: string;
+  readonly store: string;
+  readonly database: string;
+  readonly marker: string;
+}
+
+/** The {@link DataDirPaths} of a data directory. */
+export const pathsIn = (dataDir: string): DataDirPaths => ({
+  homes: join(dataDir, 'instances'),
+  snapshots: join(dataDir, 'snapshots'),
+  lock: join(dataDir, 'lock'),
+  store: join(dataDir, 'store'),
+  database: join(dataDir, 'store', 'data.mdb'),
+  marker: join(dataDir, markerName),
+});

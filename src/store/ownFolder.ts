@@ -1,0 +1,24 @@
+import { constants } from 'node:fs';
+import { mkdir, open } from 'node:fs/promises';
+import { checkOwn } from './checkOwn.js';
+import { statOf } from './statOf.js';
+
+/**
+ * Makes a folder for the owner only, unless it is there; then it has to be a folder, no link, and the owner's, and what others
+ * were allowed to do in it they are not any more.
+ *
+ * @throws {@link StoreFailed} as a rejection, and what the system says
+ */
+export async function ownFolder(path: string): Promise<void> {
+  const there = await statOf(path);
+  if (there === undefined) await mkdir(path, { recursive: true, mode: 0o700 });
+  else checkOwn(path, there, 'folder');
+  const folder = await open(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  try {
+    const stats = await folder.stat();
+    checkOwn(path, stats, 'folder');
+    if ((stats.mode & 0o077) !== 0) await folder.chmod(0o700);
+  } finally {
+    await folder.close();
+  }
+}
