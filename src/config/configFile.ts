@@ -53,13 +53,27 @@ function textOf(path: string, bytes: Uint8Array): E.Either<readonly Fault[], str
 const mostLevels = 32;
 
 function parse(path: string, text: string): E.Either<readonly Fault[], unknown> {
-  try {
-    return parsed(path, text);
-  } catch (error) {
-    // Nesting that is deeper than the stack of the parser, which sometimes is a complaint of its, and sometimes thrown.
-    if (error instanceof RangeError) return E.left([tooDeep(path)]);
-    throw error;
+  return mayNest(text) > mostLevels ? E.left([tooDeep(path)]) : parsed(path, text);
+}
+
+/**
+ * How deep a text nests at most. Looked at before the parser sees it, which calls itself for each level, and may end the
+ * process where it runs out of stack: a block is indented by a column at least more than the one it lies in, and other levels
+ * have a bracket each.
+ */
+function mayNest(text: string): number {
+  let [brackets, deepest] = [0, 0];
+  for (const line of text.split(/\r\n?|\n/)) {
+    if (/^[ \t]*(#|$)/.test(line)) continue;
+    const [indentation = ''] = /^[ \t?:-]*/.exec(line) ?? [];
+    // Two columns for each level, as files are written.
+    deepest = Math.max(deepest, Math.ceil(indentation.length / 2));
+    for (const bracket of line.match(/[[\]{}]/g) ?? []) {
+      brackets = Math.max(0, brackets + (bracket === '[' || bracket === '{' ? 1 : -1));
+      deepest = Math.max(deepest, brackets);
+    }
   }
+  return deepest;
 }
 
 const tooDeep = (path: string): Fault => {
@@ -82,7 +96,6 @@ function parsed(path: string, text: string): E.Either<readonly Fault[], unknown>
     return broken(`${path}:${String(line)}:${String(col)}`, complaint);
   };
   const complaints = [...document.errors, ...document.warnings].slice(0, mostComplaints);
-  if (complaints.some(({ message }) => message.includes('call stack'))) return E.left([tooDeep(path)]);
   if (complaints.length > 0) return E.left(complaints.map(faultOf));
   // Thrown are aliases of nothing, and aliases that unfold to too much.
   return pipe(
