@@ -305,7 +305,7 @@ describe('buffering that cannot be understood', () => {
     ['onLag', 'log', "'log'"],
     ['keyOf', 1, '1'],
     ['endsKey', {}, '{}'],
-    ['size', 1, '1'],
+    ['size', 1, 'a number'],
   ])('is refused before anything is subscribed to: %s %p', (key, value, found) => {
     expect(thrownBy(() => boundedMergeMap((one) => [one], { [key]: value }))).toMatchObject({
       _tag: 'InvalidRequest',

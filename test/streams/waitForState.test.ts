@@ -573,7 +573,7 @@ describe('what cannot be understood is refused', () => {
     [{ pollMs: 0 }, 'pollMs', '0'],
     [{ pollMs: 1.5 }, 'pollMs', '1.5'],
     [{ signal: {} }, 'signal', '{}'],
-    [{ timeout: 5 }, 'timeout', '5'],
+    [{ timeout: 5 }, 'timeout', 'a number'],
   ])('options %p', async (options, path, found) => {
     expect(await faultsOf('Running', options)).toEqual([expect.objectContaining({ path, found })]);
   });
