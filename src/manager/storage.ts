@@ -136,5 +136,5 @@ function checkDrivers({ instances, snapshots }: Kept, drivers: ReadonlyMap<strin
   const lacking = new Set(kinds.filter((kind) => !drivers.has(kind)));
   if (lacking.size === 0) return;
   const expected = `also ${[...lacking].join(', ')}, of which instances or snapshots are kept`;
-  throw new InvalidRequest([{ path: 'drivers', found: found([...drivers.keys()]), expected }]);
+  throw new InvalidRequest([{ path: 'drivers', found: [...drivers.keys()].join(', '), expected }]);
 }

@@ -38,9 +38,22 @@ export function findLog(database: Database, origin: string, logBytes?: number): 
     return E.isRight(event);
   };
 
+  /** To go through all the places before it one by one would take for ever. */
+  const isFarOff = (row: Row): boolean => {
+    const before = database.last(events.prefix, row.key);
+    const highest = before === undefined ? highestFirst : sequenceOf(before) + longestHole;
+    const sequence = sequenceOf(row);
+    if (sequence <= highest) return false;
+    const expected = `a sequence of at most ${String(highest)}`;
+    damaged.push({ row, faults: [{ path: 'sequence', found: String(sequence), expected }] });
+    return true;
+  };
+
   const known = headerOf(database, damaged);
   let last = database.last(events.prefix, events.end);
-  while (last !== undefined && !understood(last)) last = database.last(events.prefix, last.key);
+  while (last !== undefined && (!understood(last) || isFarOff(last))) {
+    last = database.last(events.prefix, last.key);
+  }
   const isWhole = known?.origin === origin && damaged.length === 0;
 
   const end = last?.key ?? events.prefix;
@@ -60,6 +73,10 @@ export function findLog(database: Database, origin: string, logBytes?: number): 
     damaged,
   };
 }
+
+/** No log loses so many events in a row, nor comes so far. */
+const longestHole = 2 ** 24;
+const highestFirst = 2 ** 52;
 
 function bytesIn(database: Database): number {
   let bytes = 0;

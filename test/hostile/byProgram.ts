@@ -359,6 +359,17 @@ const noneIsLeft = async (ground: Ground, what: string): Promise<void> => {
 /** Whether the system lets us group processes, so that none escapes. */
 const hasGroups = isRoot && existsSync('/sys/fs/cgroup');
 
+/** Where processes can't be grouped, what leaves its session is looked for when its home is copied or removed. */
+const noneOutlives = async (
+  ground: Ground,
+  manager: InstanceManager,
+  name: string,
+  what: string,
+): Promise<void> => {
+  if (!hasGroups) await value(manager.delete(name));
+  await noneIsLeft(ground, what);
+};
+
 const escapes: readonly Attack[] = [
   {
     opponent: 'program',
@@ -383,8 +394,9 @@ const escapes: readonly Attack[] = [
         const manager = await ground.open();
         const instance = await begun(manager, shell(ground, name, escaping(lasting, 5), user));
         await haveEscaped(ground, instance, 5);
+        const left = `it has come to a ${verb}, and what it has started runs on`;
         await value(verb === 'stop' ? manager.stop(name) : manager.delete(name));
-        await noneIsLeft(ground, `it has come to a ${verb}, and what it has started runs on`);
+        await (verb === 'stop' ? noneOutlives(ground, manager, name, left) : noneIsLeft(ground, left));
       }
     },
   })),
@@ -410,7 +422,7 @@ const escapes: readonly Attack[] = [
       const instance = await begun(manager, shell(ground, 'web', escaping(escapee, 20)));
       await haveEscaped(ground, instance, 20);
       await value(manager.stop('web'));
-      await noneIsLeft(ground, 'the instance is stopped, and what it has started runs on');
+      await noneOutlives(ground, manager, 'web', 'the instance is stopped, and what it has started runs on');
     },
   },
   {
@@ -425,7 +437,7 @@ const escapes: readonly Attack[] = [
       writeFileSync(join(ground.homeOf(instance), 'work', 'go'), 'go\n');
       const { instance: told } = await ended;
       assert.deepEqual(told?.exit, { code: 3, signal: null });
-      await noneIsLeft(ground, 'the instance has ended, and what it has started runs on');
+      await noneOutlives(ground, manager, 'web', 'the instance has ended, and what it has started runs on');
     },
   },
 ];

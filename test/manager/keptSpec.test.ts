@@ -1,6 +1,7 @@
 import { firstValueFrom, lastValueFrom } from 'rxjs';
 import { createMemoryDriver, type InstanceManager, openManager } from 'rx-instances';
 import { createMemoryStore } from '../../src/store/memoryStore.js';
+import { idOf } from '../store/changes.js';
 import { anInstance } from '../support/lifecycleEvents.js';
 
 /** Earlier versions took it. */
@@ -8,6 +9,7 @@ const pattern = '(?=ready)';
 const rule =
   'a regular expression (at most 500 characters; no look-around, no back-references, few repetitions)';
 const kept = anInstance({
+  id: idOf('kept'),
   state: 'Stopped',
   spec: { ...anInstance().spec, env: { A: '1' }, readiness: { kind: 'log', pattern } },
 });

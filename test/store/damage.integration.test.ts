@@ -316,6 +316,19 @@ describe('an event that was changed from outside', () => {
     });
   });
 
+  test.each([2 ** 24 + 10, 2 ** 53 - 2])(
+    'is set aside when its sequence is %d, far from all others',
+    async (far) => {
+      const dataDir = await filledDir(dataDirs);
+      const json = JSON.stringify({ time: 0, change: deleted('a') });
+      await rewrite(dataDir, keyOf(far), () => tables.sealed(keyOf(far), 1, json).bytes);
+      const store = await dataDirs.open(dataDir);
+      expect(dataDirs.damaged()).toMatchObject([{ key: keyOf(far), faults: [{ found: String(far) }] }]);
+      expect(await wholeLog(store)).toHaveLength(9);
+      expect((await firstValueFrom(store.commit(deleted('a')))).sequence).toBe(10);
+    },
+  );
+
   test('lets even the whole log go, and nothing else', async () => {
     const dataDir = await filledDir(dataDirs);
     for (let sequence = 1; sequence <= 9; sequence += 1) await rewrite(dataDir, keyOf(sequence), flipped);

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createSpawner } from '../../../src/drivers/host/spawner.js';
@@ -9,14 +9,21 @@ import { processTable } from '../../../src/drivers/host/processTable.js';
 const spawner = createSpawner();
 const { run } = createPrograms(spawner);
 const folder = mkdtempSync(join(tmpdir(), 'programs-'));
-const before = readdirSync(tmpdir());
+/** Those of the other tests are another's. */
+const temporary = join(folder, 'tmp');
+const { TMPDIR } = process.env;
 
+beforeAll(() => {
+  mkdirSync(temporary);
+  process.env['TMPDIR'] = temporary;
+});
 afterAll(async () => {
+  process.env['TMPDIR'] = TMPDIR;
   await spawner.close();
   rmSync(folder, { recursive: true });
 });
 afterEach(() => {
-  expect(readdirSync(tmpdir())).toEqual(before);
+  expect(readdirSync(temporary)).toEqual([]);
 });
 
 it('a program is run to its end, in a folder, and what it says is told', async () => {
