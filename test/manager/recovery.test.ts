@@ -1,6 +1,7 @@
 import { firstValueFrom, lastValueFrom, map, NEVER } from 'rxjs';
 import { createMemoryDriver, type Machine, openManager } from 'rx-instances';
 import { createMemoryStore } from '../../src/store/memoryStore.js';
+import { idOf } from '../store/changes.js';
 import { anInstance } from '../support/lifecycleEvents.js';
 
 beforeEach(() => {
@@ -19,7 +20,7 @@ it.each<[string, (found: Machine) => Partial<Machine>, string]>([
   ['sees no machine', () => ({ inspect: () => NEVER }), 'Unknown'],
 ])('a driver that %s, and does not fail either, keeps no manager from opening', async (_, fault, state) => {
   const driver = createMemoryDriver();
-  const instance = anInstance();
+  const instance = anInstance({ id: idOf('a') });
   const plan = { instanceId: instance.id, name: instance.name, spec: instance.spec, home: 'home' };
   await lastValueFrom(driver.prepare(plan), { defaultValue: undefined });
   const { handle } = await firstValueFrom(driver.launch(plan));
