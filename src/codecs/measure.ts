@@ -2,7 +2,7 @@ import { types } from 'node:util';
 
 /** What a value may be at most. */
 export interface Measures {
-  /** Of its texts in UTF-8, names of keys included; what is no text counts as 8. */
+  /** Of its texts in UTF-8, names of keys included, and 8 for each value in it, and for each place of an array. */
   readonly bytes: number;
   /** How many objects and arrays may lie in one another. */
   readonly levels: number;
@@ -16,7 +16,10 @@ export function exceeded(value: unknown, { bytes, levels }: Measures): keyof Mea
   let left = bytes;
 
   const walk = (part: unknown, level: number): keyof Measures | undefined => {
-    left -= typeof part === 'string' ? lengthOf(part, left) : 8;
+    left -= 8;
+    if (typeof part === 'string') left -= lengthOf(part, left);
+    // Empty places too: whoever looks at an array looks at each.
+    else if (Array.isArray(part)) left -= 8 * part.length;
     if (left < 0) return 'bytes';
     if (typeof part !== 'object' || part === null || types.isProxy(part)) return undefined;
     if (level === levels) return 'levels';

@@ -13,6 +13,7 @@ import { createDurableStore } from './durableStore.js';
 import type { EventLogOptions } from './eventLog.js';
 import { makeRoom } from './makeRoom.js';
 import { ownFolder } from './ownFolder.js';
+import { statOf } from './statOf.js';
 import type { Store } from './store.js';
 
 /** How to open a data directory. */
@@ -33,6 +34,7 @@ export interface DataDirOptions extends EventLogOptions {
  */
 export async function openDataDir(dataDir: string, options: DataDirOptions): Promise<Store> {
   try {
+    await checkLink(dataDir);
     await mkdir(dataDir, { recursive: true, mode: 0o700 });
     const { isShared } = await checkDataDir(dataDir, options.beginAnew !== undefined);
     // A directory that somebody else uses too keeps its mode; what we make in it is private all the same.
@@ -58,6 +60,14 @@ export async function openDataDir(dataDir: string, options: DataDirOptions): Pro
     const reason = hasTag(error, 'StoreFailed') ? error.reason : messageOf(error);
     throw new StoreFailed(`cannot open the data directory ${dataDir}: ${reason}`, { cause: error });
   }
+}
+
+/** A link may stand for a data directory; where it leads, its owner decides. */
+async function checkLink(path: string): Promise<void> {
+  const there = await statOf(path);
+  const owners = [0, process.geteuid?.()];
+  if (there?.isSymbolicLink() !== true || owners.includes(there.uid)) return;
+  throw new StoreFailed(`it is a link of user ${String(there.uid)}, who may let it lead anywhere`);
 }
 
 async function openStore(dataDir: string, options: DataDirOptions): Promise<Store> {

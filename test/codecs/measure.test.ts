@@ -14,13 +14,14 @@ describe('a value', () => {
     ['one that does not in UTF-8', 'é'.repeat(51), 'bytes'],
     ['texts that do not together', ['x'.repeat(50), 'x'.repeat(50)], 'bytes'],
     ['a key that does not', { ['x'.repeat(101)]: 1 }, 'bytes'],
+    ['many empty places', new Array(2 ** 23), 'bytes'],
     ['many numbers', new Array(1_000_000).fill(1), 'bytes'],
     ['what nests as deep as may be', nested(4), undefined],
     ['what nests deeper', nested(5), 'levels'],
     ['what nests without end', nested(100_000), 'levels'],
     ['nothing', undefined, undefined],
   ])('%s', (_, value, expected) => {
-    expect(exceeded(value, { bytes: 100, levels: 4 })).toBe(expected);
+    expect(exceeded(value, { bytes: 108, levels: 4 })).toBe(expected);
   });
 
   test('that holds itself nests too deep', () => {

@@ -390,6 +390,8 @@ const kept: readonly Attack[] = [
         await ground.close();
       }
 
+      // The snapshot has the same file.
+      writeFileSync(path, text);
       const folder = join(ground.dataDir, 'snapshots', id);
       const layer = Object.keys(treeOf(folder)).find((each) => /\/(ram|state)$/.test(each));
       assert.ok(layer !== undefined, 'there is no memory in the snapshot');

@@ -182,8 +182,11 @@ const inPlaceOfWhatComes: readonly Attack[] = [
     const path = join(ground.homeOf(instance), place);
     mkdirSync(join(path, '..'), { recursive: true });
     symlinkSync(place.startsWith('work') ? outside.folder : outside.file, path);
-    // Until the log was laid aside, or that was given up.
-    await value(manager.logs('web', { follow: true }).pipe(filter((_, index) => index === 70)));
+    // Until the log was laid aside, or that was given up. What is no part of a log is not read.
+    const { error } = await tried(
+      value(manager.logs('web', { follow: true }).pipe(filter((_, index) => index === 70))),
+    );
+    if (error !== undefined) assert.equal((error as { readonly _tag?: string })._tag, 'LogUnreadable');
     await tryAll(ground, manager, 'web');
   },
 }));

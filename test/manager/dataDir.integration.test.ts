@@ -171,7 +171,7 @@ describe('a manager with a data directory', () => {
 
     await expect(open({ drivers: [createProcessDriver()] })).rejects.toMatchObject({
       _tag: 'InvalidRequest',
-      message: "drivers: found process, expected also memory, of which instances or snapshots are kept",
+      message: 'drivers: found process, expected also memory, of which instances or snapshots are kept',
     });
     await expect(open()).resolves.toBeDefined();
   });

@@ -1,15 +1,14 @@
 import * as t from 'io-ts';
-import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { link, lstat, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { pipeline } from 'node:stream/promises';
 import { closed } from '../../codecs/closed.js';
 import { found } from '../../codecs/decode.js';
 import { integer, oneOf } from '../../codecs/scalars.js';
 import { type Fault, SnapshotIncompatible } from '../../lifecycle/errors.js';
+import { runProgram } from '../host/runProgram.js';
 import { readJson, writeJson } from './jsonFile.js';
 import { type VmConfig, vmConfig } from './vmConfig.js';
 
@@ -139,7 +138,7 @@ export async function shareMemory(folder: string, target: string): Promise<void>
 export const copyMemory = (folder: string, target: string): Promise<void> =>
   giveTo(folder, target, async (from, to) => {
     // What was never touched takes no room, and by its time it is told to be the one that was kept.
-    await run('cp', ['--sparse=always', '--reflink=auto', '--preserve=timestamps', from, to]);
+    await runProgram('cp', ['--sparse=always', '--reflink=auto', '--preserve=timestamps', from, to]);
   });
 
 /** The rest is never written to again in either. */
@@ -158,8 +157,6 @@ async function giveTo(
 /** Whether the file of the memory is nobody else's too: of no copy, and of no machine that was made of one. */
 export const ownsRam = async (folder: string): Promise<boolean> =>
   (await lstat(join(folder, memoryFiles.ram))).nlink === 1;
-
-const run = promisify(execFile);
 
 /** A state of half a megabyte is read in one turn. */
 const bytesAtATime = 2 ** 20;

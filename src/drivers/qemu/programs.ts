@@ -1,12 +1,6 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { lastValueFrom, timer } from 'rxjs';
 import { LaunchFailed } from '../../lifecycle/errors.js';
 import { messageOf } from '../../lifecycle/messageOf.js';
-import { createProcessGroup } from '../host/processGroup.js';
-import type { Spawner } from '../host/spawner.js';
-import { readPlain } from './plainFile.js';
+import { runProgram } from '../host/runProgram.js';
 
 /** Runs programs that end by themselves. */
 export interface Programs {
@@ -19,45 +13,19 @@ export interface Programs {
 }
 
 const longestMs = 30_000;
-const mostBytes = 1_024 * 1_024;
 
-/** Creates {@link Programs} that are started by a spawner, from which they inherit nothing that this process has open. */
-export function createPrograms(spawner: Spawner, timeoutMs = longestMs): Programs {
-  const run = async (program: string, args: readonly string[], cwd = '/'): Promise<string> => {
-    const folder = await mkdtemp(join(tmpdir(), 'rx-instances-'));
+/** Creates {@link Programs}. */
+export const createPrograms = (timeoutMs = longestMs): Programs => ({
+  run: async (program, args, cwd = '/') => {
     try {
-      const logPath = join(folder, 'said');
-      const env = { PATH: process.env['PATH'] ?? '', LC_ALL: 'C' };
-      const { pid, ended$ } = await spawner.start({ program, args, cwd, env, logPath });
-      const late = new AbortController();
-      const watch = timer(timeoutMs).subscribe(() => {
-        late.abort();
-        createProcessGroup(pid).signal('SIGKILL');
-      });
-      const { code, signal } = await lastValueFrom(ended$).finally(() => {
-        watch.unsubscribe();
-      });
-      if (late.signal.aborted) throw new Error(`it has not ended within ${String(timeoutMs)} ms`);
-      const said = await readPlain(logPath, mostBytes);
-      if (code === 0) return said;
-      throw new Error(said.trim() === '' ? `it ended with ${String(code ?? signal)}` : said.trim());
-    } finally {
-      await rm(folder, { recursive: true, force: true });
+      return await runProgram(program, args, { cwd, timeoutMs });
+    } catch (error) {
+      const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+      const message = isMissing ? missing(program) : `"${program}" failed: ${messageOf(error)}`;
+      throw new LaunchFailed(message, { cause: error });
     }
-  };
-
-  return {
-    run: async (program, args, cwd) => {
-      try {
-        return await run(program, args, cwd);
-      } catch (error) {
-        const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-        const message = isMissing ? missing(program) : `"${program}" failed: ${messageOf(error)}`;
-        throw new LaunchFailed(message, { cause: error });
-      }
-    },
-  };
-}
+  },
+});
 
 /** What to do where a program of QEMU is missing. */
 export const missing = (program: string): string =>

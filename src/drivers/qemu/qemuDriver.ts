@@ -98,7 +98,7 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
   }
   const spawner = createSpawner();
   const runs = createRuns(pollMs, spawner);
-  const programs = createPrograms(spawner);
+  const programs = createPrograms();
   const disks = createDisks(qemuImg, programs);
   const sound = createSoundFolders();
   const qemuVersion = once(async () => {

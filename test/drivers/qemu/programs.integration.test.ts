@@ -1,29 +1,15 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createSpawner } from '../../../src/drivers/host/spawner.js';
 import { createPrograms } from '../../../src/drivers/qemu/programs.js';
 import { inspectQemu } from '../../../src/drivers/qemu/qemuProgram.js';
 import { processTable } from '../../../src/drivers/host/processTable.js';
 
-const spawner = createSpawner();
-const { run } = createPrograms(spawner);
+const { run } = createPrograms();
 const folder = mkdtempSync(join(tmpdir(), 'programs-'));
-/** Those of the other tests are another's. */
-const temporary = join(folder, 'tmp');
-const { TMPDIR } = process.env;
 
-beforeAll(() => {
-  mkdirSync(temporary);
-  process.env['TMPDIR'] = temporary;
-});
-afterAll(async () => {
-  process.env['TMPDIR'] = TMPDIR;
-  await spawner.close();
+afterAll(() => {
   rmSync(folder, { recursive: true });
-});
-afterEach(() => {
-  expect(readdirSync(temporary)).toEqual([]);
 });
 
 it('a program is run to its end, in a folder, and what it says is told', async () => {
@@ -44,7 +30,7 @@ it('one that is missing is told with what to do', async () => {
 });
 
 it('one that does not end is killed, with all that it has started', async () => {
-  const impatient = createPrograms(spawner, 100);
+  const impatient = createPrograms(100);
   const pidFile = join(folder, 'pid');
   await expect(impatient.run('sh', ['-c', `echo $$ >${pidFile}; sleep 600 & wait`])).rejects.toThrow(
     'it has not ended within 100 ms',

@@ -20,7 +20,7 @@ jest.setTimeout(60_000);
 
 const spawner = createSpawner();
 const runs = createRuns(5, spawner);
-const disks = createDisks('qemu-img', createPrograms(spawner));
+const disks = createDisks('qemu-img', createPrograms());
 const sound = createSoundFolders();
 /** The commands that QEMU is not given, with what they fail instead. */
 const broken = new Map<string, Error>();
