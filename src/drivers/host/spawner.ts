@@ -2,7 +2,6 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { type Observable, ReplaySubject } from 'rxjs';
 import type { Exit } from '../../lifecycle/instance.js';
 import { groupsPlace, sweepGroups } from './controlGroup.js';
-import { inheritsNothing } from './inheritsNothing.js';
 import { type Command, type Order, type Report, spawnerProgram } from './spawnerProgram.js';
 
 /** A process that was started. */
@@ -129,7 +128,7 @@ export function createSpawner(): Spawner {
       // Where it asks for the time at which a process started, that is told in these words.
       env: { ...(PATH !== undefined && { PATH }), LC_ALL: 'C', TZ: 'UTC' },
       // It may be there for longer than this process, and then holds nothing of it open.
-      stdio: ['pipe', 'ignore', 'ignore', 'ipc', ...inheritsNothing().slice(1)],
+      stdio: ['pipe', 'ignore', 'ignore', 'ipc'],
     });
     child.on('message', hear);
     // It removes the groups that it has made; not when it was killed.
