@@ -380,10 +380,10 @@ describe('what an instance puts in the place of our files', () => {
     symlinkSync('/etc/passwd', path);
   };
 
-  it.each<[string, (path: string) => void]>([
-    ['a pipe', pipe],
-    ['a link', link],
-  ])('as its log, %s, keeps it from being started', async (found, put) => {
+  it.each<[string, (path: string) => void, string]>([
+    ['a pipe', pipe, 'no plain file'],
+    ['a link', link, 'a link'],
+  ])('as its log, %s, keeps it from being started', async (_, put, found) => {
     const plan = await bench.prepared(lasting);
     put(join(plan.home, 'logs', 'app.log'));
     await expect(all(driver.launch(plan))).rejects.toMatchObject({
