@@ -7,6 +7,7 @@ import { found } from '../codecs/decode.js';
 import { id as idCodec } from '../codecs/id.js';
 import { type Driver, ownMark } from '../drivers/driver.js';
 import { InvalidRequest, StoreFailed } from '../lifecycle/errors.js';
+import { messageOf } from '../lifecycle/messageOf.js';
 import { defaultRetention } from '../store/logSpan.js';
 import { createMemoryStore } from '../store/memoryStore.js';
 import { pathsIn } from '../store/dataDirPaths.js';
@@ -56,13 +57,17 @@ export async function openStorage(
   };
   const folder = dataDir ?? join(tmpdir(), `rx-instances-${createId()}`);
   const { homes, snapshots } = pathsIn(folder);
-  const letAllGo = async (): Promise<void> => {
-    for (const each of [homes, snapshots]) await letGo(each, logger);
+  const letGoBut = async (owners: ReadonlySet<string>): Promise<void> => {
+    for (const each of [homes, snapshots]) await letGo(each, owners, logger);
   };
   const store =
     dataDir === undefined
       ? (options.store ?? createMemoryStore(now, retention))
-      : await openDataDir(dataDir, { retention, now, onDamaged, ...(beginAnew && { beginAnew: letAllGo }) });
+      : await openDataDir(dataDir, {
+          ...{ retention, now, onDamaged },
+          onCopy: (copied) => letGoBut(ownersOf(copied)),
+          ...(beginAnew && { beginAnew: () => letGoBut(new Set()) }),
+        });
   try {
     const kept = await lastValueFrom(store.load());
     kept.damaged.forEach(onDamaged);
@@ -74,12 +79,18 @@ export async function openStorage(
     return { store, kept, folder, homes, ownerless, snapshots, isDurable };
   } catch (error) {
     await lastValueFrom(store.close(), { defaultValue: undefined });
-    throw error;
+    const isOurs = typeof error === 'object' && error !== null && '_tag' in error;
+    if (isOurs || dataDir === undefined) throw error;
+    throw new StoreFailed(`cannot open the data directory ${dataDir}: ${messageOf(error)}`, { cause: error });
   }
 }
 
 /** Whose records are there, or were set aside and may come back. */
-const ownersOf = ({ instances, snapshots, damaged }: Kept): ReadonlySet<string> =>
+const ownersOf = ({
+  instances,
+  snapshots,
+  damaged,
+}: Pick<Kept, 'instances' | 'snapshots' | 'damaged'>): ReadonlySet<string> =>
   new Set([
     ...[...instances, ...snapshots].map(({ id }) => id),
     ...damaged.map(({ key }) => key.replace(/^.*\//, '')),
@@ -111,13 +122,16 @@ async function lookAtSnapshots(
   }
 }
 
-/** Takes our mark from all that lies in a folder, so that nothing of it is ever removed as ours. */
-async function letGo(folder: string, logger: Logger): Promise<void> {
+/**
+ * Takes our mark from all that lies in a folder and has no owner, so that nothing of it is ever removed as ours: it was made with
+ * another store, or with this one at a later time.
+ */
+async function letGo(folder: string, owners: ReadonlySet<string>, logger: Logger): Promise<void> {
   for (const name of await readdir(folder)) {
     const path = join(folder, name);
-    if (!(await isMarked(path))) continue;
+    if (owners.has(name) || !(await isMarked(path))) continue;
     await rm(join(path, ownMark));
-    logger.warn({ path }, 'left alone: its store is gone, and another is begun');
+    logger.warn({ path }, 'left alone: its store is gone, and this is another, or a copy from before');
   }
 }
 

@@ -75,8 +75,15 @@ async function checkRecognisable(dataDir: string, strangers: readonly string[]):
   }
   const isKnown = await hasOurStore(dataDir).catch(() => false);
   if (!isKnown) {
-    throw new StoreFailed(`it is no data directory, and not empty: it holds ${found(strangers)}`);
+    throw new StoreFailed(`it is no data directory, and not empty: it holds ${shown(strangers)}`);
   }
+}
+
+const mostShown = 5;
+
+function shown(names: readonly string[]): string {
+  const some = names.slice(0, mostShown).map((name) => found(name));
+  return names.length > mostShown ? `${some.join(', ')} and more` : some.join(', ');
 }
 
 async function hasOurStore(dataDir: string): Promise<boolean> {

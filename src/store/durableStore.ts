@@ -28,6 +28,13 @@ import {
 export interface DurableStoreOptions extends EventLogOptions {
   /** Tells the database's file from a copy of it. */
   readonly origin: string;
+  /** As version 0.1.0 told it. */
+  readonly formerOrigin: string;
+  /**
+   * Called before anything is written when the file is a copy, with what it holds: what was made since is not in it. Whatever it
+   * fails with, opening does.
+   */
+  readonly onCopy?: (kept: Pick<Kept, 'instances' | 'snapshots' | 'damaged'>) => Promise<void>;
   /** How many bytes the records of all events take. @defaultValue they are counted */
   readonly logBytes?: number;
 }
@@ -42,7 +49,7 @@ const goneAtATime = 1_000;
  */
 export async function createDurableStore(database: Database, options: DurableStoreOptions): Promise<Store> {
   const { onDamaged } = options;
-  const found = findLog(database, options.origin, options.logBytes);
+  const found = findLog(database, options.origin, options.formerOrigin, options.logBytes);
   const group = createGroupCommit(database, found.span);
   const log = createEventLog(database, group, found.header, options);
 
@@ -50,10 +57,18 @@ export async function createDurableStore(database: Database, options: DurableSto
   const written = (task: (transaction: Transaction<LogSpan>) => unknown): Observable<never> =>
     group.run(task).pipe(ignoreElements());
 
+  if (found.isCopy) {
+    const { instances: known, snapshots: taken, damaged, aside } = findRecords(database);
+    await options.onCopy?.({
+      instances: known,
+      snapshots: taken,
+      damaged: [...aside, ...damaged].map(recordOf),
+    });
+  }
   await lastValueFrom(
     group.run((transaction) => {
       for (const { row } of found.damaged) setAside(transaction, row);
-      if (found.renamed) transaction.put(header.encode(headerName, found.header));
+      if (found.isAnother) transaction.put(header.encode(headerName, found.header));
     }),
   );
   for (const damage of found.damaged) onDamaged(recordOf(damage));

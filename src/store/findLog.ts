@@ -12,7 +12,9 @@ export interface FoundLog {
   readonly header: Header;
   readonly span: LogSpan;
   /** Whether the header is another than the one that is kept. */
-  readonly renamed: boolean;
+  readonly isAnother: boolean;
+  /** Whether it was begun in another file: this one is a copy, be it of an earlier time. */
+  readonly isCopy: boolean;
   /** What can't be understood at the log's beginning and end, and of the header. */
   readonly damaged: readonly DamagedRow[];
 }
@@ -27,10 +29,16 @@ export interface DamagedRow {
  * Looks where the log begins and ends. It goes on under another name when its end can't be understood, or when the file
  * is another than the one it was begun in (`origin`): others may have seen events that are not in it.
  *
+ * @param formerOrigin - how an earlier version would tell the same file
  * @param logBytes - how much the records of all events take, if it is known already
  * @throws {@link StoreFailed} when a newer program wrote it
  */
-export function findLog(database: Database, origin: string, logBytes?: number): FoundLog {
+export function findLog(
+  database: Database,
+  origin: string,
+  formerOrigin: string,
+  logBytes?: number,
+): FoundLog {
   const damaged: DamagedRow[] = [];
   const understood = (row: Row): boolean => {
     const event = events.decode(row);
@@ -54,7 +62,8 @@ export function findLog(database: Database, origin: string, logBytes?: number): 
   while (last !== undefined && (!understood(last) || isFarOff(last))) {
     last = database.last(events.prefix, last.key);
   }
-  const isWhole = known?.origin === origin && damaged.length === 0;
+  const isCopy = known !== undefined && known.origin !== origin && known.origin !== formerOrigin;
+  const isWhole = known !== undefined && !isCopy && damaged.length === 0;
 
   const end = last?.key ?? events.prefix;
   let [first] = database.range(events.prefix, end, 1);
@@ -69,7 +78,8 @@ export function findLog(database: Database, origin: string, logBytes?: number): 
   return {
     header: { epoch: isWhole ? known.epoch : createId(), origin, floor: oldest },
     span: { oldest, sequence, bytes },
-    renamed: !isWhole,
+    isAnother: !isWhole || known.origin !== origin,
+    isCopy,
     damaged,
   };
 }

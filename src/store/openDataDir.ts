@@ -9,7 +9,7 @@ import { openDatabase } from './database.js';
 import { lockDataDir } from './dataDirLock.js';
 import { completeMarker } from './dataDirMarker.js';
 import { pathsIn } from './dataDirPaths.js';
-import { createDurableStore } from './durableStore.js';
+import { createDurableStore, type DurableStoreOptions } from './durableStore.js';
 import type { EventLogOptions } from './eventLog.js';
 import { makeRoom } from './makeRoom.js';
 import { ownFolder } from './ownFolder.js';
@@ -17,7 +17,7 @@ import { statOf } from './statOf.js';
 import type { Store } from './store.js';
 
 /** How to open a data directory. */
-export interface DataDirOptions extends EventLogOptions {
+export interface DataDirOptions extends EventLogOptions, Pick<DurableStoreOptions, 'onCopy'> {
   /**
    * Lets an empty store be begun beside what is left of another; called before it is, and whatever it fails with, opening does.
    *
@@ -81,7 +81,7 @@ async function openStore(dataDir: string, options: DataDirOptions): Promise<Stor
     const opened = await createDurableStore(database, {
       ...options,
       ...(held && { logBytes: held.logBytes }),
-      origin: await originOf(path),
+      ...(await originsOf(path)),
     });
     for (const each of [store, dataDir]) await sync(each);
     // Last: a directory that bears it has a store, or had one.
@@ -103,14 +103,25 @@ async function sync(folder: string): Promise<void> {
   }
 }
 
-/** Tells a file from its copies, on this machine and on others. The machine's own name stays secret. */
-async function originOf(path: string): Promise<string> {
-  const { ino } = await stat(path, { bigint: true });
+/**
+ * Tells a file from its copies, on this machine and on others: by when it was made, since a file that is removed leaves its inode
+ * to the next. The machine's own name stays secret.
+ */
+async function originsOf(path: string): Promise<Pick<DurableStoreOptions, 'origin' | 'formerOrigin'>> {
+  const { ino, birthtimeNs } = await stat(path, { bigint: true });
   const machine = await readFile('/etc/machine-id', 'utf8').catch(() => '');
-  return createHash('sha256')
-    .update(`rx-instances ${machine} ${String(ino)}`)
-    .digest('hex')
-    .slice(0, 32);
+  const hashOf = (...parts: readonly string[]): string =>
+    createHash('sha256')
+      .update(['rx-instances', machine, String(ino), ...parts].join(' '))
+      .digest('hex')
+      .slice(0, 32);
+  return { origin: hashOf((await tellsBirth()) ? String(birthtimeNs) : ''), formerOrigin: hashOf() };
+}
+
+/** Where the system does not tell when files were made, Node tells when they were changed. */
+async function tellsBirth(): Promise<boolean> {
+  const { birthtimeNs, ctimeNs } = await stat(process.execPath, { bigint: true });
+  return birthtimeNs !== ctimeNs;
 }
 
 const hasTag = <Tag extends string>(

@@ -40,10 +40,12 @@ const fields = record('an object', t.string, json);
 const state = oneOf(states);
 
 /** The fields that belong to a driver stay as they are: this driver may not be among those at hand. */
-const spec = t.intersection(
-  [t.type({ driver: t.string, image: t.string, env: secret(texts), tags: texts }), fields],
-  'a spec',
-) as unknown as t.Type<InstanceSpec, unknown>;
+const spec = secret(
+  t.intersection(
+    [t.type({ driver: t.string, image: t.string, env: texts, tags: texts }), fields],
+    'a spec',
+  ) as unknown as t.Type<InstanceSpec, unknown>,
+);
 
 const exit = closed(
   'an exit',
@@ -63,7 +65,7 @@ export const instance: t.Type<Instance, unknown> = closed(
     startedAt: time,
     stoppedAt: time,
     exit,
-    handle: fields as t.Type<MachineHandle, unknown>,
+    handle: secret(fields as t.Type<MachineHandle, unknown>),
   },
 );
 

@@ -25,7 +25,7 @@ import { openDatabase } from '../../src/store/database.js';
 import { opened, sealed } from '../../src/store/tables.js';
 import * as E from 'fp-ts/lib/Either.js';
 import type { Attack } from './attack.js';
-import { type Ground, refused, says, tried, value } from './ground.js';
+import { type Ground, kill, processesNaming, refused, says, tried, value } from './ground.js';
 import { treeOf } from './outside.js';
 
 /** A data directory with an instance that runs, one that is stopped, and a snapshot; closed. */
@@ -240,6 +240,48 @@ const lostStore: readonly Attack[] = [
     await value(next.forkSnapshot(snapshot, { name: 'copy', targetState: 'Stopped' }));
   },
 }));
+
+const older: readonly Attack[] = [
+  {
+    opponent: 'directory',
+    name: 'has a copy of its store from before, beside homes and a process of later',
+    play: async (ground) => {
+      const { stopped, snapshot } = await filled(ground);
+      await ground.close();
+      const kept = join(ground.folder, 'kept');
+      copyFileSync(fileOf(ground), kept);
+      const manager = await ground.open();
+      const later = await value(
+        manager.create({
+          name: 'later',
+          image: 'scratch',
+          entrypoint: ['sleep', '30'],
+          env: { A: ground.folder },
+        }),
+      );
+      const taken = await value(manager.createSnapshot(stopped, { kind: 'Stopped' }));
+      await ground.close();
+      rmSync(fileOf(ground));
+      copyFileSync(kept, fileOf(ground));
+      chmodSync(fileOf(ground), 0o600);
+      const before = treeOf(join(ground.homeOf(later), 'work'));
+      const pid = Number(later.handle?.pid);
+      // A later opening does not know any more that it is a copy.
+      for (let opened = 0; opened < 2; opened += 1) {
+        const next = await ground.open();
+        assert.equal((await value(next.list())).length, 2);
+        await ground.close();
+        assert.deepEqual(treeOf(join(ground.homeOf(later), 'work')), before, 'a home was touched');
+        assert.ok(processesNaming(ground.folder).includes(pid), 'a process of it was ended');
+        assert.deepEqual(
+          readdirSync(join(ground.dataDir, 'snapshots')).toSorted(),
+          [snapshot, taken.id].toSorted(),
+        );
+      }
+      kill(pid);
+    },
+  },
+];
 
 const forgedIds = [
   '../outside',
@@ -636,6 +678,7 @@ const copies: readonly Attack[] = [
 export const byDirectory: readonly Attack[] = [
   ...foreign,
   ...lostStore,
+  ...older,
   ...forgedRecords,
   ...inPlaceOfOurs,
   ...sizes,

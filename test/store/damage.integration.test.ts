@@ -273,7 +273,7 @@ describe('an event that was changed from outside', () => {
 
   test('while the store is open, and was the last, gives its number to no other', async () => {
     const dataDir = await filledDir(dataDirs, 3);
-    const options = { ...defaults, origin: 'here', onDamaged: () => undefined };
+    const options = { ...defaults, origin: 'here', formerOrigin: 'before', onDamaged: () => undefined };
     const open = async (): Promise<readonly [Database, Store]> => {
       const database = await openDatabase(fileOf(dataDir));
       return [database, await createDurableStore(database, options)];

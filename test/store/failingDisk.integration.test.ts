@@ -38,7 +38,7 @@ async function onDisk(
     return disk.fails ? Promise.reject(broken) : database.write(writes);
   };
   const watched: Database = { ...database, write };
-  const store = await createDurableStore(watched, { ...options, origin: 'here' });
+  const store = await createDurableStore(watched, { ...options, origin: 'here', formerOrigin: 'before' });
   disk.count = 0;
   try {
     await work(store, disk);

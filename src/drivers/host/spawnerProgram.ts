@@ -296,6 +296,19 @@ export function spawnerProgram(servedPid: number, groups?: GroupsPlace): void {
       return refuse(path, 'it is not a plain file of this user');
     });
 
+  /** Opens the folder to work in itself, not what a link in its place leads to. */
+  const openFolder = (path: string): number => {
+    try {
+      return inFolder(path, (folder) =>
+        fs.openSync(within(folder, path), O_RDONLY | O_DIRECTORY | O_NOFOLLOW),
+      );
+    } catch (error) {
+      const { code = '' } = error as NodeJS.ErrnoException;
+      if (code !== 'ELOOP' && code !== 'ENOTDIR') throw error;
+      return refuse(path, `${path} is no folder, or a link stands in its place`);
+    }
+  };
+
   /** A folder that nobody else can enter. What an instance has put in its place is taken away, but for a folder. */
   const makeFolder = (path: string): void => {
     const made = fs.lstatSync(path, { throwIfNoEntry: false });
@@ -367,12 +380,14 @@ export function spawnerProgram(servedPid: number, groups?: GroupsPlace): void {
     // Open within one turn only, so that a thousand starts at once hold one file open, not a thousand.
     const log = openFile(logPath, O_WRONLY | O_APPEND | O_CREAT);
     let handed: number | undefined;
+    let place: number | undefined;
     let taken: string | undefined;
     try {
       if (handedPath !== undefined) handed = openFile(handedPath, O_RDONLY);
       if (keep !== undefined) makeFolder(dirname(keep.path));
+      if (isLinux) place = openFolder(cwd);
       const child = spawn(program, args, {
-        cwd,
+        cwd: place === undefined ? cwd : `/proc/self/fd/${String(place)}`,
         env,
         detached: true,
         stdio: ['ignore', log, log, ...(handed === undefined ? [] : [handed])],
@@ -417,6 +432,7 @@ export function spawnerProgram(servedPid: number, groups?: GroupsPlace): void {
     } finally {
       fs.closeSync(log);
       if (handed !== undefined) fs.closeSync(handed);
+      if (place !== undefined) fs.closeSync(place);
       if (taken !== undefined) moveOn(taken);
     }
   };

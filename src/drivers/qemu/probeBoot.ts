@@ -1,4 +1,4 @@
-import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { mkdtemp, realpath, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { defer, filter, firstValueFrom, lastValueFrom, map, merge, repeat } from 'rxjs';
@@ -31,7 +31,7 @@ export async function probeBoot(
   { kernel, memoryMiB }: Pick<Image, 'kernel' | 'memoryMiB'>,
   { accel, timeoutMs, program, version, confinement, spawner }: ProbeBootOptions,
 ): Promise<boolean> {
-  const folder = await mkdtemp(join(tmpdir(), 'rx-instances-'));
+  const folder = await realpath(await mkdtemp(join(tmpdir(), 'rx-instances-')));
   const said = join(folder, 'said');
   // Not a timer here: a machine whose processor hangs would outlive this process, should that be killed meanwhile.
   const limit = ['--signal=KILL', String(timeoutMs / 1_000)];
