@@ -40,12 +40,10 @@ const fields = record('an object', t.string, json);
 const state = oneOf(states);
 
 /** The fields that belong to a driver stay as they are: this driver may not be among those at hand. */
-const spec = secret(
-  t.intersection(
-    [t.type({ driver: t.string, image: t.string, env: texts, tags: texts }), fields],
-    'a spec',
-  ) as unknown as t.Type<InstanceSpec, unknown>,
-);
+const spec = t.intersection(
+  [secret(t.type({ driver: t.string, image: t.string, env: texts, tags: texts })), secret(fields)],
+  'a spec',
+) as unknown as t.Type<InstanceSpec, unknown>;
 
 const exit = closed(
   'an exit',

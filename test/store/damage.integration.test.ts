@@ -192,6 +192,17 @@ describe('a record that was changed from outside', () => {
   });
 });
 
+test('what cannot be understood of a spec or a handle is told by its kind and size', async () => {
+  for (const part of ['spec', 'handle']) {
+    const dataDir = await filledDir(dataDirs);
+    const secret = { ...created('b').instance, [part]: 'TOKEN=canary' };
+    await rewrite(dataDir, ofB, () => tables.instances.encode(idOf('b'), secret as never).bytes);
+    const { damaged } = await firstValueFrom((await dataDirs.open(dataDir)).load());
+    expect(damaged).toMatchObject([{ key: ofB }]);
+    expect(JSON.stringify(damaged)).not.toContain('canary');
+  }
+});
+
 describe('an event that was changed from outside', () => {
   const keyOf = (sequence: number): string => tables.events.keyOf(tables.eventName(sequence));
 

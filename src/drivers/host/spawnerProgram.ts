@@ -305,7 +305,8 @@ export function spawnerProgram(servedPid: number, groups?: GroupsPlace): void {
     } catch (error) {
       const { code = '' } = error as NodeJS.ErrnoException;
       if (code !== 'ELOOP' && code !== 'ENOTDIR') throw error;
-      return refuse(path, `${path} is no folder, or a link stands in its place`);
+      const message = `${path} is no folder, or a link stands in its place`;
+      throw Object.assign(new Error(message), { code, path });
     }
   };
 

@@ -380,6 +380,16 @@ describe('what an instance puts in the place of our files', () => {
     symlinkSync('/etc/passwd', path);
   };
 
+  it('as its working directory, a link, keeps it from being started there', async () => {
+    const plan = await bench.prepared(lasting);
+    const work = join(plan.home, 'work');
+    rmSync(work, { recursive: true });
+    symlinkSync(dirname(plan.home), work);
+    await expect(all(driver.launch(plan))).rejects.toMatchObject({
+      ...{ _tag: 'LaunchFailed', reason: `${work} is no folder, or a link stands in its place` },
+    });
+  });
+
   it.each<[string, (path: string) => void, string]>([
     ['a pipe', pipe, 'no plain file'],
     ['a link', link, 'a link'],
