@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { realpath, stat } from 'node:fs/promises';
 import { integer } from '../../codecs/scalars.js';
 import { hashPieces } from '../host/hashPieces.js';
-import { openPlain } from './plainFile.js';
+import { withFile } from '../host/withFile.js';
 
 /**
  * What a file was like when it was last known to be right. Whoever writes to it can set back the time of that, but not the one of
@@ -71,13 +71,8 @@ async function looksOf(path: string): Promise<Looks> {
 /** Hashed piece by piece, off the event loop. */
 async function contentOf(path: string): Promise<string> {
   // Within its image it may be a link.
-  const file = await openPlain(await realpath(path));
-  try {
-    const pieces = await hashPieces(file);
-    return createHash('sha256').update(pieces.join()).digest('hex');
-  } finally {
-    await file.close();
-  }
+  const pieces = await withFile(await realpath(path), hashPieces);
+  return createHash('sha256').update(pieces.join()).digest('hex');
 }
 
 /** The keys of a {@link FileIdentity} in a record. */
