@@ -6,7 +6,7 @@ export const onOneLine = (text: string, most = longest): string =>
   cut(text.slice(0, most + 1).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, numbered), most);
 
 const numbered = (character: string): string => {
-  const number = character.codePointAt(0) ?? 0;
+  const number = Number(character.codePointAt(0));
   return names[character] ?? (number < 0x100 ? `\\x${hex(number, 2)}` : `\\u{${hex(number, 1)}}`);
 };
 

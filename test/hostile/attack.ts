@@ -20,7 +20,7 @@ export interface Attack {
   readonly name: string;
   /** Who the manager has to be; only the superuser has users beside it. @defaultValue anybody */
   readonly only?: 'root';
-  /** Whether it differs so little from others that `npm run hostile` alone plays it. @defaultValue false */
+  /** Whether `npm run hostile` alone plays it: it takes seconds, or differs little from others. @defaultValue false */
   readonly isLong?: boolean;
   /** Rejects when something was found. */
   play(ground: Ground): Promise<void>;

@@ -645,6 +645,7 @@ const holders: readonly Attack[] = [
   {
     opponent: 'directory',
     name: 'has ten thousand locks',
+    isLong: true,
     play: async (ground) => {
       await (await ground.open()).close();
       for (let number = 100; number < 10_100; number += 1) {

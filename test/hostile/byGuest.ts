@@ -103,6 +103,7 @@ export const byGuest: readonly Attack[] = [
   {
     opponent: 'guest',
     name: 'floods its console',
+    isLong: true,
     play: async (ground) => {
       const drivers = [createQemuDriver({ logMaxBytes: 65_536, logKeep: 1 })];
       const manager = await ground.open({ drivers });

@@ -188,6 +188,7 @@ const machines: readonly Attack[] = [
   {
     opponent: 'application',
     name: 'hands on an image whose raw disk looks like one that stands on a file outside',
+    isLong: true,
     play: async (ground) => {
       const image = vmImage(ground, 'image', disk('disk.raw', 'raw'));
       const { file, folder } = ground.outside;
@@ -280,6 +281,7 @@ const machines: readonly Attack[] = [
   {
     opponent: 'application',
     name: 'hands on an image with commas and equals signs in its path',
+    isLong: true,
     play: async (ground) => {
       // Whatever stands in a path is part of it, or refused: an option it never is.
       const names = ['a,readonly=off', 'a,,b', 'json:{}', `a="b' c`];
@@ -369,6 +371,7 @@ const kept: readonly Attack[] = [
   {
     opponent: 'directory',
     name: 'holds a machine on standby that was built with options of others, or whose memory was changed',
+    isLong: true,
     play: async (ground) => {
       const image = vmImage(ground, 'image', {});
       const drivers = [createQemuDriver()];

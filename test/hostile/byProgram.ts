@@ -173,6 +173,7 @@ const inPlaceOfWhatComes: readonly Attack[] = [
 ].map((place) => ({
   opponent: 'program',
   name: `has laid a link outside where ${place} may be written`,
+  isLong: place !== 'logs/app.log.new',
   play: async (ground) => {
     const { outside } = ground;
     const drivers = [createProcessDriver({ pollMs: 20, logMaxBytes: 64 })];
@@ -456,6 +457,7 @@ const logs: readonly Attack[] = [
   ...['once', 'again and again'].map((often): Attack => ({
     opponent: 'program',
     name: `makes a hole in its log, ${often}`,
+    isLong: often === 'once',
     play: async (ground) => {
       for (const user of ground.users) {
         const drivers = [createProcessDriver({ pollMs: 20, logMaxBytes: 1_048_576 })];
@@ -594,6 +596,7 @@ const work: readonly Attack[] = [
   {
     opponent: 'program',
     name: 'makes a large file of holes',
+    isLong: true,
     play: async (ground) => {
       const manager = await ground.open();
       const script = `

@@ -3,7 +3,7 @@ import { attacksOn, manager, type ManagerUser } from './attacksOn.js';
 import { type Outcome, playAttacks } from './playAttacks.js';
 
 // They are played one after another, and the first begins with the compiler.
-jest.setTimeout(300_000);
+jest.setTimeout(600_000);
 
 const shortly = (user: ManagerUser) => attacksOn(user).filter(({ isLong = false }) => !isLong);
 
@@ -19,7 +19,8 @@ beforeAll(() => {
       const done = new Map<string, Outcome>();
       outcomes.set(user, done);
       await playAttacks({
-        ...{ program, user, rounds: 1, patienceMs: 20_000 },
+        // A machine may take a minute to start.
+        ...{ program, user, rounds: 1, patienceMs: 120_000 },
         names: shortly(user).map(({ name }) => name),
         onOutcome: (outcome) => done.set(outcome.name, outcome),
       });
