@@ -19,7 +19,7 @@ import {
 } from './runRecord.js';
 import { createSpawner, type Spawner, type Started } from './spawner.js';
 import type { Keep } from './spawnerProgram.js';
-import { endStrays, namesThatRun } from './strays.js';
+import { endStrays, findRunning, type Running } from './strays.js';
 
 /** A process that is the machine of a home. */
 export interface Run {
@@ -76,7 +76,7 @@ export function createRuns(pollMs: number, spawner: Spawner = createSpawner()): 
   const live = new Map<string, Run>();
   /** Homes in which something ran that was in no control group. */
   const ungrouped = new Set<string>();
-  let running: { readonly names: Promise<ReadonlySet<string>>; readonly at: number } | undefined;
+  let looked: { readonly running: Promise<Running>; readonly at: number } | undefined;
 
   const runOf = (home: string, handle: ProcessHandle, end$: Observable<Exit>, forget?: () => void): Run => {
     const ended$ = new ReplaySubject<Exit>(1);
@@ -116,10 +116,10 @@ export function createRuns(pollMs: number, spawner: Spawner = createSpawner()): 
   };
 
   /** Looked at once a second, for all homes: what another manager has left was started before. */
-  const isAnywhere = async (home: string): Promise<boolean> => {
+  const running = (): Promise<Running> => {
     const now = performance.now();
-    if (running === undefined || now - running.at > 1_000) running = { names: namesThatRun(), at: now };
-    return (await running.names).has(idIn(home));
+    if (looked === undefined || now - looked.at > 1_000) looked = { running: findRunning(), at: now };
+    return looked.running;
   };
 
   return {
@@ -136,7 +136,7 @@ export function createRuns(pollMs: number, spawner: Spawner = createSpawner()): 
           ? undefined
           : { path: runPathOf(home), handle: rest, token, formerPath: formerRunPathOf(home) };
       const { pid, startTime, group, ended$, forget } = await start(spawner, keep);
-      running = undefined;
+      looked = undefined;
       const handle = {
         ...{ pid, startTime, ...rest },
         ...(token !== undefined && { token }),
@@ -160,10 +160,11 @@ export function createRuns(pollMs: number, spawner: Spawner = createSpawner()): 
     },
 
     reclaim: async (home) => {
-      const run = await readRun(home);
-      if (run !== undefined) await endRun(home, run);
+      const [run, { names, pids }] = await Promise.all([readRun(home), running()]);
+      const isOver = run?.exit !== undefined && !pids.has(run.handle.pid);
+      if (run !== undefined && !isOver) await endRun(home, run);
       // The record may be damaged, or tell of another.
-      if (await isAnywhere(home)) await endStrays(home);
+      if (names.has(idIn(home))) await endStrays(home);
     },
 
     clear: async (home) => {

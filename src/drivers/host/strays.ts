@@ -22,11 +22,21 @@ export async function endStrays(home: string): Promise<void> {
 
 const mostRounds = 100;
 
-/** The ids of instances that stand in the environment of what runs now as this user. */
-export async function namesThatRun(): Promise<ReadonlySet<string>> {
+/** What runs now, as far as homes are about it. */
+export interface Running {
+  /** The ids of instances that stand in the environment of what runs as this user. */
+  readonly names: ReadonlySet<string>;
+  /** The pids of all processes, and the groups that they are in. */
+  readonly pids: ReadonlySet<number>;
+}
+
+export async function findRunning(): Promise<Running> {
   const entries = await candidates();
   const environments = await Promise.all(entries.map(({ pid }) => processTable.environment(pid)));
-  return new Set(environments.flat().filter((variable) => variable.startsWith('INSTANCE_ID=')));
+  return {
+    names: new Set(environments.flat().filter((variable) => variable.startsWith('INSTANCE_ID='))),
+    pids: new Set(entries.flatMap(({ pid, group }) => [pid, group])),
+  };
 }
 
 /** Those of the kernel have none of all this. */
