@@ -14,6 +14,7 @@ import {
   throwError,
   timeout,
 } from 'rxjs';
+import { codeOf } from './codeOf.js';
 import type { GroupsPlace } from './spawnerProgram.js';
 
 /**
@@ -211,9 +212,11 @@ const membersOf = (dir: string): readonly number[] => [
 
 /** One in which somebody is stays. The kernel may let this wait, and nobody has to wait for it. */
 async function removeGroup(dir: string): Promise<void> {
+  const remove = (): Promise<string> => rmdir(dir).then(() => '', codeOf);
+  // Somebody is in it, or has made a group in it; most often it is empty, or removed already.
+  if ((await remove()) !== 'EBUSY') return;
   await Promise.all(groupsIn(dir).map(removeGroup));
-  // Somebody is in it, or has removed it.
-  await rmdir(dir).catch(() => undefined);
+  await remove();
 }
 
 const send = (pid: number, name: NodeJS.Signals): void => {

@@ -17,7 +17,10 @@ import { type ProcessEntry, processTable } from './processTable.js';
 
 /** A process and all that it started; without a control group, as far as they did not leave its process group. */
 export interface ProcessGroup {
-  /** Sends a signal to every process, and lets all go on for SIGCONT; a group of which nobody is left is passed over. */
+  /**
+   * Sends a signal to every process, and lets all go on for SIGCONT; a group of which nobody is left is passed over. SIGKILL goes to
+   * the process group: once its leader has ended, `end` does the rest.
+   */
   signal(name: NodeJS.Signals): void;
   /** Halts every process, and completes once all are; fails after 5 s. */
   halt(): Observable<never>;
@@ -86,7 +89,7 @@ export function createProcessGroup(leader: number, controlGroup?: ControlGroup):
   const signal = (name: NodeJS.Signals): void => {
     if (name === 'SIGCONT') controlGroup?.thaw();
     send(name);
-    sendBeyond(name);
+    if (name !== 'SIGKILL') sendBeyond(name);
   };
 
   const ended = (): Observable<never> => until('ended', (left) => left.length === 0);

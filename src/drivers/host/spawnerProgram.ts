@@ -319,11 +319,16 @@ export function spawnerProgram(servedPid: number, groups?: GroupsPlace): void {
     else if ((made.mode & 0o777) !== 0o700) fs.chmodSync(path, 0o700);
   };
 
+  /** To look first costs a tenth of a failure. */
+  const removeFile = (path: string): void => {
+    if (fs.lstatSync(path, { throwIfNoEntry: false }) !== undefined) fs.rmSync(path, { force: true });
+  };
+
   /** Whoever reads the file finds the one text or the other, never a part. */
   const write = (path: string, record: object): void => {
     inFolder(path, (folder) => {
       const part = within(folder, `${path}.new`);
-      fs.rmSync(part, { force: true });
+      removeFile(part);
       const file = fs.openSync(part, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
       try {
         fs.writeFileSync(file, JSON.stringify(record));
@@ -339,7 +344,7 @@ export function spawnerProgram(servedPid: number, groups?: GroupsPlace): void {
 
   // Only where something is kept is there a need for it.
   const crypto = (): typeof Crypto => process.getBuiltinModule('node:crypto');
-  const hashOf = (token: string): string => crypto().createHash('sha256').update(token).digest('hex');
+  const hashOf = (token: string): string => crypto().hash('sha256', token);
 
   /** Whether a later run has written there by now. What can't be understood is nobody's. */
   const isAnothers = (path: string, tokenHash: string): boolean => {
@@ -413,7 +418,7 @@ export function spawnerProgram(servedPid: number, groups?: GroupsPlace): void {
         const tokenHash = keep === undefined ? '' : hashOf(keep.token);
         const run: RunStart = { handle, spawner, tokenHash };
         if (keep !== undefined) write(keep.path, run);
-        if (keep?.formerPath !== undefined) fs.rmSync(keep.formerPath, { force: true });
+        if (keep?.formerPath !== undefined) removeFile(keep.formerPath);
         child.once('exit', (code, signal) => {
           children.delete(id);
           // What it has left: whoever is told may be gone before it could see to that.
