@@ -52,7 +52,11 @@ export async function readMarker(dataDir: string): Promise<DataDirMarker | undef
  */
 export async function completeMarker(dataDir: string): Promise<void> {
   if ((await statOf(pathsIn(dataDir).marker)) === undefined) await writeMarker(dataDir);
-  for (const name of (await readdir(dataDir)).filter(isUnfinishedMarker)) await rm(join(dataDir, name));
+  for (const name of (await readdir(dataDir)).filter(isUnfinishedMarker)) {
+    const path = join(dataDir, name);
+    // Nothing else was made by us under such a name.
+    if ((await statOf(path))?.isFile() === true) await rm(path);
+  }
 }
 
 async function writeMarker(dataDir: string): Promise<void> {

@@ -53,12 +53,12 @@ const validateTarget: t.Validate<unknown, readonly State[]> = (value, context) =
     const one = reachable.validate(value, context);
     return E.isRight(one) ? t.success([one.right]) : t.failure(value, context, reachable.name);
   }
-  if (value.length === 0) return t.failure(value, context);
+  if (value.length === 0 || value.length > states.length) return t.failure(value, context);
   return t.array(reachable).validate(value, context);
 };
 
 const target = new t.Type<readonly State[], unknown>(
-  'a state, or a list of at least one',
+  `a state, or a list of 1 to ${String(states.length)}`,
   (value): value is readonly State[] => E.isRight(validateTarget(value, [])),
   validateTarget,
   t.identity,

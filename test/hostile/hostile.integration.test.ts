@@ -1,11 +1,18 @@
 import { type Compiled, compile } from '../support/compiled.js';
+import type { Opponent } from './attack.js';
 import { attacksOn, manager, type ManagerUser } from './attacksOn.js';
 import { type Outcome, playAttacks } from './playAttacks.js';
 
-// They are played one after another, and the first begins with the compiler.
+// All are played before the first is told, and they begin with the compiler.
 jest.setTimeout(600_000);
 
-const shortly = (user: ManagerUser) => attacksOn(user).filter(({ isLong = false }) => !isLong);
+/** To these it is the same as whom the manager runs: each is played against the first. */
+const alike: readonly Opponent[] = ['application', 'guest'];
+
+const shortly = (user: ManagerUser) =>
+  attacksOn(user).filter(
+    ({ isLong = false, opponent }) => !isLong && (user === manager.users[0] || !alike.includes(opponent)),
+  );
 
 let compiled: Compiled;
 const outcomes = new Map<string, Map<string, Outcome>>();
@@ -15,15 +22,19 @@ beforeAll(() => {
   compiled = compile('test/hostile', 'test/support');
   const program = compiled.pathOf('test/hostile/hostileChild.ts');
   played = Promise.all(
-    manager.users.map(async (user) => {
+    manager.users.flatMap((user) => {
       const done = new Map<string, Outcome>();
       outcomes.set(user, done);
-      await playAttacks({
-        // A machine may take a minute to start.
-        ...{ program, user, rounds: 1, patienceMs: 120_000 },
-        names: shortly(user).map(({ name }) => name),
-        onOutcome: (outcome) => done.set(outcome.name, outcome),
-      });
+      const names = shortly(user).map(({ name }) => name);
+      // Most of them wait for something, and none knows of the others.
+      return [0, 1].map((lane) =>
+        playAttacks({
+          // A machine may take a minute to start.
+          ...{ program, user, rounds: 1, patienceMs: 120_000 },
+          names: names.filter((_, index) => index % 2 === lane),
+          onOutcome: (outcome) => done.set(outcome.name, outcome),
+        }),
+      );
     }),
   );
 });

@@ -126,6 +126,14 @@ describe('a data directory', () => {
     expect(readdirSync(dataDir)).not.toContain('lock');
   });
 
+  it('keeps a folder that is named like a marker that was cut off', async () => {
+    const dataDir = dataDirs.make();
+    const name = `rx-instances.json.${'a'.repeat(24)}`;
+    mkdirSync(join(dataDir, name));
+    await done((await dataDirs.open(dataDir)).close());
+    expect(readdirSync(dataDir)).toContain(name);
+  });
+
   it('is none with the database of another program', async () => {
     const dataDir = dataDirs.make();
     mkdirSync(join(dataDir, 'store'));

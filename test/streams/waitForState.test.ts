@@ -558,7 +558,7 @@ describe('what cannot be understood is refused', () => {
     ['running', 'target', "'running'", `one of ${reachable}`],
     ['Unknown', 'target', "'Unknown'", `one of ${reachable}`],
     [undefined, 'target', 'nothing', `one of ${reachable}`],
-    [[], 'target', '[]', 'a state, or a list of at least one'],
+    [[], 'target', '[]', 'a state, or a list of 1 to 8'],
     [['Running', 'off'], 'target[1]', "'off'", `one of ${reachable}`],
     [['Running', 'Unknown'], 'target[1]', "'Unknown'", `one of ${reachable}`],
   ])('target %p', async (target, path, found, expected) => {

@@ -68,11 +68,18 @@ describe('a wait', () => {
     expect(faults.map((fault) => fault.path)).toEqual([path]);
   });
 
+  test('is refused for a list without an end, whatever is in it', () => {
+    const targets = Object.assign([], { length: 2 ** 32 - 1 });
+    expect(thrownBy(() => waitSettings(targets, {}))).toMatchObject({
+      faults: [{ path: 'target', expected: 'a state, or a list of 1 to 8' }],
+    });
+  });
+
   test('is refused with the faults of its target and of its options at once', () => {
     const options = { timeoutMs: -1, target: 'Stopped' } as object;
     expect(thrownBy(() => waitSettings([], options))).toMatchObject({
       faults: [
-        { path: 'target', found: '[]', expected: 'a state, or a list of at least one' },
+        { path: 'target', found: '[]', expected: 'a state, or a list of 1 to 8' },
         {
           path: 'target',
           found: 'a text of 7 characters',

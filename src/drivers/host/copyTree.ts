@@ -10,7 +10,7 @@ import { createDescent, type Descent } from './descent.js';
 import { eachAtOnce } from './eachAtOnce.js';
 import { eachBranch } from './eachBranch.js';
 import { entriesOf } from './entriesOf.js';
-import { type HeldFolder, holdFolder } from './heldFolder.js';
+import { type HeldFolder, holdFolder, holdWithin } from './heldFolder.js';
 import { namedError } from './namedError.js';
 import { onDisk } from './onDisk.js';
 import { createSlots } from './slots.js';
@@ -41,7 +41,7 @@ export interface CopyOptions {
 export const copyTree = (source: string, target: string, options: CopyOptions = {}): Promise<void> =>
   walks.run(async () => {
     const { platform = process.platform, limits, isLive = false, modes } = options;
-    const from = createDescent(await holdFolder(source, platform), platform);
+    const from = createDescent(await holdWithin(source, platform), platform);
     try {
       await mkdir(target, { mode: 0o700 });
       const to = createDescent(await holdFolder(target, platform), platform);

@@ -1,6 +1,7 @@
 import { closeSync, constants, open } from 'node:fs';
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { promisify } from 'node:util';
+import { namedError } from './namedError.js';
 
 /**
  * A directory that is held open. On Linux its entries are reached through the descriptor: it is this very directory, whatever
@@ -56,6 +57,27 @@ export async function holdFolder(path: Buffer | string, platform: NodeJS.Platfor
     },
   };
 }
+
+/**
+ * Opens a directory as {@link holdFolder} does, where the one that it lies in is reached by no link either: a program can put one in the
+ * place of its home.
+ */
+export async function holdWithin(path: string, platform: NodeJS.Platform): Promise<HeldFolder> {
+  const name = basename(path);
+  if (platform !== 'linux' || name === '') return holdFolder(path, platform);
+  const { O_DIRECTORY, O_NOFOLLOW } = constants;
+  const parent = await openFd(dirname(path), pathOnly | O_DIRECTORY | O_NOFOLLOW);
+  try {
+    return await holdFolder(Buffer.concat([pathOf(parent), slash, Buffer.from(name)]), platform);
+  } catch (error) {
+    throw namedError(error, path);
+  } finally {
+    closeSync(parent);
+  }
+}
+
+/** Linux's `O_PATH`, which Node does not name: opens what may not be read. */
+export const pathOnly = 0o10000000;
 
 const pathOf = (fd: number): Buffer => Buffer.from(`/proc/self/fd/${String(fd)}`);
 

@@ -8,7 +8,7 @@ import { createDescent, type Descent } from './descent.js';
 import { eachAtOnce } from './eachAtOnce.js';
 import { eachBranch } from './eachBranch.js';
 import { entriesOf } from './entriesOf.js';
-import { type HeldFolder, holdFolder } from './heldFolder.js';
+import { type HeldFolder, holdFolder, pathOnly } from './heldFolder.js';
 import { namedError } from './namedError.js';
 import { createSlots } from './slots.js';
 import { walks } from './walks.js';
@@ -48,9 +48,6 @@ const removals = createSlots(removalsAtOnce);
 
 /** Names of a large directory that are in memory at a time. */
 const namesAtOnce = 4_096;
-
-/** Linux's `O_PATH`, which Node does not name: opens what may not be read. */
-const pathOnly = 0o10000000;
 
 const mark = Buffer.from(ownMark);
 // Those of `node:fs/promises` make an array of numbers each time, which costs as much again.

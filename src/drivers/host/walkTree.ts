@@ -4,7 +4,7 @@ import { createDescent, type Descent } from './descent.js';
 import { eachAtOnce } from './eachAtOnce.js';
 import { eachBranch } from './eachBranch.js';
 import { entriesOf } from './entriesOf.js';
-import { type HeldFolder, holdFolder } from './heldFolder.js';
+import { type HeldFolder, holdWithin } from './heldFolder.js';
 import { namedError } from './namedError.js';
 import { createSlots } from './slots.js';
 import { walks } from './walks.js';
@@ -37,7 +37,7 @@ export const walkTree = (
 ): Promise<readonly Entry[]> =>
   walks.run(async () => {
     const entries: Entry[] = [];
-    const way = createDescent(await holdFolder(folder, platform), platform);
+    const way = createDescent(await holdWithin(folder, platform), platform);
     try {
       await within({ visit, entries }, way, '');
     } finally {

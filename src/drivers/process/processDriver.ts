@@ -25,13 +25,12 @@ export interface ProcessDriverOptions {
   /** How many parts of a log that were laid aside are kept, at least 1. @defaultValue 3 */
   readonly logKeep?: number;
   /**
-   * Bytes that the working directory of an instance may hold to be copied, for a fork or a snapshot; holes count too. Images are
-   * copied whatever they hold.
+   * Bytes that an image may hold, and the working directory of an instance that is copied for a fork or a snapshot; holes count too.
    *
    * @defaultValue 68719476736 (64 GiB)
    */
   readonly copyMaxBytes?: number;
-  /** Files and directories that it may hold. @defaultValue 1000000 */
+  /** Files and directories that each of them may hold. @defaultValue 1000000 */
   readonly copyMaxEntries?: number;
   /** Milliseconds between looks: at a log that is followed, whether a machine is ready, whether an adopted one lives. @defaultValue 100 */
   readonly pollMs?: number;
@@ -103,7 +102,7 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
     decode: decodeProcessFields,
     prepare: ({ home, spec, copyOf }) =>
       defer(async () => {
-        if (copyOf === undefined) return layOut(home, spec.image);
+        if (copyOf === undefined) return layOut(home, spec.image, limits);
         await runs.clear(copyOf);
         return layOutCopy(home, copyOf, limits);
       }).pipe(ignoreElements()),

@@ -17,12 +17,12 @@ export const workDirOf = (home: string): string => join(home, 'work');
  * Makes a home, readable by nobody else, with a working directory that is a copy of the image: links are copied as links,
  * sockets, pipes and devices are left out. When it fails, no file is left.
  */
-export async function layOut(home: string, image: string): Promise<void> {
+export async function layOut(home: string, image: string, limits: CopyLimits): Promise<void> {
   const source = image === scratch ? undefined : await directoryOf(image);
   if (source !== undefined) await keepApart(home, source, image);
   await fillHome(home, 'image', () => {
     const work = workDirOf(home);
-    return source === undefined ? mkdir(work) : copyTree(source, work);
+    return source === undefined ? mkdir(work) : copyTree(source, work, { limits });
   });
 }
 

@@ -156,6 +156,18 @@ it('a link in the place of a working directory is not taken', async () => {
   expect(readdirSync(folder).toSorted()).toEqual(['elsewhere', 'homes']);
 });
 
+it('the working directory of a home in whose place a link stands is not taken', async () => {
+  const { home } = planOf('source');
+  mkdirSync(join(folder, 'homes'));
+  mkdirSync(join(folder, 'elsewhere', 'work'), { recursive: true });
+  writeFileSync(join(folder, 'elsewhere', 'work', 'canary'), '');
+  symlinkSync(join(folder, 'elsewhere'), home);
+  await expect(firstValueFrom(snapshots.take(planOf('source')))).rejects.toMatchObject({
+    code: expect.stringMatching(/^(ENOTDIR|ELOOP)$/) as string,
+  });
+  expect(readdirSync(folder).toSorted()).toEqual(['elsewhere', 'homes']);
+});
+
 it('a working directory that holds too much is not taken, and told by its file', async () => {
   const { home } = planOf('source');
   mkdirSync(join(home, 'work'), { recursive: true });

@@ -11,15 +11,17 @@ import {
   readFileSync,
   readlinkSync,
   realpathSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
+  truncateSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join, relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { ownMark } from '../../../src/drivers/driver.js';
 import { removeTree } from '../../../src/drivers/host/removeTree.js';
 import { layOut, layOutCopy, workDirOf } from '../../../src/drivers/process/workDir.js';
@@ -29,6 +31,8 @@ const folder = realpathSync(mkdtempSync(join(tmpdir(), 'work-dir-')));
 let made = 0;
 
 afterAll(() => removeTree(folder));
+
+const unlimited = { maxBytes: Infinity, maxEntries: Infinity };
 
 /** A place where nothing is yet. */
 const place = (name: string): string => join(folder, `${name}-${String((made += 1))}`);
@@ -47,7 +51,7 @@ function imageOf(...files: readonly string[]): string {
 /** Lays out a home and gives its working directory. */
 async function copyOf(image: string): Promise<string> {
   const home = place('home');
-  await layOut(home, image);
+  await layOut(home, image, unlimited);
   return workDirOf(home);
 }
 
@@ -56,7 +60,7 @@ const modeOf = (path: string): number => lstatSync(path).mode & 0o777;
 describe('a home', () => {
   it('has a working directory and a folder for logs, and is for its owner only', async () => {
     const home = join(place('above'), 'homes', 'home');
-    await layOut(home, 'scratch');
+    await layOut(home, 'scratch', unlimited);
 
     expect(readdirSync(home).sort()).toEqual([ownMark, 'logs', 'work']);
     expect(readdirSync(join(home, 'work'))).toEqual([]);
@@ -66,7 +70,7 @@ describe('a home', () => {
 
   it('that is there already is left as it is', async () => {
     const home = imageOf('of-somebody');
-    await expect(layOut(home, 'scratch')).rejects.toMatchObject({
+    await expect(layOut(home, 'scratch', unlimited)).rejects.toMatchObject({
       _tag: 'LaunchFailed',
       message: expect.stringContaining('the home could not be made') as string,
       cause: { code: 'EEXIST' },
@@ -76,7 +80,7 @@ describe('a home', () => {
 
   it('cannot be made below a file', async () => {
     const home = join(imageOf('file'), 'file', 'home');
-    await expect(layOut(home, 'scratch')).rejects.toMatchObject({
+    await expect(layOut(home, 'scratch', unlimited)).rejects.toMatchObject({
       _tag: 'LaunchFailed',
       cause: { code: expect.stringMatching(/^(ENOTDIR|EEXIST)$/) as string },
     });
@@ -176,7 +180,7 @@ describe('the working directory', () => {
 describe('an image is refused', () => {
   const refusal = async (image: string, home = place('home')): Promise<unknown> => {
     const before = existsSync(home);
-    const error: unknown = await layOut(home, image).catch((failure: unknown) => failure);
+    const error: unknown = await layOut(home, image, unlimited).catch((failure: unknown) => failure);
     expect(existsSync(home)).toBe(before);
     return error;
   };
@@ -277,7 +281,7 @@ describe('an image is refused', () => {
 
   it('unless its name only begins like that of the home', async () => {
     const image = imageOf('file');
-    await layOut(`${image}-home`, image);
+    await layOut(`${image}-home`, image, unlimited);
     expect(readdirSync(workDirOf(`${image}-home`))).toEqual(['file']);
   });
 
@@ -315,6 +319,18 @@ describe('an image is refused', () => {
     });
   });
 
+  it('that holds too much, holes too, telling the file', async () => {
+    const image = imageOf('small');
+    truncateSync(join(image, 'small'), 2 ** 40);
+    const home = place('home');
+    const refused = layOut(home, image, { maxBytes: 2 ** 30, maxEntries: 9 });
+    await expect(refused).rejects.toMatchObject({ _tag: 'LaunchFailed' });
+    await expect(refused).rejects.toThrow(
+      /small: .*expected at most 1073741824 bytes in all \(copyMaxBytes\)/,
+    );
+    expect(existsSync(home)).toBe(false);
+  });
+
   it('that cannot be copied to its end, and what was copied is removed', async () => {
     const image = imageOf('first', 'folder/second');
     symlinkSync(latin1('caf\xe9'), join(image, 'folder', 'link'));
@@ -329,7 +345,7 @@ describe('a fork', () => {
 
   it('has a copy of the working directory of its source', async () => {
     const source = place('home');
-    await layOut(source, imageOf('a/b'));
+    await layOut(source, imageOf('a/b'), unlimited);
     const home = place('home');
     await layOutCopy(home, source, limits);
     expect(readdirSync(workDirOf(home), { recursive: true })).toEqual(['a', 'a/b']);
@@ -345,6 +361,15 @@ describe('a fork', () => {
       /the source could not be copied: (ENOTDIR|ELOOP)/,
     ],
     [
+      'whose home is a link by now',
+      (work) => {
+        const home = dirname(work);
+        renameSync(home, `${home}-elsewhere`);
+        symlinkSync(`${home}-elsewhere`, home);
+      },
+      /the source could not be copied: (ENOTDIR|ELOOP).*home-\d+'/,
+    ],
+    [
       'whose working directory holds too much',
       (work) => {
         writeFileSync(join(work, 'large'), 'x'.repeat(101));
@@ -353,7 +378,7 @@ describe('a fork', () => {
     ],
   ])('is not made of a source %s', async (_, spoil, message) => {
     const source = place('home');
-    await layOut(source, 'scratch');
+    await layOut(source, 'scratch', unlimited);
     spoil(workDirOf(source));
     const home = place('home');
     await expect(layOutCopy(home, source, limits)).rejects.toThrow(message);
