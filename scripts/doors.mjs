@@ -1,7 +1,16 @@
 // Opens every door of a packed package as one who installed it: as CommonJS, as an ES module, and as the compiler does.
 // Usage: node scripts/doors.mjs build/package/rx-instances-0.1.0.tgz
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { transformFileSync } from '@swc/core';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 
@@ -46,6 +55,36 @@ function compile(doors) {
   });
 }
 
+/**
+ * Makes of the package what a bundler may: older JavaScript with helpers at the top of each file, and names of its own. Then it runs a
+ * process, which needs a program in another one.
+ */
+function runBundled() {
+  const folder = join(project, 'node_modules/rx-instances/dist/cjs');
+  const options = {
+    jsc: { target: 'es5', parser: { syntax: 'ecmascript' }, minify: { mangle: true, compress: true } },
+    module: { type: 'commonjs' },
+    isModule: false,
+    minify: true,
+  };
+  for (const name of readdirSync(folder, { recursive: true }).filter((each) => each.endsWith('.js'))) {
+    const file = join(folder, name);
+    writeFileSync(file, transformFileSync(file, options).code);
+  }
+  const printed = run('bundled.cjs', bundled).trim();
+  if (printed !== 'SIGTERM') throw new Error(`after a bundler a process ends with ${printed}, not SIGTERM`);
+  console.log('rx-instances: runs processes as a bundler leaves it');
+}
+
+const bundled = `const { createProcessDriver, openManager } = require('rx-instances');
+const { firstValueFrom } = require('rxjs');
+openManager({ drivers: [createProcessDriver()] }).then(async (manager) => {
+  await firstValueFrom(manager.create({ name: 'sleeper', image: 'scratch', entrypoint: ['sleep', '60'] }));
+  const { exit } = await firstValueFrom(manager.stop('sleeper'));
+  console.log(exit.signal);
+  await manager.close();
+});`;
+
 try {
   const doors = install();
   for (const door of doors) {
@@ -57,6 +96,7 @@ try {
     console.log(`${door}: ${required.trim().split(' ').length} values, the same in both forms`);
   }
   compile(doors);
+  runBundled();
 } finally {
   rmSync(project, { recursive: true, force: true });
 }

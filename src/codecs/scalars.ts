@@ -31,6 +31,12 @@ export const oneOf = <const Values extends readonly string[]>(
 /** Decodes a text that a C library can take: no NUL character in it. */
 export const cText = text('a text without NUL characters', (value) => !value.includes('\0'));
 
+/** Decodes what names a program: a path, or a name to be found in `PATH`. */
+export const programName = text(
+  'the path of a program, or its name',
+  (value) => value !== '' && cText.is(value),
+);
+
 /** Decodes a TCP port. */
 export const port = integer('TCP port', 1, 65_535);
 

@@ -17,7 +17,7 @@ import {
   runPathOf,
   writtenRun,
 } from './runRecord.js';
-import { createSpawner, type Spawner, type Started } from './spawner.js';
+import type { Spawner, Started } from './spawner.js';
 import type { Keep } from './spawnerProgram.js';
 import { endStrays, findRunning, type Running } from './strays.js';
 
@@ -62,7 +62,7 @@ export interface Runs {
  * Creates {@link Runs} that look every `pollMs` whether a process still runs of whose end nobody tells. The spawner may start
  * other things too, until they are closed.
  */
-export function createRuns(pollMs: number, spawner: Spawner = createSpawner()): Runs {
+export function createRuns(pollMs: number, spawner: Spawner): Runs {
   const watch = createEndWatch(pollMs);
 
   /** Its spawner writes down how it ended, or did so. */

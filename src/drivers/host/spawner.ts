@@ -2,7 +2,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { type Observable, ReplaySubject } from 'rxjs';
 import type { Exit } from '../../lifecycle/instance.js';
 import { groupsPlace, sweepGroups } from './controlGroup.js';
-import { type Command, type Order, type Report, spawnerProgram } from './spawnerProgram.js';
+import { nodeProgram, spawnerMark } from './nodeProgram.js';
+import type { Command, Order, Report } from './spawnerProgram.js';
+import { spawnerText } from './spawnerText.js';
 
 /** A process that was started. */
 export interface Started {
@@ -37,8 +39,13 @@ interface Waiting {
 /**
  * Creates a {@link Spawner}. What it has started is killed when this process ends, however it does, unless it was told to
  * outlive it or to be forgotten.
+ *
+ * @param nodePath - the Node.js that runs the small process, where it is not the one that runs this one
+ * @throws {@link InvalidRequest} where that has to be named
  */
-export function createSpawner(): Spawner {
+export function createSpawner(nodePath?: string): Spawner {
+  // Refused now, not at the first start.
+  nodeProgram(nodePath);
   const waiting = new Map<number, Waiting>();
   const running = new Map<number, ReplaySubject<Exit>>();
   /** What runs on without being told of: the small process stays to hear how it ends. */
@@ -121,12 +128,12 @@ export function createSpawner(): Spawner {
 
   const open = (): ChildProcess => {
     const { PATH } = process.env;
-    const child = spawn(process.execPath, ['-', 'rx-instances-spawner'], {
+    const child = spawn(nodeProgram(nodePath), ['-', 'rx-instances-spawner'], {
       cwd: '/',
       // A group of its own: what a terminal sends to this process is not meant for it.
       detached: true,
       // Where it asks for the time at which a process started, that is told in these words.
-      env: { ...(PATH !== undefined && { PATH }), LC_ALL: 'C', TZ: 'UTC' },
+      env: { ...(PATH !== undefined && { PATH }), LC_ALL: 'C', TZ: 'UTC', [spawnerMark]: '1' },
       // It may be there for longer than this process, and then holds nothing of it open.
       stdio: ['pipe', 'ignore', 'ignore', 'ipc'],
     });
@@ -143,7 +150,7 @@ export function createSpawner(): Spawner {
     // Whoever cannot be written to is heard of by one of the two above.
     child.stdin?.on('error', nothing);
     const known = [process.pid, groupsPlace()].map((it) => JSON.stringify(it));
-    child.stdin?.end(`(${spawnerProgram.toString()})(${known.join()})`);
+    child.stdin?.end(`(${spawnerText})(${known.join()})`);
     return child;
   };
 

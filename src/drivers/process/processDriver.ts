@@ -1,7 +1,7 @@
 import { concat, defer, ignoreElements, type Observable, throwError } from 'rxjs';
 import { closed } from '../../codecs/closed.js';
 import { decodeOrThrow } from '../../codecs/decode.js';
-import { integer, longestTimerMs } from '../../codecs/scalars.js';
+import { integer, longestTimerMs, programName } from '../../codecs/scalars.js';
 import { LogNotFound } from '../../lifecycle/errors.js';
 import type { MachineHandle } from '../../lifecycle/instance.js';
 import type { Driver, LaunchPlan, Machine } from '../driver.js';
@@ -15,6 +15,7 @@ import { createProcessSnapshots } from './processSnapshots.js';
 import { removeTree } from '../host/removeTree.js';
 import { untilLaunched } from '../host/untilLaunched.js';
 import { createRuns, type Run } from '../host/runs.js';
+import { createSpawner } from '../host/spawner.js';
 import { startProcess } from './startProcess.js';
 import { layOut, layOutCopy } from './workDir.js';
 
@@ -34,6 +35,13 @@ export interface ProcessDriverOptions {
   readonly copyMaxEntries?: number;
   /** Milliseconds between looks: at a log that is followed, whether a machine is ready, whether an adopted one lives. @defaultValue 100 */
   readonly pollMs?: number;
+  /**
+   * The Node.js that runs the small process which starts all others: a path, or a name to be found in `PATH`. It has to be named by
+   * an application that is no Node.js itself, such as a single executable.
+   *
+   * @defaultValue `process.execPath`
+   */
+  readonly nodePath?: string;
 }
 
 const logSource = 'app';
@@ -61,11 +69,12 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
     logMaxBytes = 10 * 1_024 * 1_024,
     logKeep = 3,
     pollMs = 100,
+    nodePath,
     copyMaxBytes: maxBytes = 64 * 2 ** 30,
     copyMaxEntries: maxEntries = 1_000_000,
   } = decodeOrThrow(processDriverOptions, options);
   const limits = { maxBytes, maxEntries };
-  const runs = createRuns(pollMs);
+  const runs = createRuns(pollMs, createSpawner(nodePath));
 
   const machineOf = ({ home, spec }: LaunchPlan, run: Run): Machine =>
     createProcessMachine({
@@ -135,6 +144,7 @@ const processDriverOptions = closed(
     logMaxBytes: integer('bytes', 1, Number.MAX_SAFE_INTEGER),
     logKeep: integer('parts', 1, 1_000),
     pollMs: integer('milliseconds', 1, longestTimerMs),
+    nodePath: programName,
     copyMaxBytes: integer('bytes', 1, Number.MAX_SAFE_INTEGER),
     copyMaxEntries: integer('files and directories', 1, Number.MAX_SAFE_INTEGER),
   },

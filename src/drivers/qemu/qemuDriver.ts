@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { defer, ignoreElements, lastValueFrom, type Observable, throwError } from 'rxjs';
 import { closed } from '../../codecs/closed.js';
 import { decodeOrThrow, found } from '../../codecs/decode.js';
-import { cText, integer, longestTimerMs, oneOf, text } from '../../codecs/scalars.js';
+import { integer, longestTimerMs, oneOf, programName, text } from '../../codecs/scalars.js';
 import { InvalidRequest, LaunchFailed, LogNotFound } from '../../lifecycle/errors.js';
 import type { InstanceSpec, MachineHandle } from '../../lifecycle/instance.js';
 import type { Driver, LaunchPlan, Machine, PreparePlan } from '../driver.js';
@@ -68,6 +68,13 @@ export interface QemuDriverOptions {
   readonly logKeep?: number;
   /** Milliseconds between looks: at a log that is followed, whether a guest is ready, whether an adopted QEMU lives. @defaultValue 20 */
   readonly pollMs?: number;
+  /**
+   * The Node.js that runs the small process which starts all others: a path, or a name to be found in `PATH`. It has to be named by
+   * an application that is no Node.js itself, such as a single executable.
+   *
+   * @defaultValue `process.execPath`
+   */
+  readonly nodePath?: string;
 }
 
 /** So long a kernel may be silent, in milliseconds. Where KVM works its first line comes within one second. */
@@ -91,12 +98,13 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
     logMaxBytes = 10 * 1_024 * 1_024,
     logKeep = 3,
     pollMs = 20,
+    nodePath,
   } = decodeOrThrow(qemuDriverOptions, options);
   if (userName !== undefined && !mayChangeUser()) {
     const expected = 'nothing: only root runs QEMU as another user';
     throw new InvalidRequest([{ path: 'user', found: found(userName), expected }]);
   }
-  const spawner = createSpawner();
+  const spawner = createSpawner(nodePath);
   const runs = createRuns(pollMs, spawner);
   const programs = createPrograms();
   const disks = createDisks(qemuImg, programs);
@@ -330,12 +338,13 @@ const qemuDriverOptions = closed(
   'options of the QEMU driver',
   {},
   {
-    qemu: cText,
-    qemuImg: cText,
+    qemu: programName,
+    qemuImg: programName,
     accel: oneOf(['kvm', 'tcg']),
     user: text('the name of a user', (value) => /^[a-z_][\w.-]{0,31}$/i.test(value)),
     logMaxBytes: integer('bytes', 1, Number.MAX_SAFE_INTEGER),
     logKeep: integer('parts', 1, 1_000),
     pollMs: integer('milliseconds', 1, longestTimerMs),
+    nodePath: programName,
   },
 );
