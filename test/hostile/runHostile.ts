@@ -12,7 +12,7 @@ async function main(): Promise<void> {
     options: {
       rounds: { type: 'string', default: '20' },
       only: { type: 'string', default: '' },
-      patience: { type: 'string', default: '120' },
+      patience: { type: 'string', default: '300' },
     },
   });
   const compiled = compile('test/hostile', 'test/support');
