@@ -129,7 +129,7 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
   /** By home. Whoever copies a home has to know whether a machine stands still in it. */
   const machines = new Map<string, QemuMachine>();
 
-  const configOf = async ({ spec }: LaunchPlan, image: Image): Promise<VmConfig> => {
+  const configOf = async ({ spec }: LaunchPlan, image: Image): Promise<Omit<VmConfig, 'hasDisk'>> => {
     const { version: qemu, machine } = await qemuVersion();
     const accel = spec.accel ?? image.accel ?? ourAccel ?? (await chooseAccelerator(image, host));
     const memoryMiB = spec.memoryMiB ?? image.memoryMiB;
@@ -142,7 +142,6 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
     return {
       ...{ qemu, machine, accel, cpu: cpuOf(accel) },
       ...{ vcpus: spec.vcpus ?? image.vcpus, memoryMiB },
-      hasDisk: image.disk !== undefined,
     };
   };
 
@@ -236,7 +235,13 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
   const launch = async (plan: LaunchPlan): Promise<QemuMachine> => {
     const folder = machineDirOf(plan.home);
     const image = await readImage(plan.spec.image);
-    const [vm, disk, confined] = await Promise.all([configOf(plan, image), disks.top(folder), confinement()]);
+    const [config, disk, confined] = await Promise.all([
+      configOf(plan, image),
+      disks.top(folder),
+      confinement(),
+    ]);
+    // The one in its home, whatever has become of its image since.
+    const vm = { ...config, hasDisk: disk !== undefined };
     const running: Running = { vm, ...userOf(confined), ramIsShared: true, isResumed: false };
     await Promise.all([sound.naming(folder, () => forgetMemory(folder)), writeDown(plan, running)]);
     const kernelArguments = [...image.kernelArguments, ...(plan.spec.kernelArguments ?? [])];

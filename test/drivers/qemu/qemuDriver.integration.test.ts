@@ -1,0 +1,54 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createQemuDriver } from 'rx-instances/qemu';
+import { firstValueFrom, lastValueFrom, type Observable } from 'rxjs';
+import type { Driver, Machine } from '../../../src/drivers/driver.js';
+import { makeTinyImage } from './tinyKernel.js';
+
+// Patience: a processor that is emulated by one that others use too.
+jest.setTimeout(60_000);
+
+let folder: string;
+let driver: Driver;
+let last: Machine | undefined;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'd-'));
+  driver = createQemuDriver({ accel: 'tcg', pollMs: 5 });
+});
+afterEach(async () => {
+  await done(last?.kill());
+  await done(driver.close?.());
+  rmSync(folder, { recursive: true });
+});
+
+const done = (work$: Observable<unknown> | undefined): Promise<unknown> =>
+  work$ === undefined ? Promise.resolve() : lastValueFrom(work$, { defaultValue: undefined });
+
+/** Says in the image whether it has a disk. */
+function rewrite(image: string, disk: object | undefined): void {
+  const path = join(image, 'image.json');
+  const { disk: _, ...rest } = JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>;
+  writeFileSync(path, JSON.stringify({ ...rest, ...(disk !== undefined && { disk }) }));
+}
+
+const raw = { file: 'disk.raw', format: 'raw' };
+
+it.each([
+  ['gains', undefined, raw],
+  ['loses', raw, undefined],
+])('memory is kept and brought back of a machine whose image %s a disk', async (_, before, after) => {
+  const image = makeTinyImage(join(folder, 'image'), 'idle');
+  rewrite(image, before);
+  const spec = { driver: 'qemu', image, env: {}, tags: {} };
+  const plan = { instanceId: 'a', name: 'a', home: join(folder, 'a'), spec };
+  await done(driver.prepare(plan));
+  rewrite(image, after);
+  const first = (last = await firstValueFrom(driver.launch(plan)));
+  await done(first.freezing?.suspend?.());
+  await done(first.kill());
+  const second = (last = await firstValueFrom(driver.resume?.(plan) as Observable<Machine>));
+  await done(second.freezing?.thaw());
+  expect(await firstValueFrom(second.inspect())).toMatchObject({ kind: 'running' });
+});
