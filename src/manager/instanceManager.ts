@@ -19,6 +19,7 @@ import {
   takeUntil,
   tap,
   throwError,
+  timer,
 } from 'rxjs';
 import type { Driver, LaunchPlan } from '../drivers/driver.js';
 import { InvalidState, ManagerClosed } from '../lifecycle/errors.js';
@@ -35,7 +36,7 @@ import { createInstanceTable } from './instanceTable.js';
 import { createIntents, noIntents } from './intents.js';
 import { type Logger, noLogger } from './logger.js';
 import { logOf } from './logOf.js';
-import { createMachines } from './machines.js';
+import { createMachines, type Report } from './machines.js';
 import { createObservations } from './observations.js';
 import { driversOf, type ManagerOptions } from './options.js';
 import { createLaunches } from './launches.js';
@@ -50,10 +51,13 @@ import { createSnapshotVerbs } from './snapshotVerbs.js';
 import { openStorage } from './storage.js';
 import { stopwatch } from './stopwatch.js';
 import { createTurns } from './turns.js';
+import { createUntilKept } from './untilKept.js';
 import { createVerbs } from './verbs.js';
 
 /** How many instances are stopped at a time by a manager that closes. */
 const machinesAtATime = 16;
+/** How long what could not be kept while the manager was opened waits before it is tried again. */
+const laterMs = 1_000;
 
 /**
  * Opens a manager of instances.
@@ -106,16 +110,15 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     log: logOf(store, table),
     onThrow,
   });
-  const machines = createMachines((instanceId, held, signal) => {
-    queue
-      .run(instanceId, () =>
-        machines.of(instanceId) === held ? observations.hear(table.get(instanceId), signal) : EMPTY,
-      )
-      .subscribe({
-        error: (error: unknown) => {
-          logger.warn({ instanceId, signal, err: error }, 'what a machine said could not be kept');
-        },
-      });
+  const untilKept = createUntilKept(queue, logger);
+  const machines = createMachines((instanceId, held, report) => {
+    let next: Report = report;
+    return untilKept(instanceId, { report }, () => {
+      const at = next;
+      // By then it may be found again, and another look tells so.
+      if (at.kind === 'lost') next = { kind: 'look' };
+      return machines.of(instanceId) === held ? observations.take(table.get(instanceId), at) : EMPTY;
+    });
   });
 
   const commit = (change: Change): Observable<Instance> =>
@@ -238,6 +241,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
       if (stopInstances) await stopEverything();
     } finally {
       machines.detachAll();
+      await lastValueFrom(queue.whenIdle(), { defaultValue: undefined });
       await lastValueFrom(merge(...[...drivers.values()].map((driver) => driver.close?.() ?? EMPTY)), {
         defaultValue: undefined,
       });
@@ -263,7 +267,12 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     observations,
     verbs,
     get: table.get,
+    isStill: (instance: Instance) => table.all().includes(instance),
     run: queue.run,
+    later: (instanceId: string, task: () => Observable<unknown>): void => {
+      const later$ = timer(laterMs).pipe(mergeMap(() => untilKept(instanceId, {}, task)));
+      later$.pipe(takeUntil(closing$)).subscribe();
+    },
     mend: snapshotVerbs.mend,
   };
   await lastValueFrom(recover(tools, { instances: kept.instances, homes: ownerless }), {

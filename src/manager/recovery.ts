@@ -39,10 +39,14 @@ export interface RecoveryTools extends Workshop {
   readonly intents: Intents;
   /** The instance as it is now. */
   get(instanceId: string): Instance;
+  /** Whether nothing has changed it since. */
+  isStill(instance: Instance): boolean;
   /** Brings a home in order in which a restore from a snapshot was cut off. */
   mend(instance: Instance): Observable<never>;
   /** Runs a task while the queue of an instance is held. */
   run<T>(instanceId: string, task: () => Observable<T>): Observable<T>;
+  /** The same after this, again and again until it does not fail, or the manager closes. */
+  later(instanceId: string, task: () => Observable<unknown>): void;
 }
 
 /** How many instances and homes are recovered at a time. */
@@ -88,16 +92,22 @@ export function recover(tools: RecoveryTools, { instances, homes }: Left): Obser
   };
 
   const adopted = ({ id, name, spec, state, handle = {} }: Instance): Observable<Held> =>
-    defer(() => driverOf(spec).adopt(planOf(id, name, spec), handle)).pipe(
-      take(1),
-      throwIfEmpty(() => new Error('the driver gave no machine')),
-      map((machine) => {
-        const held = machines.hold(id, machine);
-        // Nothing is put on standby before it is ready.
-        if (state === 'Running' || state === 'Standby') held.ready = true;
-        return held;
-      }),
-    );
+    defer(() => {
+      const known = machines.of(id);
+      if (known !== undefined) return of(known);
+      return driverOf(spec)
+        .adopt(planOf(id, name, spec), handle)
+        .pipe(
+          take(1),
+          throwIfEmpty(() => new Error('the driver gave no machine')),
+          map((machine) => {
+            const held = machines.hold(id, machine);
+            // Nothing is put on standby before it is ready.
+            if (state === 'Running' || state === 'Standby') held.ready = true;
+            return held;
+          }),
+        );
+    });
 
   const reclaimed = ({ id, spec }: Instance): Observable<never> =>
     defer(() => driverOf(spec).reclaim?.(homeOf(id)) ?? EMPTY);
@@ -135,8 +145,12 @@ export function recover(tools: RecoveryTools, { instances, homes }: Left): Obser
       mergeMap((rest$) => rest$),
     );
 
-  const finished = (instanceId: string, verb: string, work$: Observable<unknown>): Observable<never> => {
+  const finishing = (instanceId: string, verb: string): void => {
     logger.info({ instanceId, verb }, 'a verb that was cut off is finished');
+  };
+
+  const finished = (instanceId: string, verb: string, work$: Observable<unknown>): Observable<never> => {
+    finishing(instanceId, verb);
     return orWarn({ instanceId }, 'a verb that was cut off could not be finished', work$);
   };
 
@@ -158,7 +172,10 @@ export function recover(tools: RecoveryTools, { instances, homes }: Left): Obser
           : adopted(instance).pipe(catchError(() => reclaimed(instance)));
       return concat(
         held$.pipe(ignoreElements()),
-        defer(() => finished(id, 'delete', verbs.delete(instance))),
+        defer(() => {
+          finishing(id, 'delete');
+          return verbs.delete(instance).pipe(ignoreElements());
+        }),
       );
     }
     return concat(
@@ -174,12 +191,20 @@ export function recover(tools: RecoveryTools, { instances, homes }: Left): Obser
     );
   };
 
+  /** Where the store refuses it, or a driver can't do it yet, it is done later, unless a verb was quicker. */
   const instanceDone = (instance: Instance, intent: Intent | undefined): Observable<never> =>
-    orWarn(
-      { instanceId: instance.id },
-      'what became of an instance could not be kept',
-      tools.run(instance.id, () => broughtBack(instance, intent)),
-    );
+    tools
+      .run(instance.id, () => broughtBack(instance, intent))
+      .pipe(
+        catchError((error: unknown) => {
+          logger.warn(
+            { instanceId: instance.id, err: error },
+            'what became of an instance could not be kept',
+          );
+          tools.later(instance.id, () => (tools.isStill(instance) ? broughtBack(instance, intent) : EMPTY));
+          return EMPTY;
+        }),
+      );
 
   /** Whose it was nobody knows: each driver ends what it has there, then each removes it. */
   const homeDone = (instanceId: string): Observable<never> => {

@@ -135,12 +135,16 @@ export function createVerbs(
           takeDown(id),
         ).pipe(mergeMap(finished));
       }
+      const { freezing } = freezableOf(instance, 'restore');
       return concat(
         thawed(instance, 'restore'),
-        defer(() =>
-          records.revised('restore', instance, {
-            state: runningState(freezableOf(instance, 'restore').held),
-          }),
+        orUndo(
+          defer(() =>
+            records.revised('restore', instance, {
+              state: runningState(freezableOf(instance, 'restore').held),
+            }),
+          ),
+          freezing.freeze(),
         ),
       );
     });
