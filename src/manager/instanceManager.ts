@@ -163,7 +163,6 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     folder: storage.snapshots,
   });
 
-  const closing$ = new Subject<void>();
   let open = true;
   let closed: Promise<void> | undefined;
 
@@ -234,7 +233,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
 
   const close = async ({ stopInstances = !isDurable }: CloseOptions): Promise<void> => {
     open = false;
-    closing$.next();
+    bus.closing();
     waits.fail(new ManagerClosed());
     await lastValueFrom(queue.whenIdle(), { defaultValue: undefined });
     try {
@@ -271,7 +270,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     run: queue.run,
     later: (instanceId: string, task: () => Observable<unknown>): void => {
       const later$ = timer(laterMs).pipe(mergeMap(() => untilKept(instanceId, {}, task)));
-      later$.pipe(takeUntil(closing$)).subscribe();
+      later$.pipe(takeUntil(bus.closing$)).subscribe();
     },
     mend: snapshotVerbs.mend,
   };
@@ -335,7 +334,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
           .pipe(filter(({ action }) => action === 'delete'));
         return driver
           .logs(homeOf(id), requests.decodeLogOptions(driver, sized(options)))
-          .pipe(takeUntil(merge(gone$, closing$)));
+          .pipe(takeUntil(merge(gone$, bus.closing$)));
       }),
 
     events: bus.events,
@@ -348,6 +347,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
         return waits.begin(observer, subscription, table.find(idOrName).id, target, options);
       }, waiterThrew),
 
+    closing$: bus.closing$,
     stats: bus.stats,
     measurements$: new ContainedObservable(through(measurements$), (error) => {
       onThrow('measurements$', error);

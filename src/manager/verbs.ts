@@ -214,9 +214,12 @@ export function createVerbs(
         concat(
           ended(instance, 'delete', (machine) => machine.kill()).pipe(ignoreElements()),
           discard(instance.id, instance.spec).pipe(catchError(driverFailed(instance, 'delete'))),
-          commit({ action: 'delete', instanceId: instance.id, previousState: instance.state }).pipe(
-            ignoreElements(),
-          ),
+          commit({
+            action: 'delete',
+            instanceId: instance.id,
+            last: instance,
+            previousState: instance.state,
+          }).pipe(ignoreElements()),
           defer(() => {
             machines.release(instance.id);
             return of(instance);

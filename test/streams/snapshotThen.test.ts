@@ -20,6 +20,8 @@ const textOf = (change: InstanceChange): string => {
       return `${change.instance.id}${String(change.instance.revision)}`;
     case 'removed':
       return `no ${change.instanceId}`;
+    case 'closing':
+      return 'closing';
   }
 };
 
