@@ -65,7 +65,8 @@ const laterMs = 1_000;
  * With a `dataDir` it begins with the instances that are kept there: whatever became of the manager before, those that still
  * run are taken over, those that have ended meanwhile are in the log as `exit`, a verb that was cut off is finished or undone,
  * and what belongs to no instance is gone. Without one it begins with none, and none outlives it: {@link InstanceManager.close} stops them all and
- * removes their homes, which lie in a folder of their own among the system's temporary files.
+ * removes their homes, which lie in a folder of their own among the system's temporary files. What a manager of this user has
+ * left there that ended without `close`, the next one without a `dataDir` removes before it is open, if it has its drivers.
  *
  * @throws as a rejection: {@link InvalidRequest} when the options can't be understood, or lack the driver of an instance
  * that is kept; {@link DataDirLocked} when another manager holds the `dataDir`; {@link StoreFailed} when it can't be opened
@@ -238,6 +239,8 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     await lastValueFrom(queue.whenIdle(), { defaultValue: undefined });
     try {
       if (stopInstances) await stopEverything();
+      else await storage.leave();
+
     } finally {
       machines.detachAll();
       await lastValueFrom(queue.whenIdle(), { defaultValue: undefined });
