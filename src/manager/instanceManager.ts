@@ -64,7 +64,8 @@ const laterMs = 1_000;
  *
  * With a `dataDir` it begins with the instances that are kept there: whatever became of the manager before, those that still
  * run are taken over, those that have ended meanwhile are in the log as `exit`, a verb that was cut off is finished or undone,
- * and what belongs to no instance is gone. Without one it begins with none, and none outlives it: {@link InstanceManager.close} stops them all and
+ * and what belongs to no instance is gone. When opening resolves, each instance was looked at meanwhile, and what it should not run
+ * any more has ended. What ends after that look is told as ever. Without one it begins with none, and none outlives it: {@link InstanceManager.close} stops them all and
  * removes their homes, which lie in a folder of their own among the system's temporary files. What a manager of this user has
  * left there that ended without `close`, the next one without a `dataDir` removes before it is open, if it has its drivers.
  *
@@ -240,7 +241,6 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     try {
       if (stopInstances) await stopEverything();
       else await storage.leave();
-
     } finally {
       machines.detachAll();
       await lastValueFrom(queue.whenIdle(), { defaultValue: undefined });

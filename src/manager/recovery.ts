@@ -66,6 +66,11 @@ const settleMs = 10_000;
  * - A machine that stands still where it should run goes on, and the other way round: a standby or restore was cut off.
  * - A delete or restart that was cut off is finished, and a source that stood still for a fork goes on.
  *
+ * So when it completes, each instance was looked at since, and was what its record says: what should not run is gone, and that was
+ * waited for; what should run did. What a machine does after that look is told as at any other time: of a process that ends
+ * then, its driver hears within its `pollMs`. A machine that could not be brought there within 10 s is told of to the logger, and its
+ * instance is what a last look finds: Paused, Unknown. What the store refuses to keep is kept later.
+ *
  * Nothing of this is harmed by being cut off itself: the next one begins anew.
  */
 export function recover(tools: RecoveryTools, { instances, homes }: Left): Observable<never> {
@@ -112,14 +117,17 @@ export function recover(tools: RecoveryTools, { instances, homes }: Left): Obser
   const reclaimed = ({ id, spec }: Instance): Observable<never> =>
     defer(() => driverOf(spec).reclaim?.(homeOf(id)) ?? EMPTY);
 
-  /** Halts the machine or lets it go on, as its instance is. */
-  const settled = ({ id, state }: Instance, { machine }: Held): Observable<never> =>
+  /** Halts the machine or lets it go on, as its instance is; of one that has ended, nothing that it started is left then. */
+  const settled = (instance: Instance, { machine }: Held): Observable<never> =>
     orWarn(
-      { instanceId: id },
+      { instanceId: instance.id },
       'a machine could not be brought to the state of its instance',
       defer(() => machine.inspect()).pipe(
         take(1),
         mergeMap(({ kind }) => {
+          const { state } = instance;
+          // Whoever killed it may not have waited until it was gone.
+          if (kind === 'ended') return reclaimed(instance);
           if (kind === 'frozen' && runs(state)) return machine.freezing?.thaw() ?? EMPTY;
           if (kind === 'running' && state === 'Standby') return machine.freezing?.freeze() ?? EMPTY;
           return EMPTY;

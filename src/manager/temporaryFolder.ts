@@ -25,9 +25,9 @@ type Drivers = ReadonlyMap<string, Driver>;
 export const temporaryFolder = (managerId: string, root = tmpdir()): string =>
   join(root, `${prefix}${managerId}`);
 
-/** Whether one of these drivers can leave something that outlasts this process. */
+/** Whether one of these drivers leaves files behind where this process ends. */
 export const canLeave = (drivers: Drivers): boolean =>
-  [...drivers.values()].some(({ reclaim }) => reclaim !== undefined);
+  [...drivers.values()].some(({ leavesFiles }) => leavesFiles === true);
 
 /**
  * Makes a folder that the next manager sweeps if this process ends without more ado: it bears our mark, in which the kinds of
