@@ -11,10 +11,12 @@ import {
   type Observable,
   of,
   take,
+  throwError,
   throwIfEmpty,
   timeout,
 } from 'rxjs';
 import type { Driver } from '../drivers/driver.js';
+import { DriverFailed } from '../lifecycle/errors.js';
 import type { Instance } from '../lifecycle/instance.js';
 import type { State } from '../lifecycle/state.js';
 import type { Intent, Intents } from './intents.js';
@@ -159,7 +161,7 @@ export function recover(tools: RecoveryTools, { instances, homes }: Left): Obser
 
   const finished = (instanceId: string, verb: string, work$: Observable<unknown>): Observable<never> => {
     finishing(instanceId, verb);
-    return orWarn({ instanceId }, 'a verb that was cut off could not be finished', work$);
+    return orWarn({ instanceId }, unfinished, work$);
   };
 
   /** What is left of a verb of which the first of two steps is done. Once the verb is done, or has failed, that is past. */
@@ -182,7 +184,16 @@ export function recover(tools: RecoveryTools, { instances, homes }: Left): Obser
         held$.pipe(ignoreElements()),
         defer(() => {
           finishing(id, 'delete');
-          return verbs.delete(instance).pipe(ignoreElements());
+          return verbs.delete(instance).pipe(
+            ignoreElements(),
+            // What a driver can't do is for whoever asked; what the store refuses is done once it has room.
+            catchError((error: unknown) => {
+              const failed$ = throwError(() => error);
+              return error instanceof DriverFailed
+                ? orWarn({ instanceId: id }, unfinished, failed$)
+                : failed$;
+            }),
+          );
         }),
       );
     }
@@ -241,5 +252,7 @@ export function recover(tools: RecoveryTools, { instances, homes }: Left): Obser
     }),
   );
 }
+
+const unfinished = 'a verb that was cut off could not be finished';
 
 const runs = (state: State): boolean => state === 'Running' || state === 'Initializing';

@@ -123,9 +123,7 @@ it('tells all that a thousand processes do to everybody, once and in order, and 
   expect(heard.map(({ sequence }) => sequence)).toEqual(sequences);
   expect(await worked).toEqual(heard);
   expect(watched[0]).toMatchObject({ kind: 'snapshot', instances: [], cursor: { sequence: 0 } });
-  expect(watched.slice(1).map((change) => ('event' in change ? change.event : undefined))).toEqual(
-    heard,
-  );
+  expect(watched.slice(1).map((change) => ('event' in change ? change.event : undefined))).toEqual(heard);
 
   // Each instance's own story, from the events and from the fold.
   const stories = new Map<string, string[]>();

@@ -415,6 +415,8 @@ const fold = (held: Map<string, Instance>, change: InstanceChange): void => {
       return;
     case 'removed':
       held.delete(change.instanceId);
+      return;
+    case 'closing':
   }
 };
 
