@@ -17,10 +17,10 @@ const request = {
   readiness: { kind: 'log', pattern: 'listens on port \\d+' },
 } as const;
 
-function print({ time, sequence, action, instanceId, instance, previousState }: LifecycleEvent): void {
+function print({ time, sequence, action, instance, last, previousState }: LifecycleEvent): void {
   const clock = new Date(time).toISOString().slice(11, 23);
   const states = [previousState, instance?.state ?? 'gone'].filter((state) => state !== undefined);
-  const who = instance?.name ?? instanceId.slice(0, 8);
+  const who = (instance ?? last)?.name ?? '';
   console.log(clock, String(sequence).padStart(5), ' ', action.padEnd(9), who.padEnd(9), states.join(' -> '));
 }
 

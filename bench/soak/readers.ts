@@ -99,6 +99,8 @@ export function listen(world: World): Readers {
           break;
         case 'removed':
           table.delete(change.instanceId);
+          break;
+        case 'closing':
       }
     });
     subscriptions.add(watching);

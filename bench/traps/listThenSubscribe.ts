@@ -38,6 +38,8 @@ function watch(manager: InstanceManager, between: () => Promise<unknown>): Table
         break;
       case 'removed':
         table.delete(change.instanceId);
+        break;
+      case 'closing':
     }
   });
   return table;

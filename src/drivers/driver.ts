@@ -27,6 +27,13 @@ export interface Driver {
   /** The name by which requests choose it. */
   readonly kind: string;
   readonly capabilities: Capabilities;
+  /**
+   * Whether its homes are folders on disk, which are left when this process ends without more ado. A manager without a `dataDir`
+   * then marks where they lie, and the next one removes them.
+   *
+   * @defaultValue false
+   */
+  readonly leavesFiles?: boolean;
   /** Decodes the fields of a request that are not common to all drivers; on the left is every fault, paths included. */
   decode(fields: Readonly<Record<string, unknown>>): Either<readonly Fault[], DriverFields>;
   /**

@@ -13,24 +13,28 @@ export type Change =
       readonly action: 'create' | 'fork';
       readonly instanceId: string;
       readonly instance: Instance;
+      readonly last?: never;
       readonly previousState?: never;
     }
   | {
       readonly action: 'delete';
       readonly instanceId: string;
       readonly instance?: never;
+      /** The instance as it last was; absent only in what version 0.1.0 has kept. */
+      readonly last?: Instance;
       readonly previousState: State;
     }
   | {
       readonly action: Exclude<Action, 'create' | 'fork' | 'delete'>;
       readonly instanceId: string;
       readonly instance: Instance;
+      readonly last?: never;
       readonly previousState: State;
     };
 
 /**
- * One change of one instance, deeply frozen. `instance` is absent on `delete` only, `previousState` on `create` and
- * `fork` only.
+ * One change of one instance, deeply frozen. `instance` is absent on `delete` only, which has `last` instead; `previousState` is
+ * absent on `create` and `fork` only.
  */
 export type LifecycleEvent = Change &
   Cursor & {

@@ -224,6 +224,9 @@ export interface InstanceManager extends Commands, SnapshotCommands {
    * Emits the whole table, then one change after another; after a lag the whole table again. Whoever applies each in turn
    * holds the true table in the end. Changes are emitted in a turn of their own, never within the call that publishes.
    *
+   * When the manager begins to close, `closing` is emitted before the stops that come of it, for whoever acts on what is
+   * not as it should be: `takeWhile(({ kind }) => kind !== 'closing')` ends a control loop there.
+   *
    * @throws as `consume`
    */
   watch(consumer: string, buffering?: WatchBuffering): Observable<InstanceChange>;
@@ -237,12 +240,40 @@ export interface InstanceManager extends Commands, SnapshotCommands {
     options?: WaitOptions,
   ): Observable<WaitOutcome>;
 
+  /**
+   * Emits once, when the manager begins to close, within {@link InstanceManager.close} and before any stop is told, then
+   * completes; to whoever subscribes later it emits at once. Events carry no such word: what acts on them ends with it.
+   *
+   * @example
+   * ```ts
+   * import { createMemoryDriver, openManager } from 'rx-instances';
+   * import { concatMap, filter, firstValueFrom, takeUntil } from 'rxjs';
+   *
+   * const manager = await openManager({ drivers: [createMemoryDriver()] });
+   * let restarts = 0;
+   * manager
+   *   .events('keep_up')
+   *   .pipe(
+   *     filter(({ instance }) => instance?.state === 'Stopped'),
+   *     takeUntil(manager.closing$),
+   *     concatMap(({ instanceId }) => manager.start(instanceId)),
+   *   )
+   *   .subscribe(() => (restarts += 1));
+   * await firstValueFrom(manager.create({ name: 'web', image: 'any' }));
+   * await firstValueFrom(manager.stop('web'));
+   * await firstValueFrom(manager.waitForState('web', 'Running'));
+   * await manager.close();
+   * restarts; // => 1
+   * ```
+   */
+  readonly closing$: Observable<void>;
   /** Tells of every consumer what its subscribers are doing. */
   stats(): Readonly<Record<string, ConsumerStats>>;
   /** Emits what verbs, waits and commits took, as each ends. Completes when the manager closes. */
   readonly measurements$: Observable<Measurement>;
   /**
-   * Closes the manager: from now on verbs and waits fail with {@link ManagerClosed}; verbs that have begun are waited for;
+   * Closes the manager: from now on verbs and waits fail with {@link ManagerClosed}, and that is told by `closing$` and to those
+   * who watch; verbs that have begun are waited for;
    * instances are stopped if so asked, 16 at a time, and their events published; then every stream completes. Called again, it
    * returns the same Promise.
    *

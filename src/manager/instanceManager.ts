@@ -19,6 +19,7 @@ import {
   takeUntil,
   tap,
   throwError,
+  timer,
 } from 'rxjs';
 import type { Driver, LaunchPlan } from '../drivers/driver.js';
 import { InvalidState, ManagerClosed } from '../lifecycle/errors.js';
@@ -35,7 +36,7 @@ import { createInstanceTable } from './instanceTable.js';
 import { createIntents, noIntents } from './intents.js';
 import { type Logger, noLogger } from './logger.js';
 import { logOf } from './logOf.js';
-import { createMachines } from './machines.js';
+import { createMachines, type Report } from './machines.js';
 import { createObservations } from './observations.js';
 import { driversOf, type ManagerOptions } from './options.js';
 import { createLaunches } from './launches.js';
@@ -50,18 +51,23 @@ import { createSnapshotVerbs } from './snapshotVerbs.js';
 import { openStorage } from './storage.js';
 import { stopwatch } from './stopwatch.js';
 import { createTurns } from './turns.js';
+import { createUntilKept } from './untilKept.js';
 import { createVerbs } from './verbs.js';
 
 /** How many instances are stopped at a time by a manager that closes. */
 const machinesAtATime = 16;
+/** How long what could not be kept while the manager was opened waits before it is tried again. */
+const laterMs = 1_000;
 
 /**
  * Opens a manager of instances.
  *
  * With a `dataDir` it begins with the instances that are kept there: whatever became of the manager before, those that still
  * run are taken over, those that have ended meanwhile are in the log as `exit`, a verb that was cut off is finished or undone,
- * and what belongs to no instance is gone. Without one it begins with none, and none outlives it: {@link InstanceManager.close} stops them all and
- * removes their homes, which lie in a folder of their own among the system's temporary files.
+ * and what belongs to no instance is gone. When opening resolves, each instance was looked at meanwhile, and what it should not run
+ * any more has ended. What ends after that look is told as ever. Without one it begins with none, and none outlives it: {@link InstanceManager.close} stops them all and
+ * removes their homes, which lie in a folder of their own among the system's temporary files. What a manager of this user has
+ * left there that ended without `close`, the next one without a `dataDir` removes before it is open, if it has its drivers.
  *
  * @throws as a rejection: {@link InvalidRequest} when the options can't be understood, or lack the driver of an instance
  * that is kept; {@link DataDirLocked} when another manager holds the `dataDir`; {@link StoreFailed} when it can't be opened
@@ -106,16 +112,15 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     log: logOf(store, table),
     onThrow,
   });
-  const machines = createMachines((instanceId, held, signal) => {
-    queue
-      .run(instanceId, () =>
-        machines.of(instanceId) === held ? observations.hear(table.get(instanceId), signal) : EMPTY,
-      )
-      .subscribe({
-        error: (error: unknown) => {
-          logger.warn({ instanceId, signal, err: error }, 'what a machine said could not be kept');
-        },
-      });
+  const untilKept = createUntilKept(queue, logger);
+  const machines = createMachines((instanceId, held, report) => {
+    let next: Report = report;
+    return untilKept(instanceId, { report }, () => {
+      const at = next;
+      // By then it may be found again, and another look tells so.
+      if (at.kind === 'lost') next = { kind: 'look' };
+      return machines.of(instanceId) === held ? observations.take(table.get(instanceId), at) : EMPTY;
+    });
   });
 
   const commit = (change: Change): Observable<Instance> =>
@@ -160,7 +165,6 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     folder: storage.snapshots,
   });
 
-  const closing$ = new Subject<void>();
   let open = true;
   let closed: Promise<void> | undefined;
 
@@ -231,13 +235,15 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
 
   const close = async ({ stopInstances = !isDurable }: CloseOptions): Promise<void> => {
     open = false;
-    closing$.next();
+    bus.closing();
     waits.fail(new ManagerClosed());
     await lastValueFrom(queue.whenIdle(), { defaultValue: undefined });
     try {
       if (stopInstances) await stopEverything();
+      else await storage.leave();
     } finally {
       machines.detachAll();
+      await lastValueFrom(queue.whenIdle(), { defaultValue: undefined });
       await lastValueFrom(merge(...[...drivers.values()].map((driver) => driver.close?.() ?? EMPTY)), {
         defaultValue: undefined,
       });
@@ -263,7 +269,12 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     observations,
     verbs,
     get: table.get,
+    isStill: (instance: Instance) => table.all().includes(instance),
     run: queue.run,
+    later: (instanceId: string, task: () => Observable<unknown>): void => {
+      const later$ = timer(laterMs).pipe(mergeMap(() => untilKept(instanceId, {}, task)));
+      later$.pipe(takeUntil(bus.closing$)).subscribe();
+    },
     mend: snapshotVerbs.mend,
   };
   await lastValueFrom(recover(tools, { instances: kept.instances, homes: ownerless }), {
@@ -326,7 +337,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
           .pipe(filter(({ action }) => action === 'delete'));
         return driver
           .logs(homeOf(id), requests.decodeLogOptions(driver, sized(options)))
-          .pipe(takeUntil(merge(gone$, closing$)));
+          .pipe(takeUntil(merge(gone$, bus.closing$)));
       }),
 
     events: bus.events,
@@ -339,6 +350,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
         return waits.begin(observer, subscription, table.find(idOrName).id, target, options);
       }, waiterThrew),
 
+    closing$: bus.closing$,
     stats: bus.stats,
     measurements$: new ContainedObservable(through(measurements$), (error) => {
       onThrow('measurements$', error);

@@ -6,15 +6,16 @@ import {
   type Observable,
   of,
   take,
+  tap,
   throwError,
   throwIfEmpty,
   timeout,
 } from 'rxjs';
-import type { MachineStatus, Signal } from '../drivers/driver.js';
+import type { MachineStatus } from '../drivers/driver.js';
 import type { Instance } from '../lifecycle/instance.js';
 import { messageOf } from '../lifecycle/messageOf.js';
 import { type State, transition } from '../lifecycle/state.js';
-import type { Held, Machines } from './machines.js';
+import type { Held, Machines, Report } from './machines.js';
 import { type Records, runningState } from './records.js';
 
 /**
@@ -22,10 +23,10 @@ import { type Records, runningState } from './records.js';
  * as it is then, and emits it as it is after.
  */
 export interface Observations {
-  /** Looks at the machine. */
+  /** Looks at the machine. What it finds and cannot be kept is looked for again later. */
   refresh(instance: Instance): Observable<Instance>;
-  /** Takes in what the machine said by itself. */
-  hear(instance: Instance, signal: Signal): Observable<Instance>;
+  /** Takes in what is reported of the machine. */
+  take(instance: Instance, report: Report): Observable<Instance>;
 }
 
 /** How long a driver may take to look at a machine. */
@@ -52,29 +53,40 @@ export function createObservations(machines: Machines, records: Records): Observ
     return records.revised(action, instance, { state, stateError: undefined });
   };
 
-  return {
-    refresh: (instance) => {
-      const held = machines.of(instance.id);
-      if (held === undefined) return of(instance);
-      return defer(() => held.machine.inspect()).pipe(
-        timeout({ first: inspectMs, with: () => throwError(() => new Error('the driver did not answer')) }),
-        take(1),
-        throwIfEmpty(() => new Error('the driver did not tell the state')),
-        map((status) => () => found(instance, held, status)),
-        // Only the look: that something could not be kept is another matter.
-        catchError((error: unknown) => of(() => lost(instance, messageOf(error)))),
-        mergeMap((record) => record()),
-      );
-    },
+  const look = (instance: Instance): Observable<Instance> => {
+    const held = machines.of(instance.id);
+    if (held === undefined) return of(instance);
+    return defer(() => held.machine.inspect()).pipe(
+      timeout({ first: inspectMs, with: () => throwError(() => new Error('the driver did not answer')) }),
+      take(1),
+      throwIfEmpty(() => new Error('the driver did not tell the state')),
+      map((status) => () => found(instance, held, status)),
+      // Only the look: that something could not be kept is another matter.
+      catchError((error: unknown) => of(() => lost(instance, messageOf(error)))),
+      mergeMap((record) => record()),
+    );
+  };
 
-    hear: (instance, signal) => {
-      switch (signal.kind) {
+  return {
+    refresh: (instance) =>
+      look(instance).pipe(
+        tap({
+          error: () => {
+            machines.look(instance.id);
+          },
+        }),
+      ),
+
+    take: (instance, report) => {
+      switch (report.kind) {
         case 'ready':
           return ready(instance);
         case 'exit':
-          return records.ended('exit', instance, signal.exit);
+          return records.ended('exit', instance, report.exit);
         case 'lost':
-          return lost(instance, signal.reason);
+          return lost(instance, report.reason);
+        case 'look':
+          return look(instance);
       }
     },
   };

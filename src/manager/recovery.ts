@@ -11,10 +11,12 @@ import {
   type Observable,
   of,
   take,
+  throwError,
   throwIfEmpty,
   timeout,
 } from 'rxjs';
 import type { Driver } from '../drivers/driver.js';
+import { DriverFailed } from '../lifecycle/errors.js';
 import type { Instance } from '../lifecycle/instance.js';
 import type { State } from '../lifecycle/state.js';
 import type { Intent, Intents } from './intents.js';
@@ -39,10 +41,14 @@ export interface RecoveryTools extends Workshop {
   readonly intents: Intents;
   /** The instance as it is now. */
   get(instanceId: string): Instance;
+  /** Whether nothing has changed it since. */
+  isStill(instance: Instance): boolean;
   /** Brings a home in order in which a restore from a snapshot was cut off. */
   mend(instance: Instance): Observable<never>;
   /** Runs a task while the queue of an instance is held. */
   run<T>(instanceId: string, task: () => Observable<T>): Observable<T>;
+  /** The same after this, again and again until it does not fail, or the manager closes. */
+  later(instanceId: string, task: () => Observable<unknown>): void;
 }
 
 /** How many instances and homes are recovered at a time. */
@@ -61,6 +67,11 @@ const settleMs = 10_000;
  *   start was cut off.
  * - A machine that stands still where it should run goes on, and the other way round: a standby or restore was cut off.
  * - A delete or restart that was cut off is finished, and a source that stood still for a fork goes on.
+ *
+ * So when it completes, each instance was looked at since, and was what its record says: what should not run is gone, and that was
+ * waited for; what should run did. What a machine does after that look is told as at any other time: of a process that ends
+ * then, its driver hears within its `pollMs`. A machine that could not be brought there within 10 s is told of to the logger, and its
+ * instance is what a last look finds: Paused, Unknown. What the store refuses to keep is kept later.
  *
  * Nothing of this is harmed by being cut off itself: the next one begins anew.
  */
@@ -88,28 +99,37 @@ export function recover(tools: RecoveryTools, { instances, homes }: Left): Obser
   };
 
   const adopted = ({ id, name, spec, state, handle = {} }: Instance): Observable<Held> =>
-    defer(() => driverOf(spec).adopt(planOf(id, name, spec), handle)).pipe(
-      take(1),
-      throwIfEmpty(() => new Error('the driver gave no machine')),
-      map((machine) => {
-        const held = machines.hold(id, machine);
-        // Nothing is put on standby before it is ready.
-        if (state === 'Running' || state === 'Standby') held.ready = true;
-        return held;
-      }),
-    );
+    defer(() => {
+      const known = machines.of(id);
+      if (known !== undefined) return of(known);
+      return driverOf(spec)
+        .adopt(planOf(id, name, spec), handle)
+        .pipe(
+          take(1),
+          throwIfEmpty(() => new Error('the driver gave no machine')),
+          map((machine) => {
+            const held = machines.hold(id, machine);
+            // Nothing is put on standby before it is ready.
+            if (state === 'Running' || state === 'Standby') held.ready = true;
+            return held;
+          }),
+        );
+    });
 
   const reclaimed = ({ id, spec }: Instance): Observable<never> =>
     defer(() => driverOf(spec).reclaim?.(homeOf(id)) ?? EMPTY);
 
-  /** Halts the machine or lets it go on, as its instance is. */
-  const settled = ({ id, state }: Instance, { machine }: Held): Observable<never> =>
+  /** Halts the machine or lets it go on, as its instance is; of one that has ended, nothing that it started is left then. */
+  const settled = (instance: Instance, { machine }: Held): Observable<never> =>
     orWarn(
-      { instanceId: id },
+      { instanceId: instance.id },
       'a machine could not be brought to the state of its instance',
       defer(() => machine.inspect()).pipe(
         take(1),
         mergeMap(({ kind }) => {
+          const { state } = instance;
+          // Whoever killed it may not have waited until it was gone.
+          if (kind === 'ended') return reclaimed(instance);
           if (kind === 'frozen' && runs(state)) return machine.freezing?.thaw() ?? EMPTY;
           if (kind === 'running' && state === 'Standby') return machine.freezing?.freeze() ?? EMPTY;
           return EMPTY;
@@ -135,9 +155,13 @@ export function recover(tools: RecoveryTools, { instances, homes }: Left): Obser
       mergeMap((rest$) => rest$),
     );
 
-  const finished = (instanceId: string, verb: string, work$: Observable<unknown>): Observable<never> => {
+  const finishing = (instanceId: string, verb: string): void => {
     logger.info({ instanceId, verb }, 'a verb that was cut off is finished');
-    return orWarn({ instanceId }, 'a verb that was cut off could not be finished', work$);
+  };
+
+  const finished = (instanceId: string, verb: string, work$: Observable<unknown>): Observable<never> => {
+    finishing(instanceId, verb);
+    return orWarn({ instanceId }, unfinished, work$);
   };
 
   /** What is left of a verb of which the first of two steps is done. Once the verb is done, or has failed, that is past. */
@@ -158,7 +182,19 @@ export function recover(tools: RecoveryTools, { instances, homes }: Left): Obser
           : adopted(instance).pipe(catchError(() => reclaimed(instance)));
       return concat(
         held$.pipe(ignoreElements()),
-        defer(() => finished(id, 'delete', verbs.delete(instance))),
+        defer(() => {
+          finishing(id, 'delete');
+          return verbs.delete(instance).pipe(
+            ignoreElements(),
+            // What a driver can't do is for whoever asked; what the store refuses is done once it has room.
+            catchError((error: unknown) => {
+              const failed$ = throwError(() => error);
+              return error instanceof DriverFailed
+                ? orWarn({ instanceId: id }, unfinished, failed$)
+                : failed$;
+            }),
+          );
+        }),
       );
     }
     return concat(
@@ -174,12 +210,20 @@ export function recover(tools: RecoveryTools, { instances, homes }: Left): Obser
     );
   };
 
+  /** Where the store refuses it, or a driver can't do it yet, it is done later, unless a verb was quicker. */
   const instanceDone = (instance: Instance, intent: Intent | undefined): Observable<never> =>
-    orWarn(
-      { instanceId: instance.id },
-      'what became of an instance could not be kept',
-      tools.run(instance.id, () => broughtBack(instance, intent)),
-    );
+    tools
+      .run(instance.id, () => broughtBack(instance, intent))
+      .pipe(
+        catchError((error: unknown) => {
+          logger.warn(
+            { instanceId: instance.id, err: error },
+            'what became of an instance could not be kept',
+          );
+          tools.later(instance.id, () => (tools.isStill(instance) ? broughtBack(instance, intent) : EMPTY));
+          return EMPTY;
+        }),
+      );
 
   /** Whose it was nobody knows: each driver ends what it has there, then each removes it. */
   const homeDone = (instanceId: string): Observable<never> => {
@@ -208,5 +252,7 @@ export function recover(tools: RecoveryTools, { instances, homes }: Left): Obser
     }),
   );
 }
+
+const unfinished = 'a verb that was cut off could not be finished';
 
 const runs = (state: State): boolean => state === 'Running' || state === 'Initializing';

@@ -1,8 +1,7 @@
 import { createId } from '@paralleldrive/cuid2';
 import { readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { concat, EMPTY, lastValueFrom } from 'rxjs';
+import { concat, defer, EMPTY, ignoreElements, lastValueFrom } from 'rxjs';
 import { found } from '../codecs/decode.js';
 import { id as idCodec } from '../codecs/id.js';
 import { type Driver, ownMark } from '../drivers/driver.js';
@@ -16,6 +15,13 @@ import type { DamagedRecord, Kept, Store } from '../store/store.js';
 import type { Logger } from './logger.js';
 import type { ManagerOptions } from './options.js';
 import { isMarked, ownerlessIn } from './ownerless.js';
+import {
+  canLeave,
+  claimTemporaryFolder,
+  leaveTemporaryFolder,
+  sweepTemporaryFolders,
+  temporaryFolder,
+} from './temporaryFolder.js';
 
 /** How much a log keeps that is in memory only, unless it is told: some 4 MB, of specs of a usual size. */
 const inMemory = { maxEvents: 10_000, maxBytes: 32 * 2 ** 20 };
@@ -34,6 +40,8 @@ export interface Storage {
   readonly snapshots: string;
   /** Whether instances and their homes are there for the next manager. */
   readonly isDurable: boolean;
+  /** Keeps what lies there from those who sweep, once this manager has gone. */
+  leave(): Promise<void>;
 }
 
 /** Opens the data directory, or what stands for it while the manager lives, and reads what is kept. */
@@ -55,7 +63,7 @@ export async function openStorage(
     maxAgeMs: logMaxAgeMs ?? defaults.maxAgeMs,
     maxBytes: logMaxBytes ?? defaults.maxBytes,
   };
-  const folder = dataDir ?? join(tmpdir(), `rx-instances-${createId()}`);
+  const folder = dataDir ?? temporaryFolder(createId());
   const { homes, snapshots } = pathsIn(folder);
   const letGoBut = async (owners: ReadonlySet<string>): Promise<void> => {
     for (const each of [homes, snapshots]) await letGo(each, owners, logger);
@@ -76,12 +84,33 @@ export async function openStorage(
     const isDurable = dataDir !== undefined;
     if (isDurable) await lookAtSnapshots(snapshots, kept, drivers, logger);
     const ownerless = isDurable ? await ownerlessIn(homes, ownersOf(kept), logger) : [];
-    return { store, kept, folder, homes, ownerless, snapshots, isDurable };
+    const held = isDurable || !canLeave(drivers) ? store : await swept(folder, store, drivers, now, logger);
+    const leave = (): Promise<void> => (isDurable ? Promise.resolve() : leaveTemporaryFolder(folder));
+    return { store: held, kept, folder, homes, ownerless, snapshots, isDurable, leave };
   } catch (error) {
     await lastValueFrom(store.close(), { defaultValue: undefined });
     const isOurs = typeof error === 'object' && error !== null && '_tag' in error;
     if (isOurs || dataDir === undefined) throw error;
     throw new StoreFailed(`cannot open the data directory ${dataDir}: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+/** Removes what others have left, and has what this one may leave removed by the next: until the store is closed it is held. */
+async function swept(
+  folder: string,
+  store: Store,
+  drivers: ReadonlyMap<string, Driver>,
+  now: () => number,
+  logger: Logger,
+): Promise<Store> {
+  await sweepTemporaryFolders(drivers, now, logger);
+  try {
+    const lock = await claimTemporaryFolder(folder, drivers, now);
+    const release$ = defer(() => lock.release()).pipe(ignoreElements());
+    return { ...store, close: () => concat(store.close(), release$) };
+  } catch (error) {
+    logger.warn({ folder, err: error }, 'what this manager leaves if it is not closed stays');
+    return store;
   }
 }
 

@@ -135,12 +135,16 @@ export function createVerbs(
           takeDown(id),
         ).pipe(mergeMap(finished));
       }
+      const { freezing } = freezableOf(instance, 'restore');
       return concat(
         thawed(instance, 'restore'),
-        defer(() =>
-          records.revised('restore', instance, {
-            state: runningState(freezableOf(instance, 'restore').held),
-          }),
+        orUndo(
+          defer(() =>
+            records.revised('restore', instance, {
+              state: runningState(freezableOf(instance, 'restore').held),
+            }),
+          ),
+          freezing.freeze(),
         ),
       );
     });
@@ -210,9 +214,12 @@ export function createVerbs(
         concat(
           ended(instance, 'delete', (machine) => machine.kill()).pipe(ignoreElements()),
           discard(instance.id, instance.spec).pipe(catchError(driverFailed(instance, 'delete'))),
-          commit({ action: 'delete', instanceId: instance.id, previousState: instance.state }).pipe(
-            ignoreElements(),
-          ),
+          commit({
+            action: 'delete',
+            instanceId: instance.id,
+            last: instance,
+            previousState: instance.state,
+          }).pipe(ignoreElements()),
           defer(() => {
             machines.release(instance.id);
             return of(instance);

@@ -25,9 +25,15 @@ export interface DataDirLock {
  * connections; who finds the last one dead makes the next, whose number is one higher, and of all who try only one can.
  * The highest number is never taken away: nobody begins anew meanwhile.
  *
+ * @param answerMs - how long the last holder may take to answer; who does not is alive
+ *
  * @throws {@link DataDirLocked} as a rejection
  */
-export async function lockDataDir(dataDir: string, now: () => number): Promise<DataDirLock> {
+export async function lockDataDir(
+  dataDir: string,
+  now: () => number,
+  answerMs = longestAnswerMs,
+): Promise<DataDirLock> {
   const { lock: folder } = pathsIn(dataDir);
   await ownFolder(folder);
   const short = shortened(folder);
@@ -50,7 +56,7 @@ export async function lockDataDir(dataDir: string, now: () => number): Promise<D
     await once(server, 'listening');
     server.unref();
     await chmod(mine, 0o600);
-    await take(dataDir, short.path, mine).finally(() => rm(mine, { force: true }));
+    await take(dataDir, short.path, mine, answerMs).finally(() => rm(mine, { force: true }));
     return { release };
   } catch (error) {
     await release();
@@ -62,7 +68,7 @@ export async function lockDataDir(dataDir: string, now: () => number): Promise<D
  * Gives our socket the next number, unless the last one's holder is alive. Who gives no answer that is understood is, and so is
  * who ends each time that he is asked, for as long as a holder may take.
  */
-async function take(dataDir: string, folder: string, mine: string): Promise<void> {
+async function take(dataDir: string, folder: string, mine: string, answerMs: number): Promise<void> {
   const pathOf = (number: number): string => join(folder, String(number));
   let asked = -1;
   let until = 0;
@@ -103,8 +109,8 @@ async function removeSocket(path: string): Promise<void> {
 
 /** How long it is waited before a holder is asked again. */
 const pauseMs = 10;
-/** How long the last holder may take to answer. */
-const answerMs = 3_000;
+/** How long the last holder may take to answer, unless it is said. */
+const longestAnswerMs = 3_000;
 /** Each number is that of an opening: no directory comes so far by itself, nor leaves so many behind. */
 const highest = 1e12;
 const most = 10_000;

@@ -90,10 +90,11 @@ const bytesBesides = 400;
 /** Creates what tells how much an event takes, which is the same each time that it is asked for the same event. */
 function createSizeOf(): (event: LifecycleEvent) => number {
   const bySpec = new WeakMap<object, number>();
-  return ({ instance }) => {
-    if (instance === undefined) return bytesBesides;
-    const known = bySpec.get(instance.spec) ?? JSON.stringify(instance.spec).length;
-    bySpec.set(instance.spec, known);
+  return ({ instance, last }) => {
+    const { spec } = instance ?? last ?? {};
+    if (spec === undefined) return bytesBesides;
+    const known = bySpec.get(spec) ?? JSON.stringify(spec).length;
+    bySpec.set(spec, known);
     return bytesBesides + known;
   };
 }

@@ -76,7 +76,7 @@ export interface TimedChange {
 const changes = actions.map((action) => {
   const common = { action: t.literal(action), instanceId: id };
   if (action === 'delete')
-    return [action, closed('a delete', { ...common, previousState: state }, {})] as const;
+    return [action, closed('a delete', { ...common, previousState: state }, { last: instance })] as const;
   const hasPast = action !== 'create' && action !== 'fork';
   const past = hasPast ? { previousState: state } : {};
   return [action, closed(`an event "${action}"`, { ...common, instance, ...past }, {})] as const;

@@ -85,7 +85,9 @@ export const events = table(
   'event',
   (name, { change }) => [
     ...(isEventName(name) ? [] : [{ path: '', found: `the key ${found(name)}`, expected: 'a sequence' }]),
-    ...(change.instance === undefined ? [] : isOfChange(change.instanceId, change.instance.id)),
+    ...[change.instance, change.last].flatMap((of) =>
+      of === undefined ? [] : isOfChange(change.instanceId, of.id),
+    ),
   ],
   codecs.timedChange,
 );

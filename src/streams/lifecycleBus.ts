@@ -1,5 +1,13 @@
 import * as t from 'io-ts';
-import { defer, Observable, type ObservableInput, type Subscriber, Subscription, throwError } from 'rxjs';
+import {
+  defer,
+  Observable,
+  type ObservableInput,
+  ReplaySubject,
+  type Subscriber,
+  Subscription,
+  throwError,
+} from 'rxjs';
 import { closed, isRecord } from '../codecs/closed.js';
 import { cursor } from '../codecs/cursor.js';
 import { decodeOrThrow } from '../codecs/decode.js';
@@ -125,6 +133,10 @@ export interface ManagerBus extends LifecycleBus {
   leave(consumer: string, instanceId: string, listener: Listener<LifecycleEvent>): void;
   /** Counts and reports what somebody threw who was told by a listener. */
   threw(consumer: string, error: unknown): void;
+  /** Tells those who watch that it will close. */
+  closing(): void;
+  /** Emits once when that is told, at once to whoever comes later, and completes. */
+  readonly closing$: Observable<void>;
 }
 
 /** Creates a {@link ManagerBus}. @throws {@link InvalidRequest} */
@@ -135,6 +147,7 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
   const consumers = createConsumers();
   const turnstile = new Turnstile<LifecycleEvent>();
   const bookmarks = log && createBookmarks(log);
+  const closing$ = new ReplaySubject<void>(1);
   const pending: LifecycleEvent[] = [];
   let publishing = false;
   let isClosed = false;
@@ -240,13 +253,17 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
     return { values$, settings: { ...settings, ledger: consumer, gate } };
   };
 
-  const threw = (name: string, error: unknown): void => {
-    consumers.of(name).threw();
+  const reported = (name: string, error: unknown): void => {
     try {
       onThrow(name, error);
     } catch {
-      // It has been counted; who reports on a subscriber can't be allowed to stop the publisher either.
+      // Who reports on a subscriber can't be allowed to stop the publisher either.
     }
+  };
+
+  const threw = (name: string, error: unknown): void => {
+    consumers.of(name).threw();
+    reported(name, error);
   };
 
   const contained = <T>(name: string, connect: Connect<T>): Observable<T> =>
@@ -271,6 +288,13 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
       consumers.of(name).left();
     },
     threw,
+    closing: () => {
+      closing$.next();
+      closing$.complete();
+    },
+    closing$: new ContainedObservable(through(closing$), (error) => {
+      reported('closing$', error);
+    }),
     events: (name, options = {}) => {
       const codec = log === undefined ? liveOptions : eventsOptions;
       const { instanceId, after } = isPlain(options) ? options : decodeOrThrow(codec, options);
@@ -307,7 +331,7 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
       const consumer = consumers.of(name);
       const watch$ = defer(() => {
         const { values$, settings } = queued(consumer, asked);
-        return values$.pipe(snapshotThen(read, settings));
+        return values$.pipe(snapshotThen(read, settings, closing$));
       });
       return contained(name, through(watch$));
     },

@@ -173,3 +173,18 @@ it('a data directory cannot be made where there is no room, and where there is i
   await value('open');
   await value('create', request('web'));
 });
+
+it('what ends while there is no room is told once there is some', async () => {
+  await value('open');
+  await value('create', request('web'));
+  await value('fill');
+  while ((await disk.call('update', 'web', { env: large })).failure === undefined) await value('fill');
+  const [web] = await value<readonly Instance[]>('list');
+  process.kill(web?.handle?.pid ?? NaN, 'SIGKILL');
+  expect(await value('processes', web?.id)).toEqual([]);
+  expect(await value('list')).toEqual([web]);
+  await value('free');
+  expect(await value('waitForState', 'web', 'Stopped', { pollMs: 60_000 })).toMatchObject({
+    instance: { state: 'Stopped', exit: { code: null, signal: 'SIGKILL' } },
+  });
+});

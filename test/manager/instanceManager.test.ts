@@ -1,11 +1,18 @@
 import {
+  catchError,
   EMPTY,
+  filter,
   firstValueFrom,
+  ignoreElements,
   lastValueFrom,
   map,
+  merge,
   mergeMap,
   type Observable,
+  of,
   Subject,
+  takeUntil,
+  takeWhile,
   throwError,
   toArray,
 } from 'rxjs';
@@ -13,6 +20,7 @@ import {
   createMemoryDriver,
   type Driver,
   type Instance,
+  type InstanceChange,
   type InstanceManager,
   type LifecycleEvent,
   type Machine,
@@ -336,6 +344,13 @@ describe('the other verbs', () => {
 });
 
 describe('delete', () => {
+  it('is told to a watcher with the instance as it last was', async () => {
+    await create('web');
+    const removed = value(manager.watch('test').pipe(filter((change) => change.kind === 'removed')));
+    await value(manager.delete('web'));
+    expect((await removed).last).toMatchObject({ name: 'web', state: 'Running' });
+  });
+
   it.each([
     ['Running', (): Promise<unknown> => Promise.resolve()],
     ['Stopped', (id: string) => value(manager.stop(id))],
@@ -361,6 +376,7 @@ describe('delete', () => {
     await expect(value(manager.delete('web'))).resolves.toMatchObject({ id, state });
     expect(told().at(-1)).toBe(`delete ${state}`);
     expect(events.at(-1)).not.toHaveProperty('instance');
+    expect(events.at(-1)).toMatchObject({ last: { id, name: 'web', state } });
     await expect(value(manager.get(id))).rejects.toMatchObject({ _tag: 'InstanceNotFound', idOrName: id });
     expect(driver.homes()).toEqual([]);
     expect(driver.running()).toEqual([]);
@@ -825,6 +841,57 @@ describe('close', () => {
       _tag: 'ManagerClosed',
     });
     await expect(lastValueFrom(manager.events('late').pipe(toArray()))).resolves.toEqual([]);
+  });
+
+  it('is told before the stops that come of it, and every verb fails from then on', async () => {
+    const failed: unknown[] = [];
+    const verbs = (name: string): void => {
+      const calls: readonly Observable<unknown>[] = [
+        manager.create({ name: 'new', image: 'any' }),
+        ...[manager.start(name), manager.restart(name), manager.delete(name), manager.get(name)],
+        ...[manager.update(name, { tags: {} }), manager.fork(name, { name: 'new' }), manager.list()],
+      ];
+      merge(
+        ...calls.map((call$) =>
+          call$.pipe(
+            ignoreElements(),
+            catchError((error: unknown) => of(error)),
+          ),
+        ),
+      ).subscribe((error) => failed.push(error));
+    };
+    const running = new Map<string, string>();
+    const heard: string[] = [];
+    const loop = (change: InstanceChange): void => {
+      heard.push('event' in change ? change.event.action : change.kind);
+      if (change.kind === 'upsert') running.set(change.instance.id, change.instance.state);
+      const isLow = [...running.values()].some((state) => state === 'Stopped');
+      if (isLow) verbs('web');
+    };
+    await create('web');
+    manager
+      .watch('pool')
+      .pipe(takeWhile(({ kind }) => kind !== 'closing', true))
+      .subscribe(loop);
+    manager
+      .events('keep_up')
+      .pipe(takeUntil(manager.closing$))
+      .subscribe(() => {
+        verbs('web');
+      });
+    manager
+      .watch('all')
+      .subscribe((change) => heard.push(`all: ${'event' in change ? change.event.action : change.kind}`));
+    heard.length = 0;
+    const closed = manager.close();
+    verbs('web');
+    await closed;
+
+    expect(heard.filter((each) => !each.startsWith('all'))).toEqual(['closing']);
+    expect(heard.filter((each) => each.startsWith('all'))).toEqual(['all: closing', 'all: stop']);
+    expect(failed.map((error) => (error as { _tag: string })._tag)).toEqual(
+      new Array(8).fill('ManagerClosed'),
+    );
   });
 
   it('waits for the verb that has begun, and fails the one that has not', async () => {

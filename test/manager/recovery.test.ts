@@ -1,8 +1,9 @@
-import { firstValueFrom, lastValueFrom, map, NEVER } from 'rxjs';
+import { firstValueFrom, lastValueFrom, map, NEVER, of, Subject } from 'rxjs';
 import { createMemoryDriver, type Machine, openManager } from 'rx-instances';
 import { createMemoryStore } from '../../src/store/memoryStore.js';
 import { idOf } from '../store/changes.js';
 import { anInstance } from '../support/lifecycleEvents.js';
+import { until } from '../support/until.js';
 
 beforeEach(() => {
   jest.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask'] });
@@ -49,5 +50,39 @@ it.each<[string, (found: Machine) => Partial<Machine>, string]>([
   const manager = await opening;
   await expect(firstValueFrom(manager.get(instance.id))).resolves.toMatchObject({ state });
   expect(warnings).toEqual(['a machine could not be brought to the state of its instance']);
+  await manager.close();
+});
+
+it('is not open before what a machine that has ended has started is gone', async () => {
+  const instance = anInstance({ id: idOf('a'), handle: {} });
+  const store = createMemoryStore();
+  await firstValueFrom(store.commit({ action: 'create', instanceId: instance.id, instance }));
+  const gone$ = new Subject<never>();
+  const driver = createMemoryDriver();
+  const exit = { code: 3, signal: null };
+  const ended: Machine = {
+    handle: {},
+    signals$: of({ kind: 'exit', exit }),
+    inspect: () => of({ kind: 'ended', exit }),
+    stop: () => of(exit),
+    kill: () => of(exit),
+  };
+  const heard: string[] = [];
+  const opening = openManager({
+    drivers: [{ ...driver, adopt: () => of(ended), reclaim: () => gone$ }],
+    store,
+  }).then((manager) => {
+    heard.push('open');
+    return manager;
+  });
+  await until(
+    () => gone$.observed,
+    (isAwaited) => isAwaited,
+  );
+  heard.push('gone');
+  gone$.complete();
+  const manager = await opening;
+  expect(heard).toEqual(['gone', 'open']);
+  await expect(firstValueFrom(manager.get(instance.id))).resolves.toMatchObject({ state: 'Stopped', exit });
   await manager.close();
 });

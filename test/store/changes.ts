@@ -28,9 +28,17 @@ export const updated = (name: string, revision: number): Change => ({
   previousState: 'Running',
 });
 
+/** As version 0.1.0 has kept it. */
 export const deleted = (name: string): Change => ({
   action: 'delete',
   instanceId: idOf(name),
+  previousState: 'Running',
+});
+
+export const deletedWithLast = (name: string): Change => ({
+  action: 'delete',
+  instanceId: idOf(name),
+  last: anInstance({ id: idOf(name), name }),
   previousState: 'Running',
 });
 

@@ -10,6 +10,7 @@ import {
   created,
   defaults,
   deleted,
+  deletedWithLast,
   done,
   idOf,
   type StoreOptions,
@@ -119,6 +120,8 @@ export function storeContract(open: OpenStore): void {
       const events = [await commit(store, created('a'))];
       for (let revision = 2; revision < 20; revision += 1)
         events.push(await commit(store, updated('a', revision)));
+      events.push(await commit(store, deletedWithLast('a')));
+      events.push(await commit(store, created('a')));
       events.push(await commit(store, deleted('a')));
       expect(await wholeLog(store)).toStrictEqual(events);
       const { events: page, oldest } = await firstValueFrom(

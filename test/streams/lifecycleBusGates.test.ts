@@ -221,7 +221,7 @@ test('a watch whose queue was full tells the lag, and the table again', () => {
     const read = (): Observable<TableView> => of({ epoch: 'e', sequence, instances: [] });
     bus
       .watch('app', read, { capacity: 2, onLag: (lag) => told.push(lagText(lag)) })
-      .subscribe((change) => told.push(change.kind === 'snapshot' ? 'all' : change.event.sequence));
+      .subscribe((change) => told.push('event' in change ? change.event.sequence : 'all'));
     const publishTo = (to: number): void => {
       publish(bus, sequence + 1, to);
       sequence = to;

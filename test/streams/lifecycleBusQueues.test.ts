@@ -202,7 +202,7 @@ describe('watch', () => {
       let sequence = 0;
       const read = (): Observable<TableView> => of({ epoch: 'e', sequence, instances: [] });
       const subscription = bus.watch('app', read, { capacity: 2, onLag }).subscribe((change) => {
-        told.push(change.kind === 'snapshot' ? 'all' : change.event.sequence);
+        told.push('event' in change ? change.event.sequence : 'all');
       });
       sequence = 4;
       publish(bus, 1, 4);

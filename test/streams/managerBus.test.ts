@@ -1,3 +1,5 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import { of } from 'rxjs';
 import type { LifecycleEvent } from '../../src/lifecycle/event.js';
 import { createManagerBus } from '../../src/streams/lifecycleBus.js';
 import type { Listener } from '../../src/streams/listeners.js';
@@ -73,5 +75,52 @@ describe('who hears a bus with nothing in between', () => {
     bus.threw('app', 'one');
     bus.publish(anUpdate(1));
     expect([heard, bus.stats()['app']?.thrown]).toEqual([[1], 1]);
+  });
+});
+
+describe('a bus that will close', () => {
+  const view$ = of({ epoch: 'e', sequence: 0, instances: [] });
+
+  test('tells those who watch once, after the table and before all that is still to be told', async () => {
+    const bus = createManagerBus({});
+    const told: string[] = [];
+    const watch = (): void => {
+      bus
+        .watch('app', () => view$)
+        .subscribe({
+          next: (change) =>
+            told.push('event' in change ? `event ${String(change.event.sequence)}` : change.kind),
+          complete: () => told.push('end'),
+        });
+    };
+    watch();
+    bus.publish(anUpdate(1));
+    bus.closing();
+    bus.publish(anUpdate(2));
+    await turn();
+    expect(told.splice(0)).toEqual(['snapshot', 'closing', 'event 1', 'event 2']);
+    watch();
+    bus.close();
+    await turn();
+    expect(told).toEqual(['snapshot', 'closing', 'end', 'end']);
+  });
+
+  test('tells it to whoever asks, at once and later, and reports whoever throws there', () => {
+    const reported: unknown[] = [];
+    const bus = createManagerBus({ onThrow: (consumer, error) => reported.push([consumer, error]) });
+    const error = new Error('mine');
+    const told: string[] = [];
+    const ask = (name: string): void => {
+      bus.closing$.subscribe({ next: () => told.push(name), complete: () => told.push(`${name} done`) });
+    };
+    ask('first');
+    bus.closing$.subscribe(() => {
+      throw error;
+    });
+    expect(told).toEqual([]);
+    bus.closing();
+    ask('second');
+    expect(told).toEqual(['first', 'first done', 'second', 'second done']);
+    expect(reported).toEqual([['closing$', error]]);
   });
 });

@@ -20,6 +20,8 @@ const textOf = (change: InstanceChange): string => {
       return `${change.instance.id}${String(change.instance.revision)}`;
     case 'removed':
       return `no ${change.instanceId}`;
+    case 'closing':
+      return 'closing';
   }
 };
 
@@ -413,6 +415,8 @@ const fold = (held: Map<string, Instance>, change: InstanceChange): void => {
       return;
     case 'removed':
       held.delete(change.instanceId);
+      return;
+    case 'closing':
   }
 };
 

@@ -107,6 +107,7 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
 
   return {
     kind: 'process',
+    leavesFiles: true,
     capabilities: { standbyFrees: 'cpu', logs: [logSource] },
     decode: decodeProcessFields,
     prepare: ({ home, spec, copyOf }) =>

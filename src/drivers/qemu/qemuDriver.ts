@@ -283,6 +283,7 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
 
   return {
     kind: 'qemu',
+    leavesFiles: true,
     capabilities: { standbyFrees: 'memory', logs: logSources },
     decode: decodeQemuFields,
     prepare: (plan) => defer(() => prepare(plan)).pipe(ignoreElements()),
