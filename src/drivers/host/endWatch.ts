@@ -1,4 +1,5 @@
 import { defer, mergeMap, Observable, repeat, type Subscriber, type Subscription, timer } from 'rxjs';
+import { isInUse } from './isInUse.js';
 import { findProcess, type ProcessHandle } from './processHandle.js';
 
 /** Looks out for the ends of processes that somebody else has started: only their parent is told of them. */
@@ -51,15 +52,6 @@ export function createEndWatch(pollMs: number): EndWatch {
         };
       }),
   };
-}
-
-function isInUse(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    // Otherwise it is there, and another user's.
-    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
-  }
 }
 
 /** A look that fails is no proof of an end. */

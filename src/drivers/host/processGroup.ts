@@ -5,12 +5,14 @@ import {
   from,
   ignoreElements,
   map,
+  mergeMap,
   type Observable,
   of,
   repeat,
   takeWhile,
   throwError,
   timeout,
+  timer,
 } from 'rxjs';
 import type { ControlGroup } from './controlGroup.js';
 import { type ProcessEntry, processTable } from './processTable.js';
@@ -26,15 +28,20 @@ export interface ProcessGroup {
   halt(): Observable<never>;
   /** Lets every process go on, and completes once none is halted any more; fails after 5 s. */
   resume(): Observable<never>;
-  /** Completes once every process has ended; fails after 5 s. */
-  ended(): Observable<never>;
-  /** Kills every process, and completes once all have ended; fails after 5 s. */
+  /** Completes once nobody is left, however long that takes. */
+  emptied(): Observable<never>;
+  /**
+   * Kills every process, and completes once all have ended; fails after 5 s. Whoever has the leader's pid by now is no member:
+   * while one is left nobody else is given that.
+   */
   end(): Observable<never>;
 }
 
 /** How long processes may take to do what the kernel was told. One in an uninterruptible sleep takes as long as it likes. */
 const settleMs = 5_000;
 const lookEveryMs = 5;
+/** How often it is looked at who takes their time. */
+const slowestLookMs = 100;
 
 /**
  * Whoever starts a process (`vfork`) waits in the kernel until that has come to run its program. If the halt comes first to
@@ -43,7 +50,10 @@ const lookEveryMs = 5;
 const looksBeforeAnew = 3;
 
 /** The group of a process that leads one, and the control group that it was born in. */
-export function createProcessGroup(leader: number, controlGroup?: ControlGroup): ProcessGroup {
+export function createProcessGroup(
+  { pid: leader, startTime }: Pick<ProcessEntry, 'pid' | 'startTime'>,
+  controlGroup?: ControlGroup,
+): ProcessGroup {
   const send = (signal: NodeJS.Signals | 0): boolean => {
     try {
       return process.kill(-leader, signal);
@@ -92,7 +102,20 @@ export function createProcessGroup(leader: number, controlGroup?: ControlGroup):
     if (name !== 'SIGKILL') sendBeyond(name);
   };
 
-  const ended = (): Observable<never> => until('ended', (left) => left.length === 0);
+  const endProcessGroup = async (): Promise<Observable<never>> => {
+    const entry = await processTable.find(leader);
+    if (entry !== undefined && entry.startTime !== startTime) return EMPTY;
+    send('SIGKILL');
+    return until('ended', (left) => left.length === 0);
+  };
+
+  const isLeft = async (): Promise<boolean> => {
+    // In one look where there is such a group, which holds them all but for those that were put elsewhere.
+    if (controlGroup?.isPopulated() === true) return true;
+    if (!send(0)) return false;
+    const left = await processTable.group(leader);
+    return left.length > 0 && !left.some((entry) => entry.pid === leader && entry.startTime !== startTime);
+  };
 
   return {
     signal,
@@ -110,12 +133,14 @@ export function createProcessGroup(leader: number, controlGroup?: ControlGroup):
         send('SIGCONT');
         return until('gone on', (left) => !left.some(isHalted));
       }),
-    ended,
+    emptied: () =>
+      defer(isLeft).pipe(
+        repeat({ delay: (looks) => timer(Math.min(lookEveryMs * looks, slowestLookMs)) }),
+        takeWhile((left) => left),
+        ignoreElements(),
+      ),
     end: () =>
-      defer(() => {
-        send('SIGKILL');
-        return concat(ended(), controlGroup?.end() ?? EMPTY);
-      }),
+      concat(defer(endProcessGroup).pipe(mergeMap((ending$) => ending$)), controlGroup?.end() ?? EMPTY),
   };
 }
 

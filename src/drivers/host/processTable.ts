@@ -12,7 +12,10 @@ export interface ProcessEntry {
   /** On macOS, which tells none, the same as the group. */
   readonly session: number;
   readonly hasTerminal: boolean;
-  /** The state's letter, the same on Linux and macOS: `T` is halted, `Z` has ended. */
+  /**
+   * The state's letter, the same on Linux and macOS: `T` is halted, `Z` has ended. On Linux, that of another thread where the
+   * first has ended and another has not: the process lives.
+   */
   readonly state: string;
   /** When it started, in a form that only comparisons may use. Together with the boot it tells a pid from a reused one. */
   readonly startTime: string;
@@ -41,12 +44,13 @@ export interface ProcessTable {
 
 /** What the kernel writes of a process into `/proc`: made when it is read, so that waiting for a thread would cost more. */
 const entryOf = (pid: number): ProcessEntry | undefined => {
-  const text = readStat(pid);
-  // The name stands in parentheses and may hold any character.
-  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-  const [state, parent, group, session, terminal] = fields;
+  const fields = statOf(placeOf(pid));
+  const [first, parent, group, session, terminal] = fields;
   const startTime = fields[19];
-  if (state === undefined || startTime === undefined) return undefined;
+  if (first === undefined || startTime === undefined) return undefined;
+  // Of the state of a process the kernel tells that of its first thread.
+  const thread = first === 'Z' ? liveThreadOf(pid) : undefined;
+  const state = thread === undefined ? first : (statOf(thread)[0] ?? first);
   const hasTerminal = terminal !== '0';
   return {
     ...{ pid, parent: Number(parent), group: Number(group), session: Number(session) },
@@ -54,9 +58,36 @@ const entryOf = (pid: number): ProcessEntry | undefined => {
   };
 };
 
-const readStat = (pid: number): string => {
+const placeOf = (pid: number): string => `/proc/${String(pid)}`;
+
+/** Where `/proc` tells of a thread that has not ended, of a process whose first has. */
+const liveThreadOf = (pid: number): string | undefined => {
+  const threads = `${placeOf(pid)}/task`;
+  return namesIn(threads)
+    .map((name) => `${threads}/${name}`)
+    .find((thread) => !ended.includes(statOf(thread)[0]));
+};
+
+const ended: readonly (string | undefined)[] = ['Z', 'X', undefined];
+
+const namesIn = (path: string): readonly string[] => {
   try {
-    return readFileSync(`/proc/${String(pid)}/stat`, 'utf8');
+    return readdirSync(path);
+  } catch {
+    return [];
+  }
+};
+
+/** The fields of `stat` from the state on; none of what has ended. */
+const statOf = (place: string): readonly string[] => {
+  const text = readStat(place);
+  // The name stands in parentheses and may hold any character.
+  return text === '' ? [] : text.slice(text.lastIndexOf(')') + 2).split(' ');
+};
+
+const readStat = (place: string): string => {
+  try {
+    return readFileSync(`${place}/stat`, 'utf8');
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     // It ended before the file was opened, or before it was read.
@@ -82,20 +113,31 @@ const linux: ProcessTable = {
   group: async (group) => (await firstValueFrom(everyEntry$)).filter(isLiveMemberOf(group)),
   groupOf: (pid) => entryOf(pid)?.group,
   all: async () => (await firstValueFrom(everyEntry$)).filter(isLive),
-  environment: async (pid) => Promise.resolve(textsOf(`/proc/${String(pid)}/environ`)),
-  commandLine: async (pid) => Promise.resolve(textsOf(`/proc/${String(pid)}/cmdline`)),
+  environment: async (pid) => Promise.resolve(inThread(pid, (place) => textsOf(`${place}/environ`))),
+  commandLine: async (pid) => Promise.resolve(inThread(pid, (place) => textsOf(`${place}/cmdline`))),
   user: (pid) =>
     stat(`/proc/${String(pid)}`).then(
       ({ uid }) => uid,
       () => undefined,
     ),
   places: async (pid) =>
-    Promise.resolve(['cwd', 'fd/1', 'fd/2'].flatMap((name) => targetOf(`/proc/${String(pid)}/${name}`))),
+    Promise.resolve(
+      inThread(pid, (place) => ['cwd', 'fd/1', 'fd/2'].flatMap((name) => targetOf(`${place}/${name}`))),
+    ),
+};
+
+/** What is told of a process; a first thread that has ended tells nothing of memory and files, another one does. */
+const inThread = (pid: number, look: (place: string) => readonly string[]): readonly string[] => {
+  const found = look(placeOf(pid));
+  if (found.length > 0 || statOf(placeOf(pid))[0] !== 'Z') return found;
+  const thread = liveThreadOf(pid);
+  return thread === undefined ? found : look(thread);
 };
 
 const textsOf = (path: string): readonly string[] => {
   try {
-    return readFileSync(path, 'utf8').split('\0');
+    const text = readFileSync(path, 'utf8');
+    return text === '' ? [] : text.split('\0');
   } catch {
     return [];
   }

@@ -1,9 +1,19 @@
 import { randomBytes } from 'node:crypto';
-import { catchError, concat, defer, finalize, lastValueFrom, type Observable, ReplaySubject } from 'rxjs';
+import {
+  catchError,
+  concat,
+  defer,
+  EMPTY,
+  finalize,
+  lastValueFrom,
+  type Observable,
+  ReplaySubject,
+} from 'rxjs';
 import type { Exit } from '../../lifecycle/instance.js';
 import { createControlGroup } from './controlGroup.js';
 import { createEndWatch } from './endWatch.js';
 import type { LogFiles } from './logFiles.js';
+import { isInUse } from './isInUse.js';
 import { idIn, isOurs } from './ownership.js';
 import { createProcessGroup, type ProcessGroup } from './processGroup.js';
 import { findProcess, type ProcessHandle } from './processHandle.js';
@@ -17,6 +27,7 @@ import {
   runPathOf,
   writtenRun,
 } from './runRecord.js';
+import { sparePathOf, writeSpare } from './spareRecord.js';
 import type { Spawner, Started } from './spawner.js';
 import type { Keep } from './spawnerProgram.js';
 import { endStrays, findRunning, type Running } from './strays.js';
@@ -28,6 +39,11 @@ export interface Run {
   readonly group: ProcessGroup;
   /** Emits how it ended, once it has; to late subscribers too. */
   readonly ended$: Observable<Exit>;
+  /**
+   * Has what the process leaves behind killed after that time from now, and not at once, also when this process is gone by then.
+   * Comes when that is known to who has started it.
+   */
+  spare(graceMs: number): Promise<void>;
   /** Lets it run on, and Node end before it does. */
   detach(): void;
 }
@@ -78,7 +94,7 @@ export function createRuns(pollMs: number, spawner: Spawner): Runs {
   const ungrouped = new Set<string>();
   let looked: { readonly running: Promise<Running>; readonly at: number } | undefined;
 
-  const runOf = (home: string, handle: ProcessHandle, end$: Observable<Exit>, forget?: () => void): Run => {
+  const runOf = (home: string, handle: ProcessHandle, end$: Observable<Exit>, started?: Started): Run => {
     const ended$ = new ReplaySubject<Exit>(1);
     const end = (): void => {
       if (live.get(home) === run) live.delete(home);
@@ -90,7 +106,12 @@ export function createRuns(pollMs: number, spawner: Spawner): Runs {
       detach: () => {
         looking.unsubscribe();
         end();
-        forget?.();
+        started?.forget();
+      },
+      spare: async (graceMs) => {
+        if (started !== undefined) return started.spare(graceMs);
+        // Without it, its spawner ends at once what it leaves behind.
+        if (handle.token !== undefined) await writeSpare(home, handle.token, graceMs).catch(() => undefined);
       },
     };
     live.set(home, run);
@@ -134,8 +155,12 @@ export function createRuns(pollMs: number, spawner: Spawner): Runs {
       const keep =
         token === undefined
           ? undefined
-          : { path: runPathOf(home), handle: rest, token, formerPath: formerRunPathOf(home) };
-      const { pid, startTime, group, ended$, forget } = await start(spawner, keep);
+          : {
+              ...{ path: runPathOf(home), sparePath: sparePathOf(home), formerPath: formerRunPathOf(home) },
+              ...{ handle: rest, token },
+            };
+      const started = await start(spawner, keep);
+      const { pid, startTime, group, ended$ } = started;
       looked = undefined;
       const handle = {
         ...{ pid, startTime, ...rest },
@@ -143,7 +168,7 @@ export function createRuns(pollMs: number, spawner: Spawner): Runs {
         ...(group !== undefined && { group }),
       };
       // Without the spawner nobody is told of the end, but it can still be seen.
-      return runOf(home, handle, ended$.pipe(catchError(() => endOf(home, handle))), forget);
+      return runOf(home, handle, ended$.pipe(catchError(() => endOf(home, handle))), started);
     },
 
     find: async (home, handle) => {
@@ -154,6 +179,8 @@ export function createRuns(pollMs: number, spawner: Spawner): Runs {
         if (await isOurs(entry, claim)) return runOf(home, handle, endOf(home, handle));
         throw new Error('the process cannot be shown to be of this instance');
       }
+      // Of a stop that was cut off it may still be there.
+      await endLeft(home, handle).catch(() => undefined);
       const exit = await exitOf(home, handle);
       if (exit.code === null && exit.signal === null) throw new Error('the process has ended');
       return exit;
@@ -176,18 +203,31 @@ export function createRuns(pollMs: number, spawner: Spawner): Runs {
   };
 }
 
-const groupOf = ({ pid, group }: ProcessHandle): ProcessGroup =>
-  createProcessGroup(pid, group === undefined ? undefined : createControlGroup(group));
+const groupOf = ({ group, ...leader }: ProcessHandle): ProcessGroup =>
+  createProcessGroup(leader, group === undefined ? undefined : createControlGroup(group));
+
+/** Ends what a process that has ended has left behind. The control group is believed, since the store tells of it. */
+async function endLeft(home: string, handle: ProcessHandle): Promise<void> {
+  if (!(await isNobodyElses(handle))) return;
+  const controlGroup = handle.group === undefined ? undefined : createControlGroup(handle.group);
+  const left$ = (await hasLeft(home, handle)) ? groupOf(handle).end() : (controlGroup?.end() ?? EMPTY);
+  await lastValueFrom(left$, { defaultValue: undefined });
+}
 
 /**
  * Whether something is left of the group of a process. While it is, nobody else is given the pid; where nobody has that, the
  * group may be another's by now, which had it and ended too: that it is ours its environment tells.
  */
-async function hasLeft(home: string, { pid, startTime, bootId }: ProcessHandle): Promise<boolean> {
-  if ((await processTable.bootId()) !== bootId) return false;
-  const leader = await processTable.find(pid);
-  if (leader !== undefined && leader.startTime !== startTime) return false;
-  const members = await processTable.group(pid);
+async function hasLeft(home: string, handle: ProcessHandle): Promise<boolean> {
+  if (!isInUse(-handle.pid) || !(await isNobodyElses(handle))) return false;
+  const members = await processTable.group(handle.pid);
   const environments = await Promise.all(members.map((member) => processTable.environment(member.pid)));
   return environments.flat().includes(idIn(home));
+}
+
+/** Whether nobody else has the pid of a process by now. */
+async function isNobodyElses({ pid, startTime, bootId }: ProcessHandle): Promise<boolean> {
+  if ((await processTable.bootId()) !== bootId) return false;
+  const entry = await processTable.find(pid);
+  return entry === undefined || entry.startTime === startTime;
 }

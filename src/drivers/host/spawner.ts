@@ -15,6 +15,11 @@ export interface Started {
   readonly group: string | undefined;
   /** Emits how it ended, once it has, to late subscribers too; fails when nobody can tell any more. */
   readonly ended$: Observable<Exit>;
+  /**
+   * Lets what it leaves behind run on when it ends, for that time from now. Comes when the small process is sure to learn of it
+   * before it learns of an end that comes after that.
+   */
+  spare(graceMs: number): Promise<void>;
   /** Lets it run on, and Node end before it does. */
   forget(): void;
 }
@@ -82,6 +87,12 @@ export function createSpawner(nodePath?: string): Spawner {
     holdNode();
   };
 
+  const spare = async (id: number, graceMs: number): Promise<void> => {
+    if (!running.has(id)) return;
+    tell({ kind: 'spare', id, graceMs });
+    await told;
+  };
+
   const hear = (report: Report): void => {
     const { id } = report;
     const asked = waiting.get(id);
@@ -95,6 +106,7 @@ export function createSpawner(nodePath?: string): Spawner {
           startTime: report.startTime,
           group: report.group,
           ended$,
+          spare: (graceMs) => spare(id, graceMs),
           forget: () => {
             forget(id);
           },

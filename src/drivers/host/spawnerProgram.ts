@@ -23,6 +23,8 @@ export interface Keep {
   readonly handle: object;
   /** A secret that proves who wrote how it ended: the file does not hold it. */
   readonly token: string;
+  /** Where somebody who knows the secret may write until when what it leaves behind is to be spared. */
+  readonly sparePath?: string;
   /** Where an earlier version kept that; removed. */
   readonly formerPath?: string;
 }
@@ -31,7 +33,9 @@ export interface Keep {
 export type Order =
   | { readonly kind: 'start'; readonly id: number; readonly command: Command }
   /** Lets a process run on whatever becomes of the one that asked for it, and tells of it no more. */
-  | { readonly kind: 'forget'; readonly id: number };
+  | { readonly kind: 'forget'; readonly id: number }
+  /** Kills what a process leaves behind, should it end, only after that time from now. */
+  | { readonly kind: 'spare'; readonly id: number; readonly graceMs: number };
 
 /** What a spawner tells. */
 export type Report =
@@ -80,7 +84,7 @@ export function spawnerProgram(servedPid: number, groups?: GroupsPlace): void {
   const { basename, dirname, join } = process.getBuiltinModule('node:path');
   const { O_APPEND, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = fs.constants;
   // There is no RxJS here.
-  const { setTimeout: later } = process.getBuiltinModule('node:timers');
+  const { setImmediate: nextTurn, setTimeout: later } = process.getBuiltinModule('node:timers');
   const isLinux = process.platform === 'linux';
 
   /**
@@ -105,6 +109,8 @@ export function spawnerProgram(servedPid: number, groups?: GroupsPlace): void {
   interface Child {
     readonly end: () => void;
     outlives: boolean;
+    /** Until when what it leaves behind may go on by itself; `0` where that is ended with it. */
+    sparedUntil: number;
   }
   interface RunStart {
     readonly handle: object;
@@ -346,21 +352,37 @@ export function spawnerProgram(servedPid: number, groups?: GroupsPlace): void {
   const crypto = (): typeof Crypto => process.getBuiltinModule('node:crypto');
   const hashOf = (token: string): string => crypto().hash('sha256', token);
 
-  /** Whether a later run has written there by now. What can't be understood is nobody's. */
-  const isAnothers = (path: string, tokenHash: string): boolean => {
+  const macOf = (token: string, what: readonly unknown[]): string =>
+    crypto().createHmac('sha256', token).update(JSON.stringify(what)).digest('hex');
+
+  /** What can't be understood holds nothing. */
+  const readFields = (path: string): Readonly<Record<string, unknown>> => {
     try {
       const file = openFile(path, O_RDONLY);
       try {
         const bytes = Buffer.alloc(65_536);
         const length = fs.readSync(file, bytes);
-        const other = (JSON.parse(bytes.toString('utf8', 0, length)) as { tokenHash?: unknown }).tokenHash;
-        return typeof other === 'string' && other !== tokenHash;
+        return { ...(JSON.parse(bytes.toString('utf8', 0, length)) as object) };
       } finally {
         fs.closeSync(file);
       }
     } catch {
-      return false;
+      return {};
     }
+  };
+
+  /** Whether a later run has written there by now. */
+  const isAnothers = (path: string, hash: string): boolean => {
+    const { tokenHash } = readFields(path) as { readonly tokenHash?: unknown };
+    return typeof tokenHash === 'string' && tokenHash !== hash;
+  };
+
+  /** How long somebody who has adopted a process wants what a process leaves behind to be spared, in milliseconds. */
+  const sparedByFile = ({ token, sparePath }: Keep): number => {
+    if (sparePath === undefined) return 0;
+    const { until, mac } = readFields(sparePath) as { readonly until?: unknown; readonly mac?: unknown };
+    if (typeof until !== 'number' || mac !== macOf(token, ['spare', until])) return 0;
+    return until - Number(process.hrtime.bigint() / BigInt(1_000_000));
   };
 
   const keepExit = (
@@ -369,10 +391,7 @@ export function spawnerProgram(servedPid: number, groups?: GroupsPlace): void {
     code: number | null,
     signal: string | null,
   ): void => {
-    const mac = crypto()
-      .createHmac('sha256', token)
-      .update(JSON.stringify([code, signal]))
-      .digest('hex');
+    const mac = macOf(token, [code, signal]);
     try {
       if (!isAnothers(path, run.tokenHash)) write(path, { ...run, exit: { code, signal }, mac });
     } catch {
@@ -409,8 +428,24 @@ export function spawnerProgram(servedPid: number, groups?: GroupsPlace): void {
         killGroup(pid);
         if (name !== undefined) endGroup(name);
       };
-      const known: Child = { end, outlives: keep !== undefined };
+      const known: Child = { end, outlives: keep !== undefined, sparedUntil: 0 };
       children.set(id, known);
+      const isSpared = (): boolean => performance.now() < known.sparedUntil;
+      const finish = (): void => {
+        // Once it is let go of, its pid may be another's.
+        if (children.get(id) !== known) return;
+        children.delete(id);
+        end();
+      };
+      /** The one that it serves sees to it too, and may be gone by then. */
+      const finishInTime = (): void => {
+        if (isSpared() && isLeft(pid, name)) {
+          later(finishInTime, 50);
+          return;
+        }
+        finish();
+        endWhenDone();
+      };
       try {
         const startTime = startTimeOf(pid);
         const group = name === undefined ? undefined : join(groups?.name ?? '', name);
@@ -420,12 +455,14 @@ export function spawnerProgram(servedPid: number, groups?: GroupsPlace): void {
         if (keep !== undefined) write(keep.path, run);
         if (keep?.formerPath !== undefined) removeFile(keep.formerPath);
         child.once('exit', (code, signal) => {
-          children.delete(id);
-          // What it has left: whoever is told may be gone before it could see to that.
-          end();
-          if (keep !== undefined) keepExit(keep, run, code, signal);
-          report({ kind: 'ended', id, code, signal });
-          endWhenDone();
+          onceHeard(() => {
+            if (keep !== undefined && !isSpared()) known.sparedUntil = performance.now() + sparedByFile(keep);
+            // What it has left: whoever is told may be gone before it could see to that.
+            if (!isSpared()) finish();
+            if (keep !== undefined) keepExit(keep, run, code, signal);
+            report({ kind: 'ended', id, code, signal });
+            finishInTime();
+          });
         });
         // Looked at last: whoever looks for what the one that is gone has left finds all of it, or it is killed here.
         if (isAlone()) end();
@@ -440,6 +477,21 @@ export function spawnerProgram(servedPid: number, groups?: GroupsPlace): void {
       if (handed !== undefined) fs.closeSync(handed);
       if (place !== undefined) fs.closeSync(place);
       if (taken !== undefined) moveOn(taken);
+    }
+  };
+
+  /** After a round of the event loop: of what comes at once with an order, as an end that it leads to, that is heard last. */
+  const onceHeard = (then: () => void): void => {
+    nextTurn(() => nextTurn(then));
+  };
+
+  /** Whether somebody is left of the group of a process, or of its control group. */
+  const isLeft = (pid: number, name: string | undefined): boolean => {
+    if (name !== undefined && isPopulated(name)) return true;
+    try {
+      return process.kill(-pid, 0);
+    } catch (error) {
+      return (error as NodeJS.ErrnoException).code === 'EPERM' && isLinux;
     }
   };
 
@@ -472,7 +524,9 @@ export function spawnerProgram(servedPid: number, groups?: GroupsPlace): void {
       return;
     }
     const child = children.get(order.id);
-    if (child !== undefined) child.outlives = true;
+    if (child === undefined) return;
+    if (order.kind === 'forget') child.outlives = true;
+    else child.sparedUntil = performance.now() + order.graceMs;
   });
 
   process.on('disconnect', () => {

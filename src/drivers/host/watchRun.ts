@@ -5,9 +5,7 @@ import {
   EMPTY,
   exhaustMap,
   from,
-  ignoreElements,
   interval,
-  lastValueFrom,
   map,
   merge,
   mergeMap,
@@ -16,12 +14,12 @@ import {
   ReplaySubject,
   share,
   takeUntil,
+  timer,
 } from 'rxjs';
 import type { Exit } from '../../lifecycle/instance.js';
 import type { MachineStatus, Signal } from '../driver.js';
 import type { LogFiles, LogLimits } from './logFiles.js';
 import type { ProcessGroup } from './processGroup.js';
-import { processTable } from './processTable.js';
 import type { Run } from './runs.js';
 
 /** What is watched of a process that is a machine. */
@@ -41,12 +39,18 @@ export interface WatchedRun {
   /** Emits how it ended once nothing of its group is left; to late subscribers too. */
   readonly exit$: Observable<Exit>;
   isReady(): boolean;
+  /**
+   * Gives what its leader leaves behind some time to end by itself, in milliseconds from now. Without it that is killed at
+   * once. Comes when also the one that has started it knows of it.
+   */
+  spare(graceMs: number): Promise<void>;
   /** Whether its leader has ended, or it was let go of: from then on its pid may be another's. */
   isGone(): boolean;
   /** How it ended, as a status. */
   readonly ended$: Observable<MachineStatus>;
   /** Sends a signal to its group unless it is gone. */
   signal(name: NodeJS.Signals): void;
+  /** Kills all of its group, also what was spared. */
   kill(): Observable<Exit>;
   detach(): void;
 }
@@ -58,8 +62,8 @@ const rotateMs = 1_000;
 const turns = Array.from({ length: 16 }, () => interval(rotateMs).pipe(share()));
 
 /**
- * Watches a process that leads a group. It ends with this process: what is left of the group is killed, then the exit is
- * told.
+ * Watches a process that leads a group. It ends with this process: what is left of the group is killed, at once or after the
+ * time that it was given, then the exit is told.
  */
 export function watchRun({ run, readiness$, logs, logLimits }: WatchOptions): WatchedRun {
   const { handle, group } = run;
@@ -69,20 +73,18 @@ export function watchRun({ run, readiness$, logs, logLimits }: WatchOptions): Wa
   const gone$ = merge(run.ended$, detached$);
   let ready = false;
   let isGone = false;
+  const killed$ = new ReplaySubject<void>(1);
+  let sparedUntil: number | undefined;
 
-  /** Kills what the leader left behind. While that is there nobody else is given the pid, so whoever has it by now is alone. */
-  const clearUp = async (): Promise<void> => {
+  const spared$ = defer(() => {
     isGone = true;
-    const other = await processTable.find(handle.pid);
-    if (other !== undefined && other.startTime !== handle.startTime) return;
-    await lastValueFrom(group.end(), { defaultValue: undefined });
-  };
+    if (sparedUntil === undefined) return EMPTY;
+    const over$ = timer(Math.max(0, sparedUntil - performance.now()));
+    return group.emptied().pipe(takeUntil(merge(killed$, over$)));
+  });
 
-  /** What even that cannot end is not ours to wait for. */
-  const clearedUp$ = defer(clearUp).pipe(
-    ignoreElements(),
-    catchError(() => EMPTY),
-  );
+  /** What cannot be seen, or even be killed, is not ours to wait for. */
+  const clearedUp$ = concat(spared$, group.end()).pipe(catchError(() => EMPTY));
 
   const beReady = (): void => {
     ready = true;
@@ -137,9 +139,14 @@ export function watchRun({ run, readiness$, logs, logLimits }: WatchOptions): Wa
     isReady: () => ready,
     isGone: () => isGone,
     signal,
+    spare: (graceMs) => {
+      sparedUntil = performance.now() + graceMs;
+      return run.spare(graceMs);
+    },
     kill: () =>
       defer(() => {
         signal('SIGKILL');
+        killed$.next();
         return exit$;
       }),
     detach: () => {

@@ -1,4 +1,17 @@
-import { defer, merge, mergeMap, type Observable, of, EMPTY, take, takeUntil, throwError, timer } from 'rxjs';
+import {
+  defer,
+  EMPTY,
+  from,
+  ignoreElements,
+  merge,
+  mergeMap,
+  type Observable,
+  of,
+  take,
+  takeUntil,
+  throwError,
+  timer,
+} from 'rxjs';
 import type { InstanceSpec } from '../../lifecycle/instance.js';
 import type { Machine, MachineStatus } from '../driver.js';
 import type { LogFiles, LogLimits } from '../host/logFiles.js';
@@ -27,6 +40,18 @@ export function createProcessMachine({ run, spec, log, logLimits, pollMs }: Proc
   const { group, exit$, signal } = watched;
   let asked = false;
 
+  const ask = async (graceMs: number): Promise<void> => {
+    const isFirst = !asked;
+    asked = true;
+    if (isFirst) {
+      // Before it can end by that, and leave something behind.
+      await watched.spare(graceMs);
+      signal((spec.stopSignal ?? 'SIGTERM') as NodeJS.Signals);
+    }
+    // A halted process gets no signal before it goes on.
+    signal('SIGCONT');
+  };
+
   const unlessEnded = (work$: Observable<never>): Observable<never> =>
     defer(() => {
       if (watched.isGone()) return throwError(() => new Error('the process has ended'));
@@ -51,11 +76,8 @@ export function createProcessMachine({ run, spec, log, logLimits, pollMs }: Proc
 
     stop: ({ graceMs }) =>
       defer(() => {
-        if (!asked) signal((spec.stopSignal ?? 'SIGTERM') as NodeJS.Signals);
-        asked = true;
-        // A halted process gets no signal before it goes on.
-        signal('SIGCONT');
-        return merge(exit$, timer(graceMs).pipe(mergeMap(watched.kill))).pipe(take(1));
+        const asking$ = from(ask(graceMs)).pipe(ignoreElements());
+        return merge(asking$, exit$, timer(graceMs).pipe(mergeMap(watched.kill))).pipe(take(1));
       }),
 
     kill: watched.kill,

@@ -5,6 +5,7 @@ import { messageOf } from '../../lifecycle/messageOf.js';
 import type { LaunchPlan } from '../driver.js';
 import type { Spawner, Started } from '../host/spawner.js';
 import type { Keep } from '../host/spawnerProgram.js';
+import { programFault } from './programFault.js';
 import { workDirOf } from './workDir.js';
 
 /** Variables that a process gets from this one; all others are the instance's own. */
@@ -23,12 +24,18 @@ export async function startProcess(
   keep?: Keep,
 ): Promise<Started> {
   const [program = '', ...args] = commandOf(plan.spec);
+  const [cwd, env] = [workDirOf(plan.home), environmentOf(plan)];
+  const fault = programFault(program, { cwd, path: env['PATH'] });
+  if (fault !== undefined) {
+    const cause = Object.assign(new Error(`exec of ${program}: ENOEXEC`), { code: 'ENOEXEC', path: program });
+    throw new LaunchFailed(`"${program}" ${fault}`, { cause });
+  }
   try {
     return await spawner.start({
       program,
       args,
-      cwd: workDirOf(plan.home),
-      env: environmentOf(plan),
+      cwd,
+      env,
       logPath,
       ...(keep !== undefined && { keep }),
     });

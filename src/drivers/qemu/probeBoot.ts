@@ -41,7 +41,7 @@ export async function probeBoot(
   const line = ['-chardev', 'file,id=line,path=said', '-serial', 'chardev:line'];
   const args = [...machine, ...processor, ...line, ...boot, ...confinementArgs(version, confinement)];
   try {
-    const { pid, ended$ } = await spawner.start({
+    const started = await spawner.start({
       program: 'timeout',
       args: [...limit, program, ...args],
       cwd: folder,
@@ -53,7 +53,7 @@ export async function probeBoot(
       filter(({ size }) => size > 0),
       map(() => true),
     );
-    const ends$ = ended$.pipe(
+    const ends$ = started.ended$.pipe(
       map(({ code }) => {
         if (code === notFound) throw new LaunchFailed(missing(program));
         return false;
@@ -62,8 +62,8 @@ export async function probeBoot(
     try {
       return await firstValueFrom(merge(ends$, says$));
     } finally {
-      createProcessGroup(pid).signal('SIGKILL');
-      await lastValueFrom(ended$);
+      createProcessGroup(started).signal('SIGKILL');
+      await lastValueFrom(started.ended$);
     }
   } finally {
     await rm(folder, { recursive: true, force: true });

@@ -1,10 +1,11 @@
-import { copyFileSync } from 'node:fs';
+import { copyFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { firstValueFrom } from 'rxjs';
+import { EMPTY, firstValueFrom } from 'rxjs';
 import { processTable } from '../../../src/drivers/host/processTable.js';
+import { elf, firstThreadEnds } from '../../support/elf.js';
 import { kernelViewOf, processesOf } from '../../support/processes.js';
 import { until } from '../../support/until.js';
-import { createProcessBench, readyScript } from '../process/processBench.js';
+import { all, createProcessBench, eventually, readyScript } from '../process/processBench.js';
 
 const bench = createProcessBench();
 
@@ -31,6 +32,36 @@ it('finds a process by its pid: its group, its state, and when it started', asyn
 it('finds nothing where there is no process', async () => {
   await expect(processTable.find(2 ** 30)).resolves.toBeUndefined();
   await expect(processTable.group(2 ** 30)).resolves.toEqual([]);
+});
+
+it('tells of a process whose first thread has ended what is so of the others', async () => {
+  const plan = await bench.prepared({ entrypoint: ['./program'] });
+  writeFileSync(join(plan.home, 'work', 'program'), elf({ code: firstThreadEnds }), { mode: 0o755 });
+  const machine = bench.hold(await firstValueFrom(bench.driver.launch(plan)));
+  const pid = machine.handle.pid as number;
+  // As the kernel tells it.
+  await eventually(() => kernelViewOf(pid) === undefined);
+  await expect(processTable.find(pid)).resolves.toMatchObject({
+    ...{ pid, group: pid },
+    state: expect.stringMatching(/^[RS]$/) as string,
+  });
+  await expect(processTable.group(pid)).resolves.toMatchObject([{ pid }]);
+  await expect(processTable.commandLine(pid)).resolves.toContain('./program');
+  await expect(processTable.environment(pid)).resolves.toContain(`INSTANCE_ID=${plan.instanceId}`);
+  await expect(processTable.places(pid)).resolves.toContain(join(plan.home, 'work'));
+
+  await all(machine.freezing?.freeze() ?? EMPTY);
+  await expect(firstValueFrom(machine.inspect())).resolves.toEqual({ kind: 'frozen' });
+  await all(machine.freezing?.thaw() ?? EMPTY);
+  await expect(firstValueFrom(machine.inspect())).resolves.toMatchObject({ kind: 'running' });
+  machine.detach?.();
+  const adopted = bench.hold(await firstValueFrom(bench.driver.adopt(plan, machine.handle)));
+  await expect(firstValueFrom(adopted.inspect())).resolves.toMatchObject({ kind: 'running' });
+  await expect(firstValueFrom(adopted.stop({ graceMs: 10_000 }))).resolves.toEqual({
+    code: null,
+    signal: null,
+  });
+  await expect(processTable.find(pid)).resolves.toBeUndefined();
 });
 
 it('tells one process by its start time for as long as it runs, and from another', async () => {

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import {
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -351,6 +352,30 @@ describe('a Node that starts processes', () => {
       spawner: { pid: small },
       exit: { code: null, signal: 'SIGTERM' },
     });
+  });
+
+  const saving = `trap "sleep 0.1; echo saved > ${join(folder, 'saved')}; exit" TERM`;
+
+  it.each<[string, string, number, boolean]>([
+    ['that takes its time', saving, 60_000, true],
+    ['that takes more than that', 'trap "" TERM', 100, false],
+  ])('is killed amid a stop: what its leader has left, and %s, has that', async (_, how, graceMs, saved) => {
+    const path = join(folder, 'run', 'record.json');
+    const keep = { path, handle: {}, token: 'secret' };
+    const heeds = join(folder, `heeds-${String(saved)}`);
+    const lines = [`(${how}; touch ${heeds}; while :; do sleep 0.02; done) &`, 'wait'];
+    const { ended, line, pid: parent } = user(`spare${String(graceMs)}`, { ...shell(...lines), keep });
+    const { pid } = await line(0);
+    const [small] = helpersOf(parent);
+    await eventually(() => existsSync(heeds));
+    process.kill(-pid, 'SIGTERM');
+    await eventually(() => !isRunning(pid));
+    process.kill(parent, 'SIGKILL');
+    await ended;
+    await eventually(() => groupOf(pid).length === 0 && !isRunning(small as number));
+    expect(existsSync(join(folder, 'saved'))).toBe(saved);
+    rmSync(join(folder, 'saved'), { force: true });
+    expect(JSON.parse(readFileSync(path, 'utf8'))).toMatchObject({ exit: { code: null, signal: 'SIGTERM' } });
   });
 
   it('keeps what it started, and the small process, from the signals of its terminal', async () => {

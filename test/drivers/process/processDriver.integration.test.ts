@@ -250,6 +250,37 @@ describe('when Node ends without a word', () => {
     expect(groupOf(left.handle.pid)).toEqual([]);
   }, 30_000);
 
+  it.each<[string, number, string, boolean]>([
+    ['has its whole time when it is stopped', 10_000, 'sleep 0.1; echo saved; exit', true],
+    ['has no more than that', 200, '', false],
+  ])(
+    'what outlives it %s, also under a shell',
+    async (_, graceMs, heed, isSaved) => {
+      const loop = 'while :; do sleep 0.02; done';
+      const left = await leftBy(true, `(trap "${heed}" TERM; touch heeds; ${loop}) & wait`);
+      await eventually(() => existsSync(join(left.plan.home, 'work', 'heeds')));
+      const machine = await adopted(left);
+      await expect(all(machine.stop({ graceMs }))).resolves.toEqual([{ code: null, signal: 'SIGTERM' }]);
+      expect(groupOf(left.handle.pid)).toEqual([]);
+      expect((await bench.log(left.plan)).includes('saved')).toBe(isSaved);
+    },
+    30_000,
+  );
+
+  it('what a stop spares that was cut off is killed by who adopts it', async () => {
+    const left = await leftBy(true, '(trap "" TERM; touch heeds; while :; do sleep 0.02; done) & wait');
+    await eventually(() => existsSync(join(left.plan.home, 'work', 'heeds')));
+    const first = await adopted(left);
+    const stop = first.stop({ graceMs: 60_000 }).subscribe();
+    await eventually(
+      () => groupOf(left.handle.pid).length > 0 && kernelViewOf(left.handle.pid) === undefined,
+    );
+    first.detach?.();
+    stop.unsubscribe();
+    await expect(exitOf(await adopted(left))).resolves.toEqual({ code: null, signal: 'SIGTERM' });
+    expect(groupOf(left.handle.pid)).toEqual([]);
+  }, 30_000);
+
   it('how it ended meanwhile is known too, and what it has left is killed', async () => {
     const left = await leftBy(true, 'sleep 600 & kill -USR1 $$');
     await eventually(() => groupOf(left.handle.pid).length === 0);

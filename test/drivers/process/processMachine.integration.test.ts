@@ -12,11 +12,10 @@ import { all, createProcessBench, exitOf, type Launched, readyScript, script } f
 
 const bench = createProcessBench();
 
-const longGrace = { graceMs: 60_000 };
-
 const freezingOf = ({ freezing }: Machine) => freezing as NonNullable<Machine['freezing']>;
 
-const stop = (machine: Machine, graceMs = 60_000): Promise<Exit> => firstValueFrom(machine.stop({ graceMs }));
+/** A signal that comes to a shell between its fork and its `exec` is lost: then the grace is waited for. */
+const stop = (machine: Machine, graceMs = 10_000): Promise<Exit> => firstValueFrom(machine.stop({ graceMs }));
 
 /** The states of all processes of an instance, as the kernel tells them. */
 const statesOf = (instanceId: string): readonly (string | undefined)[] =>
@@ -97,7 +96,7 @@ describe('the end of the process that was started is the end of its group:', () 
     [
       'by a stop',
       readyScript(deafChild, 'trap "exit 4" TERM', 'echo ready', lasting),
-      (machine) => machine.stop(longGrace).subscribe(),
+      (machine) => machine.stop({ graceMs: 50 }).subscribe(),
       { code: 4, signal: null },
     ],
     [
@@ -139,11 +138,13 @@ describe('the end of the process that was started is the end of its group:', () 
   it('never touches another group that has got the pid meanwhile', async () => {
     const { plan, machine, pid } = await bench.launched({ entrypoint: ['sleep', '600'] });
     // As a machine that was adopted finds it, once its process has ended and the pid is another's.
+    const handle = { pid, startTime: 'earlier', bootId: 'any', logStart: 0, home: '' };
     const former = createProcessMachine({
       run: {
-        handle: { pid, startTime: 'earlier', bootId: 'any', logStart: 0, home: '' },
-        group: createProcessGroup(pid),
+        handle,
+        group: createProcessGroup(handle),
         ended$: of({ code: null, signal: null }),
+        spare: () => Promise.resolve(),
         detach: () => undefined,
       },
       spec: plan.spec,
@@ -186,6 +187,50 @@ describe('a stop', () => {
     );
     await expect(stop(machine)).resolves.toEqual({ code: 0, signal: null });
     await expect(bench.log(plan)).resolves.toEqual(['ready', 'done']);
+  });
+
+  const slow = node(
+    "process.on('SIGTERM', () => setTimeout(() => { console.error('saved'); process.exit(7); }, 100))",
+  );
+
+  it.each<[string, string, boolean]>([
+    ['a shell that has begun it among others', `cd . && ${slow}; echo after`, true],
+    ['a pipeline', `${slow} | cat`, true],
+    ['a shell that waits for it', `${slow} & wait`, true],
+    ['a shell that is gone when the stop begins', `${slow} & exec sleep 600`, true],
+    ['a starter from whose session it has gone', `setsid ${slow} & wait`, hasControlGroups],
+  ])('gives what it asks its whole time, also under %s', async (_, line, isReached) => {
+    const { plan, machine } = await bench.launched(readyScript(line));
+    await expect(stop(machine)).resolves.toEqual({ code: null, signal: 'SIGTERM' });
+    const log = await bench.log(plan);
+    expect(log.includes('saved')).toBe(isReached);
+    expect(processesOf(plan.instanceId)).toHaveLength(isReached ? 0 : 1);
+    await all(bench.driver.discard(plan.home));
+  });
+
+  it('ends what outlives its leader when it is killed meanwhile', async () => {
+    const { plan, machine, pid } = await bench.launched(
+      readyScript(`${node("process.on('SIGTERM', () => console.log('heard'))")} & wait`),
+    );
+    const stopped = stop(machine);
+    await until(
+      () => kernelViewOf(pid),
+      (view) => view === undefined,
+    );
+    expect(processesOf(plan.instanceId)).toHaveLength(1);
+    await expect(firstValueFrom(machine.kill())).resolves.toEqual({ code: null, signal: 'SIGTERM' });
+    await expect(stopped).resolves.toEqual({ code: null, signal: 'SIGTERM' });
+    expect(processesOf(plan.instanceId)).toEqual([]);
+  });
+
+  it('that nobody listens to any more still ends all in time', async () => {
+    const { plan, machine, pid } = await bench.launched(
+      readyScript('(trap "" TERM; while :; do sleep 600; done) &', 'echo ready', 'wait'),
+    );
+    machine.stop({ graceMs: 100 }).subscribe().unsubscribe();
+    await expect(exitOf(machine)).resolves.toEqual({ code: null, signal: 'SIGTERM' });
+    expect(kernelViewOf(pid)).toBeUndefined();
+    expect(processesOf(plan.instanceId)).toEqual([]);
   });
 
   it.each([0, 1, 50])('kills the whole group after a grace of %d ms', async (graceMs) => {

@@ -5,6 +5,7 @@ import type { Exit, InstanceSpec, LaunchPlan } from 'rx-instances';
 import { createSpawner } from '../../../src/drivers/host/spawner.js';
 import { startProcess } from '../../../src/drivers/process/startProcess.js';
 import { workDirOf } from '../../../src/drivers/process/workDir.js';
+import { elf } from '../../support/elf.js';
 import { asAnybody } from '../../support/asAnybody.js';
 import { processesOf } from '../../support/processes.js';
 import { until } from '../../support/until.js';
@@ -28,7 +29,7 @@ const written = async (fields: Partial<InstanceSpec>): Promise<string> =>
   (await run(await bench.prepared(fields))).written;
 
 /** Writes a program into the working directory. */
-function addProgram({ home }: LaunchPlan, text: string, mode = 0o755): void {
+function addProgram({ home }: LaunchPlan, text: string | Buffer, mode = 0o755): void {
   const path = join(workDirOf(home), 'program');
   writeFileSync(path, text);
   chmodSync(path, mode);
@@ -182,6 +183,21 @@ describe('a process is not started', () => {
     // The log, empty.
     expect(readdirSync(plan.home, { recursive: true }).length - before.length).toBe(1);
     expect(statSync(logOf(plan)).size).toBe(0);
+  });
+
+  it.each<[string, string | Buffer, string]>([
+    ['a text that a shell would take for a script', 'echo > started', 'a text file without #!'],
+    ['for another machine', elf({ machine: 183 }), 'a program for another machine (aarch64)'],
+  ])('when it is %s, and nothing else takes it', async (_, content, what) => {
+    const plan = await bench.prepared({ entrypoint: ['./program'] });
+    addProgram(plan, content);
+    const before = readdirSync(plan.home, { recursive: true });
+    await expect(startProcess(spawner, plan, logOf(plan))).rejects.toMatchObject({
+      _tag: 'LaunchFailed',
+      reason: `"./program" is ${what}`,
+      cause: { code: 'ENOEXEC', path: './program' },
+    });
+    expect(readdirSync(plan.home, { recursive: true })).toEqual(before);
   });
 
   const cannotOpen = (log: string, code: string): object => ({
