@@ -1,5 +1,6 @@
 import * as E from 'fp-ts/lib/Either.js';
 import * as t from 'io-ts';
+import { withKeys } from '../codecs/anotherKey.js';
 import { closed, isRecord } from '../codecs/closed.js';
 import { decode, decodeOrThrow, found } from '../codecs/decode.js';
 import { described } from '../codecs/described.js';
@@ -41,7 +42,7 @@ export function sized<T>(value: T, mostBytes = defaultMostBytes): T {
 
 /** Decodes a request to create. @throws {@link InvalidRequest} naming every fault, those of the driver's fields included */
 export function decodeCreation(drivers: Drivers, request: unknown): Creation {
-  const [common, rest] = split(request, ['name', 'image', 'driver', 'env', 'tags']);
+  const [common, rest] = split(request, keysOfCreation);
   const decoded = decode(creation, common);
   const driver = driverOf(drivers, common['driver']);
   const fields = E.isRight(driver) ? driver.right.decode(rest) : driver;
@@ -50,12 +51,15 @@ export function decodeCreation(drivers: Drivers, request: unknown): Creation {
     const spec = specOf({ driver: driver.right.kind, image, env, tags, ...fields.right });
     return { name, driver: driver.right, spec };
   }
-  throw new InvalidRequest([...faultsOf(decoded), ...(E.isLeft(driver) ? driver.left : faultsOf(fields))]);
+  throw new InvalidRequest([
+    ...faultsOf(decoded),
+    ...(E.isLeft(driver) ? driver.left : withCommon(keysOfCreation, fields)),
+  ]);
 }
 
 /** Decodes a request to update into the spec that it leads to. @throws {@link InvalidRequest} */
 export function decodeUpdate(driver: Driver, spec: InstanceSpec, patch: unknown): InstanceSpec {
-  const [common, rest] = split(patch, ['env', 'tags']);
+  const [common, rest] = split(patch, keysOfUpdate);
   if (Object.keys(common).length + Object.keys(rest).length === 0) {
     throw new InvalidRequest([{ path: '', found: found(patch), expected: 'at least one field to change' }]);
   }
@@ -64,7 +68,7 @@ export function decodeUpdate(driver: Driver, spec: InstanceSpec, patch: unknown)
   // What is not changed may be what an earlier version took and this driver does not.
   const fields = Object.keys(rest).length === 0 ? E.right(kept) : driver.decode({ ...kept, ...rest });
   if (E.isLeft(decoded) || E.isLeft(fields)) {
-    throw new InvalidRequest([...faultsOf(decoded), ...faultsOf(fields)]);
+    throw new InvalidRequest([...faultsOf(decoded), ...withCommon(keysOfUpdate, fields)]);
   }
   return specOf({ ...baseOf(spec), ...decoded.right, ...fields.right });
 }
@@ -131,6 +135,15 @@ function driverOf(drivers: Drivers, kind: unknown): E.Either<readonly Fault[], D
     { path: 'driver', found: found(kind), expected: `one of ${[...drivers.keys()].join(', ')}` },
   ]);
 }
+
+const keysOfCreation = ['name', 'image', 'driver', 'env', 'tags'];
+const keysOfUpdate = ['env', 'tags'];
+
+/** What a driver tells, which knows its own keys only: those that all requests of this kind may have are named too. */
+const withCommon = (
+  keys: readonly string[],
+  decoded: E.Either<readonly Fault[], unknown>,
+): readonly Fault[] => faultsOf(decoded).map((fault) => withKeys(keys, fault));
 
 const faultsOf = (decoded: E.Either<readonly Fault[], unknown>): readonly Fault[] =>
   E.isLeft(decoded) ? decoded.left : [];

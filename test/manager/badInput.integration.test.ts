@@ -96,7 +96,9 @@ describe('create refuses', () => {
     [
       'an unknown key',
       { memory: '1GB' },
-      [`memory | a text of 3 characters | no such key; known are ${keysOfProcess}`],
+      [
+        `memory | a text of 3 characters | another key; known are name, image, driver, env, tags, ${keysOfProcess}`,
+      ],
     ],
     ['a wrong type', { cmd: 'now' }, ['cmd | a text of 3 characters | arguments (an array of texts)']],
     [
@@ -269,7 +271,7 @@ describe('the other verbs', () => {
     [
       'update of what stays',
       () => manager.update('healthy', { image: '/x' } as object),
-      [`image | a text of 2 characters | no such key; known are ${keysOfProcess}`],
+      [`image | a text of 2 characters | another key; known are env, tags, ${keysOfProcess}`],
     ],
     [
       'update that takes the program away',
@@ -279,7 +281,7 @@ describe('the other verbs', () => {
     [
       'start with what is no override',
       () => manager.start('healthy', { env: {} } as object),
-      ['env | {} | no such key; known are entrypoint, cmd'],
+      ['env | {} | another key; known are entrypoint, cmd'],
     ],
     [
       'fork under a name that leads elsewhere',
@@ -343,7 +345,7 @@ describe('the other verbs', () => {
 
   it('close refuses what it does not know, and stays open', async () => {
     expect(linesOf(await manager.close({ stop: true } as object).catch((error: unknown) => error))).toEqual([
-      'stop | true | no such key; known are stopInstances',
+      'stop | true | another key; known are stopInstances',
     ]);
     await expect(firstValueFrom(manager.get('healthy'))).resolves.toBe(healthy);
   });
