@@ -47,6 +47,7 @@ import * as requests from './requests.js';
 import { createSnapshotCommands } from './createSnapshotCommands.js';
 import { createSnapshotTable } from './snapshotTable.js';
 import { createSnapshotVerbs } from './snapshotVerbs.js';
+import { neededFor } from './neededFor.js';
 import { openStorage } from './storage.js';
 import { stopwatch } from './stopwatch.js';
 import { createTurns } from './turns.js';
@@ -290,9 +291,13 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
         const { kind } = transition('start', instance.state);
         const spec = requests.decodeOverrides(driverOf(instance.spec), instance.spec, sized(overrides));
         if (spec !== instance.spec) sized(spec);
-        const asItIs = kind === 'noop' && Object.keys(overrides).length === 0;
+        const asItIs = kind === 'noop' && spec === instance.spec;
         if (asItIs) return of(instance);
-        if (kind !== 'move') throw new InvalidState(instance.id, instance.state, 'start');
+        if (kind !== 'move') {
+          const running = 'what runs is changed by update and then restart';
+          const needed = kind === 'noop' ? running : neededFor('start');
+          throw new InvalidState(instance.id, instance.state, 'start', needed);
+        }
         return verbs.start(instance, spec);
       }),
     stop: (idOrName) => moving('stop', idOrName, verbs.stop),
@@ -301,7 +306,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     restart: (idOrName) =>
       onInstance('restart', idOrName, (instance) => {
         if (transition('stop', instance.state).kind === 'refused') {
-          throw new InvalidState(instance.id, instance.state, 'restart');
+          throw new InvalidState(instance.id, instance.state, 'restart', neededFor('stop', 'Stopped'));
         }
         return verbs.restart(instance);
       }),

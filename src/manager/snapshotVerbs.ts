@@ -68,8 +68,10 @@ export function createSnapshotVerbs(workshop: SnapshotWorkshop): SnapshotVerbs {
 
   const facetOf = (spec: InstanceSpec, kind: Snapshot['kind'], verb: string): Snapshotting => {
     const facet = driverOf(spec).snapshots;
-    if (facet?.kinds.includes(kind) !== true) throw new NotSupported(spec.driver, verb);
-    return facet;
+    if (facet?.kinds.includes(kind) === true) return facet;
+    const kinds = facet?.kinds ?? [];
+    const only = kinds.length === 0 ? '' : `, only of kind ${kinds.join(' or ')}`;
+    throw new NotSupported(spec.driver, verb, `it has no snapshots of kind ${kind}${only}`);
   };
 
   const planOf = (
@@ -118,7 +120,8 @@ export function createSnapshotVerbs(workshop: SnapshotWorkshop): SnapshotVerbs {
       const { id: instanceId, name: instanceName, state, spec } = instance;
       const facet = facetOf(spec, kind, 'createSnapshot');
       if (!takenIn[kind].some((each) => each === state)) {
-        throw new InvalidState(instanceId, state, 'createSnapshot');
+        const needed = `for the kind ${kind} it has to be ${takenIn[kind].join(' or ')}`;
+        throw new InvalidState(instanceId, state, 'createSnapshot', needed);
       }
       snapshots.checkName(instanceId, name);
       const id = createId();
@@ -179,7 +182,9 @@ export function createSnapshotVerbs(workshop: SnapshotWorkshop): SnapshotVerbs {
 
     restore: (instance, snapshot, request) => {
       const { id, state } = instance;
-      if (state !== 'Stopped' && state !== 'Standby') throw new InvalidState(id, state, 'restoreSnapshot');
+      if (state !== 'Stopped' && state !== 'Standby') {
+        throw new InvalidState(id, state, 'restoreSnapshot', 'it has to be Stopped or Standby');
+      }
       const { spec } = snapshot;
       const facet = facetOf(spec, snapshot.kind, 'restoreSnapshot');
       const plan = planOf({ ...instance, spec }, snapshot.id, kindOf(snapshot.kind, request.targetState));

@@ -336,7 +336,12 @@ describe('the other verbs', () => {
       _tag: 'InvalidState',
       state: 'Running',
       verb: 'start',
+      remedy: 'what runs is changed by update and then restart',
     });
+    // Nothing is said of what is to run.
+    await expect(firstValueFrom(manager.start('healthy', { cmd: undefined } as object))).resolves.toBe(
+      healthy,
+    );
     await expect(failure(manager.fork('healthy', { name: 'two' }))).resolves.toMatchObject({
       _tag: 'InvalidState',
       verb: 'fork',
