@@ -170,7 +170,7 @@ describe('create fails and leaves nothing', () => {
     [
       'for a script whose interpreter is missing',
       { image: join(folder, 'image'), entrypoint: ['./script'] },
-      'there is no program "./script", or none that its first line names',
+      'the program "./script" names in its first line',
       { code: 'ENOENT' },
     ],
     ['for arguments that are too long', { cmd: ['x'.repeat(1_000_000)] }, 'spawn E2BIG', { code: 'E2BIG' }],
