@@ -44,6 +44,7 @@ export {
 
 // How to run them.
 export { openManager } from './manager/instanceManager.js';
+export { closeOnSignals } from './manager/closeOnSignals.js';
 export type { ManagerOptions } from './manager/options.js';
 export type { Logger } from './manager/logger.js';
 export type {

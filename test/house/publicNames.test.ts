@@ -57,6 +57,7 @@ describe('the public names', () => {
        boundedIterable
        boundedMergeMap
        byInstance
+       closeOnSignals
        createLifecycleBus
        createMemoryDriver
        createMetrics
