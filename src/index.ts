@@ -17,6 +17,7 @@ export type { Snapshot } from './lifecycle/snapshot.js';
 // What can go wrong.
 export {
   AmbiguousName,
+  Conflict,
   ConsumerTaken,
   CursorExpired,
   DataDirLocked,
@@ -56,6 +57,7 @@ export type {
   ListFilter,
   Measurement,
   StartOverrides,
+  UpdateOptions,
   UpdateRequest,
 } from './manager/commands.js';
 export type {

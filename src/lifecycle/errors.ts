@@ -62,6 +62,21 @@ export class NameTaken extends Error {
   }
 }
 
+/** The instance has another revision than was expected: somebody was quicker. Nothing was changed. */
+export class Conflict extends Error {
+  readonly _tag = 'Conflict';
+  override readonly name = 'Conflict';
+  constructor(
+    readonly instanceId: string,
+    readonly revision: number,
+    readonly expectedRevision: number,
+  ) {
+    super(
+      `instance ${instanceId} has revision ${String(revision)}, expected was ${String(expectedRevision)}`,
+    );
+  }
+}
+
 /** The verb is not allowed in the instance's state; nothing was changed. `remedy` says what would be allowed. */
 export class InvalidState extends Error {
   readonly _tag = 'InvalidState';

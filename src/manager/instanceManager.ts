@@ -21,7 +21,7 @@ import {
   throwError,
 } from 'rxjs';
 import type { Driver, LaunchPlan } from '../drivers/driver.js';
-import { InvalidState, ManagerClosed } from '../lifecycle/errors.js';
+import { Conflict, InvalidState, ManagerClosed } from '../lifecycle/errors.js';
 import type { Change } from '../lifecycle/event.js';
 import type { Instance, InstanceSpec } from '../lifecycle/instance.js';
 import { transition } from '../lifecycle/state.js';
@@ -168,6 +168,11 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
   /** What the application hands in, and what comes of it. */
   const sized = <T>(value: T): T => requests.sized(value, config?.instances.maxRequestBytes);
 
+  const forked = (spec: InstanceSpec, changes: Parameters<typeof requests.decodeForked>[2]): InstanceSpec => {
+    const changed = requests.decodeForked(driverOf(spec), spec, changes);
+    return changed === spec ? spec : sized(changed);
+  };
+
   const turns = createTurns(queue, table, () => open, measure);
   const { whileOpen, onInstance, moving, making } = turns;
 
@@ -272,7 +277,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
   });
 
   return {
-    ...createSnapshotCommands(turns, snapshots, snapshotVerbs, verbs, sized),
+    ...createSnapshotCommands(turns, snapshots, snapshotVerbs, verbs, sized, forked),
     create: (request) =>
       whileOpen(() => {
         const creation = requests.decodeCreation(drivers, sized(request));
@@ -281,8 +286,11 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
       }),
     get: (idOrName) => whileOpen(() => of(table.find(idOrName))),
     list: (conditions = {}) => whileOpen(() => of(table.matching(requests.decodeFilter(sized(conditions))))),
-    update: (idOrName, patch) =>
+    update: (idOrName, patch, options = {}) =>
       moving('update', idOrName, (instance) => {
+        const { id, revision } = instance;
+        const { expectedRevision = revision } = requests.decodeUpdateOptions(options);
+        if (expectedRevision !== revision) throw new Conflict(id, revision, expectedRevision);
         const spec = sized(requests.decodeUpdate(driverOf(instance.spec), instance.spec, sized(patch)));
         return isDeepStrictEqual(spec, instance.spec) ? of(instance) : verbs.update(instance, spec);
       }),
@@ -317,7 +325,11 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
         const decoded = requests.decodeFork(sized(request));
         return making('fork', decoded.name, (id) =>
           queue
-            .run(source.id, () => verbs.copy(table.get(source.id), id, decoded))
+            .run(source.id, () => {
+              const found = table.get(source.id);
+              const spec = forked(found.spec, decoded);
+              return verbs.copy(found, id, decoded).pipe(map(({ state }) => ({ spec, state })));
+            })
             .pipe(mergeMap((copied) => verbs.fork(copied, id, decoded))),
         );
       }),

@@ -15,7 +15,7 @@ import { deepFreeze } from '../lifecycle/deepFreeze.js';
 import { type Fault, InvalidRequest } from '../lifecycle/errors.js';
 import type { BaseSpec, InstanceSpec } from '../lifecycle/instance.js';
 import { states } from '../lifecycle/state.js';
-import type { CloseOptions, ForkRequest, ListFilter } from './commands.js';
+import type { CloseOptions, ForkRequest, ListFilter, UpdateOptions } from './commands.js';
 
 /** A request to create that was understood. */
 export interface Creation {
@@ -25,6 +25,7 @@ export interface Creation {
 }
 
 type Drivers = ReadonlyMap<string, Driver>;
+type ForkChanges = Pick<ForkRequest, 'env' | 'tags' | 'entrypoint' | 'cmd'>;
 type Fields = Readonly<Record<string, unknown>>;
 
 /** How large requests may be if nothing else is said. */
@@ -83,12 +84,23 @@ export function decodeOverrides(driver: Driver, spec: InstanceSpec, overrides: u
   return specOf({ ...baseOf(spec), ...fields.right });
 }
 
+/** Decodes what a fork has other than its source into the spec that it leads to. @throws {@link InvalidRequest} */
+export function decodeForked(driver: Driver, spec: InstanceSpec, request: ForkChanges): InstanceSpec {
+  const { env = spec.env, tags = spec.tags, entrypoint, cmd } = request;
+  const changed = decodeOverrides(driver, spec, { entrypoint, cmd });
+  const isSame = changed === spec && env === spec.env && tags === spec.tags;
+  return isSame ? spec : specOf({ ...changed, env, tags });
+}
+
+/** Decodes on what an update depends. @throws {@link InvalidRequest} */
+export const decodeUpdateOptions = (options: unknown): UpdateOptions => decodeOrThrow(updateOptions, options);
+
 /** What a driver does not understand of a spec that is kept: an earlier version may have taken it. */
 export const faultsOfKept = (driver: Driver, spec: InstanceSpec): readonly Fault[] =>
   faultsOf(driver.decode(ownFields(spec)));
 
 /** Decodes a request to fork. @throws {@link InvalidRequest} */
-export const decodeFork = (request: unknown): ForkRequest => decodeOrThrow(fork, request);
+export const decodeFork = (request: unknown): ForkRequest => decodeOrThrow(fork, request) as ForkRequest;
 
 /** Decodes a filter. @throws {@link InvalidRequest} */
 export const decodeFilter = (filter: unknown): ListFilter => decodeOrThrow(listFilter, filter);
@@ -187,11 +199,18 @@ export const tags = new t.Type<Readonly<Record<string, string>>, unknown>(
 // What `driver` may be is told by `driverOf`, which knows the kinds.
 const creation = closed('create request', { name, image }, { driver: t.unknown, env, tags });
 const labels = closed('update request', {}, { env, tags });
+const updateOptions = closed(
+  'update options',
+  {},
+  { expectedRevision: integer('revision', 1, Number.MAX_SAFE_INTEGER) },
+);
 const noOverrides = closed('start overrides', {}, { entrypoint: t.unknown, cmd: t.unknown });
+/** Of entrypoint and cmd only the driver knows more. */
+export const forkChanges = { env, tags, entrypoint: t.unknown, cmd: t.unknown };
 const fork = closed(
   'fork request',
   { name },
-  { fromRunning: t.boolean, targetState: oneOf(['Stopped', 'Standby', 'Running']) },
+  { fromRunning: t.boolean, targetState: oneOf(['Stopped', 'Standby', 'Running']), ...forkChanges },
 );
 const listFilter = closed('filter', {}, { state: oneOf(states), driver: t.string, tags: anyTags });
 const logOptions = closed(

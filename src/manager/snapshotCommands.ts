@@ -1,6 +1,7 @@
 import type { Observable } from 'rxjs';
 import type { Instance } from '../lifecycle/instance.js';
 import type { Snapshot } from '../lifecycle/snapshot.js';
+import type { ForkRequest } from './commands.js';
 
 /** How to take a snapshot. */
 export interface SnapshotRequest {
@@ -25,10 +26,8 @@ export interface SnapshotFilter {
   readonly tags?: Readonly<Record<string, string>>;
 }
 
-/** How to make a new instance of a snapshot. */
-export interface ForkSnapshotRequest {
-  /** Name of the fork. */
-  readonly name: string;
+/** How to make a new instance of a snapshot. What is not said of the spec is the snapshot's. */
+export interface ForkSnapshotRequest extends Omit<ForkRequest, 'fromRunning' | 'targetState'> {
   /** State that the fork is brought to. @defaultValue the snapshot's kind */
   readonly targetState?: 'Stopped' | 'Standby' | 'Running';
 }

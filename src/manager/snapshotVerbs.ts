@@ -19,7 +19,8 @@ import { InvalidState, NotSupported, SnapshotDamaged } from '../lifecycle/errors
 import type { Exit, Instance, InstanceSpec } from '../lifecycle/instance.js';
 import type { Snapshot } from '../lifecycle/snapshot.js';
 import type { Store } from '../store/store.js';
-import type { ForkSnapshotRequest, RestoreSnapshotRequest, SnapshotRequest } from './snapshotCommands.js';
+import type { RestoreSnapshotRequest, SnapshotRequest } from './snapshotCommands.js';
+import type { ForkOfSnapshot } from './snapshotRequests.js';
 import type { SnapshotTable } from './snapshotTable.js';
 import { driverFailed } from './driverFailures.js';
 import { kindOf, type Launches } from './launches.js';
@@ -43,7 +44,7 @@ export interface SnapshotVerbs {
   /** Holds the queue of the snapshot. */
   delete(snapshot: Snapshot): Observable<Snapshot>;
   /** Makes the home of a fork. Holds the queue of the snapshot. */
-  layOut(snapshot: Snapshot, id: string, request: Required<ForkSnapshotRequest>): Observable<never>;
+  layOut(snapshot: Snapshot, id: string, request: ForkOfSnapshot): Observable<never>;
   /** Holds the queues of both. */
   restore(
     instance: Instance,

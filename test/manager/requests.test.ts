@@ -444,7 +444,7 @@ describe('the small requests', () => {
       decodeFork,
       { name: 'b', target_state: 'Running' },
       [
-        'target_state | a text of 7 characters | another key, perhaps targetState; known are name, fromRunning, targetState',
+        'target_state | a text of 7 characters | another key, perhaps targetState; known are name, fromRunning, targetState, env, tags, entrypoint, cmd',
       ],
     ],
     ['fork', decodeFork, null, [' | null | fork request']],
