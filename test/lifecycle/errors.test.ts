@@ -14,6 +14,11 @@ const all = [
   ],
   [new errors.NameTaken('web'), 'the name "web" is taken', { taken: 'web' }],
   [
+    new errors.Conflict('i1', 5, 3),
+    'instance i1 has revision 5, expected was 3',
+    { instanceId: 'i1', revision: 5, expectedRevision: 3 },
+  ],
+  [
     new errors.InvalidState('i1', 'Stopped', 'standby', 'it has to be Running'),
     'cannot standby instance i1 while it is Stopped: it has to be Running',
     { instanceId: 'i1', state: 'Stopped', verb: 'standby', remedy: 'it has to be Running' },
