@@ -36,7 +36,10 @@ const listening = new WeakMap<Closable, Subscription>();
  * process.listenerCount('SIGTERM'); // => 0
  * ```
  */
-export function closeOnSignals(manager: Closable, options: CloseOptions = {}): Subscription {
+export function closeOnSignals(
+  manager: Pick<InstanceManager, 'close' | 'measurements$'>,
+  options: CloseOptions = {},
+): Subscription {
   const decoded = decodeClose(options);
   const known = listening.get(manager);
   if (known?.closed === false) return known;

@@ -1,7 +1,6 @@
 import type { Observable } from 'rxjs';
 import type { Instance } from '../lifecycle/instance.js';
 import type { Snapshot } from '../lifecycle/snapshot.js';
-import type { ForkRequest } from './commands.js';
 
 /** How to take a snapshot. */
 export interface SnapshotRequest {
@@ -27,7 +26,15 @@ export interface SnapshotFilter {
 }
 
 /** How to make a new instance of a snapshot. What is not said of the spec is the snapshot's. */
-export interface ForkSnapshotRequest extends Omit<ForkRequest, 'fromRunning' | 'targetState'> {
+export interface ForkSnapshotRequest {
+  /** Name of the fork. */
+  readonly name: string;
+  /** Replaces all environment variables. A fork that goes on from a memory has read the former ones already. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Replaces all labels. */
+  readonly tags?: Readonly<Record<string, string>>;
+  readonly entrypoint?: readonly string[];
+  readonly cmd?: readonly string[];
   /** State that the fork is brought to. @defaultValue the snapshot's kind */
   readonly targetState?: 'Stopped' | 'Standby' | 'Running';
 }
