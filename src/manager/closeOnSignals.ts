@@ -29,11 +29,11 @@ const listening = new WeakMap<Closable, Subscription>();
  * import { closeOnSignals, createMemoryDriver, openManager } from 'rx-instances';
  *
  * const manager = await openManager({ drivers: [createMemoryDriver()] });
- * closeOnSignals(manager);
- * process.listenerCount('SIGTERM'); // => 1
+ * const listening = closeOnSignals(manager);
+ * listening.closed; // => false
  *
  * await manager.close();
- * process.listenerCount('SIGTERM'); // => 0
+ * listening.closed; // => true
  * ```
  */
 export function closeOnSignals(
