@@ -41,18 +41,28 @@ function run(file, text) {
 
 const print = 'console.log(Object.keys(door).sort().join(" "))';
 
-/** Compiles importers in both forms against the declarations, those of the package checked too. */
+/** How projects resolve packages: as Node does today, and as TypeScript did before it knew `exports`. */
+const resolutions = [
+  '--module nodenext importer.cts importer.mts',
+  '--module commonjs --moduleResolution node10 --ignoreDeprecations 6.0 importer.ts',
+];
+
+/** Compiles importers in all forms against the declarations, those of the package checked too. */
 function compile(doors) {
   const lines = doors.map(
     (door, index) => `import * as door${index} from '${door}';\nexport { door${index} };\n`,
   );
-  for (const file of ['importer.cts', 'importer.mts']) writeFileSync(join(project, file), lines.join(''));
-  const options = '--noEmit --strict --module nodenext --target es2022 --types node --typeRoots'.split(' ');
+  for (const file of ['importer.ts', 'importer.cts', 'importer.mts']) {
+    writeFileSync(join(project, file), lines.join(''));
+  }
   const types = resolve('node_modules/@types');
-  execFileSync(resolve('node_modules/.bin/tsc'), [...options, types, 'importer.cts', 'importer.mts'], {
-    cwd: project,
-    stdio: 'inherit',
-  });
+  for (const resolution of resolutions) {
+    const options = `--noEmit --strict --target es2022 --types node ${resolution} --typeRoots`;
+    execFileSync(resolve('node_modules/.bin/tsc'), [...options.split(' '), types], {
+      cwd: project,
+      stdio: 'inherit',
+    });
+  }
 }
 
 /**

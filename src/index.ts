@@ -17,6 +17,7 @@ export type { Snapshot } from './lifecycle/snapshot.js';
 // What can go wrong.
 export {
   AmbiguousName,
+  Conflict,
   ConsumerTaken,
   CursorExpired,
   DataDirLocked,
@@ -44,6 +45,7 @@ export {
 
 // How to run them.
 export { openManager } from './manager/instanceManager.js';
+export { closeOnSignals } from './manager/closeOnSignals.js';
 export type { ManagerOptions } from './manager/options.js';
 export type { Logger } from './manager/logger.js';
 export type {
@@ -55,6 +57,7 @@ export type {
   ListFilter,
   Measurement,
   StartOverrides,
+  UpdateOptions,
   UpdateRequest,
 } from './manager/commands.js';
 export type {

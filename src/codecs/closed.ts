@@ -1,6 +1,7 @@
 import * as E from 'fp-ts/lib/Either.js';
 import * as t from 'io-ts';
 import { types } from 'node:util';
+import { anotherKey } from './anotherKey.js';
 import { secret } from './secret.js';
 
 type Decoded<Required extends t.Props, Optional extends t.Props> = {
@@ -9,7 +10,7 @@ type Decoded<Required extends t.Props, Optional extends t.Props> = {
 
 /**
  * Decodes an object that has every key of `required`, may have those of `optional`, and has no other: an unknown key is
- * a fault at its own path, of which kind and size are told only. A key whose value is `undefined` counts as absent. The result is a new object.
+ * a fault at its own path, of which kind and size are told only; the keys that are known are named, with the one that it can be meant for. A key whose value is `undefined` counts as absent. The result is a new object.
  *
  * The object has to be a plain one, as JSON and literals are: what an instance of a class inherits would pass unseen.
  * Symbols are not looked at; what a getter throws goes through.
@@ -20,16 +21,17 @@ export function closed<Required extends t.Props, Optional extends t.Props>(
   optional: Optional,
 ): t.Type<Decoded<Required, Optional>, unknown> {
   const known = new Map<string, t.Mixed>(Object.entries({ ...required, ...optional }));
-  const noSuchKey = `no such key; known are ${[...known.keys()].join(', ')}`;
+  const names = [...known.keys()];
 
   const validate: t.Validate<unknown, Decoded<Required, Optional>> = (value, context) => {
     if (!isPlain(value)) return t.failure(value, context);
     const errors: t.Errors = Object.keys(value)
       .filter((key) => !known.has(key))
-      .map((key) => ({
+      .map((key, index) => ({
         value: value[key],
         context: t.appendContext(context, key, unknownKey, value[key]),
-        message: noSuchKey,
+        // More are not told, and to compare them takes long.
+        message: anotherKey(index < 100 ? key : '', names),
       }));
     const decoded: Record<string, unknown> = {};
     for (const [key, codec] of known) {

@@ -62,7 +62,22 @@ export class NameTaken extends Error {
   }
 }
 
-/** The verb is not allowed in the instance's state; nothing was changed. */
+/** The instance has another revision than was expected: somebody was quicker. Nothing was changed. */
+export class Conflict extends Error {
+  readonly _tag = 'Conflict';
+  override readonly name = 'Conflict';
+  constructor(
+    readonly instanceId: string,
+    readonly revision: number,
+    readonly expectedRevision: number,
+  ) {
+    super(
+      `instance ${instanceId} has revision ${String(revision)}, expected was ${String(expectedRevision)}`,
+    );
+  }
+}
+
+/** The verb is not allowed in the instance's state; nothing was changed. `remedy` says what would be allowed. */
 export class InvalidState extends Error {
   readonly _tag = 'InvalidState';
   override readonly name = 'InvalidState';
@@ -70,20 +85,22 @@ export class InvalidState extends Error {
     readonly instanceId: string,
     readonly state: State,
     readonly verb: string,
+    readonly remedy: string,
   ) {
-    super(`cannot ${verb} instance ${instanceId} while it is ${state}`);
+    super(`cannot ${verb} instance ${instanceId} while it is ${state}: ${remedy}`);
   }
 }
 
-/** The driver of this instance cannot do what the verb needs; nothing was changed. */
+/** The driver of this instance cannot do what the verb needs; nothing was changed. `reason` says what it cannot, and what it can. */
 export class NotSupported extends Error {
   readonly _tag = 'NotSupported';
   override readonly name = 'NotSupported';
   constructor(
     readonly driver: string,
     readonly verb: string,
+    readonly reason: string,
   ) {
-    super(`the driver "${onOneLine(driver, longestName)}" cannot ${verb}`);
+    super(`the driver "${onOneLine(driver, longestName)}" cannot ${verb}: ${onOneLine(reason)}`);
   }
 }
 

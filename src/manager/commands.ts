@@ -39,10 +39,25 @@ export interface StartOverrides {
   readonly cmd?: readonly string[];
 }
 
-/** How to fork. */
-export interface ForkRequest {
+/** On what an update depends. */
+export interface UpdateOptions {
+  /**
+   * Revision that the instance has to have: that of the view by which the update was thought out. Where somebody was quicker it
+   * fails with {@link Conflict}, and nothing is changed.
+   *
+   * @defaultValue any
+   */
+  readonly expectedRevision?: number;
+}
+
+/** How to fork. What is not said of the spec is the source's. */
+export interface ForkRequest extends StartOverrides {
   /** Name of the fork. */
   readonly name: string;
+  /** Replaces all environment variables. A fork that goes on from a memory has read the former ones already. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Replaces all labels. */
+  readonly tags?: Readonly<Record<string, string>>;
   /** Whether the source may be running; it is put on standby while it is copied. @defaultValue false */
   readonly fromRunning?: boolean;
   /** State that the fork is brought to. @defaultValue the source's */
@@ -142,8 +157,11 @@ export interface InstanceManager extends Commands, SnapshotCommands {
   get(idOrName: string): Observable<Instance>;
   /** Emits the instances for which the filter holds, oldest first, as the last event told them. */
   list(filter?: ListFilter): Observable<readonly Instance[]>;
-  /** Changes what an instance is asked to be, in any state. An update that changes nothing publishes nothing. */
-  update(idOrName: string, patch: UpdateRequest): Observable<Instance>;
+  /**
+   * Changes what an instance is asked to be, in any state. An update that changes nothing publishes nothing. Also fails with
+   * {@link Conflict}.
+   */
+  update(idOrName: string, patch: UpdateRequest, options?: UpdateOptions): Observable<Instance>;
   /**
    * Makes a new instance from a copy of a Stopped or Standby one, or of a Running one with `fromRunning`, which is put on
    * standby while it is copied and restored after; these two events are published too. Emits the fork. Also fails with

@@ -1,7 +1,8 @@
 import { concat, defer, of } from 'rxjs';
 import { found } from '../codecs/decode.js';
 import { InvalidRequest } from '../lifecycle/errors.js';
-import type { SnapshotCommands } from './snapshotCommands.js';
+import type { InstanceSpec } from '../lifecycle/instance.js';
+import type { ForkSnapshotRequest, SnapshotCommands } from './snapshotCommands.js';
 import * as requests from './snapshotRequests.js';
 import type { SnapshotTable } from './snapshotTable.js';
 import type { SnapshotVerbs } from './snapshotVerbs.js';
@@ -10,7 +11,7 @@ import type { Verbs } from './verbs.js';
 
 /**
  * Creates the verbs of snapshots as an application calls them. Whatever uses a snapshot holds its queue, after that of the
- * instance, never before it. `sized` refuses requests that are too large.
+ * instance, never before it. `sized` refuses requests that are too large, `forked` tells the spec of a fork.
  */
 export function createSnapshotCommands(
   { queue, whileOpen, inTurn, onInstance, making }: Turns,
@@ -18,6 +19,7 @@ export function createSnapshotCommands(
   snapshotVerbs: SnapshotVerbs,
   verbs: Verbs,
   sized: <T>(request: T) => T,
+  forked: (spec: InstanceSpec, request: ForkSnapshotRequest) => InstanceSpec,
 ): SnapshotCommands {
   return {
     createSnapshot: (idOrName, request) =>
@@ -36,7 +38,8 @@ export function createSnapshotCommands(
       whileOpen(() => {
         const snapshot = snapshots.get(snapshotId);
         const decoded = requests.decodeForkSnapshot(snapshot, sized(request));
-        const { spec, kind: state } = snapshot;
+        const { kind: state } = snapshot;
+        const spec = forked(snapshot.spec, decoded);
         return making('forkSnapshot', decoded.name, (id) =>
           concat(
             queue.run(snapshot.id, () => snapshotVerbs.layOut(snapshots.get(snapshot.id), id, decoded)),

@@ -22,7 +22,7 @@ import {
   timer,
 } from 'rxjs';
 import type { Driver, LaunchPlan } from '../drivers/driver.js';
-import { InvalidState, ManagerClosed } from '../lifecycle/errors.js';
+import { Conflict, InvalidState, ManagerClosed } from '../lifecycle/errors.js';
 import type { Change } from '../lifecycle/event.js';
 import type { Instance, InstanceSpec } from '../lifecycle/instance.js';
 import { transition } from '../lifecycle/state.js';
@@ -48,6 +48,7 @@ import * as requests from './requests.js';
 import { createSnapshotCommands } from './createSnapshotCommands.js';
 import { createSnapshotTable } from './snapshotTable.js';
 import { createSnapshotVerbs } from './snapshotVerbs.js';
+import { neededFor } from './neededFor.js';
 import { openStorage } from './storage.js';
 import { stopwatch } from './stopwatch.js';
 import { createTurns } from './turns.js';
@@ -171,6 +172,11 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
   /** What the application hands in, and what comes of it. */
   const sized = <T>(value: T): T => requests.sized(value, config?.instances.maxRequestBytes);
 
+  const forked = (spec: InstanceSpec, changes: Parameters<typeof requests.decodeForked>[2]): InstanceSpec => {
+    const changed = requests.decodeForked(driverOf(spec), spec, changes);
+    return changed === spec ? spec : sized(changed);
+  };
+
   const turns = createTurns(queue, table, () => open, measure);
   const { whileOpen, onInstance, moving, making } = turns;
 
@@ -282,7 +288,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
   });
 
   return {
-    ...createSnapshotCommands(turns, snapshots, snapshotVerbs, verbs, sized),
+    ...createSnapshotCommands(turns, snapshots, snapshotVerbs, verbs, sized, forked),
     create: (request) =>
       whileOpen(() => {
         const creation = requests.decodeCreation(drivers, sized(request));
@@ -291,8 +297,11 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
       }),
     get: (idOrName) => whileOpen(() => of(table.find(idOrName))),
     list: (conditions = {}) => whileOpen(() => of(table.matching(requests.decodeFilter(sized(conditions))))),
-    update: (idOrName, patch) =>
+    update: (idOrName, patch, options = {}) =>
       moving('update', idOrName, (instance) => {
+        const { id, revision } = instance;
+        const { expectedRevision = revision } = requests.decodeUpdateOptions(options);
+        if (expectedRevision !== revision) throw new Conflict(id, revision, expectedRevision);
         const spec = sized(requests.decodeUpdate(driverOf(instance.spec), instance.spec, sized(patch)));
         return isDeepStrictEqual(spec, instance.spec) ? of(instance) : verbs.update(instance, spec);
       }),
@@ -301,9 +310,13 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
         const { kind } = transition('start', instance.state);
         const spec = requests.decodeOverrides(driverOf(instance.spec), instance.spec, sized(overrides));
         if (spec !== instance.spec) sized(spec);
-        const asItIs = kind === 'noop' && Object.keys(overrides).length === 0;
+        const asItIs = kind === 'noop' && spec === instance.spec;
         if (asItIs) return of(instance);
-        if (kind !== 'move') throw new InvalidState(instance.id, instance.state, 'start');
+        if (kind !== 'move') {
+          const running = 'what runs is changed by update and then restart';
+          const needed = kind === 'noop' ? running : neededFor('start');
+          throw new InvalidState(instance.id, instance.state, 'start', needed);
+        }
         return verbs.start(instance, spec);
       }),
     stop: (idOrName) => moving('stop', idOrName, verbs.stop),
@@ -312,7 +325,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     restart: (idOrName) =>
       onInstance('restart', idOrName, (instance) => {
         if (transition('stop', instance.state).kind === 'refused') {
-          throw new InvalidState(instance.id, instance.state, 'restart');
+          throw new InvalidState(instance.id, instance.state, 'restart', neededFor('stop', 'Stopped'));
         }
         return verbs.restart(instance);
       }),
@@ -323,7 +336,11 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
         const decoded = requests.decodeFork(sized(request));
         return making('fork', decoded.name, (id) =>
           queue
-            .run(source.id, () => verbs.copy(table.get(source.id), id, decoded))
+            .run(source.id, () => {
+              const found = table.get(source.id);
+              const spec = forked(found.spec, decoded);
+              return verbs.copy(found, id, decoded).pipe(map(({ state }) => ({ spec, state })));
+            })
             .pipe(mergeMap((copied) => verbs.fork(copied, id, decoded))),
         );
       }),

@@ -119,7 +119,9 @@ export function createLaunches({
   ): { readonly held: Held; readonly freezing: Freezing } => {
     const held = machines.of(id);
     const freezing = held?.machine.freezing;
-    if (held === undefined || freezing === undefined) throw new NotSupported(spec.driver, verb);
+    if (held === undefined || freezing === undefined) {
+      throw new NotSupported(spec.driver, verb, 'its machines cannot be halted');
+    }
     return { held, freezing };
   };
 

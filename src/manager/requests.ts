@@ -1,5 +1,6 @@
 import * as E from 'fp-ts/lib/Either.js';
 import * as t from 'io-ts';
+import { withKeys } from '../codecs/anotherKey.js';
 import { closed, isRecord } from '../codecs/closed.js';
 import { decode, decodeOrThrow, found } from '../codecs/decode.js';
 import { described } from '../codecs/described.js';
@@ -14,7 +15,7 @@ import { deepFreeze } from '../lifecycle/deepFreeze.js';
 import { type Fault, InvalidRequest } from '../lifecycle/errors.js';
 import type { BaseSpec, InstanceSpec } from '../lifecycle/instance.js';
 import { states } from '../lifecycle/state.js';
-import type { CloseOptions, ForkRequest, ListFilter } from './commands.js';
+import type { CloseOptions, ForkRequest, ListFilter, UpdateOptions } from './commands.js';
 
 /** A request to create that was understood. */
 export interface Creation {
@@ -24,6 +25,7 @@ export interface Creation {
 }
 
 type Drivers = ReadonlyMap<string, Driver>;
+type ForkChanges = Pick<ForkRequest, 'env' | 'tags' | 'entrypoint' | 'cmd'>;
 type Fields = Readonly<Record<string, unknown>>;
 
 /** How large requests may be if nothing else is said. */
@@ -41,7 +43,7 @@ export function sized<T>(value: T, mostBytes = defaultMostBytes): T {
 
 /** Decodes a request to create. @throws {@link InvalidRequest} naming every fault, those of the driver's fields included */
 export function decodeCreation(drivers: Drivers, request: unknown): Creation {
-  const [common, rest] = split(request, ['name', 'image', 'driver', 'env', 'tags']);
+  const [common, rest] = split(request, keysOfCreation);
   const decoded = decode(creation, common);
   const driver = driverOf(drivers, common['driver']);
   const fields = E.isRight(driver) ? driver.right.decode(rest) : driver;
@@ -50,12 +52,15 @@ export function decodeCreation(drivers: Drivers, request: unknown): Creation {
     const spec = specOf({ driver: driver.right.kind, image, env, tags, ...fields.right });
     return { name, driver: driver.right, spec };
   }
-  throw new InvalidRequest([...faultsOf(decoded), ...(E.isLeft(driver) ? driver.left : faultsOf(fields))]);
+  throw new InvalidRequest([
+    ...faultsOf(decoded),
+    ...(E.isLeft(driver) ? driver.left : withCommon(keysOfCreation, fields)),
+  ]);
 }
 
 /** Decodes a request to update into the spec that it leads to. @throws {@link InvalidRequest} */
 export function decodeUpdate(driver: Driver, spec: InstanceSpec, patch: unknown): InstanceSpec {
-  const [common, rest] = split(patch, ['env', 'tags']);
+  const [common, rest] = split(patch, keysOfUpdate);
   if (Object.keys(common).length + Object.keys(rest).length === 0) {
     throw new InvalidRequest([{ path: '', found: found(patch), expected: 'at least one field to change' }]);
   }
@@ -64,7 +69,7 @@ export function decodeUpdate(driver: Driver, spec: InstanceSpec, patch: unknown)
   // What is not changed may be what an earlier version took and this driver does not.
   const fields = Object.keys(rest).length === 0 ? E.right(kept) : driver.decode({ ...kept, ...rest });
   if (E.isLeft(decoded) || E.isLeft(fields)) {
-    throw new InvalidRequest([...faultsOf(decoded), ...faultsOf(fields)]);
+    throw new InvalidRequest([...faultsOf(decoded), ...withCommon(keysOfUpdate, fields)]);
   }
   return specOf({ ...baseOf(spec), ...decoded.right, ...fields.right });
 }
@@ -79,12 +84,23 @@ export function decodeOverrides(driver: Driver, spec: InstanceSpec, overrides: u
   return specOf({ ...baseOf(spec), ...fields.right });
 }
 
+/** Decodes what a fork has other than its source into the spec that it leads to. @throws {@link InvalidRequest} */
+export function decodeForked(driver: Driver, spec: InstanceSpec, request: ForkChanges): InstanceSpec {
+  const { env = spec.env, tags = spec.tags, entrypoint, cmd } = request;
+  const changed = decodeOverrides(driver, spec, { entrypoint, cmd });
+  const isSame = changed === spec && env === spec.env && tags === spec.tags;
+  return isSame ? spec : specOf({ ...changed, env, tags });
+}
+
+/** Decodes on what an update depends. @throws {@link InvalidRequest} */
+export const decodeUpdateOptions = (options: unknown): UpdateOptions => decodeOrThrow(updateOptions, options);
+
 /** What a driver does not understand of a spec that is kept: an earlier version may have taken it. */
 export const faultsOfKept = (driver: Driver, spec: InstanceSpec): readonly Fault[] =>
   faultsOf(driver.decode(ownFields(spec)));
 
 /** Decodes a request to fork. @throws {@link InvalidRequest} */
-export const decodeFork = (request: unknown): ForkRequest => decodeOrThrow(fork, request);
+export const decodeFork = (request: unknown): ForkRequest => decodeOrThrow(fork, request) as ForkRequest;
 
 /** Decodes a filter. @throws {@link InvalidRequest} */
 export const decodeFilter = (filter: unknown): ListFilter => decodeOrThrow(listFilter, filter);
@@ -132,6 +148,15 @@ function driverOf(drivers: Drivers, kind: unknown): E.Either<readonly Fault[], D
   ]);
 }
 
+const keysOfCreation = ['name', 'image', 'driver', 'env', 'tags'];
+const keysOfUpdate = ['env', 'tags'];
+
+/** What a driver tells, which knows its own keys only: those that all requests of this kind may have are named too. */
+const withCommon = (
+  keys: readonly string[],
+  decoded: E.Either<readonly Fault[], unknown>,
+): readonly Fault[] => faultsOf(decoded).map((fault) => withKeys(keys, fault));
+
 const faultsOf = (decoded: E.Either<readonly Fault[], unknown>): readonly Fault[] =>
   E.isLeft(decoded) ? decoded.left : [];
 
@@ -174,11 +199,18 @@ export const tags = new t.Type<Readonly<Record<string, string>>, unknown>(
 // What `driver` may be is told by `driverOf`, which knows the kinds.
 const creation = closed('create request', { name, image }, { driver: t.unknown, env, tags });
 const labels = closed('update request', {}, { env, tags });
+const updateOptions = closed(
+  'update options',
+  {},
+  { expectedRevision: integer('revision', 1, Number.MAX_SAFE_INTEGER) },
+);
 const noOverrides = closed('start overrides', {}, { entrypoint: t.unknown, cmd: t.unknown });
+/** Of entrypoint and cmd only the driver knows more. */
+export const forkChanges = { env, tags, entrypoint: t.unknown, cmd: t.unknown };
 const fork = closed(
   'fork request',
   { name },
-  { fromRunning: t.boolean, targetState: oneOf(['Stopped', 'Standby', 'Running']) },
+  { fromRunning: t.boolean, targetState: oneOf(['Stopped', 'Standby', 'Running']), ...forkChanges },
 );
 const listFilter = closed('filter', {}, { state: oneOf(states), driver: t.string, tags: anyTags });
 const logOptions = closed(

@@ -25,10 +25,16 @@ export interface SnapshotFilter {
   readonly tags?: Readonly<Record<string, string>>;
 }
 
-/** How to make a new instance of a snapshot. */
+/** How to make a new instance of a snapshot. What is not said of the spec is the snapshot's. */
 export interface ForkSnapshotRequest {
   /** Name of the fork. */
   readonly name: string;
+  /** Replaces all environment variables. A fork that goes on from a memory has read the former ones already. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Replaces all labels. */
+  readonly tags?: Readonly<Record<string, string>>;
+  readonly entrypoint?: readonly string[];
+  readonly cmd?: readonly string[];
   /** State that the fork is brought to. @defaultValue the snapshot's kind */
   readonly targetState?: 'Stopped' | 'Standby' | 'Running';
 }

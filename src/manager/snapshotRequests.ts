@@ -10,7 +10,7 @@ import type {
   SnapshotFilter,
   SnapshotRequest,
 } from './snapshotCommands.js';
-import { anyTags, name, tags } from './requests.js';
+import { anyTags, forkChanges, name, tags } from './requests.js';
 
 /** Decodes a request to take a snapshot. @throws {@link InvalidRequest} */
 export const decodeSnapshot = (request: unknown): SnapshotRequest => decodeOrThrow(snapshot, request);
@@ -20,10 +20,12 @@ export const decodeSnapshotFilter = (filter: unknown): SnapshotFilter =>
   decodeOrThrow(snapshotFilter, filter);
 
 /** Decodes a request to fork a snapshot; the state that is left open is that of the snapshot. @throws {@link InvalidRequest} */
-export function decodeForkSnapshot({ kind }: Snapshot, request: unknown): Required<ForkSnapshotRequest> {
-  const { name: forkName, targetState = kind } = decodeOrThrow(fork, request);
-  return { name: forkName, targetState };
+export function decodeForkSnapshot({ kind }: Snapshot, request: unknown): ForkOfSnapshot {
+  return { targetState: kind, ...(decodeOrThrow(fork, request) as ForkSnapshotRequest) };
 }
+
+/** A request to fork a snapshot to a state that is known. */
+export type ForkOfSnapshot = ForkSnapshotRequest & Required<Pick<ForkSnapshotRequest, 'targetState'>>;
 
 /**
  * Decodes to which state an instance is brought; what was taken with its memory goes on, if nothing else is said.
@@ -46,5 +48,5 @@ const kind = oneOf(['Stopped', 'Standby']);
 const targetState = oneOf(['Stopped', 'Standby', 'Running']);
 const snapshot = closed('snapshot request', { kind }, { name, tags });
 const snapshotFilter = closed('filter', {}, { instanceId: t.string, kind, name: t.string, tags: anyTags });
-const fork = closed('fork request', { name }, { targetState });
+const fork = closed('fork request', { name }, { targetState, ...forkChanges });
 const restore = closed('restore request', {}, { targetState });

@@ -19,7 +19,8 @@ import { InvalidState, NotSupported, SnapshotDamaged } from '../lifecycle/errors
 import type { Exit, Instance, InstanceSpec } from '../lifecycle/instance.js';
 import type { Snapshot } from '../lifecycle/snapshot.js';
 import type { Store } from '../store/store.js';
-import type { ForkSnapshotRequest, RestoreSnapshotRequest, SnapshotRequest } from './snapshotCommands.js';
+import type { RestoreSnapshotRequest, SnapshotRequest } from './snapshotCommands.js';
+import type { ForkOfSnapshot } from './snapshotRequests.js';
 import type { SnapshotTable } from './snapshotTable.js';
 import { driverFailed } from './driverFailures.js';
 import { kindOf, type Launches } from './launches.js';
@@ -43,7 +44,7 @@ export interface SnapshotVerbs {
   /** Holds the queue of the snapshot. */
   delete(snapshot: Snapshot): Observable<Snapshot>;
   /** Makes the home of a fork. Holds the queue of the snapshot. */
-  layOut(snapshot: Snapshot, id: string, request: Required<ForkSnapshotRequest>): Observable<never>;
+  layOut(snapshot: Snapshot, id: string, request: ForkOfSnapshot): Observable<never>;
   /** Holds the queues of both. */
   restore(
     instance: Instance,
@@ -68,8 +69,10 @@ export function createSnapshotVerbs(workshop: SnapshotWorkshop): SnapshotVerbs {
 
   const facetOf = (spec: InstanceSpec, kind: Snapshot['kind'], verb: string): Snapshotting => {
     const facet = driverOf(spec).snapshots;
-    if (facet?.kinds.includes(kind) !== true) throw new NotSupported(spec.driver, verb);
-    return facet;
+    if (facet?.kinds.includes(kind) === true) return facet;
+    const kinds = facet?.kinds ?? [];
+    const only = kinds.length === 0 ? '' : `, only of kind ${kinds.join(' or ')}`;
+    throw new NotSupported(spec.driver, verb, `it has no snapshots of kind ${kind}${only}`);
   };
 
   const planOf = (
@@ -118,7 +121,8 @@ export function createSnapshotVerbs(workshop: SnapshotWorkshop): SnapshotVerbs {
       const { id: instanceId, name: instanceName, state, spec } = instance;
       const facet = facetOf(spec, kind, 'createSnapshot');
       if (!takenIn[kind].some((each) => each === state)) {
-        throw new InvalidState(instanceId, state, 'createSnapshot');
+        const needed = `for the kind ${kind} it has to be ${takenIn[kind].join(' or ')}`;
+        throw new InvalidState(instanceId, state, 'createSnapshot', needed);
       }
       snapshots.checkName(instanceId, name);
       const id = createId();
@@ -179,7 +183,9 @@ export function createSnapshotVerbs(workshop: SnapshotWorkshop): SnapshotVerbs {
 
     restore: (instance, snapshot, request) => {
       const { id, state } = instance;
-      if (state !== 'Stopped' && state !== 'Standby') throw new InvalidState(id, state, 'restoreSnapshot');
+      if (state !== 'Stopped' && state !== 'Standby') {
+        throw new InvalidState(id, state, 'restoreSnapshot', 'it has to be Stopped or Standby');
+      }
       const { spec } = snapshot;
       const facet = facetOf(spec, snapshot.kind, 'restoreSnapshot');
       const plan = planOf({ ...instance, spec }, snapshot.id, kindOf(snapshot.kind, request.targetState));

@@ -5,6 +5,7 @@ import type { Instance } from '../lifecycle/instance.js';
 import { type Action, transition } from '../lifecycle/state.js';
 import type { KeyedQueue } from '../streams/keyedQueue.js';
 import type { Measurement } from './commands.js';
+import { neededFor } from './neededFor.js';
 import type { InstanceTable } from './instanceTable.js';
 import { stopwatch } from './stopwatch.js';
 
@@ -75,7 +76,9 @@ export function createTurns(
     moving: (action, idOrName, task) =>
       onInstance(action, idOrName, (instance) => {
         const { kind } = transition(action, instance.state);
-        if (kind === 'refused') throw new InvalidState(instance.id, instance.state, action);
+        if (kind === 'refused') {
+          throw new InvalidState(instance.id, instance.state, action, neededFor(action));
+        }
         return kind === 'noop' ? of(instance) : task(instance);
       }),
 

@@ -229,7 +229,8 @@ export function createVerbs(
 
     copy: (source, id, request) => {
       if (!still(source) && (source.state !== 'Running' || request.fromRunning !== true)) {
-        throw new InvalidState(source.id, source.state, 'fork');
+        const needed = 'it has to be Stopped or Standby, or Running with fromRunning: true';
+        throw new InvalidState(source.id, source.state, 'fork', needed);
       }
       const copy$ = defer(() =>
         driverOf(source.spec).prepare({

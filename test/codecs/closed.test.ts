@@ -45,8 +45,12 @@ test('gives what the codecs of the keys made of their values', () => {
 
 test('tells of all faults at once: unknown keys, missing keys, wrong values', () => {
   expect(faults(point, { label: 7, lable: 'a', X: 1 })).toEqual([
-    { path: 'lable', found: 'a text of 1 character', expected: 'no such key; known are x, label' },
-    { path: 'X', found: 'a number', expected: 'no such key; known are x, label' },
+    {
+      path: 'lable',
+      found: 'a text of 1 character',
+      expected: 'another key, perhaps label; known are x, label',
+    },
+    { path: 'X', found: 'a number', expected: 'another key, perhaps x; known are x, label' },
     { path: 'x', found: 'nothing', expected: 'number' },
     { path: 'label', found: '7', expected: 'string' },
   ]);
@@ -56,14 +60,14 @@ test('tells of all faults at once: unknown keys, missing keys, wrong values', ()
 test('a key that is undefined counts as absent, an unknown one as unknown', () => {
   expect(faults(point, { x: undefined })).toEqual([{ path: 'x', found: 'nothing', expected: 'number' }]);
   expect(faults(point, { x: 1, y: undefined })).toEqual([
-    { path: 'y', found: 'nothing', expected: 'no such key; known are x, label' },
+    { path: 'y', found: 'nothing', expected: 'another key; known are x, label' },
   ]);
 });
 
 test('tells of a fault below at its path from the top', () => {
   const line = closed('line', { from: point }, { to: t.array(point) });
   expect(faults(line, { from: { x: 1, z: 1 }, to: [{ x: 1 }, {}] })).toEqual([
-    { path: 'from.z', found: 'a number', expected: 'no such key; known are x, label' },
+    { path: 'from.z', found: 'a number', expected: 'another key; known are x, label' },
     { path: 'to[1].x', found: 'nothing', expected: 'number' },
   ]);
 });
@@ -101,7 +105,7 @@ describe('of hostile objects', () => {
 
   test('the key __proto__ is an unknown key, and changes no prototype', () => {
     expect(faults(point, JSON.parse('{ "x": 1, "__proto__": { "label": "a" } }'))).toEqual([
-      { path: '__proto__', found: 'an object with 1 key', expected: 'no such key; known are x, label' },
+      { path: '__proto__', found: 'an object with 1 key', expected: 'another key; known are x, label' },
     ]);
     const none = closed('none', {}, {});
     expect(faults(none, JSON.parse('{ "constructor": 1, "toString": 2 }'))).toHaveLength(2);

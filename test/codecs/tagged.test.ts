@@ -32,7 +32,7 @@ test('types what it decodes, so that nothing of it is any', () => {
 
 test('tells the faults of the variant that was meant, and of no other', () => {
   expect(faults({ kind: 'circle', side: 1 })).toEqual([
-    { path: 'shape.side', found: 'a number', expected: 'no such key; known are kind, radius' },
+    { path: 'shape.side', found: 'a number', expected: 'another key; known are kind, radius' },
     { path: 'shape.radius', found: 'nothing', expected: 'number' },
   ]);
   expect(shape.is({ kind: 'circle', side: 1 })).toBe(false);

@@ -59,25 +59,30 @@ test.each<[unknown, string, string, string]>([
   ['metrics', '', "'metrics'", 'sections (instances, metrics, storage)'],
   [{ metrics: [] }, 'metrics', '[]', 'settings of metrics'],
   [{ instances: 256 }, 'instances', '256', 'settings of instances'],
-  [{ metric: {} }, 'metric', '{}', 'no such key; known are instances, metrics, storage'],
-  [{ metrics: { Port: 1 } }, 'metrics.Port', 'a number', 'no such key; known are listen_address, port'],
+  [{ metric: {} }, 'metric', '{}', 'another key, perhaps metrics; known are instances, metrics, storage'],
+  [
+    { metrics: { Port: 1 } },
+    'metrics.Port',
+    'a number',
+    'another key, perhaps port; known are listen_address, port',
+  ],
   [
     { metrics: { listenAddress: 1 } },
     'metrics.listenAddress',
     'a number',
-    'no such key; known are listen_address, port',
+    'another key, perhaps listen_address; known are listen_address, port',
   ],
   [
     { 'metrics.port': 1 },
     "['metrics.port']",
     'a number',
-    'no such key; known are instances, metrics, storage',
+    'another key; known are instances, metrics, storage',
   ],
   [
     JSON.parse('{"__proto__":{"metrics":{}}}'),
     '__proto__',
     'an object with 1 key',
-    'no such key; known are instances, metrics, storage',
+    'another key; known are instances, metrics, storage',
   ],
   [{ instances: { lifecycle_event_buffer_size: 0 } }, 'instances.lifecycle_event_buffer_size', '0', size],
   [{ instances: { lifecycle_event_buffer_size: -1 } }, 'instances.lifecycle_event_buffer_size', '-1', size],
@@ -120,7 +125,7 @@ test('all faults are told at once, a line for each', () => {
   });
   expect(E.isLeft(decoded) && describeConfigErrors(decoded.left)).toBe(
     [
-      'more: found a number, expected no such key; known are instances, metrics, storage',
+      'more: found a number, expected another key; known are instances, metrics, storage',
       `instances.lifecycle_event_buffer_size: found '256', expected ${size}`,
       `metrics.port: found 0, expected ${port}`,
     ].join('\n'),

@@ -81,7 +81,7 @@ test('every fault of file and environment is told at once', async () => {
     }),
   ).toBe(
     [
-      'more: found a number, expected no such key; known are instances, metrics, storage',
+      'more: found a number, expected another key; known are instances, metrics, storage',
       'metrics.port: found 0, expected TCP port (a whole number from 1 to 65535)',
       "RX_INSTANCES__METRICS__PORT: found 'x', expected TCP port (a whole number from 1 to 65535)",
       'RX_INSTANCES__INSTANCES__MORE: found a text of 1 character, expected no such variable; known are RX_INSTANCES__INSTANCES__LIFECYCLE_EVENT_BUFFER_SIZE, RX_INSTANCES__INSTANCES__MAX_REQUEST_BYTES, RX_INSTANCES__METRICS__LISTEN_ADDRESS, RX_INSTANCES__METRICS__PORT, RX_INSTANCES__STORAGE__LOG_MAX_EVENTS, RX_INSTANCES__STORAGE__LOG_MAX_AGE, RX_INSTANCES__STORAGE__LOG_MAX_BYTES',

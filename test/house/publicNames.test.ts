@@ -33,6 +33,7 @@ describe('the public names', () => {
     expect(namesOf('.')).toMatchInlineSnapshot(`
      "values
        AmbiguousName
+       Conflict
        ConsumerTaken
        CursorExpired
        DataDirLocked
@@ -57,6 +58,7 @@ describe('the public names', () => {
        boundedIterable
        boundedMergeMap
        byInstance
+       closeOnSignals
        createLifecycleBus
        createMemoryDriver
        createMetrics
@@ -145,6 +147,7 @@ describe('the public names', () => {
        StateSource
        Store
        TableView
+       UpdateOptions
        UpdateRequest
        WaitEnd
        WaitOptions

@@ -14,14 +14,19 @@ const all = [
   ],
   [new errors.NameTaken('web'), 'the name "web" is taken', { taken: 'web' }],
   [
-    new errors.InvalidState('i1', 'Stopped', 'standby'),
-    'cannot standby instance i1 while it is Stopped',
-    { instanceId: 'i1', state: 'Stopped', verb: 'standby' },
+    new errors.Conflict('i1', 5, 3),
+    'instance i1 has revision 5, expected was 3',
+    { instanceId: 'i1', revision: 5, expectedRevision: 3 },
   ],
   [
-    new errors.NotSupported('process', 'fork'),
-    'the driver "process" cannot fork',
-    { driver: 'process', verb: 'fork' },
+    new errors.InvalidState('i1', 'Stopped', 'standby', 'it has to be Running'),
+    'cannot standby instance i1 while it is Stopped: it has to be Running',
+    { instanceId: 'i1', state: 'Stopped', verb: 'standby', remedy: 'it has to be Running' },
+  ],
+  [
+    new errors.NotSupported('process', 'fork', 'its machines cannot be halted'),
+    'the driver "process" cannot fork: its machines cannot be halted',
+    { driver: 'process', verb: 'fork', reason: 'its machines cannot be halted' },
   ],
   [
     new errors.LaunchFailed('no such file', { cause }),

@@ -96,7 +96,9 @@ describe('create refuses', () => {
     [
       'an unknown key',
       { memory: '1GB' },
-      [`memory | a text of 3 characters | no such key; known are ${keysOfProcess}`],
+      [
+        `memory | a text of 3 characters | another key; known are name, image, driver, env, tags, ${keysOfProcess}`,
+      ],
     ],
     ['a wrong type', { cmd: 'now' }, ['cmd | a text of 3 characters | arguments (an array of texts)']],
     [
@@ -168,7 +170,7 @@ describe('create fails and leaves nothing', () => {
     [
       'for a script whose interpreter is missing',
       { image: join(folder, 'image'), entrypoint: ['./script'] },
-      'there is no program "./script", or none that its first line names',
+      'the program "./script" names in its first line',
       { code: 'ENOENT' },
     ],
     ['for arguments that are too long', { cmd: ['x'.repeat(1_000_000)] }, 'spawn E2BIG', { code: 'E2BIG' }],
@@ -269,7 +271,7 @@ describe('the other verbs', () => {
     [
       'update of what stays',
       () => manager.update('healthy', { image: '/x' } as object),
-      [`image | a text of 2 characters | no such key; known are ${keysOfProcess}`],
+      [`image | a text of 2 characters | another key; known are env, tags, ${keysOfProcess}`],
     ],
     [
       'update that takes the program away',
@@ -279,7 +281,7 @@ describe('the other verbs', () => {
     [
       'start with what is no override',
       () => manager.start('healthy', { env: {} } as object),
-      ['env | {} | no such key; known are entrypoint, cmd'],
+      ['env | {} | another key; known are entrypoint, cmd'],
     ],
     [
       'fork under a name that leads elsewhere',
@@ -334,7 +336,12 @@ describe('the other verbs', () => {
       _tag: 'InvalidState',
       state: 'Running',
       verb: 'start',
+      remedy: 'what runs is changed by update and then restart',
     });
+    // Nothing is said of what is to run.
+    await expect(firstValueFrom(manager.start('healthy', { cmd: undefined } as object))).resolves.toBe(
+      healthy,
+    );
     await expect(failure(manager.fork('healthy', { name: 'two' }))).resolves.toMatchObject({
       _tag: 'InvalidState',
       verb: 'fork',
@@ -343,7 +350,7 @@ describe('the other verbs', () => {
 
   it('close refuses what it does not know, and stays open', async () => {
     expect(linesOf(await manager.close({ stop: true } as object).catch((error: unknown) => error))).toEqual([
-      'stop | true | no such key; known are stopInstances',
+      'stop | true | another key; known are stopInstances',
     ]);
     await expect(firstValueFrom(manager.get('healthy'))).resolves.toBe(healthy);
   });

@@ -42,6 +42,8 @@ function faultsOf(door: () => unknown): readonly string[] {
 
 const nameRule = 'a name (1 to 63 lower-case letters, digits and inner hyphens, no id)';
 const imageRule = 'an image (1 to 4096 characters, no control characters)';
+const keysOfCreation = 'known are name, image, driver, env, tags, readiness, stopGraceMs';
+const keysOfUpdate = 'known are env, tags, readiness, stopGraceMs';
 const variableRule = 'a variable name (not empty, no = or NUL)';
 const valueRule = 'a text without NUL characters';
 const tagKeyRule = 'a tag key (1 to 128 of letters, digits and " _.:/=+@-")';
@@ -99,7 +101,7 @@ describe('a request to create', () => {
       `env[a text of 3 characters] | a text of 3 characters | ${variableRule}`,
       `env[a text of 3 characters] | a text of 1 character | ${valueRule}`,
       'tags | [] | tags (an object of at most 50 texts)',
-      'nme | a number | no such key; known are readiness, stopGraceMs',
+      `nme | a number | another key, perhaps name; ${keysOfCreation}`,
       'readiness.port | 0 | TCP port (a whole number from 1 to 65535)',
     ]);
   });
@@ -240,17 +242,17 @@ describe('a request to create', () => {
       '{"name":"web","image":"any","__proto__":{"env":{}},"constructor":1}',
     );
     expect(faults(request)).toEqual([
-      '__proto__ | an object with 1 key | no such key; known are readiness, stopGraceMs',
-      'constructor | a number | no such key; known are readiness, stopGraceMs',
+      `__proto__ | an object with 1 key | another key; ${keysOfCreation}`,
+      `constructor | a number | another key; ${keysOfCreation}`,
     ]);
     expect('env' in {}).toBe(false);
   });
 
   test('may not say what only the manager says', () => {
     expect(faults({ ...smallest, id: 'x', state: 'Running', revision: 7 })).toEqual([
-      'id | a text of 1 character | no such key; known are readiness, stopGraceMs',
-      'state | a text of 7 characters | no such key; known are readiness, stopGraceMs',
-      'revision | a number | no such key; known are readiness, stopGraceMs',
+      `id | a text of 1 character | another key; ${keysOfCreation}`,
+      `state | a text of 7 characters | another key; ${keysOfCreation}`,
+      `revision | a number | another key; ${keysOfCreation}`,
     ]);
   });
 
@@ -346,9 +348,9 @@ describe('a request to update', () => {
       { name: 'x', image: 'y', driver: 'z', env: { '=': '' } },
       [
         `env[a text of 1 character] | a text of 1 character | ${variableRule}`,
-        'name | a text of 1 character | no such key; known are readiness, stopGraceMs',
-        'image | a text of 1 character | no such key; known are readiness, stopGraceMs',
-        'driver | a text of 1 character | no such key; known are readiness, stopGraceMs',
+        `name | a text of 1 character | another key; ${keysOfUpdate}`,
+        `image | a text of 1 character | another key; ${keysOfUpdate}`,
+        `driver | a text of 1 character | another key; ${keysOfUpdate}`,
       ],
     ],
   ])('is refused when it cannot be understood: %p', (patch, expected) => {
@@ -381,11 +383,11 @@ describe('overrides of a start', () => {
   test.each<[unknown, readonly string[]]>([
     [null, [' | null | an object']],
     ['cmd', [' | a text of 3 characters | an object']],
-    [{ env: {}, cmd: [] }, ['env | {} | no such key; known are entrypoint, cmd']],
-    [{ stopGraceMs: 1 }, ['stopGraceMs | a number | no such key; known are entrypoint, cmd']],
+    [{ env: {}, cmd: [] }, ['env | {} | another key; known are entrypoint, cmd']],
+    [{ stopGraceMs: 1 }, ['stopGraceMs | a number | another key; known are entrypoint, cmd']],
     [
       JSON.parse('{"__proto__":{"cmd":[]}}'),
-      ['__proto__ | an object with 1 key | no such key; known are entrypoint, cmd'],
+      ['__proto__ | an object with 1 key | another key; known are entrypoint, cmd'],
     ],
   ])('are refused when they cannot be understood: %p', (overrides, expected) => {
     expect(faults(overrides)).toEqual(expected);
@@ -393,7 +395,7 @@ describe('overrides of a start', () => {
 
   test('are refused by a driver that runs nothing of the kind', () => {
     expect(faultsOf(() => decodeOverrides(memory, specOf(), { cmd: ['x'] }))).toEqual([
-      'cmd | an array of 1 value | no such key; known are readiness, stopGraceMs',
+      'cmd | an array of 1 value | another key; known are readiness, stopGraceMs',
     ]);
   });
 });
@@ -441,7 +443,9 @@ describe('the small requests', () => {
       'fork',
       decodeFork,
       { name: 'b', target_state: 'Running' },
-      ['target_state | a text of 7 characters | no such key; known are name, fromRunning, targetState'],
+      [
+        'target_state | a text of 7 characters | another key, perhaps targetState; known are name, fromRunning, targetState, env, tags, entrypoint, cmd',
+      ],
     ],
     ['fork', decodeFork, null, [' | null | fork request']],
     [
@@ -457,14 +461,14 @@ describe('the small requests', () => {
       decodeFilter,
       { driver: 7, tags: { '': 'x' }, name: 'a' },
       [
-        'name | a text of 1 character | no such key; known are state, driver, tags',
+        'name | a text of 1 character | another key; known are state, driver, tags',
         'driver | 7 | string',
         `tags[''] | '' | ${tagKeyRule}`,
       ],
     ],
     ['filter', decodeFilter, [], [' | [] | filter']],
     ['close', decodeClose, { stopInstances: 'no' }, ["stopInstances | 'no' | boolean"]],
-    ['close', decodeClose, { stop: true }, ['stop | true | no such key; known are stopInstances']],
+    ['close', decodeClose, { stop: true }, ['stop | true | another key; known are stopInstances']],
     ['logs', (value) => decodeLogOptions(memory, value), { tail: -1 }, [`tail | -1 | ${lines}`]],
     [
       'logs',

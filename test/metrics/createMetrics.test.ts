@@ -143,7 +143,12 @@ describe('options', () => {
     ['prefix', `'${'a'.repeat(65)}'`, prefix, { registry, prefix: 'a'.repeat(65) }],
     ['prefix', '7', prefix, { registry, prefix: 7 }],
     ['prefix', 'null', prefix, { registry, prefix: null }],
-    ['prefx', 'a text of 1 character', 'no such key; known are registry, prefix', { registry, prefx: 'a' }],
+    [
+      'prefx',
+      'a text of 1 character',
+      'another key, perhaps prefix; known are registry, prefix',
+      { registry, prefx: 'a' },
+    ],
     ['registry', 'nothing', 'a Registry', {}],
     ['registry', '{}', 'a Registry', { registry: {} }],
     ['', 'nothing', 'metrics options', undefined],

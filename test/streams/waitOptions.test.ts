@@ -83,7 +83,7 @@ describe('a wait', () => {
         {
           path: 'target',
           found: 'a text of 7 characters',
-          expected: 'no such key; known are timeoutMs, pollMs, signal',
+          expected: 'another key; known are timeoutMs, pollMs, signal',
         },
         { path: 'timeoutMs', found: '-1' },
       ],

@@ -39,12 +39,8 @@ const usualPath = '/bin:/usr/bin';
 
 /** As `execvp` does: the first that may be executed. */
 function findProgram(program: string, { cwd, path = usualPath }: ProgramPlace): string | undefined {
-  if (program.includes('/')) return resolve(cwd, program);
-  for (const folder of path.split(':')) {
-    const file = resolve(cwd, folder, program);
-    if (isExecutable(file)) return file;
-  }
-  return undefined;
+  const places = program.includes('/') ? [''] : path.split(':');
+  return places.map((folder) => resolve(cwd, folder, program)).find(isExecutable);
 }
 
 const isExecutable = (file: string): boolean => {

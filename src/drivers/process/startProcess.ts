@@ -5,6 +5,7 @@ import { messageOf } from '../../lifecycle/messageOf.js';
 import type { LaunchPlan } from '../driver.js';
 import type { Spawner, Started } from '../host/spawner.js';
 import type { Keep } from '../host/spawnerProgram.js';
+import { missingProgram } from './missingProgram.js';
 import { programFault } from './programFault.js';
 import { workDirOf } from './workDir.js';
 
@@ -40,7 +41,7 @@ export async function startProcess(
       ...(keep !== undefined && { keep }),
     });
   } catch (error) {
-    throw new LaunchFailed(reasonOf(plan, logPath, error as NodeJS.ErrnoException), { cause: error });
+    throw new LaunchFailed(await reasonOf(plan, logPath, error as NodeJS.ErrnoException), { cause: error });
   }
 }
 
@@ -53,15 +54,16 @@ function environmentOf({ instanceId, name, spec }: LaunchPlan): Readonly<Record<
   return { ...Object.fromEntries(ours), ...spec.env, INSTANCE_ID: instanceId, INSTANCE_NAME: name };
 }
 
-function reasonOf({ spec, home }: LaunchPlan, logPath: string, error: NodeJS.ErrnoException): string {
+async function reasonOf(plan: LaunchPlan, logPath: string, error: NodeJS.ErrnoException): Promise<string> {
   const { code, path } = error;
-  const [program = ''] = commandOf(spec);
-  if (code === 'ENOENT' && !existsSync(workDirOf(home))) return 'the instance has no working directory';
+  const [program = ''] = commandOf(plan.spec);
+  const workDir = workDirOf(plan.home);
+  if (code === 'ENOENT' && !existsSync(workDir)) return 'the instance has no working directory';
   if (path === logPath) return `the log cannot be opened: ${messageOf(error)}`;
   if (path !== program) return messageOf(error);
   switch (code) {
     case 'ENOENT':
-      return `there is no program "${program}", or none that its first line names`;
+      return missingProgram(program, workDir, environmentOf(plan)['PATH']);
     case 'EACCES':
       return `"${program}" may not be executed`;
     default:

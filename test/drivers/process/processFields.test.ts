@@ -53,7 +53,7 @@ it.each<[object, readonly string[]]>([
   [
     { readiness: { kind: 'tcp', port: 0, path: '/' } },
     [
-      'readiness.path | a text of 1 character | no such key; known are kind, port',
+      'readiness.path | a text of 1 character | another key; known are kind, port',
       'readiness.port | 0 | TCP port (a whole number from 1 to 65535)',
     ],
   ],
@@ -70,7 +70,7 @@ it.each<[object, readonly string[]]>([
   [{ stopGraceMs: 2 ** 31 }, [`stopGraceMs | 2147483648 | ${millisecondsRule}`]],
   [
     { shell: true },
-    ['shell | true | no such key; known are entrypoint, cmd, readiness, stopSignal, stopGraceMs'],
+    ['shell | true | another key; known are entrypoint, cmd, readiness, stopSignal, stopGraceMs'],
   ],
 ])('refuses %j, and says why', (fields, expected) => {
   expect(faultsOf(fields)).toEqual(expected);

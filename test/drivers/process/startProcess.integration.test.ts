@@ -1,4 +1,14 @@
-import { chmodSync, mkdirSync, readdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmdirSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { firstValueFrom } from 'rxjs';
 import type { Exit, InstanceSpec, LaunchPlan } from 'rx-instances';
@@ -127,14 +137,14 @@ describe('a process is not started', () => {
       'when there is no such program in PATH',
       { entrypoint: ['no-such-program', 'x'] },
       () => undefined,
-      'there is no program "no-such-program", or none that its first line names',
+      'there is no program "no-such-program" in PATH',
       'ENOENT',
     ],
     [
       'when there is no such file',
       { entrypoint: ['/no/such/program'] },
       () => undefined,
-      'there is no program "/no/such/program", or none that its first line names',
+      'there is no program "/no/such/program"',
       'ENOENT',
     ],
     [
@@ -143,7 +153,51 @@ describe('a process is not started', () => {
       (plan) => {
         addProgram(plan, '#!/no/such/interpreter\n');
       },
-      'there is no program "./program", or none that its first line names',
+      'the program "./program" names in its first line "/no/such/interpreter", which is not there',
+      'ENOENT',
+    ],
+    [
+      'when its first line ends as lines do on Windows',
+      { entrypoint: ['./program'] },
+      (plan) => {
+        addProgram(plan, '#! /bin/sh\r\ntrue\r\n');
+      },
+      'the program "./program" names in its first line "/bin/sh\\r", which is not there',
+      'ENOENT',
+    ],
+    [
+      'when its interpreter is missing and it was found in PATH',
+      { entrypoint: ['program'], env: { PATH: '/no/such/folder:.' } },
+      (plan) => {
+        addProgram(plan, '#!/no/such/interpreter -x\n');
+      },
+      'the program "program" names in its first line "/no/such/interpreter", which is not there',
+      'ENOENT',
+    ],
+    [
+      'when the system lacks what loads it',
+      { entrypoint: ['./program'] },
+      (plan) => {
+        const loader = /\/lib[\w/.-]*\/ld-[\w.-]+(?=\0)/;
+        const text = readFileSync(realpathSync('/bin/true'), 'latin1');
+        addProgram(
+          plan,
+          Buffer.from(
+            text.replace(loader, (name) => name.replace('ld-', 'xx-')),
+            'latin1',
+          ),
+        );
+      },
+      'what loads the program "./program" on this system is not there',
+      'ENOENT',
+    ],
+    [
+      'when it is a link that leads nowhere',
+      { entrypoint: ['./program'] },
+      ({ home }) => {
+        symlinkSync('/no/such/program', join(workDirOf(home), 'program'));
+      },
+      'there is no program "./program"',
       'ENOENT',
     ],
     [

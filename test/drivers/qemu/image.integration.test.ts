@@ -185,8 +185,8 @@ describe('an image.json is refused, every fault at once', () => {
     [
       { ...small, readiness: 1, Kernel: 2 },
       [
-        `readiness | a number | no such key; known are ${known}`,
-        `Kernel | a number | no such key; known are ${known}`,
+        `readiness | a number | another key; known are ${known}`,
+        `Kernel | a number | another key; known are ${known}`,
       ],
     ],
     ...['', '/etc/passwd', '../vmlinux', 'parts/../../x', '..', 'parts/', 'a\0b', 7].map(
@@ -202,7 +202,7 @@ describe('an image.json is refused, every fault at once', () => {
     [
       { ...small, disk: { file: '../x', format: 'vmdk', size: 1 } },
       [
-        'disk.size | a number | no such key; known are file, format',
+        'disk.size | a number | another key; known are file, format',
         `disk.file | '../x' | ${fileName}`,
         "disk.format | 'vmdk' | one of raw, qcow2",
       ],

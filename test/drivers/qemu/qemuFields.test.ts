@@ -87,7 +87,7 @@ it.each<[Readonly<Record<string, unknown>>, readonly string[]]>([
   [{ ports: [{ guest: 80 }, { guest: 65_536 }] }, [`ports[1].guest | 65536 | ${portRule}`]],
   [{ ports: [{ guest: 80, host: -1 }] }, [`ports[0].host | -1 | ${hostPortRule}`]],
   [{ ports: [{ guest: 80, host: 65_536 }] }, [`ports[0].host | 65536 | ${hostPortRule}`]],
-  [{ ports: [{ guest: 80, udp: true }] }, ['ports[0].udp | true | no such key; known are guest, host']],
+  [{ ports: [{ guest: 80, udp: true }] }, ['ports[0].udp | true | another key; known are guest, host']],
   [
     { ports: [{ guest: 80 }, { guest: 22 }, { guest: 80, host: 1 }, { guest: 80, host: 2 }] },
     [`ports[2].guest | 80 | ${otherPortRule}`, `ports[3].guest | 80 | ${otherPortRule}`],
@@ -98,8 +98,8 @@ it.each<[Readonly<Record<string, unknown>>, readonly string[]]>([
   ],
   [{ accel: 'hvf' }, [`accel | 'hvf' | ${accelRule}`]],
   [{ network: 'host' }, ["network | 'host' | one of isolated, user"]],
-  [{ disk: 'disk.raw' }, [`disk | a text of 8 characters | no such key; known are ${known}`]],
-  [{ stopSignal: 'SIGTERM' }, [`stopSignal | a text of 7 characters | no such key; known are ${known}`]],
+  [{ disk: 'disk.raw' }, [`disk | a text of 8 characters | another key; known are ${known}`]],
+  [{ stopSignal: 'SIGTERM' }, [`stopSignal | a text of 7 characters | another key; known are ${known}`]],
 ])('refuses %j, and says why', (fields, expected) => {
   expect(faultsOf(fields)).toEqual(expected);
 });
