@@ -186,7 +186,7 @@ describe('an image.json is refused, every fault at once', () => {
       { ...small, readiness: 1, Kernel: 2 },
       [
         `readiness | a number | another key; known are ${known}`,
-        `Kernel | a number | another key; known are ${known}`,
+        `Kernel | a number | another key, perhaps kernel; known are ${known}`,
       ],
     ],
     ...['', '/etc/passwd', '../vmlinux', 'parts/../../x', '..', 'parts/', 'a\0b', 7].map(
