@@ -13,7 +13,10 @@ const largestProgram = 500;
 
 /** How many patterns are kept; those who wait for the same share one, with the memory that it takes. */
 const mostKept = 64;
-const kept = new Map<string, LinePattern | undefined>();
+const kept = new Map<string, LinePattern | Refusal>();
+
+/** Why a text is no line pattern. */
+type Refusal = 'it is too long' | 'it has unknown syntax' | 'its program is too large';
 
 /**
  * Compiles a regular expression as JavaScript writes it (with the flag `u`). Undefined is what linear time can't do
@@ -21,24 +24,38 @@ const kept = new Map<string, LinePattern | undefined>();
  * those of ASCII.
  */
 export function linePattern(source: string): LinePattern | undefined {
-  if (kept.has(source)) return kept.get(source);
-  const pattern = compile(source);
-  const [oldest] = kept.keys();
-  if (kept.size >= mostKept && oldest !== undefined) kept.delete(oldest);
-  kept.set(source, pattern);
-  return pattern;
+  const compiled = compileOnce(source);
+  return typeof compiled === 'string' ? undefined : compiled;
 }
 
-function compile(source: string): LinePattern | undefined {
-  if (source.length > longestPattern) return undefined;
+/** Says why {@link linePattern} takes a text for none. */
+export function refusalOf(source: string): Refusal | undefined {
+  const compiled = compileOnce(source);
+  return typeof compiled === 'string' ? compiled : undefined;
+}
+
+function compileOnce(source: string): LinePattern | Refusal {
+  const known = kept.get(source);
+  if (known !== undefined) return known;
+  const compiled = compile(source);
+  const [oldest] = kept.keys();
+  if (kept.size >= mostKept && oldest !== undefined) kept.delete(oldest);
+  kept.set(source, compiled);
+  return compiled;
+}
+
+function compile(source: string): LinePattern | Refusal {
+  if (source.length > longestPattern) return 'it is too long';
   try {
     // The translation takes what JavaScript does not understand for something else, and `\k` too.
     new RegExp(source, 'u');
-    if (source.replace(/\\[^k]/gu, '').includes('\\k')) return undefined;
+    if (source.replace(/\\[^k]/gu, '').includes('\\k')) return unknownSyntax;
     const { RE2JS } = loadRe2();
     const pattern = RE2JS.compile(RE2JS.translateRegExp(source));
-    return pattern.programSize() <= largestProgram ? pattern : undefined;
+    return pattern.programSize() <= largestProgram ? pattern : 'its program is too large';
   } catch {
-    return undefined;
+    return unknownSyntax;
   }
 }
+
+const unknownSyntax = 'it has unknown syntax';

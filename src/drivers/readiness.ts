@@ -2,11 +2,24 @@ import * as t from 'io-ts';
 import { closed } from '../codecs/closed.js';
 import { port, text } from '../codecs/scalars.js';
 import { tagged } from '../codecs/tagged.js';
-import { linePattern } from './linePattern.js';
+import { refusalOf } from './linePattern.js';
 
-const pattern = text(
+const anyText = text(
   'a regular expression (at most 500 characters; no look-around, no back-references, few repetitions)',
-  (source) => linePattern(source) !== undefined,
+  () => true,
+);
+const isPattern = (value: unknown): value is string => anyText.is(value) && refusalOf(value) === undefined;
+
+/** Decodes a line pattern; of one that is refused it says why. */
+const pattern = new t.Type(
+  anyText.name,
+  isPattern,
+  (value, context) => {
+    const refusal = anyText.is(value) ? refusalOf(value) : undefined;
+    if (refusal !== undefined) return t.failure(value, context, `${anyText.name}: ${refusal}`);
+    return anyText.validate(value, context);
+  },
+  t.identity,
 );
 const path = text('a path with its leading slash', (value) => /^\/[\x21-\x7e]*$/.test(value));
 

@@ -104,15 +104,23 @@ export class NotSupported extends Error {
   }
 }
 
-/** A machine could not be started; `cause` says why. No instance and no file of the attempt is left. */
-export class LaunchFailed extends Error {
-  readonly _tag = 'LaunchFailed';
-  override readonly name = 'LaunchFailed';
+/** Something failed for a reason that can be told; `cause` has more. */
+abstract class FailedFor extends Error {
   constructor(
+    what: string,
     readonly reason: string,
     options?: ErrorOptions,
   ) {
-    super(`launch failed: ${onOneLine(reason)}`, options);
+    super(`${what}: ${onOneLine(reason)}`, options);
+  }
+}
+
+/** A machine could not be started; `cause` says why. No instance and no file of the attempt is left. */
+export class LaunchFailed extends FailedFor {
+  readonly _tag = 'LaunchFailed';
+  override readonly name = 'LaunchFailed';
+  constructor(reason: string, options?: ErrorOptions) {
+    super('launch failed', reason, options);
   }
 }
 
@@ -210,14 +218,11 @@ export class SnapshotIncompatible extends Error {
 const mostTold = 10;
 
 /** The store could not keep or read something; `cause` says why. Instances and machines are as they were. */
-export class StoreFailed extends Error {
+export class StoreFailed extends FailedFor {
   readonly _tag = 'StoreFailed';
   override readonly name = 'StoreFailed';
-  constructor(
-    readonly reason: string,
-    options?: ErrorOptions,
-  ) {
-    super(`the store failed: ${onOneLine(reason)}`, options);
+  constructor(reason: string, options?: ErrorOptions) {
+    super('the store failed', reason, options);
   }
 }
 

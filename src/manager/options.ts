@@ -11,7 +11,7 @@ import * as E from 'fp-ts/lib/Either.js';
 
 /** How to open a manager. */
 export interface ManagerOptions {
-  /** A driver of each kind that instances may ask for; at least one, and none of the same kind as another. */
+  /** A driver of each kind that instances may ask for: 1 to 100, and none of the same kind as another. */
   readonly drivers: readonly Driver[];
   /** The part of a {@link Config} that concerns the manager. */
   readonly config?: {
@@ -86,6 +86,20 @@ const storeMethods = [
 
 const driver = withMethods('a driver', 'decode', 'prepare', 'launch', 'adopt', 'discard', 'logs');
 
+const mostDrivers = 100;
+const listOfDrivers = t.array(driver, `drivers (an array of at most ${String(mostDrivers)})`);
+
+/** Each place of a list is looked at, also where nothing stands. */
+const drivers = new t.Type(
+  listOfDrivers.name,
+  listOfDrivers.is,
+  (value, context) =>
+    Array.isArray(value) && value.length > mostDrivers
+      ? t.failure(value, context)
+      : listOfDrivers.validate(value, context),
+  t.identity,
+);
+
 const instances = closed(
   'instances',
   { lifecycleEventBufferSize: integer('number of events', 1, 2 ** 24) },
@@ -104,7 +118,7 @@ const storage = closed(
 
 const managerOptions = closed(
   'manager options',
-  { drivers: t.array(driver, 'drivers (an array)') },
+  { drivers },
   {
     config: t.intersection([t.type({ instances }), t.partial({ storage })], 'a configuration'),
     dataDir: text('a path', (value) => value !== '' && cText.is(value)),

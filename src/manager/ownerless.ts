@@ -7,12 +7,13 @@ import type { Logger } from './logger.js';
 /**
  * The names in a folder that have no owner, and are ours to remove: those of folders that bear our mark, or of which the removal
  * was cut off. An empty folder is what a driver had just made when it was killed, and is removed at once. All else was put there
- * by somebody: it is left alone, and told of.
+ * by somebody: it is left alone, and told of, unless it is among the paths that were `told` of before.
  */
 export async function ownerlessIn(
   folder: string,
   owners: ReadonlySet<string>,
   logger: Logger,
+  told: ReadonlySet<string>,
 ): Promise<readonly string[]> {
   const ours = new Set<string>();
   const left = new Set<string>();
@@ -23,7 +24,8 @@ export async function ownerlessIn(
     if (id.is(name) && (await isMarked(path))) ours.add(name);
     else if (!id.is(name) || !(await isEmptyAndGone(path))) {
       left.add(entry);
-      logger.warn({ path }, 'of no instance and no snapshot, and without our mark: left alone');
+      if (!told.has(path))
+        logger.warn({ path }, 'of no instance and no snapshot, and without our mark: left alone');
     }
   }
   return [...ours].filter((name) => !left.has(name));

@@ -65,8 +65,11 @@ export async function openStorage(
   };
   const folder = dataDir ?? temporaryFolder(createId());
   const { homes, snapshots } = pathsIn(folder);
+  const released = new Set<string>();
   const letGoBut = async (owners: ReadonlySet<string>): Promise<void> => {
-    for (const each of [homes, snapshots]) await letGo(each, owners, logger);
+    for (const each of [homes, snapshots]) {
+      for (const path of await letGo(each, owners, logger)) released.add(path);
+    }
   };
   const store =
     dataDir === undefined
@@ -82,8 +85,8 @@ export async function openStorage(
     checkIds(kept);
     checkDrivers(kept, drivers);
     const isDurable = dataDir !== undefined;
-    if (isDurable) await lookAtSnapshots(snapshots, kept, drivers, logger);
-    const ownerless = isDurable ? await ownerlessIn(homes, ownersOf(kept), logger) : [];
+    if (isDurable) await lookAtSnapshots(snapshots, kept, drivers, logger, released);
+    const ownerless = isDurable ? await ownerlessIn(homes, ownersOf(kept), logger, released) : [];
     const held = isDurable || !canLeave(drivers) ? store : await swept(folder, store, drivers, now, logger);
     const leave = (): Promise<void> => (isDurable ? Promise.resolve() : leaveTemporaryFolder(folder));
     return { store: held, kept, folder, homes, ownerless, snapshots, isDurable, leave };
@@ -134,11 +137,12 @@ async function lookAtSnapshots(
   kept: Kept,
   drivers: ReadonlyMap<string, Driver>,
   logger: Logger,
+  told: ReadonlySet<string>,
 ): Promise<void> {
   const there = new Set(await readdir(folder));
   const snapshotIds = kept.snapshots.map(({ id }) => id).filter((id) => !there.has(id));
   if (snapshotIds.length > 0) logger.warn({ snapshotIds }, 'the files of snapshots that are kept are gone');
-  for (const id of await ownerlessIn(folder, ownersOf(kept), logger)) {
+  for (const id of await ownerlessIn(folder, ownersOf(kept), logger, told)) {
     const discards = [...drivers.values()].map(
       (driver) => driver.snapshots?.discard(join(folder, id)) ?? EMPTY,
     );
@@ -153,15 +157,22 @@ async function lookAtSnapshots(
 
 /**
  * Takes our mark from all that lies in a folder and has no owner, so that nothing of it is ever removed as ours: it was made with
- * another store, or with this one at a later time.
+ * another store, or with this one at a later time. Resolves with the paths, of which it is told.
  */
-async function letGo(folder: string, owners: ReadonlySet<string>, logger: Logger): Promise<void> {
+async function letGo(
+  folder: string,
+  owners: ReadonlySet<string>,
+  logger: Logger,
+): Promise<readonly string[]> {
+  const released: string[] = [];
   for (const name of await readdir(folder)) {
     const path = join(folder, name);
     if (owners.has(name) || !(await isMarked(path))) continue;
     await rm(join(path, ownMark));
     logger.warn({ path }, 'left alone: its store is gone, and this is another, or a copy from before');
+    released.push(path);
   }
+  return released;
 }
 
 /** Paths are made of them, also of those that a store of the application's holds. */

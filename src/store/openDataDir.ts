@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { chmod, mkdir, open, readFile, stat } from 'node:fs/promises';
+import { chmod, mkdir, open, readFile, rmdir, stat } from 'node:fs/promises';
 import { defer, ignoreElements, lastValueFrom } from 'rxjs';
 import { StoreFailed } from '../lifecycle/errors.js';
 import { messageOf } from '../lifecycle/messageOf.js';
@@ -35,7 +35,7 @@ export interface DataDirOptions extends EventLogOptions, Pick<DurableStoreOption
 export async function openDataDir(dataDir: string, options: DataDirOptions): Promise<Store> {
   try {
     await checkLink(dataDir);
-    await mkdir(dataDir, { recursive: true, mode: 0o700 });
+    await makeDataDir(dataDir);
     const { isShared } = await checkDataDir(dataDir, options.beginAnew !== undefined);
     // A directory that somebody else uses too keeps its mode; what we make in it is private all the same.
     if (!isShared) await chmod(dataDir, 0o700);
@@ -60,6 +60,14 @@ export async function openDataDir(dataDir: string, options: DataDirOptions): Pro
     const reason = hasTag(error, 'StoreFailed') ? error.reason : messageOf(error);
     throw new StoreFailed(`cannot open the data directory ${dataDir}: ${reason}`, { cause: error });
   }
+}
+
+/** Makes the directory, unless it is there, and not with a umask that takes its owner's rights from whatever is made in it. */
+async function makeDataDir(dataDir: string): Promise<void> {
+  const made = await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  if (made === undefined || ((await stat(dataDir)).mode & 0o700) === 0o700) return;
+  await rmdir(dataDir);
+  throw new StoreFailed('the umask of this process takes the rights of its owner from what it makes');
 }
 
 /** A link may stand for a data directory; where it leads, its owner decides. */

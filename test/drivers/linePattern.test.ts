@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { resolve } from 'node:path';
 import fc from 'fast-check';
-import { linePattern } from '../../src/drivers/linePattern.js';
+import { linePattern, refusalOf } from '../../src/drivers/linePattern.js';
 import { compile } from '../support/compiled.js';
 
 describe('a line pattern', () => {
@@ -32,6 +32,17 @@ describe('a line pattern', () => {
     ['any character', '^a[^]b$', 'a\u2028b', 'ab'],
   ])('knows %s', (_, source, match, other) => {
     expect([linePattern(source)?.test(match), linePattern(source)?.test(other)]).toEqual([true, false]);
+  });
+
+  it.each([
+    ['it has unknown syntax', '('],
+    ['it has unknown syntax', 'a(?=b)'],
+    ['it has unknown syntax', '(?<letter>a)\\k<letter>'],
+    ['it is too long', 'a'.repeat(501)],
+    ['its program is too large', '(\\w{1,100} ){1,9}$'],
+    [undefined, '^ready$'],
+  ])('says why it is none: %s', (refusal, source) => {
+    expect(refusalOf(source)).toBe(refusal);
   });
 
   it('is compiled once for all who wait for the same, as long as it is among those last used', () => {

@@ -7,7 +7,7 @@ import { anInstance } from '../support/lifecycleEvents.js';
 /** Earlier versions took it. */
 const pattern = '(?=ready)';
 const rule =
-  'a regular expression (at most 500 characters; no look-around, no back-references, few repetitions)';
+  'a regular expression (at most 500 characters; no look-around, no back-references, few repetitions): it has unknown syntax';
 const kept = anInstance({
   id: idOf('kept'),
   state: 'Stopped',

@@ -528,8 +528,12 @@ describe('a home of no instance', () => {
     rmSync(pathsIn(dataDir).database);
     await expect(open()).rejects.toMatchObject({ _tag: 'StoreFailed' });
     expect(asked).toEqual([]);
-    manager = await openManager({ dataDir, drivers: [driver], beginAnew: true });
+    manager = await openManager({
+      ...{ dataDir, drivers: [driver], beginAnew: true },
+      logger: { debug: () => undefined, info: () => undefined, warn: (_, told) => void warnings.push(told) },
+    });
     await close();
+    expect(warnings).toEqual(['left alone: its store is gone, and this is another, or a copy from before']);
     await open();
     expect([asked, homesLeft()]).toEqual([[], [id]]);
   });

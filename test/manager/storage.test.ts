@@ -28,11 +28,11 @@ describe('a log in memory', () => {
   it('keeps 10,000 events', async () => {
     await expect(hasSecond(10_001)).resolves.toBe(true);
     await expect(hasSecond(10_002, {})).resolves.toBe(false);
-  });
+  }, 120_000);
 
   it('keeps more where it is told to', async () => {
     await expect(hasSecond(10_002, { logMaxEvents: 20_000 })).resolves.toBe(true);
-  });
+  }, 120_000);
 });
 
 it.each(['../../elsewhere', 'short', ''])('a store that holds the id %j is not opened', async (id) => {

@@ -307,3 +307,21 @@ describe('what lies in the place of what is ours', () => {
     await expect(dataDirs.open('/etc')).rejects.toMatchObject({ _tag: 'StoreFailed' });
   });
 });
+
+it.each([0o777, 0o277, 0o377])(
+  'a directory is not made with the umask %i, which takes the rights of its owner from all that is made',
+  async (mask) => {
+    const folder = dataDirs.make();
+    const before = process.umask(mask);
+    const refusal = await dataDirs.open(join(folder, 'data')).then(
+      () => 'opened',
+      (error: unknown) => error,
+    );
+    process.umask(before);
+    expect(refusal).toMatchObject({
+      _tag: 'StoreFailed',
+      message: expect.stringContaining('the umask of this process takes the rights of its owner') as string,
+    });
+    expect(readdirSync(folder)).toEqual([]);
+  },
+);

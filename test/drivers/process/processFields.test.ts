@@ -47,9 +47,19 @@ it.each<[object, readonly string[]]>([
   [{ readiness: 'http' }, ["readiness | 'http' | readiness"]],
   [{ readiness: {} }, ['readiness.kind | nothing | one of log, tcp, http']],
   [{ readiness: { kind: 'udp' } }, ["readiness.kind | 'udp' | one of log, tcp, http"]],
-  [{ readiness: { kind: 'log', pattern: '(' } }, [`readiness.pattern | '(' | ${patternRule}`]],
-  [{ readiness: { kind: 'log', pattern: '(a)\\1' } }, [`readiness.pattern | '(a)\\\\1' | ${patternRule}`]],
-  [{ readiness: { kind: 'log', pattern: 'a(?=b)' } }, [`readiness.pattern | 'a(?=b)' | ${patternRule}`]],
+  [
+    { readiness: { kind: 'log', pattern: '(' } },
+    [`readiness.pattern | '(' | ${patternRule}: it has unknown syntax`],
+  ],
+  [
+    { readiness: { kind: 'log', pattern: '(a)\\1' } },
+    [`readiness.pattern | '(a)\\\\1' | ${patternRule}: it has unknown syntax`],
+  ],
+  [
+    { readiness: { kind: 'log', pattern: 'a(?=b)' } },
+    [`readiness.pattern | 'a(?=b)' | ${patternRule}: it has unknown syntax`],
+  ],
+  [{ readiness: { kind: 'log', pattern: 7 } }, [`readiness.pattern | 7 | ${patternRule}`]],
   [
     { readiness: { kind: 'tcp', port: 0, path: '/' } },
     [

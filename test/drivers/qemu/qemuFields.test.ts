@@ -55,9 +55,18 @@ it.each<[Readonly<Record<string, unknown>>, readonly string[]]>([
   [{ cmd: ['a', 'b\0'] }, [`cmd[1] | a text of 2 characters | ${argumentRule}`]],
   [{ readiness: 'http' }, ["readiness | 'http' | readiness"]],
   [{ readiness: { kind: 'udp' } }, ["readiness.kind | 'udp' | one of log, tcp, http"]],
-  [{ readiness: { kind: 'log', pattern: '(' } }, [`readiness.pattern | '(' | ${patternRule}`]],
-  [{ readiness: { kind: 'log', pattern: '(a)\\1' } }, [`readiness.pattern | '(a)\\\\1' | ${patternRule}`]],
-  [{ readiness: { kind: 'log', pattern: 'a(?=b)' } }, [`readiness.pattern | 'a(?=b)' | ${patternRule}`]],
+  [
+    { readiness: { kind: 'log', pattern: '(' } },
+    [`readiness.pattern | '(' | ${patternRule}: it has unknown syntax`],
+  ],
+  [
+    { readiness: { kind: 'log', pattern: '(a)\\1' } },
+    [`readiness.pattern | '(a)\\\\1' | ${patternRule}: it has unknown syntax`],
+  ],
+  [
+    { readiness: { kind: 'log', pattern: 'a(?=b)' } },
+    [`readiness.pattern | 'a(?=b)' | ${patternRule}: it has unknown syntax`],
+  ],
   [{ readiness: { kind: 'tcp', port: 0 } }, [`readiness.port | 0 | ${portRule}`]],
   [{ readiness: { kind: 'tcp', port: 80 } }, [`readiness.port | 80 | ${reachedRule}`]],
   [
