@@ -52,6 +52,9 @@ const expectedAfter = (code: string, end: number): string | undefined =>
     .map((range) => /^\/\/ => (.+)$/.exec(code.slice(range.pos, range.end))?.[1])
     .find((value) => value !== undefined);
 
+/** What was read for one compilation serves the next: most of it is the compiler's own library. */
+const readBefore = new Map<string, ts.SourceFile | undefined>();
+
 /** Compiles examples as one who imports the package, and returns what the compiler says, a line for each fault. */
 export function faultsOf(examples: readonly DocExample[]): readonly string[] {
   const { config } = ts.readConfigFile('tsconfig.json', (path) => ts.sys.readFile(path)) as {
@@ -69,6 +72,12 @@ export function faultsOf(examples: readonly DocExample[]): readonly string[] {
   };
   const fileExists = host.fileExists.bind(host);
   host.fileExists = (path) => modules.has(path) || fileExists(path);
+  const getSourceFile = host.getSourceFile.bind(host);
+  host.getSourceFile = (path, ...how) => {
+    if (modules.has(path)) return getSourceFile(path, ...how);
+    if (!readBefore.has(path)) readBefore.set(path, getSourceFile(path, ...how));
+    return readBefore.get(path);
+  };
 
   const program = ts.createProgram([...modules.keys()], options, host);
   return [...modules].flatMap(([path, { name }]) =>

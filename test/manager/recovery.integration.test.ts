@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { firstValueFrom } from 'rxjs';
 import { createProcessDriver, type Instance, type InstanceManager, openManager } from 'rx-instances';
 import { type Compiled, compile } from '../support/compiled.js';
+import { oneIn } from '../support/inShort.js';
 import { kernelViewOf, processesOf } from '../support/processes.js';
 import { until } from '../support/until.js';
 import type { CutOff } from './cutOff.js';
@@ -70,7 +71,7 @@ const stopped = 'web Stopped';
 const fork = 'new Running going';
 
 describe('a manager that is killed leaves a state that the next one finishes or undoes:', () => {
-  it.each<[CutOff['verb'], string, string, ...string[]]>([
+  const kills: readonly (readonly [CutOff['verb'], string, string, ...string[]])[] = [
     ['create', 'Stopped', 'before prepare', stopped],
     ['create', 'Stopped', 'after prepare', stopped],
     ['create', 'Stopped', 'before launch', stopped],
@@ -115,7 +116,9 @@ describe('a manager that is killed leaves a state that the next one finishes or 
     ['delete', 'Running', 'after event delete'],
     ['delete', 'Standby', 'after kill'],
     ['delete', 'Stopped', 'after discard'],
-  ])(
+  ];
+
+  it.each(oneIn(3, kills))(
     '%s of what is %s, killed %s',
     async (verb, state, point, ...expected) => {
       await given(state);
@@ -129,7 +132,7 @@ describe('a manager that is killed leaves a state that the next one finishes or 
 });
 
 describe('a manager that is killed while it opens is followed by one that opens:', () => {
-  it.each<[CutOff['verb'], string, string, string, ...string[]]>([
+  const kills: readonly (readonly [CutOff['verb'], string, string, string, ...string[]])[] = [
     ['create', 'Stopped', 'after launch', 'before reclaim', stopped],
     ['create', 'Stopped', 'after launch', 'after reclaim', stopped],
     ['create', 'Stopped', 'after launch', 'after discard', stopped],
@@ -142,7 +145,9 @@ describe('a manager that is killed while it opens is followed by one that opens:
     ['delete', 'Running', 'before kill', 'after kill'],
     ['delete', 'Running', 'after kill', 'after discard'],
     ['stop', 'Running', 'before stop', 'after adopt', running],
-  ])(
+  ];
+
+  it.each(oneIn(3, kills))(
     '%s of what is %s, killed %s, then %s',
     async (verb, state, point, then, ...expected) => {
       await given(state);
