@@ -11,13 +11,11 @@ interface Ended {
 
 /** Runs an example as a reader does. */
 function run(example: string): Promise<Ended> {
-  // ts-node's cache of compiled code would stay among the temporary files.
-  const env = { ...process.env, DISABLE_V8_COMPILE_CACHE: '1' };
   return new Promise((done) => {
     execFile(
-      'node_modules/.bin/ts-node',
-      [`examples/${example}`],
-      { env, timeout: 120_000 },
+      process.execPath,
+      ['--require', './scripts/typescript.cjs', `examples/${example}`],
+      { timeout: 120_000 },
       (error, printed, complained) => {
         done({ code: error === null ? 0 : (error.code ?? error.signal), printed, complained });
       },

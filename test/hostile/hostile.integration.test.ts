@@ -1,7 +1,7 @@
 import { type Compiled, compile } from '../support/compiled.js';
 import { oneIn } from '../support/inShort.js';
 import type { Opponent } from './attack.js';
-import { attacksOn, manager, type ManagerUser } from './attacksOn.js';
+import { attacksOn, manager } from './attacksOn.js';
 import { type Outcome, playAttacks } from './playAttacks.js';
 
 // All are played before the first is told, and they begin with the compiler.

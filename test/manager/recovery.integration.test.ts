@@ -71,7 +71,7 @@ const stopped = 'web Stopped';
 const fork = 'new Running going';
 
 describe('a manager that is killed leaves a state that the next one finishes or undoes:', () => {
-  const kills: readonly (readonly [CutOff['verb'], string, string, ...string[]])[] = [
+  const kills: readonly [CutOff['verb'], string, string, ...string[]][] = [
     ['create', 'Stopped', 'before prepare', stopped],
     ['create', 'Stopped', 'after prepare', stopped],
     ['create', 'Stopped', 'before launch', stopped],
@@ -132,7 +132,7 @@ describe('a manager that is killed leaves a state that the next one finishes or 
 });
 
 describe('a manager that is killed while it opens is followed by one that opens:', () => {
-  const kills: readonly (readonly [CutOff['verb'], string, string, string, ...string[]])[] = [
+  const kills: readonly [CutOff['verb'], string, string, string, ...string[]][] = [
     ['create', 'Stopped', 'after launch', 'before reclaim', stopped],
     ['create', 'Stopped', 'after launch', 'after reclaim', stopped],
     ['create', 'Stopped', 'after launch', 'after discard', stopped],

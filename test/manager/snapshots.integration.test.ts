@@ -92,9 +92,7 @@ const treeOf = (path: string): string =>
 /** A process that holds the data directory, and does what it is told. */
 async function startChild(): Promise<ChildProcess> {
   const child = fork('test/manager/snapshotChild.ts', [dataDir], {
-    execArgv: ['-r', 'ts-node/register', '-r', 'tsconfig-paths/register'],
-    // The cache of compiled code would stay among the temporary files.
-    env: { ...process.env, DISABLE_V8_COMPILE_CACHE: '1' },
+    execArgv: ['--require', './scripts/typescript.cjs'],
   });
   await once(child, 'message');
   return child;

@@ -52,9 +52,7 @@ const plain =
 export function startStoreProcess(dataDir: string): StoreProcess {
   const child = fork('test/store/storeChild.ts', [dataDir], {
     execPath: plain.execPath,
-    execArgv: [...plain.first, '-r', 'ts-node/register'],
-    // The cache of compiled code would stay among the temporary files.
-    env: { ...process.env, DISABLE_V8_COMPILE_CACHE: '1' },
+    execArgv: [...plain.first, '--require', './scripts/typescript.cjs'],
     // lmdb has its own way to say that the disk is full.
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
   });

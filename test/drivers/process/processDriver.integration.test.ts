@@ -11,7 +11,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { EMPTY, first, firstValueFrom, ReplaySubject, take } from 'rxjs';
 import {
   createProcessDriver,
@@ -221,12 +221,10 @@ describe('when Node ends without a word', () => {
   /** Runs a Node that launches a line of the shell, and is killed. */
   const leftBy = async (outlives: boolean, line: string): Promise<Left> => {
     const plan = { ...bench.plan(script(line)), outlives };
-    // ts-node's cache of compiled code would stay among the temporary files.
-    const env = { ...process.env, DISABLE_V8_COMPILE_CACHE: '1' };
     const file = join(__dirname, 'launchAndDie.ts');
     const { signal, printed } = await new Promise<{ signal: unknown; printed: string }>((done) => {
       const told = JSON.stringify(plan);
-      execFile('node', ['-r', 'ts-node/register', file, told], { env }, (error, stdout) => {
+      execFile('node', ['--require', resolve('scripts/typescript.cjs'), file, told], (error, stdout) => {
         done({ signal: error?.signal, printed: stdout });
       });
     });
