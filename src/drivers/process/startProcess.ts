@@ -63,7 +63,7 @@ async function reasonOf(plan: LaunchPlan, logPath: string, error: NodeJS.ErrnoEx
   if (path !== program) return messageOf(error);
   switch (code) {
     case 'ENOENT':
-      return missingProgram(program, workDir, environmentOf(plan)['PATH']);
+      return missingProgram(program, { cwd: workDir, path: environmentOf(plan)['PATH'] });
     case 'EACCES':
       return `"${program}" may not be executed`;
     default:

@@ -39,10 +39,20 @@ const written = async (fields: Partial<InstanceSpec>): Promise<string> =>
   (await run(await bench.prepared(fields))).written;
 
 /** Writes a program into the working directory. */
-function addProgram({ home }: LaunchPlan, text: string | Buffer, mode = 0o755): void {
-  const path = join(workDirOf(home), 'program');
+function addProgram({ home }: LaunchPlan, text: string | Buffer, mode = 0o755, name = 'program'): void {
+  const path = join(workDirOf(home), name);
   writeFileSync(path, text);
   chmodSync(path, mode);
+}
+
+/** A program of this machine that names a loader which is not there. */
+function withoutLoader(): Buffer {
+  const loader = /\/lib[\w/.-]*\/ld-[\w.-]+(?=\0)/;
+  const text = readFileSync(realpathSync('/bin/true'), 'latin1');
+  return Buffer.from(
+    text.replace(loader, (name) => name.replace('ld-', 'xx-')),
+    'latin1',
+  );
 }
 
 describe('a process', () => {
@@ -178,15 +188,17 @@ describe('a process is not started', () => {
       'when the system lacks what loads it',
       { entrypoint: ['./program'] },
       (plan) => {
-        const loader = /\/lib[\w/.-]*\/ld-[\w.-]+(?=\0)/;
-        const text = readFileSync(realpathSync('/bin/true'), 'latin1');
-        addProgram(
-          plan,
-          Buffer.from(
-            text.replace(loader, (name) => name.replace('ld-', 'xx-')),
-            'latin1',
-          ),
-        );
+        addProgram(plan, withoutLoader());
+      },
+      'what loads the program "./program" on this system is not there',
+      'ENOENT',
+    ],
+    [
+      'when the system lacks what loads its interpreter',
+      { entrypoint: ['./script'] },
+      (plan) => {
+        addProgram(plan, withoutLoader());
+        addProgram(plan, '#!./program\n', 0o755, 'script');
       },
       'what loads the program "./program" on this system is not there',
       'ENOENT',
