@@ -13,6 +13,7 @@ import { dirname, join } from 'node:path';
 import { firstValueFrom } from 'rxjs';
 import type { Exit, InstanceSpec, LaunchPlan } from 'rx-instances';
 import { createSpawner } from '../../../src/drivers/host/spawner.js';
+import type { InheritEnv } from '../../../src/drivers/process/environmentOf.js';
 import { startProcess } from '../../../src/drivers/process/startProcess.js';
 import { workDirOf } from '../../../src/drivers/process/workDir.js';
 import { elf } from '../../support/elf.js';
@@ -127,6 +128,25 @@ describe('a process', () => {
         INSTANCE_ID: plan.instanceId,
         INSTANCE_NAME: plan.name,
       });
+    } finally {
+      process.env = ours;
+    }
+  });
+
+  it.each<[string, InheritEnv, string]>([
+    ['those that the driver names', ['SECRET', 'OWN', 'NOT_THERE'], 'x own - -'],
+    ['all, where the driver says so', true, 'x own y -'],
+  ])('has of our variables, as they are by then, %s; its own go before', async (_, inheritEnv, expected) => {
+    const ours = { ...process.env };
+    try {
+      const plan = await bench.prepared({
+        ...script('echo "$SECRET $OWN ${OTHER:--} ${NOT_THERE:--}"; [ "$INSTANCE_ID" != forged ]'),
+        env: { OWN: 'own' },
+      });
+      Object.assign(process.env, { SECRET: 'x', OWN: 'ours', OTHER: 'y', INSTANCE_ID: 'forged' });
+      const { ended$ } = await startProcess(spawner, plan, logOf(plan), { inheritEnv });
+      await expect(firstValueFrom(ended$)).resolves.toEqual({ code: 0, signal: null });
+      expect(readFileSync(logOf(plan), 'utf8')).toBe(`${expected}\n`);
     } finally {
       process.env = ours;
     }
@@ -312,7 +332,7 @@ describe('a process is not started', () => {
   it('when what runs cannot be written down', async () => {
     const plan = await bench.prepared({ entrypoint: ['true'] });
     const keep = { path: join(plan.home, 'none', 'run', 'record.json'), handle: {}, token: 'secret' };
-    await expect(startProcess(spawner, plan, logOf(plan), keep)).rejects.toMatchObject({
+    await expect(startProcess(spawner, plan, logOf(plan), { keep })).rejects.toMatchObject({
       _tag: 'LaunchFailed',
       reason: `ENOENT: no such file or directory, mkdir '${dirname(keep.path)}'`,
     });
