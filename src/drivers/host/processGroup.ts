@@ -86,6 +86,8 @@ export function createProcessGroup(
     );
 
   const haltAnew = (looks: number): void => {
+    // No signal does anything in one that has frozen itself. When it goes on, it finds this one.
+    controlGroup?.thaw();
     if (looks % looksBeforeAnew !== 0) return;
     send('SIGCONT');
     send('SIGSTOP');
