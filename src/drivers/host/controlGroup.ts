@@ -24,6 +24,8 @@ import type { GroupsPlace } from './spawnerProgram.js';
 export interface ControlGroup {
   /** Sends a signal to everybody in it whose pid is not left out. */
   signal(name: NodeJS.Signals, isLeftOut?: (pid: number) => boolean): void;
+  /** The pids of all that is in it besides who has started them. */
+  members(): readonly number[];
   /** Whether somebody is in it besides who has started them. */
   isPopulated(): boolean;
   /** Halts everybody, and completes once all are. */
@@ -146,6 +148,7 @@ export function createControlGroup(name: string): ControlGroup | undefined {
     signal: (signalName, isLeftOut = () => false) => {
       signal(signalName, (pid) => isLeftOut(pid) || isSpawner(pid));
     },
+    members: () => pids().filter((pid) => !isSpawner(pid)),
     isPopulated: () => isSo('populated 1') && pids().some((pid) => !isSpawner(pid)),
     freeze: () =>
       defer(() => {
