@@ -1,11 +1,18 @@
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { firstValueFrom } from 'rxjs';
 import type { Machine, Readiness } from 'rx-instances';
 import { createProcessBench, eventually, isReady, script } from './processBench.js';
 
 const bench = createProcessBench();
+let holder: Server;
+
+const letGo = async (): Promise<void> => {
+  holder.closeAllConnections();
+  if (holder.listening) await once(holder.close(), 'close');
+};
+afterEach(letGo);
 
 const isReadyNow = async (machine: Machine): Promise<boolean> => {
   const status = await firstValueFrom(machine.inspect());
@@ -35,7 +42,7 @@ it.each<[keyof typeof kinds, string, (port: number) => string]>([
   'a program is ready by %s once %s listens, not before: the port was held by another',
   async (kind, _, line) => {
     let asked = 0;
-    const holder = createServer((__, response) => response.end());
+    holder = createServer((__, response) => response.end());
     holder.on('connection', () => (asked += 1));
     await once(holder.listen(0, '127.0.0.1'), 'listening');
     const { port } = holder.address() as AddressInfo;
@@ -45,8 +52,7 @@ it.each<[keyof typeof kinds, string, (port: number) => string]>([
     await eventually(() => asked > 5);
     await expect(isReadyNow(machine)).resolves.toBe(false);
 
-    holder.closeAllConnections();
-    await once(holder.close(), 'close');
+    await letGo();
     await isReady(machine);
     await expect(isReadyNow(machine)).resolves.toBe(true);
   },
