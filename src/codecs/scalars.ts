@@ -31,6 +31,11 @@ export const oneOf = <const Values extends readonly string[]>(
 /** Decodes a text that a C library can take: no NUL character in it. */
 export const cText = text('a text without NUL characters', (value) => !value.includes('\0'));
 
+/** Decodes the name of an environment variable. */
+export const variableName = text('a variable name (not empty, no = or NUL)', (name) =>
+  /^[^=\0]+$/.test(name),
+);
+
 /** Decodes what names a program: a path, or a name to be found in `PATH`. */
 export const programName = text(
   'the path of a program, or its name',

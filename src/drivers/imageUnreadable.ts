@@ -1,21 +1,21 @@
 import { LaunchFailed } from '../lifecycle/errors.js';
 import { messageOf } from '../lifecycle/messageOf.js';
 
-/** What is told when the directory of an image cannot be read. */
-export const imageUnreadable = (image: string, error: unknown): LaunchFailed =>
-  new LaunchFailed(reasonOf(image, error), { cause: error });
+/** What is told when the directory of an image cannot be read, or another one that a request names. */
+export const imageUnreadable = (path: string, error: unknown, what = 'image'): LaunchFailed =>
+  new LaunchFailed(reasonOf(`${what} ${path}`, error), { cause: error });
 
-function reasonOf(image: string, error: unknown): string {
+function reasonOf(it: string, error: unknown): string {
   switch ((error as NodeJS.ErrnoException).code) {
     case 'ENOENT':
-      return `there is no image ${image}`;
+      return `there is no ${it}`;
     case 'ENOTDIR':
-      return `the image ${image} is no directory`;
+      return `the ${it} is no directory`;
     case 'ELOOP':
-      return `the image ${image} is a loop of links`;
+      return `the ${it} is a loop of links`;
     case 'EACCES':
-      return `the image ${image} may not be read`;
+      return `the ${it} may not be read`;
     default:
-      return `the image ${image} cannot be read: ${messageOf(error)}`;
+      return `the ${it} cannot be read: ${messageOf(error)}`;
   }
 }

@@ -55,6 +55,12 @@ export interface DriverFields {
   /** Arguments after the entrypoint. Drivers: process, qemu. */
   readonly cmd?: readonly string[];
   /**
+   * Where the program works: a path within the working directory that the instance has of its image, or the absolute path of a directory
+   * of this host. The latter is used in place: nothing of it is copied or removed, a fork works there too, and snapshots are
+   * refused with {@link NotSupported}. Drivers: process. @defaultValue the working directory
+   */
+  readonly cwd?: string;
+  /**
    * When the instance counts as ready. Without it, it is ready once started. Ports are those within the machine. Drivers:
    * memory, process, qemu.
    */

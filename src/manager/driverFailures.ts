@@ -11,11 +11,13 @@ export const launchFailed = (error: unknown): Observable<never> =>
       : new LaunchFailed(messageOf(error), { cause: error }),
   );
 
-/** Tells a failure of a driver as one of a verb. */
+/** Tells a failure of a driver as one of a verb; what it says of itself that it can't do goes through. */
 export const driverFailed =
   (instance: Pick<Instance, 'id'>, verb: string) =>
   (cause: unknown): Observable<never> =>
-    throwError(() => new DriverFailed(instance.id, verb, { cause }));
+    throwError(() =>
+      hasTag(cause, 'NotSupported') ? cause : new DriverFailed(instance.id, verb, { cause }),
+    );
 
 const hasTag = (error: unknown, tag: string): boolean =>
   typeof error === 'object' && error !== null && '_tag' in error && error._tag === tag;

@@ -9,7 +9,7 @@ import { exceeded } from '../codecs/measure.js';
 import { name as anyName } from '../codecs/name.js';
 import { record } from '../codecs/record.js';
 import { secret } from '../codecs/secret.js';
-import { cText, integer, oneOf, text } from '../codecs/scalars.js';
+import { cText, integer, oneOf, text, variableName } from '../codecs/scalars.js';
 import type { Driver, LogOptions } from '../drivers/driver.js';
 import { deepFreeze } from '../lifecycle/deepFreeze.js';
 import { type Fault, InvalidRequest } from '../lifecycle/errors.js';
@@ -171,8 +171,7 @@ const image = text(
   (value) => value.length >= 1 && value.length <= 4096 && !/[\u0000-\u001f\u007f]/.test(value),
 );
 
-const envName = text('a variable name (not empty, no = or NUL)', (value) => /^[^=\0]+$/.test(value));
-const env = secret(record('variables (an object of texts)', envName, cText));
+const env = secret(record('variables (an object of texts)', variableName, cText));
 
 const tagText = /^[A-Za-z0-9 _.:/=+@-]*$/;
 const tagKey = text(

@@ -24,11 +24,13 @@ import type { GroupsPlace } from './spawnerProgram.js';
 export interface ControlGroup {
   /** Sends a signal to everybody in it whose pid is not left out. */
   signal(name: NodeJS.Signals, isLeftOut?: (pid: number) => boolean): void;
+  /** The pids of all that is in it besides who has started them. */
+  members(): readonly number[];
   /** Whether somebody is in it besides who has started them. */
   isPopulated(): boolean;
   /** Halts everybody, and completes once all are. */
   freeze(): Observable<never>;
-  /** Lets everybody go on. */
+  /** Lets everybody go on, also in groups that somebody has made in it. */
   thaw(): void;
   /** Kills everybody, and completes once nobody is left and the group is removed. */
   end(): Observable<never>;
@@ -124,16 +126,6 @@ export function createControlGroup(name: string): ControlGroup | undefined {
   const pids = (): readonly number[] => membersOf(dir);
   const isSo = (event: string): boolean => linesOf(join(dir, 'cgroup.events')).includes(event);
 
-  const tell = (file: string, text: string): boolean => {
-    try {
-      writeFileSync(join(dir, file), text);
-      return true;
-    } catch {
-      // It is removed, or the kernel is older than that.
-      return false;
-    }
-  };
-
   const signal = (signalName: NodeJS.Signals, isLeftOut: (pid: number) => boolean = () => false): void => {
     for (const pid of pids()) if (!isLeftOut(pid)) send(pid, signalName);
   };
@@ -156,6 +148,7 @@ export function createControlGroup(name: string): ControlGroup | undefined {
     signal: (signalName, isLeftOut = () => false) => {
       signal(signalName, (pid) => isLeftOut(pid) || isSpawner(pid));
     },
+    members: () => pids().filter((pid) => !isSpawner(pid)),
     isPopulated: () => isSo('populated 1') && pids().some((pid) => !isSpawner(pid)),
     freeze: () =>
       defer(() => {
@@ -163,14 +156,13 @@ export function createControlGroup(name: string): ControlGroup | undefined {
         return concat(
           until('been left alone', () => !holdsSpawner((looks += 1))),
           defer(() => {
-            if (pids().some(isSpawner) || !tell('cgroup.freeze', '1')) return EMPTY;
+            if (pids().some(isSpawner) || !tell(join(dir, 'cgroup.freeze'), '1')) return EMPTY;
             return until('halted', () => !isSo('frozen 0'));
           }),
         );
       }),
     thaw: () => {
-      // To write there may take a while.
-      if (linesOf(join(dir, 'cgroup.freeze'))[0] === '1') tell('cgroup.freeze', '0');
+      thawIn(dir);
     },
     end: () =>
       defer(() => {
@@ -182,7 +174,7 @@ export function createControlGroup(name: string): ControlGroup | undefined {
             // It removes what it leaves.
             return pids().every(isSpawner);
           }
-          if (!tell('cgroup.kill', '1')) signal('SIGKILL');
+          if (!tell(join(dir, 'cgroup.kill'), '1')) signal('SIGKILL');
           return false;
         });
       }).pipe(
@@ -206,6 +198,24 @@ const groupsIn = (dir: string): readonly string[] => {
     return [];
   }
 };
+
+/** Tells whether a file of a group took that. */
+const tell = (path: string, text: string): boolean => {
+  try {
+    writeFileSync(path, text);
+    return true;
+  } catch {
+    // It is removed, or the kernel is older than that.
+    return false;
+  }
+};
+
+function thawIn(dir: string): void {
+  const path = join(dir, 'cgroup.freeze');
+  // To write there may take a while.
+  if (linesOf(path)[0] === '1') tell(path, '0');
+  groupsIn(dir).forEach(thawIn);
+}
 
 /** Who is in a group, or in one that somebody has made in it. */
 const membersOf = (dir: string): readonly number[] => [

@@ -11,6 +11,8 @@ export interface Claim {
   /** From the store, which instances cannot write; `undefined` where only the home tells of it. */
   readonly stored: ProcessHandle | undefined;
   readonly run: RunRecord | undefined;
+  /** Where it works by what the store tells, if not in its home. */
+  readonly cwd?: string | undefined;
 }
 
 /**
@@ -18,14 +20,14 @@ export interface Claim {
  * spawners start does for as long as it lives, and one of these holds:
  *
  * - the kernel has it in the control group that the store names
- * - as this user, it works in the home or writes there, and began with the instance's id in its environment, or store and home agree
+ * - as this user, it works in the home or writes there (or in the directory that the store names), and began with the instance's id in its environment, or store and home agree
  *   on the run
  * - store and home agree on the run, and a spawner is its parent
  *
  * What another user runs by now needs the group or the parent. The home alone, in which the instance may have written what it
  * likes, is believed only of a process that has the instance's id in its environment.
  */
-export async function isOurs(entry: ProcessEntry, { home, stored, run }: Claim): Promise<boolean> {
+export async function isOurs(entry: ProcessEntry, { home, stored, run, cwd }: Claim): Promise<boolean> {
   const { pid, group, session, parent } = entry;
   if (group !== pid || session !== pid) return false;
   const [user, bornWith] = await Promise.all([processTable.user(pid), processTable.environment(pid)]);
@@ -33,7 +35,8 @@ export async function isOurs(entry: ProcessEntry, { home, stored, run }: Claim):
   const isNamed = bornWith.includes(idIn(home));
   const isGrouped = isWithinGroup(pid, stored?.group ?? run?.handle.group);
   if (isGrouped && (stored?.group !== undefined || isNamed)) return true;
-  const isOwnHere = isOwn && (await isPlaced(pid, home));
+  const isOwnHere =
+    isOwn && ((await isPlaced(pid, home)) || (cwd !== undefined && (await isPlaced(pid, cwd))));
   if (isNamed && isOwnHere) return true;
   const isChild = parent === run?.spawner.pid && (await isSpawner(run.spawner));
   if (stored === undefined) return isNamed && isChild;
@@ -44,7 +47,7 @@ export async function isOurs(entry: ProcessEntry, { home, stored, run }: Claim):
 /** What stands in the environment of whatever an instance starts. */
 export const idIn = (home: string): string => `INSTANCE_ID=${basename(home)}`;
 
-/** Whether a process works in a home, or writes to a file of it. macOS tells nothing of that. */
+/** Whether a process works in a home or another directory, or writes to a file of it. macOS tells nothing of that. */
 export async function isPlaced(pid: number, home: string): Promise<boolean> {
   if (process.platform !== 'linux') return true;
   const root = `${await realpath(home).catch(() => home)}${sep}`;

@@ -24,6 +24,8 @@ export interface ProcessGroup {
    * the process group: once its leader has ended, `end` does the rest.
    */
   signal(name: NodeJS.Signals): void;
+  /** The pids of all that is in it now. */
+  members(): Promise<readonly number[]>;
   /** Halts every process, and completes once all are; fails after 5 s. */
   halt(): Observable<never>;
   /** Lets every process go on, and completes once none is halted any more; fails after 5 s. */
@@ -86,6 +88,8 @@ export function createProcessGroup(
     );
 
   const haltAnew = (looks: number): void => {
+    // No signal does anything in one that has frozen itself. When it goes on, it finds this one.
+    controlGroup?.thaw();
     if (looks % looksBeforeAnew !== 0) return;
     send('SIGCONT');
     send('SIGSTOP');
@@ -119,6 +123,10 @@ export function createProcessGroup(
 
   return {
     signal,
+    members: async () => {
+      const inGroup = await processTable.group(leader);
+      return [...new Set([...inGroup.map(({ pid }) => pid), ...(controlGroup?.members() ?? [])])];
+    },
     halt: () =>
       concat(
         defer(() => {

@@ -6,6 +6,7 @@ import {
   filter,
   ignoreElements,
   map,
+  mergeMap,
   NEVER,
   Observable,
   of,
@@ -26,6 +27,8 @@ export interface ReadinessOptions {
   /** Where in the log the machine's run begins. */
   readonly logStart: number;
   readonly pollMs: number;
+  /** Whether who listens on a port is of the machine; without it, that is believed. */
+  readonly isOwnPort?: (port: number) => Promise<boolean>;
 }
 
 /** How many bytes of a log are held against a pattern at a time. */
@@ -37,8 +40,11 @@ const answerMs = 2_000;
 /** Completes once the readiness is there; asks until then. It is never there for a pattern that is no {@link linePattern}. */
 export function readinessOf(
   readiness: Readiness,
-  { log, logStart, pollMs }: ReadinessOptions,
+  { log, logStart, pollMs, isOwnPort = believed }: ReadinessOptions,
 ): Observable<never> {
+  const askedOf = (port: number, question: () => Observable<boolean>): Observable<never> =>
+    asked(() => question().pipe(mergeMap(async (isSo) => isSo && isOwnPort(port))), pollMs);
+
   switch (readiness.kind) {
     case 'log': {
       const pattern = linePattern(readiness.pattern);
@@ -53,9 +59,9 @@ export function readinessOf(
       );
     }
     case 'tcp':
-      return asked(() => accepts(readiness.port), pollMs);
+      return askedOf(readiness.port, () => accepts(readiness.port));
     case 'http':
-      return asked(() => answers(readiness.port, readiness.path), pollMs);
+      return askedOf(readiness.port, () => answers(readiness.port, readiness.path));
   }
 }
 
@@ -71,11 +77,14 @@ export const asked = (question: () => Observable<boolean>, pollMs: number): Obse
 
 const host = '127.0.0.1';
 
+const believed = (): Promise<boolean> => Promise.resolve(true);
+
 const accepts = (port: number): Observable<boolean> =>
   new Observable((subscriber) => {
     const socket = connect({ host, port });
     socket.once('connect', () => {
-      subscriber.next(true);
+      // The kernel may have given it that very port: then it has reached itself.
+      subscriber.next(socket.localPort !== port);
       subscriber.complete();
     });
     socket.once('error', (error) => {

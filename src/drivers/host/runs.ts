@@ -63,9 +63,9 @@ export interface Runs {
   start(plan: RunPlan): Promise<Run>;
   /**
    * The process of a handle, or how it ended. Fails when nobody can tell any more, for one of another home, and for one that
-   * cannot be shown to be this instance's.
+   * cannot be shown to be this instance's. `cwd` is where it works by what the store tells, if not in its home.
    */
-  find(home: string, handle: ProcessHandle): Promise<Run | Exit>;
+  find(home: string, handle: ProcessHandle, cwd?: string): Promise<Run | Exit>;
   /** Ends what was started in a home and still runs, with all that it started. */
   reclaim(home: string): Promise<void>;
   /** Ends what an instance has left behind that is about to be copied or removed. One that runs is passed over. */
@@ -171,11 +171,11 @@ export function createRuns(pollMs: number, spawner: Spawner): Runs {
       return runOf(home, handle, ended$.pipe(catchError(() => endOf(home, handle))), started);
     },
 
-    find: async (home, handle) => {
+    find: async (home, handle, cwd) => {
       if (handle.home !== (await homeIdOf(home))) throw new Error('the process is of another home');
       const entry = await findProcess(handle);
       if (entry !== undefined) {
-        const claim = { home, stored: handle, run: await readRun(home) };
+        const claim = { home, stored: handle, run: await readRun(home), cwd };
         if (await isOurs(entry, claim)) return runOf(home, handle, endOf(home, handle));
         throw new Error('the process cannot be shown to be of this instance');
       }

@@ -6,6 +6,8 @@ export interface Command {
   readonly program: string;
   readonly args: readonly string[];
   readonly cwd: string;
+  /** Folders to go down from there, none of which may be a link. */
+  readonly below?: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   /** File to which stdout and stderr are appended. */
   readonly logPath: string;
@@ -316,6 +318,19 @@ export function spawnerProgram(servedPid: number, groups?: GroupsPlace): void {
     }
   };
 
+  /** Goes down from a folder, through no link, and closes what it leaves. */
+  const goDown = (folder: number, path: string): number => {
+    try {
+      return fs.openSync(within(folder, path), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      const what = code === 'ENOENT' ? 'is not there' : 'is no folder that may be entered, or a link';
+      throw Object.assign(new Error(`${path} ${what}`), { code, path });
+    } finally {
+      fs.closeSync(folder);
+    }
+  };
+
   /** A folder that nobody else can enter. What an instance has put in its place is taken away, but for a folder. */
   const makeFolder = (path: string): void => {
     const made = fs.lstatSync(path, { throwIfNoEntry: false });
@@ -399,7 +414,10 @@ export function spawnerProgram(servedPid: number, groups?: GroupsPlace): void {
     }
   };
 
-  const start = (id: number, { program, args, cwd, env, logPath, handedPath, keep }: Command): void => {
+  const start = (
+    id: number,
+    { program, args, cwd, below = [], env, logPath, handedPath, keep }: Command,
+  ): void => {
     // Nobody could ever know of it.
     if (isAlone()) return;
     // Open within one turn only, so that a thousand starts at once hold one file open, not a thousand.
@@ -410,9 +428,14 @@ export function spawnerProgram(servedPid: number, groups?: GroupsPlace): void {
     try {
       if (handedPath !== undefined) handed = openFile(handedPath, O_RDONLY);
       if (keep !== undefined) makeFolder(dirname(keep.path));
-      if (isLinux) place = openFolder(cwd);
+      if (isLinux) {
+        place = below.reduce(
+          (folder, _, depth) => goDown(folder, join(cwd, ...below.slice(0, depth + 1))),
+          openFolder(cwd),
+        );
+      }
       const child = spawn(program, args, {
-        cwd: place === undefined ? cwd : `/proc/self/fd/${String(place)}`,
+        cwd: place === undefined ? join(cwd, ...below) : `/proc/self/fd/${String(place)}`,
         env,
         detached: true,
         stdio: ['ignore', log, log, ...(handed === undefined ? [] : [handed])],

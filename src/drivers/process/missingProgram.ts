@@ -1,44 +1,22 @@
-import { realpath, stat } from 'node:fs/promises';
-import { delimiter, resolve } from 'node:path';
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { onOneLine } from '../../lifecycle/onOneLine.js';
-import { withFile } from '../host/withFile.js';
-
-/** The kernel reads no more of a first line. */
-const firstLineBytes = 256;
+import { findProgram, interpreterOf, type ProgramPlace, readHead } from './programFile.js';
 
 /**
- * Says what is missing where the kernel has answered ENOENT to a program, by the same search: the program itself, what its first line
- * names, or its loader.
+ * Says what is missing where the kernel has answered ENOENT to a program: the program itself, what its first line names, or the
+ * loader of either.
  */
-export async function missingProgram(program: string, cwd: string, path = ''): Promise<string> {
-  const isSearched = !program.includes('/');
-  const places = isSearched
-    ? path.split(delimiter).map((folder) => resolve(cwd, folder, program))
-    : [resolve(cwd, program)];
-  for (const place of places) {
-    if (!(await isThere(place))) continue;
-    const interpreter = await interpreterOf(place);
-    return interpreter === undefined
-      ? `what loads the program "${program}" on this system is not there`
-      : `the program "${program}" names in its first line "${onOneLine(interpreter)}", which is not there`;
-  }
-  return `there is no program "${program}"${isSearched ? ' in PATH' : ''}`;
+export function missingProgram(program: string, place: ProgramPlace): string {
+  const file = findProgram(program, place);
+  if (file === undefined) return `there is no program "${program}"${program.includes('/') ? '' : ' in PATH'}`;
+  const head = readHead(file);
+  const interpreter = head === undefined ? undefined : interpreterOf(head);
+  if (interpreter === undefined) return withoutLoader(program);
+  return existsSync(resolve(place.cwd, interpreter))
+    ? withoutLoader(onOneLine(interpreter))
+    : `the program "${program}" names in its first line "${onOneLine(interpreter)}", which is not there`;
 }
 
-const isThere = (place: string): Promise<boolean> =>
-  stat(place).then(
-    (status) => status.isFile(),
-    () => false,
-  );
-
-/** The program that a script names in its first line; `undefined` for what is no script, or can't be read. */
-const interpreterOf = async (place: string): Promise<string | undefined> => {
-  try {
-    return await withFile(await realpath(place), async (file) => {
-      const { bytesRead, buffer } = await file.read(Buffer.alloc(firstLineBytes), 0, firstLineBytes, 0);
-      return /^#![ \t]*([^ \t\n]+)/.exec(buffer.toString('utf8', 0, bytesRead))?.[1];
-    });
-  } catch {
-    return undefined;
-  }
-};
+const withoutLoader = (program: string): string =>
+  `what loads the program "${program}" on this system is not there`;

@@ -1,8 +1,9 @@
+import * as t from 'io-ts';
 import { concat, defer, ignoreElements, type Observable, throwError } from 'rxjs';
 import { closed } from '../../codecs/closed.js';
 import { decodeOrThrow } from '../../codecs/decode.js';
-import { integer, longestTimerMs, programName } from '../../codecs/scalars.js';
-import { LogNotFound } from '../../lifecycle/errors.js';
+import { integer, longestTimerMs, programName, variableName } from '../../codecs/scalars.js';
+import { LogNotFound, NotSupported } from '../../lifecycle/errors.js';
 import type { MachineHandle } from '../../lifecycle/instance.js';
 import type { Driver, LaunchPlan, Machine } from '../driver.js';
 import { createLogFiles } from '../host/logFiles.js';
@@ -17,7 +18,7 @@ import { untilLaunched } from '../host/untilLaunched.js';
 import { createRuns, type Run } from '../host/runs.js';
 import { createSpawner } from '../host/spawner.js';
 import { startProcess } from './startProcess.js';
-import { layOut, layOutCopy } from './workDir.js';
+import { layOut, layOutCopy, placeOutside } from './workDir.js';
 
 /** How to make a process driver. */
 export interface ProcessDriverOptions {
@@ -42,6 +43,14 @@ export interface ProcessDriverOptions {
    * @defaultValue `process.execPath`
    */
   readonly nodePath?: string;
+  /**
+   * Environment variables of this process that instances get besides the usual ones (`PATH`, `HOME` and so on): these, or all with `true`.
+   * What a request says in `env` goes before. They are read at each start, and written into no record, event or log. An
+   * instance can print what it gets: name no secret that it must not have.
+   *
+   * @defaultValue none
+   */
+  readonly inheritEnv?: true | readonly string[];
 }
 
 const logSource = 'app';
@@ -70,6 +79,7 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
     logKeep = 3,
     pollMs = 100,
     nodePath,
+    inheritEnv,
     copyMaxBytes: maxBytes = 64 * 2 ** 30,
     copyMaxEntries: maxEntries = 1_000_000,
   } = decodeOrThrow(processDriverOptions, options);
@@ -91,14 +101,14 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
       home: plan.home,
       log,
       outlives: plan.outlives === true,
-      start: (spawner, keep) => startProcess(spawner, plan, log.path, keep),
+      start: (spawner, keep) => startProcess(spawner, plan, log.path, { keep, inheritEnv }),
     });
     return machineOf(plan, run);
   };
 
   const adopt = async (plan: LaunchPlan, handle: MachineHandle): Promise<Machine> => {
     const decoded = decodeProcessHandle(handle);
-    const found = await runs.find(plan.home, decoded);
+    const found = await runs.find(plan.home, decoded, placeOutside(plan.spec));
     return 'ended$' in found ? machineOf(plan, found) : createEndedMachine(decoded, found);
   };
 
@@ -132,11 +142,23 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
     },
     snapshots: {
       ...snapshots,
-      take: (plan) => concat(cleared(plan.home), snapshots.take(plan)),
+      take: (plan) => {
+        const outside = placeOutside(plan.spec);
+        if (outside !== undefined) return throwError(() => noSnapshots(outside));
+        return concat(cleared(plan.home), snapshots.take(plan));
+      },
       replace: (plan, content) => concat(cleared(plan.home), snapshots.replace(plan, content)),
     },
   };
 }
+
+const noSnapshots = (cwd: string): NotSupported =>
+  new NotSupported('process', 'createSnapshot', `the instance works in ${cwd}, of which nothing is copied`);
+
+const inheritance = t.union(
+  [t.literal(true), t.readonlyArray(variableName)],
+  'true, or names of variables (an array of texts, not empty, without = and NUL)',
+);
 
 const processDriverOptions = closed(
   'options of the process driver',
@@ -146,6 +168,7 @@ const processDriverOptions = closed(
     logKeep: integer('parts', 1, 1_000),
     pollMs: integer('milliseconds', 1, longestTimerMs),
     nodePath: programName,
+    inheritEnv: inheritance,
     copyMaxBytes: integer('bytes', 1, Number.MAX_SAFE_INTEGER),
     copyMaxEntries: integer('files and directories', 1, Number.MAX_SAFE_INTEGER),
   },

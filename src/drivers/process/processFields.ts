@@ -1,8 +1,9 @@
 import * as E from 'fp-ts/lib/Either.js';
 import { constants } from 'node:os';
+import { isAbsolute } from 'node:path';
 import { closed } from '../../codecs/closed.js';
 import { decode, found } from '../../codecs/decode.js';
-import { integer, longestTimerMs, text } from '../../codecs/scalars.js';
+import { cText, integer, longestTimerMs, text } from '../../codecs/scalars.js';
 import type { Fault } from '../../lifecycle/errors.js';
 import type { DriverFields } from '../../lifecycle/instance.js';
 import { programArguments } from '../programArguments.js';
@@ -23,12 +24,23 @@ export function decodeProcessFields(
 
 const signalNames = Object.keys(constants.signals);
 
+/** Decodes where a process works. What lies within its working directory is not left by it. */
+const workPlace = text(
+  'a directory (an absolute path, or one within the working directory without "..", at most 4096 characters)',
+  (path) =>
+    path !== '' &&
+    path.length <= 4_096 &&
+    cText.is(path) &&
+    (isAbsolute(path) || !path.split('/').includes('..')),
+);
+
 const processFields = closed(
   'fields of a process',
   {},
   {
     entrypoint: programArguments,
     cmd: programArguments,
+    cwd: workPlace,
     readiness,
     stopSignal: text('the name of a signal, such as SIGTERM', (name) => signalNames.includes(name)),
     stopGraceMs: integer('milliseconds', 0, longestTimerMs),

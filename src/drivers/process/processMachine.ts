@@ -17,6 +17,8 @@ import type { Machine, MachineStatus } from '../driver.js';
 import type { LogFiles, LogLimits } from '../host/logFiles.js';
 import { isHalted } from '../host/processGroup.js';
 import { findProcess } from '../host/processHandle.js';
+import { listensOn } from '../host/listensOn.js';
+import { processTable } from '../host/processTable.js';
 import { readinessOf } from '../host/readinessOf.js';
 import type { Run } from '../host/runs.js';
 import { watchRun } from '../host/watchRun.js';
@@ -30,12 +32,26 @@ export interface ProcessMachineOptions {
   readonly pollMs: number;
 }
 
+/** A process and all that it has started; without a control group, also what has left its group and bears the instance's name. */
+async function membersOf({ handle, group }: Run): Promise<readonly number[]> {
+  const members = await group.members();
+  if (handle.group !== undefined) return members;
+  const [all, own] = await Promise.all([processTable.all(), processTable.environment(handle.pid)]);
+  const name = own.find((variable) => variable.startsWith('INSTANCE_ID='));
+  if (name === undefined) return members;
+  const environments = await Promise.all(all.map(({ pid }) => processTable.environment(pid)));
+  return [...members, ...all.map(({ pid }) => pid).filter((_, index) => environments[index]?.includes(name))];
+}
+
 /** A machine around a process that leads a group. */
 export function createProcessMachine({ run, spec, log, logLimits, pollMs }: ProcessMachineOptions): Machine {
   const { handle } = run;
+  const isOwnPort = (port: number): Promise<boolean> => listensOn(port, () => membersOf(run));
   const { readiness } = spec;
   const readiness$ =
-    readiness === undefined ? undefined : readinessOf(readiness, { log, logStart: handle.logStart, pollMs });
+    readiness === undefined
+      ? undefined
+      : readinessOf(readiness, { log, logStart: handle.logStart, pollMs, isOwnPort });
   const watched = watchRun({ run, readiness$, logs: [log], logLimits });
   const { group, exit$, signal } = watched;
   let asked = false;

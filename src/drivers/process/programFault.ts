@@ -1,23 +1,7 @@
-import {
-  accessSync,
-  closeSync,
-  constants,
-  fstatSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  readSync,
-  statSync,
-} from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { endianness } from 'node:os';
 import { resolve } from 'node:path';
-
-/** Where and how a program is looked for. */
-export interface ProgramPlace {
-  readonly cwd: string;
-  /** The `PATH` of the one that is started. */
-  readonly path: string | undefined;
-}
+import { findProgram, type Head, interpreterOf, type ProgramPlace, readHead } from './programFile.js';
 
 /**
  * Why Linux would not execute a program, as what follows its name in a sentence; `undefined` where it would, and where that can't
@@ -34,65 +18,16 @@ export function programFault(program: string, place: ProgramPlace): string | und
 
 /** How many scripts may be the interpreters of one another. */
 const mostScripts = 5;
-/** What the C library looks through where there is no `PATH`. */
-const usualPath = '/bin:/usr/bin';
-
-/** As `execvp` does: the first that may be executed. */
-function findProgram(program: string, { cwd, path = usualPath }: ProgramPlace): string | undefined {
-  const places = program.includes('/') ? [''] : path.split(':');
-  return places.map((folder) => resolve(cwd, folder, program)).find(isExecutable);
-}
-
-const isExecutable = (file: string): boolean => {
-  try {
-    accessSync(file, constants.X_OK);
-    return statSync(file).isFile();
-  } catch {
-    return false;
-  }
-};
-
-interface Head {
-  /** Its first bytes. */
-  readonly bytes: Buffer;
-  /** The size of the file. */
-  readonly size: number;
-}
-
-/** What the kernel looks at, and where programs have their list of segments. */
-const headBytes = 4_096;
-/** How much of the first line of a script counts. */
-const lineBytes = 256;
-
-/** Of what is no plain file nothing is known. */
-function readHead(file: string): Head | undefined {
-  let opened: number | undefined;
-  try {
-    // A pipe would make it wait.
-    opened = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
-    const stats = fstatSync(opened);
-    if (!stats.isFile()) return undefined;
-    const bytes = Buffer.alloc(headBytes);
-    return { bytes: bytes.subarray(0, readSync(opened, bytes)), size: stats.size };
-  } catch {
-    return undefined;
-  } finally {
-    if (opened !== undefined) closeSync(opened);
-  }
-}
-
 function faultOf(file: string, cwd: string, scriptsLeft: number): string | undefined {
   const head = readHead(file);
   if (head === undefined) return undefined;
-  const { bytes } = head;
-  if (bytes.toString('latin1', 0, 2) === '#!') return scriptFault(bytes, cwd, scriptsLeft);
-  const fault = isElf(bytes) ? elfFault(head) : foreignFault(head);
-  return fault !== undefined && isTakenByAnother(file, bytes) ? undefined : fault;
+  const interpreter = interpreterOf(head);
+  if (interpreter !== undefined) return scriptFault(interpreter, cwd, scriptsLeft);
+  const fault = isElf(head.bytes) ? elfFault(head) : foreignFault(head);
+  return fault !== undefined && isTakenByAnother(file, head.bytes) ? undefined : fault;
 }
 
-function scriptFault(bytes: Buffer, cwd: string, scriptsLeft: number): string | undefined {
-  const [line = ''] = bytes.toString('latin1', 2, lineBytes).split('\n');
-  const [interpreter = ''] = line.trim().split(/[ \t\0]/);
+function scriptFault(interpreter: string, cwd: string, scriptsLeft: number): string | undefined {
   if (interpreter === '') return 'names no interpreter in its first line';
   if (scriptsLeft === 0) return undefined;
   const fault = faultOf(resolve(cwd, interpreter), cwd, scriptsLeft - 1);

@@ -1,20 +1,26 @@
 import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { LaunchFailed } from '../../lifecycle/errors.js';
 import type { InstanceSpec } from '../../lifecycle/instance.js';
 import { messageOf } from '../../lifecycle/messageOf.js';
 import type { LaunchPlan } from '../driver.js';
 import type { Spawner, Started } from '../host/spawner.js';
 import type { Keep } from '../host/spawnerProgram.js';
+import { environmentOf, type InheritEnv } from './environmentOf.js';
 import { missingProgram } from './missingProgram.js';
 import { programFault } from './programFault.js';
-import { workDirOf } from './workDir.js';
+import type { ProgramPlace } from './programFile.js';
+import { workPlaceOf } from './workDir.js';
 
-/** Variables that a process gets from this one; all others are the instance's own. */
-const inherited = /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_\w+|TZ|TMPDIR)$/;
+/** How to start a process. */
+export interface StartOptions {
+  /** With it, it outlives this one. */
+  readonly keep?: Keep | undefined;
+  readonly inheritEnv?: InheritEnv | undefined;
+}
 
 /**
- * Starts a process that leads a group of its own, without a shell; what it writes goes to the log. With `keep` it outlives
- * this one.
+ * Starts a process that leads a group of its own, without a shell; what it writes goes to the log.
  *
  * @throws {@link LaunchFailed} as a rejection, with its cause
  */
@@ -22,48 +28,50 @@ export async function startProcess(
   spawner: Spawner,
   plan: LaunchPlan,
   logPath: string,
-  keep?: Keep,
+  { keep, inheritEnv }: StartOptions = {},
 ): Promise<Started> {
   const [program = '', ...args] = commandOf(plan.spec);
-  const [cwd, env] = [workDirOf(plan.home), environmentOf(plan)];
-  const fault = programFault(program, { cwd, path: env['PATH'] });
+  const env = environmentOf(plan, inheritEnv);
+  const { dir, below } = await workPlaceOf(plan);
+  const place = { cwd: join(dir, ...below), path: env['PATH'] };
+  const fault = programFault(program, place);
   if (fault !== undefined) {
     const cause = Object.assign(new Error(`exec of ${program}: ENOEXEC`), { code: 'ENOEXEC', path: program });
     throw new LaunchFailed(`"${program}" ${fault}`, { cause });
   }
   try {
     return await spawner.start({
-      program,
-      args,
-      cwd,
-      env,
-      logPath,
+      ...{ program, args, cwd: dir, below, env, logPath },
       ...(keep !== undefined && { keep }),
     });
   } catch (error) {
-    throw new LaunchFailed(await reasonOf(plan, logPath, error as NodeJS.ErrnoException), { cause: error });
+    throw new LaunchFailed(reasonOf(error as NodeJS.ErrnoException, { program, place, below, logPath }), {
+      cause: error,
+    });
   }
 }
 
 const commandOf = ({ entrypoint = [], cmd = [] }: InstanceSpec): readonly string[] => [...entrypoint, ...cmd];
 
-function environmentOf({ instanceId, name, spec }: LaunchPlan): Readonly<Record<string, string>> {
-  const ours = Object.entries(process.env).filter(
-    (entry): entry is [string, string] => inherited.test(entry[0]) && entry[1] !== undefined,
-  );
-  return { ...Object.fromEntries(ours), ...spec.env, INSTANCE_ID: instanceId, INSTANCE_NAME: name };
+interface Attempt {
+  readonly program: string;
+  readonly place: ProgramPlace;
+  readonly below: readonly string[];
+  readonly logPath: string;
 }
 
-async function reasonOf(plan: LaunchPlan, logPath: string, error: NodeJS.ErrnoException): Promise<string> {
+function reasonOf(error: NodeJS.ErrnoException, { program, place, below, logPath }: Attempt): string {
   const { code, path } = error;
-  const [program = ''] = commandOf(plan.spec);
-  const workDir = workDirOf(plan.home);
-  if (code === 'ENOENT' && !existsSync(workDir)) return 'the instance has no working directory';
+  if (code === 'ENOENT' && !existsSync(place.cwd)) {
+    return below.length === 0
+      ? 'the instance has no working directory'
+      : `there is no directory ${below.join('/')} in the working directory`;
+  }
   if (path === logPath) return `the log cannot be opened: ${messageOf(error)}`;
   if (path !== program) return messageOf(error);
   switch (code) {
     case 'ENOENT':
-      return missingProgram(program, workDir, environmentOf(plan)['PATH']);
+      return missingProgram(program, place);
     case 'EACCES':
       return `"${program}" may not be executed`;
     default:

@@ -2,6 +2,8 @@ import { mkdir, realpath, stat } from 'node:fs/promises';
 import { dirname, isAbsolute, join, relative, sep } from 'node:path';
 import { found } from '../../codecs/decode.js';
 import { InvalidRequest, LaunchFailed } from '../../lifecycle/errors.js';
+import type { InstanceSpec } from '../../lifecycle/instance.js';
+import type { LaunchPlan } from '../driver.js';
 import { imageUnreadable } from '../imageUnreadable.js';
 import type { CopyLimits } from '../host/copyTally.js';
 import { copyTree } from '../host/copyTree.js';
@@ -10,8 +12,33 @@ import { fillHome } from '../host/fillHome.js';
 /** The image of an empty directory. */
 export const scratch = 'scratch';
 
-/** Where a process runs. */
+/** The directory of a home that is the instance's own: what is copied and kept of it. */
 export const workDirOf = (home: string): string => join(home, 'work');
+
+/** Where a process works. */
+export interface WorkPlace {
+  /** An existing directory. */
+  readonly dir: string;
+  /** The folders to go down from there, none of which may be a link. */
+  readonly below: readonly string[];
+}
+
+/** The directory of this host in which a process works, where that is not one of its home. */
+export const placeOutside = ({ cwd }: InstanceSpec): string | undefined =>
+  cwd !== undefined && isAbsolute(cwd) ? cwd : undefined;
+
+/**
+ * Where a process works: in its working directory, or below that; or in a directory of this host, as that is now. Links lead there
+ * if the request names them. In the working directory, where the instance may have made them, none does.
+ *
+ * @throws {@link LaunchFailed} as a rejection, for a directory of this host that can't be read
+ */
+export async function workPlaceOf({ home, spec }: LaunchPlan): Promise<WorkPlace> {
+  const outside = placeOutside(spec);
+  if (outside !== undefined) return { dir: await realDirectory(outside, 'directory'), below: [] };
+  const below = (spec.cwd ?? '').split('/').filter((name) => name !== '' && name !== '.');
+  return { dir: workDirOf(home), below };
+}
 
 /**
  * Makes a home, readable by nobody else, with a working directory that is a copy of the image: links are copied as links,
@@ -38,12 +65,16 @@ async function directoryOf(image: string): Promise<string> {
     const reason = `the image "${image}" is neither "${scratch}" nor an absolute path`;
     throw refused(reason, image, `${scratch}, or an absolute path`);
   }
+  return realDirectory(image, 'image');
+}
+
+async function realDirectory(path: string, what: string): Promise<string> {
   try {
     // The slash lets a file fail.
-    await stat(`${image}/`);
-    return await realpath(image);
+    await stat(`${path}/`);
+    return await realpath(path);
   } catch (error) {
-    throw imageUnreadable(image, error);
+    throw imageUnreadable(path, error, what);
   }
 }
 

@@ -50,6 +50,8 @@ describe('its options', () => {
     [{ pollMs: 2 ** 31 }, 'pollMs'],
     [{ pollMs: NaN }, 'pollMs'],
     [{ shell: true }, 'shell'],
+    [{ inheritEnv: ['A=B'] }, 'inheritEnv'],
+    [{ inheritEnv: false }, 'inheritEnv'],
   ])('are refused when they are %j', (options, path) => {
     expect(thrownBy(() => createProcessDriver(options as ProcessDriverOptions))).toMatchObject({
       _tag: 'InvalidRequest',

@@ -17,6 +17,8 @@ const argumentRule = 'a text without NUL characters';
 const program = 'a program, as the first text of entrypoint or, without one, of cmd';
 const signalRule = 'the name of a signal, such as SIGTERM';
 const millisecondsRule = 'milliseconds (a whole number from 0 to 2147483647)';
+const cwdRule =
+  'a directory (an absolute path, or one within the working directory without "..", at most 4096 characters)';
 const pathRule = 'a path with its leading slash';
 
 it.each<[object]>([
@@ -28,6 +30,9 @@ it.each<[object]>([
   [{ readiness: { kind: 'tcp', port: 65_535 } }],
   [{ readiness: { kind: 'http', port: 1, path: '/a?b=c#d%20' } }],
   [{ stopSignal: 'SIGKILL', stopGraceMs: 0 }],
+  [{ cwd: '/srv/web' }],
+  [{ cwd: '/srv/../web/' }],
+  [{ cwd: './packages/web..' }],
   [{ stopSignal: 'SIGUSR2', stopGraceMs: 2 ** 31 - 1 }],
 ])('understands %j', (fields) => {
   const given = { entrypoint: ['true'], ...fields };
@@ -43,6 +48,11 @@ it.each<[object, readonly string[]]>([
   [{ entrypoint: 'true' }, [`entrypoint | a text of 4 characters | ${argumentsRule}`]],
   [{ entrypoint: [7] }, [`entrypoint[0] | a number | ${argumentRule}`]],
   [{ cmd: ['a', 'b\0'] }, [`cmd[1] | a text of 2 characters | ${argumentRule}`]],
+  [{ cwd: '' }, [`cwd | '' | ${cwdRule}`]],
+  [{ cwd: '..' }, [`cwd | '..' | ${cwdRule}`]],
+  [{ cwd: 'a/../b' }, [`cwd | 'a/../b' | ${cwdRule}`]],
+  [{ cwd: '/a\0' }, [`cwd | '/a\\x00' | ${cwdRule}`]],
+  [{ cwd: ['/a'] }, [`cwd | an array of 1 value | ${cwdRule}`]],
   [{ cmd: { 0: 'a' } }, [`cmd | an object with 1 key | ${argumentsRule}`]],
   [{ readiness: 'http' }, ["readiness | 'http' | readiness"]],
   [{ readiness: {} }, ['readiness.kind | nothing | one of log, tcp, http']],
@@ -80,7 +90,7 @@ it.each<[object, readonly string[]]>([
   [{ stopGraceMs: 2 ** 31 }, [`stopGraceMs | 2147483648 | ${millisecondsRule}`]],
   [
     { shell: true },
-    ['shell | true | another key; known are entrypoint, cmd, readiness, stopSignal, stopGraceMs'],
+    ['shell | true | another key; known are entrypoint, cmd, cwd, readiness, stopSignal, stopGraceMs'],
   ],
 ])('refuses %j, and says why', (fields, expected) => {
   expect(faultsOf(fields)).toEqual(expected);

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { filter, firstValueFrom, of, tap } from 'rxjs';
 import type { Exit, InstanceSpec, Machine, Signal } from 'rx-instances';
@@ -8,7 +8,15 @@ import { createProcessGroup } from '../../../src/drivers/host/processGroup.js';
 import { createProcessMachine } from '../../../src/drivers/process/processMachine.js';
 import { kernelViewOf, processesOf } from '../../support/processes.js';
 import { until } from '../../support/until.js';
-import { all, createProcessBench, exitOf, type Launched, readyScript, script } from './processBench.js';
+import {
+  all,
+  createProcessBench,
+  eventually,
+  exitOf,
+  type Launched,
+  readyScript,
+  script,
+} from './processBench.js';
 
 const bench = createProcessBench();
 
@@ -24,6 +32,9 @@ const statesOf = (instanceId: string): readonly (string | undefined)[] =>
 /** A command of the shell: a Node that does something, says that it is ready, and lasts. */
 const node = (what: string): string =>
   `${process.execPath} -e "${what}; setInterval(() => {}, 1e6); console.log('ready')"`;
+
+/** A line of shell that comes to its end once there is a file of that name. */
+const waitsFor = (file: string): string => `while [ ! -e ${file} ]; do sleep 0.02; done`;
 
 /** A leader, its two children and a grandchild, none of which ends when it is asked to. */
 const deafFamily = readyScript(
@@ -70,6 +81,19 @@ describe('a machine', () => {
 });
 
 const hasControlGroups = groupsPlace() !== undefined;
+
+const folderOfGroup = (group: string | undefined): string | undefined => {
+  const place = groupsPlace();
+  return group === undefined || place === undefined
+    ? undefined
+    : join(place.dir, relative(place.name, group));
+};
+
+const membersOf = (folder: string): readonly number[] =>
+  readFileSync(join(folder, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean).map(Number);
+
+const isFrozenAt = (folder: string): boolean =>
+  readFileSync(join(folder, 'cgroup.events'), 'utf8').includes('frozen 1');
 
 /** Whether the control group of a process stands still. */
 function isFrozen(pid: number): boolean {
@@ -293,6 +317,46 @@ describe('freezing', () => {
     expect(isFrozen(runaway)).toBe(hasControlGroups);
     await all(freezingOf(machine).thaw());
     expect(isFrozen(runaway)).toBe(false);
+  });
+
+  it.each<[string, string]>([
+    ['that has stopped itself', 'kill -STOP $$'],
+    ['that has frozen its own group', 'echo 1 >"$own/cgroup.freeze"'],
+    [
+      'that has frozen a part of its own group',
+      'mkdir "$own/part"; echo $child >"$own/part/cgroup.procs"; echo 1 >"$own/part/cgroup.freeze"',
+    ],
+  ])('halts, lets go on and ends also a program %s', async (_, line) => {
+    const { plan, machine } = await bench.launched(
+      readyScript(
+        'sleep 600 & child=$!; echo ready',
+        waitsFor('go'),
+        `own="$(cat own)"; ${line}`,
+        'touch done',
+        waitsFor('end'),
+      ),
+    );
+    const at = (name: string): string => join(plan.home, 'work', name);
+    const own = folderOfGroup(machine.handle['group'] as string | undefined);
+    // Who has started it leaves it a moment later.
+    const isAlone = (): boolean =>
+      own === undefined || membersOf(own).every((pid) => processesOf(plan.instanceId).includes(pid));
+    await eventually(isAlone);
+    writeFileSync(at('own'), own ?? '/none');
+    writeFileSync(at('go'), '');
+    await eventually(
+      () =>
+        existsSync(at('done')) ||
+        statesOf(plan.instanceId).includes('T') ||
+        (own !== undefined && isFrozenAt(own)),
+    );
+    await all(freezingOf(machine).freeze());
+    expect(new Set(statesOf(plan.instanceId))).toEqual(new Set(['T']));
+    await all(freezingOf(machine).thaw());
+    expect(statesOf(plan.instanceId)).not.toContain('T');
+    writeFileSync(at('end'), '');
+    await expect(exitOf(machine)).resolves.toEqual({ code: 0, signal: null });
+    expect(processesOf(plan.instanceId)).toEqual([]);
   });
 
   it('halts also what is being started', async () => {

@@ -13,6 +13,7 @@ import { dirname, join } from 'node:path';
 import { firstValueFrom } from 'rxjs';
 import type { Exit, InstanceSpec, LaunchPlan } from 'rx-instances';
 import { createSpawner } from '../../../src/drivers/host/spawner.js';
+import type { InheritEnv } from '../../../src/drivers/process/environmentOf.js';
 import { startProcess } from '../../../src/drivers/process/startProcess.js';
 import { workDirOf } from '../../../src/drivers/process/workDir.js';
 import { elf } from '../../support/elf.js';
@@ -39,10 +40,20 @@ const written = async (fields: Partial<InstanceSpec>): Promise<string> =>
   (await run(await bench.prepared(fields))).written;
 
 /** Writes a program into the working directory. */
-function addProgram({ home }: LaunchPlan, text: string | Buffer, mode = 0o755): void {
-  const path = join(workDirOf(home), 'program');
+function addProgram({ home }: LaunchPlan, text: string | Buffer, mode = 0o755, name = 'program'): void {
+  const path = join(workDirOf(home), name);
   writeFileSync(path, text);
   chmodSync(path, mode);
+}
+
+/** A program of this machine that names a loader which is not there. */
+function withoutLoader(): Buffer {
+  const loader = /\/lib[\w/.-]*\/ld-[\w.-]+(?=\0)/;
+  const text = readFileSync(realpathSync('/bin/true'), 'latin1');
+  return Buffer.from(
+    text.replace(loader, (name) => name.replace('ld-', 'xx-')),
+    'latin1',
+  );
 }
 
 describe('a process', () => {
@@ -122,6 +133,25 @@ describe('a process', () => {
     }
   });
 
+  it.each<[string, InheritEnv, string]>([
+    ['those that the driver names', ['SECRET', 'OWN', 'NOT_THERE'], 'x own - -'],
+    ['all, where the driver says so', true, 'x own y -'],
+  ])('has of our variables, as they are by then, %s; its own go before', async (_, inheritEnv, expected) => {
+    const ours = { ...process.env };
+    try {
+      const plan = await bench.prepared({
+        ...script('echo "$SECRET $OWN ${OTHER:--} ${NOT_THERE:--}"; [ "$INSTANCE_ID" != forged ]'),
+        env: { OWN: 'own' },
+      });
+      Object.assign(process.env, { SECRET: 'x', OWN: 'ours', OTHER: 'y', INSTANCE_ID: 'forged' });
+      const { ended$ } = await startProcess(spawner, plan, logOf(plan), { inheritEnv });
+      await expect(firstValueFrom(ended$)).resolves.toEqual({ code: 0, signal: null });
+      expect(readFileSync(logOf(plan), 'utf8')).toBe(`${expected}\n`);
+    } finally {
+      process.env = ours;
+    }
+  });
+
   it('tells its end to whoever asks after it', async () => {
     const plan = await bench.prepared(script('exit 7'));
     const { ended$ } = await startProcess(spawner, plan, logOf(plan));
@@ -178,15 +208,17 @@ describe('a process is not started', () => {
       'when the system lacks what loads it',
       { entrypoint: ['./program'] },
       (plan) => {
-        const loader = /\/lib[\w/.-]*\/ld-[\w.-]+(?=\0)/;
-        const text = readFileSync(realpathSync('/bin/true'), 'latin1');
-        addProgram(
-          plan,
-          Buffer.from(
-            text.replace(loader, (name) => name.replace('ld-', 'xx-')),
-            'latin1',
-          ),
-        );
+        addProgram(plan, withoutLoader());
+      },
+      'what loads the program "./program" on this system is not there',
+      'ENOENT',
+    ],
+    [
+      'when the system lacks what loads its interpreter',
+      { entrypoint: ['./script'] },
+      (plan) => {
+        addProgram(plan, withoutLoader());
+        addProgram(plan, '#!./program\n', 0o755, 'script');
       },
       'what loads the program "./program" on this system is not there',
       'ENOENT',
@@ -300,7 +332,7 @@ describe('a process is not started', () => {
   it('when what runs cannot be written down', async () => {
     const plan = await bench.prepared({ entrypoint: ['true'] });
     const keep = { path: join(plan.home, 'none', 'run', 'record.json'), handle: {}, token: 'secret' };
-    await expect(startProcess(spawner, plan, logOf(plan), keep)).rejects.toMatchObject({
+    await expect(startProcess(spawner, plan, logOf(plan), { keep })).rejects.toMatchObject({
       _tag: 'LaunchFailed',
       reason: `ENOENT: no such file or directory, mkdir '${dirname(keep.path)}'`,
     });

@@ -1,0 +1,20 @@
+import type { LaunchPlan } from '../driver.js';
+
+/** Variables of this process that an instance gets: all, or the usual ones and those that are named. */
+export type InheritEnv = true | readonly string[];
+
+/** What everybody needs. All others are the instance's own. */
+const usual = /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_\w+|TZ|TMPDIR)$/;
+
+/** The variables of a process that is started now. What is inherited is read here, and kept nowhere. */
+export function environmentOf(
+  { instanceId, name, spec }: LaunchPlan,
+  inheritEnv: InheritEnv = [],
+): Readonly<Record<string, string>> {
+  const isInherited = (key: string): boolean =>
+    inheritEnv === true || usual.test(key) || inheritEnv.includes(key);
+  const ours = Object.entries(process.env).filter(
+    (entry): entry is [string, string] => entry[1] !== undefined && isInherited(entry[0]),
+  );
+  return { ...Object.fromEntries(ours), ...spec.env, INSTANCE_ID: instanceId, INSTANCE_NAME: name };
+}
