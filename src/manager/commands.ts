@@ -169,6 +169,35 @@ export interface InstanceManager extends Commands, SnapshotCommands {
    */
   fork(idOrName: string, request: ForkRequest): Observable<Instance>;
   /**
+   * Sends a signal to all that the machine of an instance runs: to a process with its whole group, and whatever has left that, as far as
+   * `stop` reaches. It has its turn after the verbs before it; the instance has to be Initializing, Running or Paused then. Emits
+   * the instance as it was when the signal was sent.
+   *
+   * That a signal was sent is no event; what comes of it is told as what the machine does by itself: an end as `exit`, with all that
+   * the first process leaves behind killed at once; a halt (`SIGSTOP`) as an `update` to Paused, by the next look. To end an
+   * instance with its grace, `stop` it.
+   *
+   * Also fails with {@link NotSupported} where the driver names no signals (a virtual machine hears none), and with
+   * {@link InvalidRequest} for a name that is none of `capabilities.signals` of the driver.
+   *
+   * @example
+   * ```ts
+   * import { createProcessDriver, openManager } from 'rx-instances';
+   * import { firstValueFrom } from 'rxjs';
+   *
+   * const manager = await openManager({ drivers: [createProcessDriver()] });
+   * const entrypoint = ['sh', '-c', 'trap "exit 7" HUP; echo set; while :; do sleep 0.01; done'];
+   * const readiness = { kind: 'log', pattern: 'set' } as const;
+   * await firstValueFrom(manager.create({ name: 'web', image: 'scratch', entrypoint, readiness }));
+   * await firstValueFrom(manager.waitForState('web', 'Running'));
+   * await firstValueFrom(manager.signal('web', 'SIGHUP'));
+   * const { instance } = await firstValueFrom(manager.waitForState('web', 'Stopped'));
+   * instance.exit; // => { code: 7, signal: null }
+   * await manager.close();
+   * ```
+   */
+  signal(idOrName: string, name: string): Observable<Instance>;
+  /**
    * Emits lines of a log of the instance, whether or not it runs. With `follow` it goes on until unsubscribed, or until
    * the instance is deleted or the manager closed. Also fails with {@link LogNotFound} and {@link LogUnreadable}.
    */

@@ -45,6 +45,7 @@ import { createOrWarn } from './orWarn.js';
 import { createRecords } from './records.js';
 import { recover } from './recovery.js';
 import * as requests from './requests.js';
+import { createSendSignal } from './sendSignal.js';
 import { createSnapshotCommands } from './createSnapshotCommands.js';
 import { createSnapshotTable } from './snapshotTable.js';
 import { createSnapshotVerbs } from './snapshotVerbs.js';
@@ -156,6 +157,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
   };
   const launches = createLaunches({ ...workshop, observations });
   const verbs = createVerbs(workshop, launches);
+  const sendSignal = createSendSignal(machines, observations);
   const snapshots = createSnapshotTable(kept.snapshots);
   const snapshotVerbs = createSnapshotVerbs({
     ...workshop,
@@ -343,6 +345,11 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
             })
             .pipe(mergeMap((copied) => verbs.fork(copied, id, decoded))),
         );
+      }),
+    signal: (idOrName, name) =>
+      whileOpen(() => {
+        const known = requests.decodeSignal(driverOf(table.exactly(idOrName).spec), name);
+        return onInstance('signal', idOrName, (instance) => sendSignal(instance, known));
       }),
     refresh: (idOrName) => onInstance('refresh', idOrName, observations.refresh),
     logs: (idOrName, options = {}) =>

@@ -12,7 +12,7 @@ import { secret } from '../codecs/secret.js';
 import { cText, integer, oneOf, text } from '../codecs/scalars.js';
 import type { Driver, LogOptions } from '../drivers/driver.js';
 import { deepFreeze } from '../lifecycle/deepFreeze.js';
-import { type Fault, InvalidRequest } from '../lifecycle/errors.js';
+import { type Fault, InvalidRequest, NotSupported } from '../lifecycle/errors.js';
 import type { BaseSpec, InstanceSpec } from '../lifecycle/instance.js';
 import { states } from '../lifecycle/state.js';
 import type { CloseOptions, ForkRequest, ListFilter, UpdateOptions } from './commands.js';
@@ -101,6 +101,16 @@ export const faultsOfKept = (driver: Driver, spec: InstanceSpec): readonly Fault
 
 /** Decodes a request to fork. @throws {@link InvalidRequest} */
 export const decodeFork = (request: unknown): ForkRequest => decodeOrThrow(fork, request) as ForkRequest;
+
+/**
+ * Decodes the name of a signal to send. @throws {@link NotSupported} where the driver's machines take none,
+ * {@link InvalidRequest} for one that they don't take
+ */
+export function decodeSignal({ kind, capabilities }: Driver, name: unknown): string {
+  const { signals = [] } = capabilities;
+  if (signals.length === 0) throw new NotSupported(kind, 'signal', 'its machines take no signals');
+  return decodeOrThrow(closed('signal', { signal: oneOf(signals) }, {}), { signal: name }).signal;
+}
 
 /** Decodes a filter. @throws {@link InvalidRequest} */
 export const decodeFilter = (filter: unknown): ListFilter => decodeOrThrow(listFilter, filter);

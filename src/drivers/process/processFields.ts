@@ -21,7 +21,8 @@ export function decodeProcessFields(
   return E.left([{ path: 'entrypoint', found: found(fields['entrypoint']), expected }]);
 }
 
-const signalNames = Object.keys(constants.signals);
+/** Names of the signals that this system has. */
+export const signalNames: readonly string[] = Object.keys(constants.signals);
 
 const processFields = closed(
   'fields of a process',
