@@ -279,7 +279,21 @@ export interface InstanceManager extends Commands, SnapshotCommands {
   watch(consumer: string, buffering?: WatchBuffering): Observable<InstanceChange>;
   /**
    * Waits until an instance reaches a state, or one of several: {@link waitForState} over this manager. A restart that comes
-   * meanwhile ends a wait for Running with the Stopped in between; one that is begun once `restart` has emitted does not see it.
+   * meanwhile ends a wait for Running with the Stopped in between, unless it may go `through` that; one that is begun once `restart` has
+   * emitted does not see it. With `mayBeAbsent` an instance that is still to come is found by its id or its name.
+   *
+   * @example
+   * ```ts
+   * import { createMemoryDriver, openManager } from 'rx-instances';
+   * import { firstValueFrom } from 'rxjs';
+   *
+   * const manager = await openManager({ drivers: [createMemoryDriver()] });
+   * const waiting = firstValueFrom(manager.waitForState('web', 'Running', { mayBeAbsent: true, through: ['Stopped'] }));
+   * await firstValueFrom(manager.create({ name: 'web', image: 'any' }));
+   * const { reached, via } = await waiting;
+   * [reached, via]; // => [true, 'event']
+   * await manager.close();
+   * ```
    */
   waitForState(
     idOrName: string,

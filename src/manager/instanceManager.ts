@@ -215,6 +215,15 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
         return undefined;
       },
       truth: poll,
+      names: {
+        idOf: (idOrName) => table.find(idOrName).id,
+        expect: (idOrName, listener) => {
+          bus.expect('wait_for_state', idOrName, listener);
+        },
+        forget: (idOrName, listener) => {
+          bus.forget('wait_for_state', idOrName, listener);
+        },
+      },
     },
     (end) => {
       measure({ kind: 'wait', ...end });
@@ -371,7 +380,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     waitForState: (idOrName, target, options = {}) =>
       new ContainedObservable((observer, subscription) => {
         if (!open) throw new ManagerClosed();
-        return waits.begin(observer, subscription, table.find(idOrName).id, target, options);
+        return waits.begin(observer, subscription, idOrName, target, options);
       }, waiterThrew),
 
     closing$: bus.closing$,

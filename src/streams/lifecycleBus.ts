@@ -131,6 +131,10 @@ export interface ManagerBus extends LifecycleBus {
   hear(consumer: string, instanceId: string, listener: Listener<LifecycleEvent>): void;
   /** Tells him no more. */
   leave(consumer: string, instanceId: string, listener: Listener<LifecycleEvent>): void;
+  /** Tells a listener the first event of each instance that is made with this id or name. */
+  expect(consumer: string, idOrName: string, listener: Listener<LifecycleEvent>): void;
+  /** Tells him no more. */
+  forget(consumer: string, idOrName: string, listener: Listener<LifecycleEvent>): void;
   /** Counts and reports what somebody threw who was told by a listener. */
   threw(consumer: string, error: unknown): void;
   /** Tells those who watch that it will close. */
@@ -144,6 +148,8 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
   decodeOrThrow(busOptions, options);
   const { capacity = defaultCapacity, onThrow = reportThrow, log } = options;
   const audience = new Audience<LifecycleEvent>();
+  /** Those who expect an instance, by what they will know it by. */
+  const expectant = new Audience<LifecycleEvent>();
   const consumers = createConsumers();
   const turnstile = new Turnstile<LifecycleEvent>();
   const bookmarks = log && createBookmarks(log);
@@ -155,6 +161,9 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
   const tell = (event: LifecycleEvent): void => {
     turnstile.pass(event);
     audience.tell(event, event.instanceId);
+    if (event.action !== 'create' && event.action !== 'fork') return;
+    expectant.tell(event, event.instanceId);
+    expectant.tell(event, event.instance.name);
   };
 
   const tellInTurn = (event: LifecycleEvent): void => {
@@ -173,6 +182,7 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
     // Those behind closed gates first: one that opens on hearing the end would come too late to hear it.
     turnstile.complete();
     audience.complete();
+    expectant.complete();
   };
 
   const join =
@@ -285,6 +295,14 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
     },
     leave: (name, instanceId, listener) => {
       audience.leave(listener, instanceId);
+      consumers.of(name).left();
+    },
+    expect: (name, idOrName, listener) => {
+      consumers.of(name).joined();
+      expectant.join(listener, idOrName);
+    },
+    forget: (name, idOrName, listener) => {
+      expectant.leave(listener, idOrName);
       consumers.of(name).left();
     },
     threw,
