@@ -3,10 +3,11 @@ import type { LogOptions } from '../drivers/driver.js';
 import type { LifecycleEvent } from '../lifecycle/event.js';
 import type { DriverFields, Instance } from '../lifecycle/instance.js';
 import type { State } from '../lifecycle/state.js';
-import type { Buffering, ConsumeOptions, WatchBuffering } from '../streams/buffering.js';
+import type { ConsumeOptions, IterateOptions, WatchOptions } from '../streams/buffering.js';
 import type { ConsumerStats } from '../streams/consumers.js';
+import type { InstanceFilter } from '../streams/instanceFilter.js';
 import type { EventsOptions } from '../streams/lifecycleBus.js';
-import type { InstanceChange } from '../streams/snapshotThen.js';
+import type { InstanceChange } from '../streams/instanceChange.js';
 import type { WaitOptions } from '../streams/waitOptions.js';
 import type { WaitEnd, WaitOutcome } from '../streams/waits.js';
 import type { SnapshotCommands } from './snapshotCommands.js';
@@ -65,12 +66,7 @@ export interface ForkRequest extends StartOverrides {
 }
 
 /** Which instances to list; several conditions must all hold. */
-export interface ListFilter {
-  readonly state?: State;
-  readonly driver?: string;
-  /** Labels that an instance has to have, with these values. */
-  readonly tags?: Readonly<Record<string, string>>;
-}
+export type ListFilter = InstanceFilter;
 
 /** How to close a manager. */
 export interface CloseOptions {
@@ -266,17 +262,20 @@ export interface InstanceManager extends Commands, SnapshotCommands {
    *
    * @throws as `consume`
    */
-  iterate(consumer: string, buffering?: Buffering<LifecycleEvent>): AsyncIterable<LifecycleEvent>;
+  iterate(consumer: string, options?: IterateOptions): AsyncIterable<LifecycleEvent>;
   /**
    * Emits the whole table, then one change after another; after a lag the whole table again. Whoever applies each in turn
    * holds the true table in the end. Changes are emitted in a turn of their own, never within the call that publishes.
+   *
+   * With a filter it is a table of those for which that holds: one for which it does not hold any more is `removed`, with the view for
+   * which it held last as `last`, and told anew by an `upsert` once it holds again.
    *
    * When the manager begins to close, `closing` is emitted before the stops that come of it, for whoever acts on what is
    * not as it should be: `takeWhile(({ kind }) => kind !== 'closing')` ends a control loop there.
    *
    * @throws as `consume`
    */
-  watch(consumer: string, buffering?: WatchBuffering): Observable<InstanceChange>;
+  watch(consumer: string, options?: WatchOptions): Observable<InstanceChange>;
   /**
    * Waits until an instance reaches a state, or one of several: {@link waitForState} over this manager. A restart that comes
    * meanwhile ends a wait for Running with the Stopped in between, unless it may go `through` that; one that is begun once `restart` has

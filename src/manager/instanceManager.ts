@@ -376,7 +376,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     events: bus.events,
     consume: bus.consume,
     iterate: bus.iterate,
-    watch: (consumer, buffering) => bus.watch(consumer, () => of(table.view()), buffering),
+    watch: (consumer, watching) => bus.watch(consumer, (instanceId) => of(table.view(instanceId)), watching),
     waitForState: (idOrName, target, options = {}) =>
       new ContainedObservable((observer, subscription) => {
         if (!open) throw new ManagerClosed();

@@ -9,12 +9,13 @@ import { exceeded } from '../codecs/measure.js';
 import { name as anyName } from '../codecs/name.js';
 import { record } from '../codecs/record.js';
 import { secret } from '../codecs/secret.js';
+import { anyTags } from '../codecs/tags.js';
 import { cText, integer, oneOf, text } from '../codecs/scalars.js';
 import type { Driver, LogOptions } from '../drivers/driver.js';
 import { deepFreeze } from '../lifecycle/deepFreeze.js';
 import { type Fault, InvalidRequest, NotSupported } from '../lifecycle/errors.js';
 import type { BaseSpec, InstanceSpec } from '../lifecycle/instance.js';
-import { states } from '../lifecycle/state.js';
+import { instanceFilterKeys } from '../streams/instanceFilter.js';
 import type { CloseOptions, ForkRequest, ListFilter, UpdateOptions } from './commands.js';
 
 /** A request to create that was understood. */
@@ -184,17 +185,6 @@ const image = text(
 const envName = text('a variable name (not empty, no = or NUL)', (value) => /^[^=\0]+$/.test(value));
 const env = secret(record('variables (an object of texts)', envName, cText));
 
-const tagText = /^[A-Za-z0-9 _.:/=+@-]*$/;
-const tagKey = text(
-  'a tag key (1 to 128 of letters, digits and " _.:/=+@-")',
-  (value) => value.length >= 1 && value.length <= 128 && tagText.test(value),
-);
-const tagValue = text(
-  'a tag value (at most 256 of letters, digits and " _.:/=+@-")',
-  (value) => value.length <= 256 && tagText.test(value),
-);
-/** Decodes labels to look for. */
-export const anyTags = record('tags (an object of texts)', tagKey, tagValue);
 /** Decodes labels to keep. */
 export const tags = new t.Type<Readonly<Record<string, string>>, unknown>(
   'tags (an object of at most 50 texts)',
@@ -222,7 +212,7 @@ const fork = closed(
   { name },
   { fromRunning: t.boolean, targetState: oneOf(['Stopped', 'Standby', 'Running']), ...forkChanges },
 );
-const listFilter = closed('filter', {}, { state: oneOf(states), driver: t.string, tags: anyTags });
+const listFilter = closed('filter', {}, instanceFilterKeys);
 const logOptions = closed(
   'log options',
   {},
