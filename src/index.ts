@@ -77,9 +77,11 @@ export {
   byInstance,
   type ConsumeOptions,
   type DropReason,
+  type IterateOptions,
   type Lag,
   type Overflow,
   type WatchBuffering,
+  type WatchOptions,
   type WorkBuffering,
 } from './streams/buffering.js';
 export type { ConsumerStats } from './streams/consumers.js';
@@ -89,8 +91,10 @@ export {
   type LifecycleBus,
   type LifecycleBusOptions,
 } from './streams/lifecycleBus.js';
+export type { EventFilter, InstanceFilter } from './streams/instanceFilter.js';
 export type { LifecycleLog } from './streams/lifecycleLog.js';
-export type { InstanceChange, TableView } from './streams/snapshotThen.js';
+export type { InstanceChange } from './streams/instanceChange.js';
+export type { TableView } from './streams/snapshotThen.js';
 export { type StateSource, waitForState } from './streams/waitForState.js';
 export type { WaitOptions } from './streams/waitOptions.js';
 export type { WaitEnd, WaitOutcome } from './streams/waits.js';

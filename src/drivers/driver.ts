@@ -83,6 +83,13 @@ export interface Capabilities {
   readonly standbyFrees: 'nothing' | 'cpu' | 'memory';
   /** Names of the logs that it keeps. The first is the default. */
   readonly logs: readonly string[];
+  /**
+   * Names of the signals that its machines take, as the operating system knows them, `SIGKILL` among them; every machine has
+   * {@link Machine.signal} then.
+   *
+   * @defaultValue none
+   */
+  readonly signals?: readonly string[];
 }
 
 /** What a driver is told to run. */
@@ -140,6 +147,11 @@ export interface Machine {
   detach?(): void;
   /** How to halt and resume it; absent where the driver has no such thing. */
   readonly freezing?: Freezing;
+  /**
+   * Sends one of {@link Capabilities.signals} to everything that the machine runs, and completes once it is sent; what comes of it is
+   * told as whatever the machine does by itself. Fails for one that has ended. Absent where machines take no signals.
+   */
+  signal?(name: string): Observable<never>;
 }
 
 /** Halts a machine and lets it go on where it was. Each may be repeated without effect. */

@@ -10,6 +10,7 @@ import { logContract } from './contract/logContract.js';
 import { memoryContract } from './contract/memoryContract.js';
 import { memorySnapshotContract } from './contract/memorySnapshotContract.js';
 import { reclaimContract } from './contract/reclaimContract.js';
+import { sendContract } from './contract/sendContract.js';
 import { signalContract } from './contract/signalContract.js';
 import { snapshotContract } from './contract/snapshotContract.js';
 import type { Driver } from './driver.js';
@@ -81,6 +82,7 @@ export function driverContract<D extends Driver>(
     endingContract(book, subject);
     freezingContract(book, subject, capabilities);
     memoryContract(book, subject, capabilities);
+    sendContract(book, subject, capabilities);
     homeContract(book, subject);
     if (reclaim !== undefined) reclaimContract(book, subject);
     if (snapshots !== undefined) snapshotContract(book, subject);

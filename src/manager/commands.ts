@@ -3,10 +3,11 @@ import type { LogOptions } from '../drivers/driver.js';
 import type { LifecycleEvent } from '../lifecycle/event.js';
 import type { DriverFields, Instance } from '../lifecycle/instance.js';
 import type { State } from '../lifecycle/state.js';
-import type { Buffering, ConsumeOptions, WatchBuffering } from '../streams/buffering.js';
+import type { ConsumeOptions, IterateOptions, WatchOptions } from '../streams/buffering.js';
 import type { ConsumerStats } from '../streams/consumers.js';
+import type { InstanceFilter } from '../streams/instanceFilter.js';
 import type { EventsOptions } from '../streams/lifecycleBus.js';
-import type { InstanceChange } from '../streams/snapshotThen.js';
+import type { InstanceChange } from '../streams/instanceChange.js';
 import type { WaitOptions } from '../streams/waitOptions.js';
 import type { WaitEnd, WaitOutcome } from '../streams/waits.js';
 import type { SnapshotCommands } from './snapshotCommands.js';
@@ -65,12 +66,7 @@ export interface ForkRequest extends StartOverrides {
 }
 
 /** Which instances to list; several conditions must all hold. */
-export interface ListFilter {
-  readonly state?: State;
-  readonly driver?: string;
-  /** Labels that an instance has to have, with these values. */
-  readonly tags?: Readonly<Record<string, string>>;
-}
+export type ListFilter = InstanceFilter;
 
 /** How to close a manager. */
 export interface CloseOptions {
@@ -169,6 +165,35 @@ export interface InstanceManager extends Commands, SnapshotCommands {
    */
   fork(idOrName: string, request: ForkRequest): Observable<Instance>;
   /**
+   * Sends a signal to all that the machine of an instance runs: to a process with its whole group, and whatever has left that, as far as
+   * `stop` reaches. It has its turn after the verbs before it; the instance has to be Initializing, Running or Paused then. Emits
+   * the instance as it was when the signal was sent.
+   *
+   * That a signal was sent is no event; what comes of it is told as what the machine does by itself: an end as `exit`, with all that
+   * the first process leaves behind killed at once; a halt (`SIGSTOP`) as an `update` to Paused, by the next look. To end an
+   * instance with its grace, `stop` it.
+   *
+   * Also fails with {@link NotSupported} where the driver names no signals (a virtual machine hears none), and with
+   * {@link InvalidRequest} for a name that is none of `capabilities.signals` of the driver.
+   *
+   * @example
+   * ```ts
+   * import { createProcessDriver, openManager } from 'rx-instances';
+   * import { firstValueFrom } from 'rxjs';
+   *
+   * const manager = await openManager({ drivers: [createProcessDriver()] });
+   * const entrypoint = ['sh', '-c', 'trap "exit 7" HUP; echo set; while :; do sleep 0.01; done'];
+   * const readiness = { kind: 'log', pattern: 'set' } as const;
+   * await firstValueFrom(manager.create({ name: 'web', image: 'scratch', entrypoint, readiness }));
+   * await firstValueFrom(manager.waitForState('web', 'Running'));
+   * await firstValueFrom(manager.signal('web', 'SIGHUP'));
+   * const { instance } = await firstValueFrom(manager.waitForState('web', 'Stopped'));
+   * instance.exit; // => { code: 7, signal: null }
+   * await manager.close();
+   * ```
+   */
+  signal(idOrName: string, name: string): Observable<Instance>;
+  /**
    * Emits lines of a log of the instance, whether or not it runs. With `follow` it goes on until unsubscribed, or until
    * the instance is deleted or the manager closed. Also fails with {@link LogNotFound} and {@link LogUnreadable}.
    */
@@ -237,20 +262,37 @@ export interface InstanceManager extends Commands, SnapshotCommands {
    *
    * @throws as `consume`
    */
-  iterate(consumer: string, buffering?: Buffering<LifecycleEvent>): AsyncIterable<LifecycleEvent>;
+  iterate(consumer: string, options?: IterateOptions): AsyncIterable<LifecycleEvent>;
   /**
    * Emits the whole table, then one change after another; after a lag the whole table again. Whoever applies each in turn
    * holds the true table in the end. Changes are emitted in a turn of their own, never within the call that publishes.
+   *
+   * With a filter it is a table of those for which that holds: one for which it does not hold any more is `removed`, with the view for
+   * which it held last as `last`, and told anew by an `upsert` once it holds again.
    *
    * When the manager begins to close, `closing` is emitted before the stops that come of it, for whoever acts on what is
    * not as it should be: `takeWhile(({ kind }) => kind !== 'closing')` ends a control loop there.
    *
    * @throws as `consume`
    */
-  watch(consumer: string, buffering?: WatchBuffering): Observable<InstanceChange>;
+  watch(consumer: string, options?: WatchOptions): Observable<InstanceChange>;
   /**
    * Waits until an instance reaches a state, or one of several: {@link waitForState} over this manager. A restart that comes
-   * meanwhile ends a wait for Running with the Stopped in between; one that is begun once `restart` has emitted does not see it.
+   * meanwhile ends a wait for Running with the Stopped in between, unless it may go `through` that; one that is begun once `restart` has
+   * emitted does not see it. With `mayBeAbsent` an instance that is still to come is found by its id or its name.
+   *
+   * @example
+   * ```ts
+   * import { createMemoryDriver, openManager } from 'rx-instances';
+   * import { firstValueFrom } from 'rxjs';
+   *
+   * const manager = await openManager({ drivers: [createMemoryDriver()] });
+   * const waiting = firstValueFrom(manager.waitForState('web', 'Running', { mayBeAbsent: true, through: ['Stopped'] }));
+   * await firstValueFrom(manager.create({ name: 'web', image: 'any' }));
+   * const { reached, via } = await waiting;
+   * [reached, via]; // => [true, 'event']
+   * await manager.close();
+   * ```
    */
   waitForState(
     idOrName: string,

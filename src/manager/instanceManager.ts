@@ -45,6 +45,7 @@ import { createOrWarn } from './orWarn.js';
 import { createRecords } from './records.js';
 import { recover } from './recovery.js';
 import * as requests from './requests.js';
+import { createSendSignal } from './sendSignal.js';
 import { createSnapshotCommands } from './createSnapshotCommands.js';
 import { createSnapshotTable } from './snapshotTable.js';
 import { createSnapshotVerbs } from './snapshotVerbs.js';
@@ -156,6 +157,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
   };
   const launches = createLaunches({ ...workshop, observations });
   const verbs = createVerbs(workshop, launches);
+  const sendSignal = createSendSignal(machines, observations);
   const snapshots = createSnapshotTable(kept.snapshots);
   const snapshotVerbs = createSnapshotVerbs({
     ...workshop,
@@ -213,6 +215,15 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
         return undefined;
       },
       truth: poll,
+      names: {
+        idOf: (idOrName) => table.find(idOrName).id,
+        expect: (idOrName, listener) => {
+          bus.expect('wait_for_state', idOrName, listener);
+        },
+        forget: (idOrName, listener) => {
+          bus.forget('wait_for_state', idOrName, listener);
+        },
+      },
     },
     (end) => {
       measure({ kind: 'wait', ...end });
@@ -344,6 +355,11 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
             .pipe(mergeMap((copied) => verbs.fork(copied, id, decoded))),
         );
       }),
+    signal: (idOrName, name) =>
+      whileOpen(() => {
+        const known = requests.decodeSignal(driverOf(table.exactly(idOrName).spec), name);
+        return onInstance('signal', idOrName, (instance) => sendSignal(instance, known));
+      }),
     refresh: (idOrName) => onInstance('refresh', idOrName, observations.refresh),
     logs: (idOrName, options = {}) =>
       whileOpen(() => {
@@ -360,11 +376,11 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     events: bus.events,
     consume: bus.consume,
     iterate: bus.iterate,
-    watch: (consumer, buffering) => bus.watch(consumer, () => of(table.view()), buffering),
+    watch: (consumer, watching) => bus.watch(consumer, (instanceId) => of(table.view(instanceId)), watching),
     waitForState: (idOrName, target, options = {}) =>
       new ContainedObservable((observer, subscription) => {
         if (!open) throw new ManagerClosed();
-        return waits.begin(observer, subscription, table.find(idOrName).id, target, options);
+        return waits.begin(observer, subscription, idOrName, target, options);
       }, waiterThrew),
 
     closing$: bus.closing$,

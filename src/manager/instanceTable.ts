@@ -3,6 +3,7 @@ import type { Cursor, LifecycleEvent } from '../lifecycle/event.js';
 import type { Instance } from '../lifecycle/instance.js';
 import { found } from '../codecs/decode.js';
 import type { ListFilter } from './commands.js';
+import { holdsFor } from '../streams/instanceFilter.js';
 import type { TableView } from '../streams/snapshotThen.js';
 
 /** All instances as the events made them, by id and by name. */
@@ -22,7 +23,8 @@ export interface InstanceTable {
   all(): readonly Instance[];
   /** The instances for which all conditions hold. */
   matching(filter: ListFilter): readonly Instance[];
-  view(): TableView;
+  /** All of it, or the part of it that is one instance. */
+  view(instanceId?: string): TableView;
   /** Place of the last event that was applied. */
   cursor(): Cursor;
   /** Keeps a name for an instance in the making. @throws {@link NameTaken} */
@@ -78,15 +80,13 @@ export function createInstanceTable(instances: readonly Instance[], start: Curso
     exactly: (idOrName) => get(idOf(idOrName) ?? idOrName),
     find: (idOrName) => get(idOf(idOrName) ?? byPrefix(idOrName)),
     all: () => [...byId.values()],
-    matching: ({ state, driver, tags = {} }) =>
-      [...byId.values()].filter(
-        (instance) =>
-          (state === undefined || instance.state === state) &&
-          (driver === undefined || instance.spec.driver === driver) &&
-          Object.entries(tags).every(([key, value]) => instance.spec.tags[key] === value),
-      ),
+    matching: (filter) => [...byId.values()].filter(holdsFor(filter)),
     cursor: () => cursor,
-    view: () => ({ ...cursor, instances: [...byId.values()] }),
+    view: (instanceId) => {
+      if (instanceId === undefined) return { ...cursor, instances: [...byId.values()] };
+      const instance = byId.get(instanceId);
+      return { ...cursor, instances: instance === undefined ? [] : [instance] };
+    },
     reserve: (name) => {
       if (idByName.has(name) || reserved.has(name)) throw new NameTaken(name);
       reserved.add(name);

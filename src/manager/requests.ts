@@ -10,11 +10,12 @@ import { name as anyName } from '../codecs/name.js';
 import { record } from '../codecs/record.js';
 import { secret } from '../codecs/secret.js';
 import { cText, integer, oneOf, text, variableName } from '../codecs/scalars.js';
+import { anyTags } from '../codecs/tags.js';
 import type { Driver, LogOptions } from '../drivers/driver.js';
 import { deepFreeze } from '../lifecycle/deepFreeze.js';
-import { type Fault, InvalidRequest } from '../lifecycle/errors.js';
+import { type Fault, InvalidRequest, NotSupported } from '../lifecycle/errors.js';
 import type { BaseSpec, InstanceSpec } from '../lifecycle/instance.js';
-import { states } from '../lifecycle/state.js';
+import { instanceFilterKeys } from '../streams/instanceFilter.js';
 import type { CloseOptions, ForkRequest, ListFilter, UpdateOptions } from './commands.js';
 
 /** A request to create that was understood. */
@@ -102,6 +103,16 @@ export const faultsOfKept = (driver: Driver, spec: InstanceSpec): readonly Fault
 /** Decodes a request to fork. @throws {@link InvalidRequest} */
 export const decodeFork = (request: unknown): ForkRequest => decodeOrThrow(fork, request) as ForkRequest;
 
+/**
+ * Decodes the name of a signal to send. @throws {@link NotSupported} where the driver's machines take none,
+ * {@link InvalidRequest} for one that they don't take
+ */
+export function decodeSignal({ kind, capabilities }: Driver, name: unknown): string {
+  const { signals = [] } = capabilities;
+  if (signals.length === 0) throw new NotSupported(kind, 'signal', 'its machines take no signals');
+  return decodeOrThrow(closed('signal', { signal: oneOf(signals) }, {}), { signal: name }).signal;
+}
+
 /** Decodes a filter. @throws {@link InvalidRequest} */
 export const decodeFilter = (filter: unknown): ListFilter => decodeOrThrow(listFilter, filter);
 
@@ -173,17 +184,6 @@ const image = text(
 
 const env = secret(record('variables (an object of texts)', variableName, cText));
 
-const tagText = /^[A-Za-z0-9 _.:/=+@-]*$/;
-const tagKey = text(
-  'a tag key (1 to 128 of letters, digits and " _.:/=+@-")',
-  (value) => value.length >= 1 && value.length <= 128 && tagText.test(value),
-);
-const tagValue = text(
-  'a tag value (at most 256 of letters, digits and " _.:/=+@-")',
-  (value) => value.length <= 256 && tagText.test(value),
-);
-/** Decodes labels to look for. */
-export const anyTags = record('tags (an object of texts)', tagKey, tagValue);
 /** Decodes labels to keep. */
 export const tags = new t.Type<Readonly<Record<string, string>>, unknown>(
   'tags (an object of at most 50 texts)',
@@ -211,7 +211,7 @@ const fork = closed(
   { name },
   { fromRunning: t.boolean, targetState: oneOf(['Stopped', 'Standby', 'Running']), ...forkChanges },
 );
-const listFilter = closed('filter', {}, { state: oneOf(states), driver: t.string, tags: anyTags });
+const listFilter = closed('filter', {}, instanceFilterKeys);
 const logOptions = closed(
   'log options',
   {},

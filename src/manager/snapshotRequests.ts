@@ -10,7 +10,8 @@ import type {
   SnapshotFilter,
   SnapshotRequest,
 } from './snapshotCommands.js';
-import { anyTags, forkChanges, name, tags } from './requests.js';
+import { anyTags } from '../codecs/tags.js';
+import { forkChanges, name, tags } from './requests.js';
 
 /** Decodes a request to take a snapshot. @throws {@link InvalidRequest} */
 export const decodeSnapshot = (request: unknown): SnapshotRequest => decodeOrThrow(snapshot, request);

@@ -4,6 +4,7 @@ import { decodeAllOrThrow, decodeOrThrow } from '../codecs/decode.js';
 import { nothing } from '../codecs/nothing.js';
 import { integer, oneOf, text } from '../codecs/scalars.js';
 import type { LifecycleEvent } from '../lifecycle/event.js';
+import { type EventFilter, eventFilterKeys } from './instanceFilter.js';
 
 /**
  * What to do with a value for which there is no room.
@@ -63,8 +64,11 @@ export interface WorkBuffering<T> extends Buffering<T> {
   readonly concurrency?: number;
 }
 
-/** {@link WorkBuffering} for events that may have a log. */
-export interface ConsumeOptions extends WorkBuffering<LifecycleEvent> {
+/** {@link Buffering} for events. */
+export interface IterateOptions extends Buffering<LifecycleEvent>, EventFilter {}
+
+/** {@link WorkBuffering} for events that may have a log. Who consumes durably passes over what the filter leaves out for good. */
+export interface ConsumeOptions extends WorkBuffering<LifecycleEvent>, EventFilter {
   /**
    * Whether to remember how far the consumer came, and to go on there next time. The policy is `resume` then, and no other.
    * Only where there is a log.
@@ -76,6 +80,9 @@ export interface ConsumeOptions extends WorkBuffering<LifecycleEvent> {
 
 /** {@link Buffering} for a watch: what is lost is always made good by a new snapshot. */
 export type WatchBuffering = Pick<Buffering<LifecycleEvent>, 'capacity' | 'onLag'>;
+
+/** {@link WatchBuffering}, and of which instances. */
+export interface WatchOptions extends WatchBuffering, EventFilter {}
 
 /** Default of {@link Buffering.capacity}; hypeman's. */
 export const defaultCapacity = 256;
@@ -149,6 +156,15 @@ export function queueSettings<T>(buffering: Buffering<T>, defaults: Defaults<T> 
   return settled(buffering, defaults);
 }
 
+/** Decodes {@link IterateOptions}. @throws {@link InvalidRequest} */
+export function iterateSettings(
+  options: IterateOptions,
+  defaults: Defaults<LifecycleEvent>,
+): QueueSettings<LifecycleEvent> {
+  decodeOrThrow(defaults.hasLog === true ? iterateCodec : liveIterateCodec, options);
+  return settled(options, defaults);
+}
+
 /** Decodes work and its {@link WorkBuffering}. @throws {@link InvalidRequest} */
 export function workSettings<T>(
   project: unknown,
@@ -172,9 +188,9 @@ export function consumeSettings(
   return { ...settings, durable };
 }
 
-/** Decodes {@link WatchBuffering}. @throws {@link InvalidRequest} */
+/** Decodes {@link WatchOptions}. @throws {@link InvalidRequest} */
 export function watchSettings(
-  buffering: WatchBuffering,
+  buffering: WatchOptions,
   defaults: Defaults<LifecycleEvent> = {},
 ): QueueSettings<LifecycleEvent> {
   decodeOrThrow(watchBufferingCodec, buffering);
@@ -231,17 +247,24 @@ const work = {
 };
 
 const workCodec = closed('work', { project: callback }, {});
-const watchBufferingCodec = closed('watch buffering', {}, watchKeys);
+const watchBufferingCodec = closed('watch options', {}, { ...watchKeys, ...eventFilterKeys });
+const iterateCodec = closed('iterate options', {}, { ...withLog, ...eventFilterKeys });
+const liveIterateCodec = closed('iterate options', {}, { ...withoutLog, ...eventFilterKeys });
 const bufferingCodec = closed('buffering', {}, withoutLog);
 const resumableCodec = closed('buffering', {}, withLog);
 const workBufferingCodec = closed('work buffering', {}, { ...withoutLog, ...work });
-const consumeCodec = closed('consume options', {}, { ...withLog, ...work, durable: t.boolean });
+const consumeCodec = closed(
+  'consume options',
+  {},
+  { ...withLog, ...work, ...eventFilterKeys, durable: t.boolean },
+);
 const durableCodec = closed(
   'consume options',
   {},
   {
     ...keys,
     ...work,
+    ...eventFilterKeys,
     durable: t.boolean,
     overflow: text('resume or nothing, since it is durable', (overflow) => overflow === 'resume'),
   },
@@ -252,6 +275,7 @@ const liveConsumeCodec = closed(
   {
     ...withoutLog,
     ...work,
+    ...eventFilterKeys,
     durable: nothing<boolean>("nothing: only events that have a log, as a manager's have, can be durable"),
   },
 );

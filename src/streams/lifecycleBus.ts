@@ -1,6 +1,6 @@
-import * as t from 'io-ts';
 import {
   defer,
+  EMPTY,
   Observable,
   type ObservableInput,
   ReplaySubject,
@@ -20,31 +20,31 @@ import { createBookmarks } from './bookmarks.js';
 import { iterateThrough } from './boundedIterable.js';
 import { mergeMapThrough } from './boundedMergeMap.js';
 import {
-  type Buffering,
   byInstance,
   callback,
   capacityCodec,
   type ConsumeOptions,
   consumeSettings,
   defaultCapacity,
+  type IterateOptions,
+  iterateSettings,
   type QueueSettings,
-  queueSettings,
-  type WatchBuffering,
+  type WatchOptions,
   watchSettings,
 } from './buffering.js';
 import { type Consumer, type ConsumerStats, createConsumers } from './consumers.js';
+import { concerns, type EventFilter, eventFilterKeys, hasConditions } from './instanceFilter.js';
 import { type Connect, ContainedObservable, through } from './containedObservable.js';
 import type { LifecycleLog } from './lifecycleLog.js';
 import type { Listener } from './listeners.js';
 import { largestPage, pageFor, replay, type ReplayOptions } from './replay.js';
 import { reportThrow } from './reportThrow.js';
-import { type InstanceChange, snapshotThen, type TableView } from './snapshotThen.js';
+import type { InstanceChange } from './instanceChange.js';
+import { snapshotThen, type TableView } from './snapshotThen.js';
 import { type GatedSource, type Join, Turnstile } from './turnstile.js';
 
 /** Which events to hear. */
-export interface EventsOptions {
-  /** Events of the instance with this exact id only. Publishing an event costs nothing to those of other instances. */
-  readonly instanceId?: string;
+export interface EventsOptions extends EventFilter {
   /**
    * Begin after this place in the log of events instead of now: an event that was heard before, or the cursor of a
    * snapshot that {@link InstanceManager.watch} told. What the log has is told first, up to 1,000 events a turn; then it goes on live,
@@ -73,12 +73,15 @@ export interface LifecycleBus {
     options?: ConsumeOptions,
   ): Observable<R>;
   /** Reads the events with `for await`: {@link boundedIterable} over the events. */
-  iterate(consumer: string, buffering?: Buffering<LifecycleEvent>): AsyncIterable<LifecycleEvent>;
-  /** Emits the table that `read` tells, then its changes; after a lag the table again. */
+  iterate(consumer: string, options?: IterateOptions): AsyncIterable<LifecycleEvent>;
+  /**
+   * Emits the table that `read` tells, then its changes; after a lag the table again. `read` is told of which instance alone it
+   * need tell, if that is so.
+   */
   watch(
     consumer: string,
-    read: () => Observable<TableView>,
-    buffering?: WatchBuffering,
+    read: (instanceId?: string) => Observable<TableView>,
+    options?: WatchOptions,
   ): Observable<InstanceChange>;
   /** Tells of every consumer what its subscribers are doing. */
   stats(): Readonly<Record<string, ConsumerStats>>;
@@ -99,12 +102,12 @@ export interface LifecycleBusOptions {
   readonly log?: LifecycleLog;
 }
 
-const eventsOptions = closed('events options', {}, { instanceId: t.string, after: cursor });
+const eventsOptions = closed('events options', {}, { ...eventFilterKeys, after: cursor });
 
 const liveOptions = closed(
   'events options',
   {},
-  { instanceId: t.string, after: nothing<Cursor>('nothing: this bus has no log to read from') },
+  { ...eventFilterKeys, after: nothing<Cursor>('nothing: this bus has no log to read from') },
 );
 
 /** What is right by a look needs no decoder: streams of one instance are asked for by the hundred thousand. */
@@ -131,6 +134,10 @@ export interface ManagerBus extends LifecycleBus {
   hear(consumer: string, instanceId: string, listener: Listener<LifecycleEvent>): void;
   /** Tells him no more. */
   leave(consumer: string, instanceId: string, listener: Listener<LifecycleEvent>): void;
+  /** Tells a listener the first event of each instance that is made with this id or name. */
+  expect(consumer: string, idOrName: string, listener: Listener<LifecycleEvent>): void;
+  /** Tells him no more. */
+  forget(consumer: string, idOrName: string, listener: Listener<LifecycleEvent>): void;
   /** Counts and reports what somebody threw who was told by a listener. */
   threw(consumer: string, error: unknown): void;
   /** Tells those who watch that it will close. */
@@ -144,6 +151,8 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
   decodeOrThrow(busOptions, options);
   const { capacity = defaultCapacity, onThrow = reportThrow, log } = options;
   const audience = new Audience<LifecycleEvent>();
+  /** Those who expect an instance, by what they will know it by. */
+  const expectant = new Audience<LifecycleEvent>();
   const consumers = createConsumers();
   const turnstile = new Turnstile<LifecycleEvent>();
   const bookmarks = log && createBookmarks(log);
@@ -155,6 +164,9 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
   const tell = (event: LifecycleEvent): void => {
     turnstile.pass(event);
     audience.tell(event, event.instanceId);
+    if (event.action !== 'create' && event.action !== 'fork') return;
+    expectant.tell(event, event.instanceId);
+    expectant.tell(event, event.instance.name);
   };
 
   const tellInTurn = (event: LifecycleEvent): void => {
@@ -173,11 +185,17 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
     // Those behind closed gates first: one that opens on hearing the end would come too late to hear it.
     turnstile.complete();
     audience.complete();
+    expectant.complete();
   };
 
   const join =
-    (consumer: Consumer, instanceId?: string): Connect<LifecycleEvent> =>
-    (observer) => {
+    (
+      consumer: Consumer,
+      instanceId: string | undefined,
+      wants: ((event: LifecycleEvent) => boolean) | undefined,
+    ): Connect<LifecycleEvent> =>
+    (subscriber) => {
+      const observer = wants === undefined ? subscriber : picking(wants, subscriber);
       if (isClosed) {
         observer.complete();
         return undefined;
@@ -232,10 +250,17 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
   const source = (
     consumer: Consumer,
     { overflow, capacity }: QueueSettings<LifecycleEvent>,
+    filter: EventFilter,
     after?: Cursor,
-  ): GatedSource<LifecycleEvent> => {
+  ): Source => {
+    const { instanceId } = filter;
+    const wants = hasConditions(filter) ? concerns(filter) : undefined;
     if (log !== undefined && overflow === 'resume') {
-      return resumed(consumer, log, { after, pageSize: pageFor(capacity) });
+      return resumed(consumer, log, { after, pageSize: pageFor(capacity), instanceId, wants });
+    }
+    // A gate counts whatever goes by; of these only some do.
+    if (instanceId !== undefined || wants !== undefined) {
+      return { values$: attended(consumer, picked(instanceId, wants), complete) };
     }
     const { values$, gate } = turnstile.gated(enter(), (count) => {
       consumer.dropped('buffer_full', count);
@@ -243,14 +268,39 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
     return { gate, values$: attended(consumer, values$, complete) };
   };
 
+  /** The events of one instance, or of all, that are wanted. */
+  const picked = (
+    instanceId: string | undefined,
+    wants: ((event: LifecycleEvent) => boolean) | undefined,
+  ): Observable<LifecycleEvent> =>
+    new Observable((subscriber) => {
+      const listener = picking(wants ?? always, subscriber);
+      audience.join(listener, instanceId);
+      return () => {
+        audience.leave(listener, instanceId);
+      };
+    });
+
   /** A queue that is filled, and whose books are kept. */
   const queued = <Settings extends QueueSettings<LifecycleEvent>>(
     consumer: Consumer,
     settings: Settings,
+    filter: EventFilter,
     after?: Cursor,
   ): { readonly values$: Observable<LifecycleEvent>; readonly settings: Settings } => {
-    const { values$, gate } = source(consumer, settings, after);
-    return { values$, settings: { ...settings, ledger: consumer, gate } };
+    const { values$, gate } = source(consumer, settings, filter, after);
+    return { values$, settings: { ...settings, ledger: consumer, ...(gate && { gate }) } };
+  };
+
+  /** For a watch: all events from which an instance can come to be watched, or not to be any more. */
+  const watched = (
+    consumer: Consumer,
+    settings: QueueSettings<LifecycleEvent>,
+    filter: EventFilter,
+  ): ReturnType<typeof queued<QueueSettings<LifecycleEvent>>> => {
+    if (!hasConditions(filter)) return queued(consumer, settings, filter);
+    const values$ = attended(consumer, picked(filter.instanceId, undefined), complete);
+    return { values$, settings: { ...settings, ledger: consumer } };
   };
 
   const reported = (name: string, error: unknown): void => {
@@ -287,6 +337,14 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
       audience.leave(listener, instanceId);
       consumers.of(name).left();
     },
+    expect: (name, idOrName, listener) => {
+      consumers.of(name).joined();
+      expectant.join(listener, idOrName);
+    },
+    forget: (name, idOrName, listener) => {
+      expectant.leave(listener, idOrName);
+      consumers.of(name).left();
+    },
     threw,
     closing: () => {
       closing$.next();
@@ -297,41 +355,46 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
     }),
     events: (name, options = {}) => {
       const codec = log === undefined ? liveOptions : eventsOptions;
-      const { instanceId, after } = isPlain(options) ? options : decodeOrThrow(codec, options);
+      const asked: EventsOptions = isPlain(options) ? options : decodeOrThrow(codec, options);
+      const { after, instanceId } = asked;
+      const wants = hasConditions(asked) ? concerns(asked) : undefined;
       const consumer = consumers.of(name);
-      if (log === undefined || after === undefined) return contained(name, join(consumer, instanceId));
-      const begin = { after, instanceId, pageSize: largestPage };
+      if (log === undefined || after === undefined) return contained(name, join(consumer, instanceId, wants));
+      const begin = { after, instanceId, wants, pageSize: largestPage };
       return contained(name, through(defer(() => resumed(consumer, log, begin).values$)));
     },
     consume: (name, project, options = {}) => {
       const asked = consumeSettings(project, options, defaults);
       const consumer = consumers.of(name);
       const work$ = defer(() => {
-        const { values$, settings } = queued(consumer, asked);
+        const { values$, settings } = queued(consumer, asked, options);
         return values$.pipe(mergeMapThrough(project, settings));
       });
       if (bookmarks === undefined || !asked.durable) return contained(name, through(work$));
       const durable$ = bookmarks.keep(name, ({ after, follow, mark }) => {
-        const { values$, settings } = queued(consumer, asked, after);
-        return values$.pipe(follow, mergeMapThrough(mark(project), settings));
+        // All of them: what is left out is to be done with too, or its place would stay behind for good.
+        const { values$, settings } = queued(consumer, asked, {}, after);
+        return values$.pipe(follow, mergeMapThrough(mark(onlyFor(options, project)), settings));
       });
       const whileOpen$ = defer(() => (isClosed ? throwError(() => new ManagerClosed()) : durable$));
       return contained(name, through(whileOpen$));
     },
-    iterate: (name, buffering = {}) => {
-      const asked = queueSettings(buffering, defaults);
+    iterate: (name, options = {}) => {
+      const asked = iterateSettings(options, defaults);
       const consumer = consumers.of(name);
       return iterateThrough(() => {
-        const { values$, settings } = queued(consumer, asked);
+        const { values$, settings } = queued(consumer, asked, options);
         return { source$: values$, settings };
       });
     },
-    watch: (name, read, buffering = {}) => {
-      const asked = watchSettings(buffering, defaults);
+    watch: (name, read, options = {}) => {
+      const asked = watchSettings(options, defaults);
+      const { instanceId } = options;
       const consumer = consumers.of(name);
       const watch$ = defer(() => {
-        const { values$, settings } = queued(consumer, asked);
-        return values$.pipe(snapshotThen(read, settings, closing$));
+        // Also what does not fit the conditions any more.
+        const { values$, settings } = watched(consumer, asked, options);
+        return values$.pipe(snapshotThen(() => read(instanceId), settings, closing$, options));
       });
       return contained(name, through(watch$));
     },
@@ -354,3 +417,31 @@ const complete = (subscriber: Subscriber<unknown>): void => {
 const cutOff = (subscriber: Subscriber<unknown>): void => {
   subscriber.error(new ManagerClosed());
 };
+
+/** What one queue is filled from; without a gate where not all that goes by concerns it. */
+type Source = Pick<GatedSource<LifecycleEvent>, 'values$'> & Partial<GatedSource<LifecycleEvent>>;
+
+/** Tells a listener what is wanted. */
+const picking = (
+  wants: (event: LifecycleEvent) => boolean,
+  listener: Listener<LifecycleEvent>,
+): Listener<LifecycleEvent> => ({
+  next: (event) => {
+    if (wants(event)) listener.next(event);
+  },
+  complete: () => {
+    listener.complete();
+  },
+});
+
+const always = (): boolean => true;
+
+/** Work for the events of a filter, counted by themselves; nothing for the others. */
+function onlyFor<R>(
+  filter: EventFilter,
+  project: (event: LifecycleEvent, index: number) => ObservableInput<R>,
+): (event: LifecycleEvent, index: number) => ObservableInput<R> {
+  const wants = concerns(filter);
+  let index = 0;
+  return (event) => (wants(event) ? project(event, index++) : EMPTY);
+}

@@ -14,6 +14,8 @@ export interface ReplayOptions {
   readonly pageSize: number;
   /** Of which instance; without one, of all. */
   readonly instanceId?: string | undefined;
+  /** Which of these to tell; without it, each. */
+  readonly wants?: ((event: LifecycleEvent) => boolean) | undefined;
   /** Called whenever events that were not heard live are read from the log, once until it is live again. */
   readonly onResumed: () => void;
 }
@@ -37,7 +39,7 @@ export function replay(
   log: LifecycleLog,
   turnstile: Turnstile<LifecycleEvent>,
   join: Join<LifecycleEvent>,
-  { after, pageSize, instanceId, onResumed }: ReplayOptions,
+  { after, pageSize, instanceId, wants = always, onResumed }: ReplayOptions,
 ): GatedSource<LifecycleEvent> {
   let shut = nothing;
   let open = nothing;
@@ -59,7 +61,8 @@ export function replay(
 
       const tell = (event: LifecycleEvent): void => {
         last = event;
-        if (instanceId === undefined || event.instanceId === instanceId) subscriber.next(event);
+        if (instanceId !== undefined && event.instanceId !== instanceId) return;
+        if (wants(event)) subscriber.next(event);
       };
 
       const listener: Listener<LifecycleEvent> = {
@@ -177,3 +180,4 @@ export function replay(
 }
 
 const nothing = (): void => undefined;
+const always = (): boolean => true;

@@ -2,26 +2,11 @@ import { asapScheduler, first, NEVER, Observable, type OperatorFunction, type Su
 import type { Cursor, LifecycleEvent } from '../lifecycle/event.js';
 import type { Instance } from '../lifecycle/instance.js';
 import type { QueueSettings } from './buffering.js';
+import { changeOf, type InstanceChange } from './instanceChange.js';
+import { type EventFilter, hasConditions } from './instanceFilter.js';
+import { createTablePart } from './tablePart.js';
 import { connect } from './connect.js';
 import { RingBuffer } from './ringBuffer.js';
-
-/**
- * What a watcher is told: the whole table first and after every lag, then one change after another. Whoever applies
- * each in turn holds the true table. The cursor of a snapshot is the place of the last event that is in it.
- *
- * `removed` has the instance as it last was in `last`. `closing` changes nothing in the table: it comes once, when the manager
- * begins to close, before the stops are told; from then on every verb fails with {@link ManagerClosed}.
- */
-export type InstanceChange =
-  | { readonly kind: 'snapshot'; readonly instances: readonly Instance[]; readonly cursor: Cursor }
-  | { readonly kind: 'upsert'; readonly instance: Instance; readonly event: LifecycleEvent }
-  | {
-      readonly kind: 'removed';
-      readonly instanceId: string;
-      readonly last?: Instance;
-      readonly event: LifecycleEvent;
-    }
-  | { readonly kind: 'closing' };
 
 /** All instances as they were after the event at this cursor. */
 export interface TableView extends Cursor {
@@ -35,6 +20,9 @@ export interface TableView extends Cursor {
  *
  * Once `closing$` has emitted, that is told before any change that is still to be told, never before the table.
  *
+ * With a filter the table is of those for which that holds; the events that are told may be those of its `instanceId` alone. What
+ * concerns none of them takes no place in the queue.
+ *
  * A read has to show at least what the events told before it was begun; its first value counts.
  *
  * Errors: those of the events, of the read, and of `onLag`; `EmptyError` for a read without a value.
@@ -43,10 +31,13 @@ export function snapshotThen(
   read: () => Observable<TableView>,
   settings: QueueSettings<LifecycleEvent>,
   closing$: Observable<void> = NEVER,
+  filter: EventFilter = {},
 ): OperatorFunction<LifecycleEvent, InstanceChange> {
+  const isPart = filter.instanceId !== undefined || hasConditions(filter);
   return (events$) =>
     new Observable<InstanceChange>((subscriber) => {
       const queue = new RingBuffer<LifecycleEvent>(settings);
+      const part = isPart ? createTablePart(filter) : undefined;
       let cursor: Cursor = { epoch: '', sequence: 0 };
       let reading = false;
       let turn: Subscription | undefined;
@@ -57,14 +48,15 @@ export function snapshotThen(
         event.epoch === cursor.epoch && event.sequence <= cursor.sequence;
 
       const isNext = (event: LifecycleEvent): boolean =>
-        event.epoch === cursor.epoch && event.sequence === cursor.sequence + 1;
+        event.epoch === cursor.epoch && (isPart || event.sequence === cursor.sequence + 1);
 
       const readTable = (): void => {
         reading = true;
         connect(read().pipe(first()), subscriber, {
           next: ({ instances, epoch, sequence }) => {
             cursor = { epoch, sequence };
-            subscriber.next({ kind: 'snapshot', instances, cursor: { epoch, sequence } });
+            const told = part === undefined ? instances : part.begin(instances);
+            subscriber.next({ kind: 'snapshot', instances: told, cursor: { epoch, sequence } });
           },
           error: fail,
           complete: () => {
@@ -102,7 +94,8 @@ export function snapshotThen(
             return;
           }
           cursor = event;
-          subscriber.next(changeOf(event));
+          const change = part === undefined ? changeOf(event) : part.change(event);
+          if (change !== undefined) subscriber.next(change);
         }
         if (completed && !reading) subscriber.complete();
       };
@@ -136,6 +129,7 @@ export function snapshotThen(
       );
       connect(events$, subscriber, {
         next: (event) => {
+          if (part?.mayConcern(event, reading) === false) return;
           queue.push(event);
           flushSoon();
         },
@@ -148,13 +142,3 @@ export function snapshotThen(
       readTable();
     });
 }
-
-const changeOf = (event: LifecycleEvent): InstanceChange =>
-  event.action === 'delete'
-    ? {
-        kind: 'removed',
-        instanceId: event.instanceId,
-        ...(event.last !== undefined && { last: event.last }),
-        event,
-      }
-    : { kind: 'upsert', instance: event.instance, event };

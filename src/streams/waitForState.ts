@@ -26,9 +26,12 @@ export interface StateSource {
  * view older than one seen before decides nothing. The wait ends
  *
  * - with the target;
- * - with a state from which the target is out of reach unless somebody acts, not timed out: `Unknown` always; `Stopped`,
- *   `Standby`, `Shutdown`, `Paused` when not a target;
+ * - with a state from which the target is out of reach unless somebody acts, not timed out: `Unknown`, `Stopped`, `Standby`,
+ *   `Shutdown`, `Paused` when not a target, unless it may go `through` that;
  * - at the deadline, after one last look: `timedOut` unless that look shows one of the above.
+ *
+ * `reached` tells whether it was the target. With `mayBeAbsent` the instance need not be there yet: the first event of its id, or the first
+ * read that finds it, begins the wait.
  *
  * A failing read or poll is passed over; polls never overlap. After the end nothing is left: no timer, no listener.
  * Cold: each subscription waits anew. Unsubscribing ends the wait.
@@ -40,7 +43,7 @@ export interface StateSource {
  * ```
  *
  * Errors of the stream: {@link InvalidRequest}, for a target (`Unknown` is none) or an option that can't be understood;
- * {@link InstanceNotFound}, also when it is deleted meanwhile; {@link ManagerClosed}, when the events complete;
+ * {@link InstanceNotFound}, also when it is deleted meanwhile, and at the deadline when one that `mayBeAbsent` has not come; {@link ManagerClosed}, when the events complete;
  * {@link StateUnreadable}, at the deadline, when no look ever succeeded; the reason of `signal`.
  *
  * @see hypeman `lib/instances/wait.go`

@@ -11,13 +11,33 @@ export interface WaitOptions {
   readonly timeoutMs?: number;
   /** Milliseconds between polls, 1 to 300000. @defaultValue 5000 */
   readonly pollMs?: number;
+  /**
+   * States that may come in between, though nothing leads on from them by itself: whoever knows that somebody will act. The
+   * `Stopped` of a restart does not end a wait for `Running` then; only the deadline does.
+   *
+   * @defaultValue none
+   */
+  readonly through?: readonly Exclude<State, 'Created' | 'Initializing' | 'Running'>[];
+  /**
+   * Whether the instance need not be there yet: the wait goes on until one of this id or name is created or forked. If none is, it fails
+   * with {@link InstanceNotFound} at the deadline; once there was one, its deletion ends the wait as ever.
+   *
+   * @defaultValue false
+   */
+  readonly mayBeAbsent?: boolean;
   /** Ends the wait at once when it aborts: with its reason as the error. */
   readonly signal?: AbortSignal;
 }
 
+/** States from which nothing leads on by itself. */
+const deadEnds = ['Unknown', 'Stopped', 'Standby', 'Shutdown', 'Paused'] as const satisfies readonly State[];
+
 /** What a wait is to wait for, and how long: nothing is left open. */
 export interface WaitSettings {
   readonly targets: readonly State[];
+  /** States that end it though they are no targets. */
+  readonly deadEnds: readonly State[];
+  readonly mayBeAbsent: boolean;
   readonly timeoutMs: number;
   readonly pollMs: number;
   readonly signal: AbortSignal | undefined;
@@ -34,10 +54,16 @@ export function waitSettings(target: State | readonly State[], options: WaitOpti
 
 const settled = (targets: readonly State[], options: WaitOptions): WaitSettings => ({
   targets,
+  deadEnds: without(options.through),
+  mayBeAbsent: options.mayBeAbsent === true,
   timeoutMs: options.timeoutMs ?? 60_000,
   pollMs: options.pollMs ?? 5_000,
   signal: options.signal,
 });
+
+/** All but those that a wait may go through; one list for the many waits that go through none. */
+const without = (through: readonly State[] = []): readonly State[] =>
+  through.length === 0 ? deadEnds : deadEnds.filter((state) => !through.includes(state));
 
 const reachableStates = states.filter((state): state is Exclude<State, 'Unknown'> => state !== 'Unknown');
 
@@ -73,6 +99,8 @@ const longestMs = 300_000;
 const keys = {
   timeoutMs: integer('milliseconds', 0, longestMs),
   pollMs: integer('milliseconds', 1, longestMs),
+  through: t.array(oneOf(deadEnds), `states that may come in between (a list of ${deadEnds.join(', ')})`),
+  mayBeAbsent: t.boolean,
   signal: new t.Type<AbortSignal, unknown>(
     'an AbortSignal',
     isAbortSignal,

@@ -17,6 +17,8 @@ export interface WaitOutcome {
   readonly stateError?: string;
   /** The newest view of the instance. */
   readonly instance: Instance;
+  /** Whether the state is a target. If not, `timedOut` tells whether time was up, or the target out of reach. */
+  readonly reached: boolean;
   /** Whether the deadline came first. */
   readonly timedOut: boolean;
   /**
@@ -40,10 +42,22 @@ export interface WaitPort {
   hear(instanceId: string, listener: WaitListener): Subscription | undefined;
   /** Tells them no more. */
   leave(instanceId: string, listener: WaitListener, heard: Subscription | undefined): void;
+  /** How instances are found that are known by more than their id. */
+  readonly names?: WaitNames;
   /** Tells what is known now, once, as {@link look} does. */
   known(instanceId: string, tell: (found: Look<Instance>) => void): Subscription | undefined;
   /** What is true, where that may differ from what is known. */
   truth(instanceId: string): Observable<Instance>;
+}
+
+/** Where waits learn which instance is meant. */
+export interface WaitNames {
+  /** The id of an instance. @throws {@link InstanceNotFound}, {@link AmbiguousName} */
+  idOf(idOrName: string): string;
+  /** Tells the first event of the next instance that has this id or name. */
+  expect(idOrName: string, listener: WaitListener): void;
+  /** Expects it no more. */
+  forget(idOrName: string, listener: WaitListener): void;
 }
 
 /** How a wait ended, for whoever keeps the books. One that was left has not ended. */
@@ -72,11 +86,15 @@ export class Waits {
     this.polls = new SharedPoll(port.truth, new Delays());
   }
 
-  /** Begins a wait for an observer, which must not throw; what is returned leaves it. */
+  /**
+   * Begins a wait for an observer, which must not throw; what is returned leaves it.
+   *
+   * @throws {@link InstanceNotFound}, {@link AmbiguousName}
+   */
   begin(
     observer: Observer<WaitOutcome>,
     subscription: Subscription,
-    instanceId: string,
+    idOrName: string,
     target: State | readonly State[],
     options: WaitOptions,
   ): Unsubscribable | undefined {
@@ -95,9 +113,22 @@ export class Waits {
       observer.error(settings.signal.reason);
       return undefined;
     }
-    const wait = new Wait(this, observer, instanceId, settings);
-    wait.begin(settings);
+    const instanceId = this.#idOf(idOrName, settings);
+    const wait = new Wait(this, observer, instanceId ?? idOrName, settings);
+    if (instanceId === undefined) wait.expect(settings);
+    else wait.begin(settings);
     return wait;
+  }
+
+  #idOf(idOrName: string, { mayBeAbsent }: WaitSettings): string | undefined {
+    const { names } = this.port;
+    if (names === undefined) return idOrName;
+    try {
+      return names.idOf(idOrName);
+    } catch (error) {
+      if (mayBeAbsent && hasTag(error, 'InstanceNotFound')) return undefined;
+      throw error;
+    }
   }
 
   /** Ends every wait with an error. */
@@ -112,9 +143,6 @@ const failed = (elapsedMs: number): WaitEnd => ({
   seconds: elapsedMs / 1_000,
 });
 
-/** States from which nothing leads on by itself. */
-const deadEnds: readonly State[] = ['Unknown', 'Stopped', 'Standby', 'Shutdown', 'Paused'];
-
 class Wait implements WaitListener, Delayed {
   place: number | undefined;
   line: DelayLine | undefined;
@@ -123,11 +151,16 @@ class Wait implements WaitListener, Delayed {
   after: Delayed | undefined;
   readonly #waits: Waits;
   readonly #observer: Observer<WaitOutcome>;
-  readonly #instanceId: string;
+  /** What was asked for, until it is there. */
+  #instanceId: string;
   readonly #targets: readonly State[];
+  readonly #deadEnds: readonly State[];
+  readonly #mayBeAbsent: boolean;
+  readonly #pollMs: number;
   readonly #signal: AbortSignal | undefined;
   readonly #startedAt = monotonicNow();
   #isOver = false;
+  #isExpecting = false;
   #isLate = false;
   #newest: Instance | undefined;
   #reads = 0;
@@ -144,6 +177,9 @@ class Wait implements WaitListener, Delayed {
     this.#observer = observer;
     this.#instanceId = instanceId;
     this.#targets = settings.targets;
+    this.#deadEnds = settings.deadEnds;
+    this.#mayBeAbsent = settings.mayBeAbsent;
+    this.#pollMs = settings.pollMs;
     this.#signal = settings.signal;
   }
 
@@ -164,15 +200,41 @@ class Wait implements WaitListener, Delayed {
     }
   }
 
-  #pollUntilDeadline({ pollMs, timeoutMs }: WaitSettings): void {
+  #pollUntilDeadline({ timeoutMs }: WaitSettings): void {
     if (this.#isOver) return;
-    this.#pollListener = new PollListener(this);
-    this.#polled = this.#waits.polls.join(this.#instanceId, pollMs, this.#pollListener);
+    this.#poll();
     this.#waits.deadlines.start(this, timeoutMs);
+  }
+
+  /** Waits for the instance to be made: there is nothing to read or to poll before. */
+  expect({ timeoutMs }: WaitSettings): void {
+    this.#heedSignal();
+    this.#isExpecting = true;
+    this.#names.expect(this.#instanceId, this);
+    this.#waits.deadlines.start(this, timeoutMs);
+  }
+
+  get #names(): WaitNames {
+    return this.#waits.port.names as WaitNames;
+  }
+
+  #poll(): void {
+    this.#pollListener = new PollListener(this);
+    this.#polled = this.#waits.polls.join(this.#instanceId, this.#pollMs, this.#pollListener);
+  }
+
+  /** Goes on with the instance that was made, of which it hears from the next event on. */
+  #begun({ instanceId }: LifecycleEvent): void {
+    this.#isExpecting = false;
+    this.#names.forget(this.#instanceId, this);
+    this.#instanceId = instanceId;
+    this.#heard = this.#waits.port.hear(instanceId, this);
+    this.#poll();
   }
 
   /** An event of the instance. */
   next(event: LifecycleEvent): void {
+    if (this.#isExpecting) this.#begun(event);
     // A source may tell the events of others too.
     if (event.instanceId !== this.#instanceId) return;
     if (event.action === 'delete') this.error(new InstanceNotFound(this.#instanceId));
@@ -195,13 +257,18 @@ class Wait implements WaitListener, Delayed {
   weigh(found: Look<Instance>, via: WaitOutcome['via']): void {
     this.#reads += 1;
     if ('value' in found) this.#consider(found.value, via);
-    else if (isFinal(found.error)) this.error(found.error);
+    else if (this.#isFinal(found.error)) this.error(found.error);
     else this.#lastFailure = { cause: found.error };
+  }
+
+  #isFinal(error: unknown): boolean {
+    const isYetToCome = this.#mayBeAbsent && this.#newest === undefined;
+    return hasTag(error, 'ManagerClosed') || (!isYetToCome && hasTag(error, 'InstanceNotFound'));
   }
 
   /** The deadline: one last look, for which there is a second at most. */
   onDue(): void {
-    if (this.#isLate) {
+    if (this.#isLate || this.#isExpecting) {
       this.#giveUp();
       return;
     }
@@ -222,7 +289,8 @@ class Wait implements WaitListener, Delayed {
   unsubscribe(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#waits.port.leave(this.#instanceId, this, this.#heard);
+    if (this.#isExpecting) this.#names.forget(this.#instanceId, this);
+    else this.#waits.port.leave(this.#instanceId, this, this.#heard);
     this.#looking?.unsubscribe();
     if (this.#pollListener !== undefined) this.#polled?.leave(this.#pollListener);
     this.#waits.deadlines.cancel(this);
@@ -242,14 +310,18 @@ class Wait implements WaitListener, Delayed {
   #consider(instance: Instance, via: WaitOutcome['via']): void {
     if (this.#newest !== undefined && instance.revision < this.#newest.revision) return;
     this.#newest = instance;
-    if (this.#targets.includes(instance.state) || deadEnds.includes(instance.state)) {
+    if (this.#targets.includes(instance.state) || this.#deadEnds.includes(instance.state)) {
       this.#end(instance, via, false);
     }
   }
 
   #giveUp(): void {
-    if (this.#newest === undefined) this.error(new StateUnreadable(this.#instanceId, this.#lastFailure));
-    else this.#end(this.#newest, 'deadline', true);
+    const failure = this.#lastFailure?.cause;
+    if (this.#newest === undefined) {
+      if (this.#isExpecting) this.error(new InstanceNotFound(this.#instanceId));
+      else if (hasTag(failure, 'InstanceNotFound')) this.error(failure);
+      else this.error(new StateUnreadable(this.#instanceId, this.#lastFailure));
+    } else this.#end(this.#newest, 'deadline', true);
   }
 
   #end(instance: Instance, via: WaitOutcome['via'], timedOut: boolean): void {
@@ -263,6 +335,7 @@ class Wait implements WaitListener, Delayed {
       state,
       ...(stateError === undefined ? {} : { stateError }),
       instance,
+      reached,
       timedOut,
       via,
       elapsedMs,
@@ -300,8 +373,5 @@ class PollListener implements Listener<Look<Instance>> {
   }
 }
 
-const isFinal = (error: unknown): boolean =>
-  typeof error === 'object' &&
-  error !== null &&
-  '_tag' in error &&
-  (error._tag === 'InstanceNotFound' || error._tag === 'ManagerClosed');
+const hasTag = (error: unknown, tag: string): boolean =>
+  typeof error === 'object' && error !== null && '_tag' in error && error._tag === tag;

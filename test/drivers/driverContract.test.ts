@@ -36,6 +36,8 @@ const adoptingAll = ({ launch }: MemoryDriver): Partial<Driver> => {
   };
 };
 
+const sending = (signal: Machine['signal'], name: string): Observable<never> => signal?.(name) ?? EMPTY;
+
 const killed = { code: null, signal: 'SIGKILL' };
 
 describe('the contract holds a driver to its law:', () => {
@@ -239,6 +241,36 @@ describe('the contract holds a driver to its law:', () => {
       'says that it frees nothing and can freeze',
       ({ capabilities }) => ({ capabilities: { ...capabilities, standbyFrees: 'nothing' } }),
       'which frees nothing on standby has machines without freezing',
+    ],
+    [
+      'names signals without SIGKILL',
+      ({ capabilities }) => ({ capabilities: { ...capabilities, signals: ['SIGTERM'] } }),
+      'SIGKILL is among them',
+    ],
+    [
+      'names no signals and takes them',
+      ({ capabilities }) => ({ capabilities: { ...capabilities, signals: [] } }),
+      'which names no signals has machines that take none',
+    ],
+    [
+      'sends signals before subscribe',
+      inMachines(({ signal }) => ({ signal: (name) => hot(sending(signal, name)) })),
+      'they do nothing before subscribe',
+    ],
+    [
+      'gives a value for a signal that it sent',
+      inMachines(({ signal }) => ({
+        signal: (name) => concat(sending(signal, name), of(name)) as Observable<never>,
+      })),
+      'complete without a value once they are sent',
+    ],
+    ['sends no signal', inMachines(() => ({ signal: () => EMPTY })), 'one that is adopted takes them too'],
+    [
+      'sends signals to what has ended',
+      inMachines(({ signal }) => ({
+        signal: (name) => sending(signal, name).pipe(catchError(() => EMPTY)),
+      })),
+      'one that has ended takes none',
     ],
     ['keeps what it should discard', () => ({ discard: () => EMPTY }), 'discard removes a home'],
     ['discards once only', ({ discard }) => ({ discard: once(discard) }), 'discard removes a home'],

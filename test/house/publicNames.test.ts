@@ -93,6 +93,7 @@ describe('the public names', () => {
        DropReason
        Environment
        EnvironmentOptions
+       EventFilter
        EventsOptions
        Exit
        Fault
@@ -102,8 +103,10 @@ describe('the public names', () => {
        Freezing
        Instance
        InstanceChange
+       InstanceFilter
        InstanceManager
        InstanceSpec
+       IterateOptions
        Json
        Kept
        Lag
@@ -153,6 +156,7 @@ describe('the public names', () => {
        WaitOptions
        WaitOutcome
        WatchBuffering
+       WatchOptions
        WorkBuffering"
     `);
   });

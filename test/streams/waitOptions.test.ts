@@ -4,11 +4,16 @@ import { thrownBy } from '../support/thrownBy.js';
 
 const reachable = states.filter((state) => state !== 'Unknown');
 
+const rest = {
+  deadEnds: ['Unknown', 'Stopped', 'Standby', 'Shutdown', 'Paused'],
+  mayBeAbsent: false,
+};
+
 describe('a wait', () => {
   test.each(reachable)(
     'for %s that says nothing of how is the same as one that says nothing in words',
     (state) => {
-      const settings = { targets: [state], timeoutMs: 60_000, pollMs: 5_000, signal: undefined };
+      const settings = { targets: [state], ...rest, timeoutMs: 60_000, pollMs: 5_000, signal: undefined };
       for (const options of [{}, { timeoutMs: 60_000 }, { pollMs: 5_000 }, { signal: undefined }]) {
         expect(waitSettings(state, options as WaitOptions)).toEqual(settings);
         expect(waitSettings([state], options as WaitOptions)).toEqual(settings);
@@ -25,6 +30,7 @@ describe('a wait', () => {
     const { signal } = new AbortController();
     expect(waitSettings(['Running', 'Stopped'], { timeoutMs: 0, pollMs: 1, signal })).toEqual({
       targets: ['Running', 'Stopped'],
+      ...rest,
       timeoutMs: 0,
       pollMs: 1,
       signal,
@@ -83,7 +89,7 @@ describe('a wait', () => {
         {
           path: 'target',
           found: 'a text of 7 characters',
-          expected: 'another key; known are timeoutMs, pollMs, signal',
+          expected: 'another key; known are timeoutMs, pollMs, through, mayBeAbsent, signal',
         },
         { path: 'timeoutMs', found: '-1' },
       ],

@@ -24,7 +24,7 @@ import { createMemorySnapshots, type Held } from './memorySnapshots.js';
 /** What a memory driver can be told to fail at. */
 export type MemoryOperation =
   | ('prepare' | 'launch' | 'adopt' | 'inspect' | 'stop' | 'kill' | 'freeze' | 'thaw' | 'discard')
-  | ('suspend' | 'resume' | 'forget')
+  | ('signal' | 'suspend' | 'resume' | 'forget')
   | ('take' | 'layOut' | 'replace');
 
 /** How to make a memory driver. */
@@ -68,6 +68,7 @@ interface Home {
 }
 
 const logSource = 'app';
+const signalNames = ['SIGHUP', 'SIGINT', 'SIGTERM', 'SIGUSR1', 'SIGUSR2', 'SIGKILL'];
 
 /**
  * Creates the driver `memory`: machines that exist in the memory of this process only, for tests, and for programs that
@@ -169,7 +170,7 @@ export function createMemoryDriver(options: MemoryDriverOptions = {}): MemoryDri
 
   return {
     kind: 'memory',
-    capabilities: { standbyFrees, logs: [logSource] },
+    capabilities: { standbyFrees, logs: [logSource], signals: signalNames },
     decode: (fields) => decode(memoryFields, fields),
     prepare: ({ copyOf: source, kind, ...plan }) =>
       attempt('prepare', plan, () => {

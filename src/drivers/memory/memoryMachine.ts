@@ -31,6 +31,8 @@ export interface MemoryMachine {
   resume(): void;
   /** Writes a line to its log; one that its readiness waits for makes it ready. */
   print(line: string): void;
+  /** The signals that it was sent, in their order; only `SIGKILL` does something to it. */
+  signals(): readonly string[];
   /** Lets it count on by one in its memory, and print the number: `count 1.`, `count 2.`, …; a halted one does neither. */
   count(): void;
 }
@@ -42,7 +44,7 @@ export interface MemoryMachineOptions {
   readonly stopMs: number;
   /** Does something unless it is to fail. */
   readonly attempt: <T>(
-    operation: 'inspect' | 'stop' | 'kill' | 'freeze' | 'thaw' | 'suspend',
+    operation: 'inspect' | 'stop' | 'kill' | 'signal' | 'freeze' | 'thaw' | 'suspend',
     work: () => Observable<T>,
   ) => Observable<T>;
   readonly write: (line: string) => void;
@@ -67,6 +69,7 @@ export function createMemoryMachine(options: MemoryMachineOptions): PlayedMachin
   const signals$ = new ReplaySubject<Signal>(Infinity);
   const exit$ = new ReplaySubject<Exit>(1);
   const awaited = spec.readiness?.kind === 'log' ? linePattern(spec.readiness.pattern) : undefined;
+  const sent: string[] = [];
   let counted = memory ?? 0;
   let isReady = false;
   let isHalted = memory !== undefined;
@@ -137,10 +140,18 @@ export function createMemoryMachine(options: MemoryMachineOptions): PlayedMachin
         attempt('stop', () => {
           goOn();
           return stopMs > graceMs
-            ? endAfter(graceMs, { code: null, signal: 'SIGKILL' })
+            ? endAfter(graceMs, killed)
             : endAfter(stopMs, { code: null, signal: 'SIGTERM' });
         }),
-      kill: () => attempt('kill', () => endAfter(0, { code: null, signal: 'SIGKILL' })),
+      kill: () => attempt('kill', () => endAfter(0, killed)),
+      signal: (name) =>
+        attempt('signal', () =>
+          done(() => {
+            if (hasEnded) throw new Error('the machine has ended');
+            sent.push(name);
+            if (name === 'SIGKILL') end(killed);
+          }),
+        ),
       freezing: {
         freeze: () => attempt('freeze', () => done(halt)),
         thaw: () => attempt('thaw', () => done(goOn)),
@@ -172,9 +183,12 @@ export function createMemoryMachine(options: MemoryMachineOptions): PlayedMachin
       halt,
       resume: goOn,
       print,
+      signals: () => [...sent],
       count: () => {
         if (!isHalted && !hasEnded) print(`count ${String((counted += 1))}.`);
       },
     },
   };
 }
+
+const killed: Exit = { code: null, signal: 'SIGKILL' };

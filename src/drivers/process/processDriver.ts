@@ -9,7 +9,7 @@ import type { Driver, LaunchPlan, Machine } from '../driver.js';
 import { createLogFiles } from '../host/logFiles.js';
 import { followTail, readTail } from '../host/logReader.js';
 import { createEndedMachine } from '../host/endedMachine.js';
-import { decodeProcessFields } from './processFields.js';
+import { decodeProcessFields, signalNames } from './processFields.js';
 import { decodeProcessHandle } from '../host/processHandle.js';
 import { createProcessMachine } from './processMachine.js';
 import { createProcessSnapshots } from './processSnapshots.js';
@@ -118,7 +118,7 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
   return {
     kind: 'process',
     leavesFiles: true,
-    capabilities: { standbyFrees: 'cpu', logs: [logSource] },
+    capabilities: { standbyFrees: 'cpu', logs: [logSource], signals: signalNames },
     decode: decodeProcessFields,
     prepare: ({ home, spec, copyOf }) =>
       defer(async () => {

@@ -22,7 +22,8 @@ export function decodeProcessFields(
   return E.left([{ path: 'entrypoint', found: found(fields['entrypoint']), expected }]);
 }
 
-const signalNames = Object.keys(constants.signals);
+/** Names of the signals that this system has. */
+export const signalNames: readonly string[] = Object.keys(constants.signals);
 
 /** Decodes where a process works. What lies within its working directory is not left by it. */
 const workPlace = text(

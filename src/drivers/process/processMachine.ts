@@ -99,6 +99,14 @@ export function createProcessMachine({ run, spec, log, logLimits, pollMs }: Proc
     kill: watched.kill,
     detach: watched.detach,
 
+    signal: (name) =>
+      unlessEnded(
+        defer(() => {
+          signal(name as NodeJS.Signals);
+          return EMPTY;
+        }),
+      ),
+
     freezing: {
       freeze: () => unlessEnded(group.halt()),
       thaw: () => unlessEnded(group.resume()),

@@ -158,6 +158,18 @@ describe('who holds a memory driver plays its machines:', () => {
   });
 });
 
+describe('a machine in memory that is sent signals', () => {
+  it('tells which, and is ended by SIGKILL alone', () => {
+    const { driver, machine, said } = launched();
+    for (const name of ['SIGHUP', 'SIGTERM', 'SIGHUP']) now(machine.signal?.(name) as Observable<never>);
+    expect(said).toEqual([ready]);
+
+    now(machine.signal?.('SIGKILL') as Observable<never>);
+    expect(driver.machine('web-id').signals()).toEqual(['SIGHUP', 'SIGTERM', 'SIGHUP', 'SIGKILL']);
+    expect(said).toEqual([ready, exited({ code: null, signal: 'SIGKILL' })]);
+  });
+});
+
 describe('a memory driver keeps homes', () => {
   it('with the log, of which a fork gets a copy that goes its own way', () => {
     const { driver } = launched();
@@ -200,6 +212,7 @@ describe('a memory driver fails on demand', () => {
     inspect: (_, machine) => machine.inspect(),
     stop: (_, machine) => machine.stop({ graceMs: 0 }),
     kill: (_, machine) => machine.kill(),
+    signal: (_, machine) => machine.signal?.('SIGHUP'),
     freeze: (_, machine) => machine.freezing?.freeze(),
     thaw: (_, machine) => machine.freezing?.thaw(),
     suspend: (_, machine) => machine.freezing?.suspend?.(),
