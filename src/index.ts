@@ -108,6 +108,7 @@ export type {
   Capabilities,
   Driver,
   Freezing,
+  AdoptPlan,
   LaunchPlan,
   LogOptions,
   Machine,

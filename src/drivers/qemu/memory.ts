@@ -10,6 +10,7 @@ import { integer, oneOf } from '../../codecs/scalars.js';
 import { type Fault, SnapshotIncompatible } from '../../lifecycle/errors.js';
 import { runProgram } from '../host/runProgram.js';
 import { readJson, writeJson } from './jsonFile.js';
+import { type KeptBoot, keptBoot } from './keptBoot.js';
 import { type VmConfig, vmConfig } from './vmConfig.js';
 
 /** Names of the files in which the memory of a machine lies, in its folder. */
@@ -36,6 +37,10 @@ export interface SavedMemory {
     /** Which file it is, and when it was last changed in any way; absent once others have it too, since to give it a name is a change. */
     readonly file?: RamFile;
   };
+  /** Of a machine that was not ready yet. */
+  readonly isReady?: false;
+  /** Of a machine that had said nothing yet, and may not have loaded its kernel. */
+  readonly boot?: KeptBoot;
 }
 
 interface RamFile {
@@ -47,11 +52,11 @@ interface RamFile {
 /** Writes down what was saved in a folder, which is valid from then on. */
 export async function keepMemory(
   folder: string,
-  { vm, ramIn, state }: Pick<SavedMemory, 'vm' | 'ramIn' | 'state'>,
+  { vm, ramIn, state, ...rest }: Omit<SavedMemory, 'version' | 'ram'>,
 ): Promise<void> {
   const { ram, manifest } = memoryFiles;
   const kept: SavedMemory = {
-    ...{ version: 1, vm, ramIn, state },
+    ...{ version: 1, vm, ramIn, state, ...rest },
     ...(ramIn === 'file' ? { ram: await shapeOf(join(folder, ram)) } : {}),
   };
   await writeJson(join(folder, manifest), kept);
@@ -188,6 +193,8 @@ const savedMemory: t.Type<SavedMemory, unknown> = closed(
     state: closed('the state of a machine', { bytes, sha256: t.string }, {}),
   },
   {
+    isReady: t.literal(false),
+    boot: keptBoot,
     ram: closed(
       'the file of a memory',
       { bytes },

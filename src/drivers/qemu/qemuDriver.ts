@@ -6,9 +6,9 @@ import { defer, ignoreElements, lastValueFrom, type Observable, throwError } fro
 import { closed } from '../../codecs/closed.js';
 import { decodeOrThrow, found } from '../../codecs/decode.js';
 import { integer, longestTimerMs, oneOf, programName, text } from '../../codecs/scalars.js';
-import { InvalidRequest, LaunchFailed, LogNotFound } from '../../lifecycle/errors.js';
+import { InvalidRequest, LaunchFailed, LogNotFound, SnapshotIncompatible } from '../../lifecycle/errors.js';
 import type { InstanceSpec, MachineHandle } from '../../lifecycle/instance.js';
-import type { Driver, LaunchPlan, Machine, PreparePlan } from '../driver.js';
+import type { AdoptPlan, Driver, LaunchPlan, Machine, PreparePlan } from '../driver.js';
 import { createEndedMachine } from '../host/endedMachine.js';
 import { fillHome } from '../host/fillHome.js';
 import { createLogFiles } from '../host/logFiles.js';
@@ -21,9 +21,11 @@ import { untilLaunched } from '../host/untilLaunched.js';
 import { chooseAccelerator, hostOf } from './accelerator.js';
 import { type Confinement } from './confinement.js';
 import { createDisks } from './disk.js';
+import { createFileIdentities } from './fileIdentity.js';
 import { guestAccepts } from './guest.js';
 import { type Image, readImage } from './image.js';
 import { readJson, writeJson } from './jsonFile.js';
+import { type Boot, boot, bootOf, bootOfKept, faultsOfBoot } from './keptBoot.js';
 import {
   checkMemory,
   forgetMemory,
@@ -109,6 +111,7 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
   const programs = createPrograms();
   const disks = createDisks(qemuImg, programs);
   const sound = createSoundFolders();
+  const identities = createFileIdentities();
   const qemuVersion = once(async () => {
     const inspected = await inspectQemu(program, programs);
     if (!inspected.hasSandbox)
@@ -148,13 +151,13 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
   const machineOf = (
     { home, spec }: LaunchPlan,
     { run, link, ports }: StartedQemu,
-    { vm, user, ramIsShared, isResumed }: Running,
+    { vm, user, ramIsShared, isResumed, boot: booted }: Running,
   ): QemuMachine => {
     const { logStart } = run.handle;
     const machine = createQemuMachine({
-      ...{ run, home, vm, user, ramIsShared, link, disks, sound },
+      ...{ run, home, vm, user, ramIsShared, link, disks, sound, identities, boot: booted },
       handle: { ...run.handle, ports: ports.map(({ guest, host }) => ({ guest, host })) },
-      // Whatever was suspended was ready.
+      // What was ready when it was suspended is not asked again.
       readiness$: isResumed ? undefined : readinessFor(spec, { home, logStart, link, ports }),
       logs: logSources.map((source) => createLogFiles(home, source)),
       logLimits: { maxBytes: logMaxBytes, keep: logKeep },
@@ -189,10 +192,13 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
   const start = async (
     plan: LaunchPlan,
     running: Running,
-    rest: Pick<QemuPlan, 'disk' | 'confinement' | 'from'>,
+    rest: Pick<QemuPlan, 'disk' | 'confinement' | 'ramIn'>,
   ): Promise<QemuMachine> => {
     if (rest.disk !== undefined) await disks.letIn(machineDirOf(plan.home), rest.disk, running.user, 'read');
-    const started = await startQemu(runs, { ...plan, ...running, ...rest, program });
+    const started = await startQemu(runs, {
+      ...{ ...plan, ...running, ...rest, program },
+      boot: running.boot,
+    });
     return machineOf(plan, started, running);
   };
 
@@ -242,10 +248,13 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
     ]);
     // The one in its home, whatever has become of its image since.
     const vm = { ...config, hasDisk: disk !== undefined };
-    const running: Running = { vm, ...userOf(confined), ramIsShared: true, isResumed: false };
-    await Promise.all([sound.naming(folder, () => forgetMemory(folder)), writeDown(plan, running)]);
     const kernelArguments = [...image.kernelArguments, ...(plan.spec.kernelArguments ?? [])];
-    return start(plan, running, { disk, confinement: confined, from: { ...image, kernelArguments } });
+    const running: Running = {
+      ...{ vm, ...userOf(confined), ramIsShared: true, isResumed: false },
+      boot: bootOf({ ...image, kernelArguments }),
+    };
+    await Promise.all([sound.naming(folder, () => forgetMemory(folder)), writeDown(plan, running)]);
+    return start(plan, running, { disk, confinement: confined, ramIn: undefined });
   };
 
   const resume = async (plan: LaunchPlan): Promise<QemuMachine> => {
@@ -261,24 +270,32 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
     await checkMemory(folder, kept, {
       ...{ qemu, machine, cpu: cpuOf(vm.accel), hasDisk: disk !== undefined },
     });
+    if (kept.boot !== undefined) {
+      const faults = await faultsOfBoot(identities, kept.boot);
+      if (faults.length > 0) throw new SnapshotIncompatible(faults);
+    }
     if (ramIn === 'state') await sound.naming(folder, () => forgetRam(folder));
     // What others go on from too has to stay as it is.
     const ramIsShared = ramIn === 'state' || (await ownsRam(folder));
-    const running: Running = { vm, ...userOf(confined), ramIsShared, isResumed: true };
+    const running: Running = {
+      ...{ vm, ...userOf(confined), ramIsShared, isResumed: kept.isReady !== false },
+      ...(kept.boot !== undefined && { boot: bootOfKept(kept.boot) }),
+    };
     await Promise.all([
       ramIsShared && sound.naming(folder, () => giveMemory(folder, kept)),
       writeDown(plan, running),
     ]);
-    return start(plan, running, { disk, confinement: confined, from: { ramIn } });
+    return start(plan, running, { disk, confinement: confined, ramIn });
   };
 
-  const adopt = async (plan: LaunchPlan, handle: MachineHandle): Promise<Machine> => {
+  const adopt = async (plan: AdoptPlan, handle: MachineHandle): Promise<Machine> => {
     const { ports, ...decoded } = decodeQemuHandle(handle);
     const found = await runs.find(plan.home, decoded);
     if (!('ended$' in found)) return createEndedMachine({ ...decoded, ports }, found);
     const running = await readJson(join(plan.home, vmPaths.config), runningConfig);
     const link = machines.get(plan.home)?.link ?? createQmpLink(join(plan.home, vmPaths.qmpSocket));
-    return machineOf(plan, { run: found, link, ports }, running);
+    const isResumed = running.isResumed || plan.isReady === true;
+    return machineOf(plan, { run: found, link, ports }, { ...running, isResumed });
   };
 
   return {
@@ -314,8 +331,10 @@ interface Running {
   readonly user?: QemuUser;
   /** Whether what the guest writes to its memory stays in the file of its home. */
   readonly ramIsShared: boolean;
-  /** Whether it went on from a memory that was kept. */
+  /** Whether it went on from a memory that was kept of one that was ready. */
   readonly isResumed: boolean;
+  /** What it booted, or was about to when its memory was kept. */
+  readonly boot?: Boot;
 }
 
 const cpuOf = (accel: VmConfig['accel']): string => (accel === 'kvm' ? 'host' : 'max');
@@ -337,7 +356,7 @@ const userId = integer('number of a user or group', 0, 2 ** 32 - 2);
 const runningConfig = closed(
   'what QEMU was built of',
   { vm: vmConfig, ramIsShared: t.boolean, isResumed: t.boolean },
-  { user: closed('a user', { uid: userId, gid: userId }, {}) },
+  { user: closed('a user', { uid: userId, gid: userId }, {}), boot },
 );
 
 const qemuDriverOptions = closed(

@@ -25,7 +25,9 @@ import type { Run } from '../host/runs.js';
 import { watchRun } from '../host/watchRun.js';
 import { blockNode } from './args.js';
 import type { Disks, Layer } from './disk.js';
+import type { FileIdentities } from './fileIdentity.js';
 import { isDead } from './guest.js';
+import { type Boot, keepBoot } from './keptBoot.js';
 import { copyMemory, forgetRam, keepMemory, keptMemory, memoryFiles, spendMemory } from './memory.js';
 import { giveUpState, sendState } from './migration.js';
 import type { QemuHandle } from './qemuHandle.js';
@@ -49,6 +51,9 @@ export interface QemuMachineOptions {
   readonly ramIsShared: boolean;
   readonly link: QmpLink;
   readonly readiness$: Observable<never> | undefined;
+  /** What it booted, or was about to when it came to stand still. */
+  readonly boot: Boot | undefined;
+  readonly identities: FileIdentities;
   readonly logs: readonly LogFiles[];
   readonly logLimits: LogLimits;
   readonly disks: Disks;
@@ -74,6 +79,7 @@ const endMs = 2_000;
 export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
   const { run, handle, home, vm, user, ramIsShared, link, readiness$, logs, logLimits, disks, sound } =
     options;
+  const { boot, identities } = options;
   const folder = machineDirOf(home);
   const ramIn = ramIsShared ? 'file' : 'state';
   const watched = watchRun({ run, readiness$, logs, logLimits });
@@ -153,11 +159,25 @@ export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
               { socket: join(home, vmPaths.stateSocket), file: join(folder, memoryFiles.state), user },
               sendState(qmp, vmPaths.stateSocket, ramIsShared),
             ).pipe(
-              mergeMap((state) => keepMemory(folder, { vm, ramIn, state })),
+              mergeMap(async (state) => {
+                const unbooted = boot !== undefined && !(await hasBooted()) ? boot : undefined;
+                await keepMemory(folder, {
+                  ...{ vm, ramIn, state },
+                  ...(watched.isReady() ? {} : { isReady: false }),
+                  ...(unbooted !== undefined && { boot: await keepBoot(identities, unbooted) }),
+                });
+              }),
               ignoreElements(),
             ),
       ),
     );
+
+  /** Nothing but its kernel, and what that has started, says anything. */
+  const hasBooted = async (): Promise<boolean> => {
+    if (readiness$ !== undefined && watched.isReady()) return true;
+    const ends = await Promise.all(logs.slice(0, 1).map((log) => log.end()));
+    return ends.some((end) => end > handle.logStart);
+  };
 
   /** What it shared with others, and is in its own state now, is theirs alone once it has ended. It does no harm. */
   const letGoOfRam$ = defer(async () => {
