@@ -1,7 +1,7 @@
 import * as t from 'io-ts';
 import { mkdir } from 'node:fs/promises';
 import { totalmem } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { defer, ignoreElements, lastValueFrom, type Observable, throwError } from 'rxjs';
 import { closed } from '../../codecs/closed.js';
 import { decodeOrThrow, found } from '../../codecs/decode.js';
@@ -40,11 +40,13 @@ import { decodeQemuHandle } from './qemuHandle.js';
 import { createQemuMachine, type QemuMachine } from './qemuMachine.js';
 import { probeBoot } from './probeBoot.js';
 import { createPrograms } from './programs.js';
-import { inspectQemu } from './qemuProgram.js';
+import { createInstalledQemu } from './installedQemu.js';
+import type { QemuVersion } from './qemuProgram.js';
 import { createQemuSnapshots } from './qemuSnapshots.js';
 import { findQemuUser, mayChangeUser, type QemuUser } from './qemuUser.js';
 import { longestSocketPath } from './qmp.js';
 import { createQmpLink } from './qmpLink.js';
+import { createRamHashes } from './ramHashes.js';
 import { createSoundFolders } from './soundFolders.js';
 import { type QemuPlan, type StartedQemu, startQemu } from './startQemu.js';
 import { type VmConfig, vmConfig } from './vmConfig.js';
@@ -93,8 +95,8 @@ const logSources: readonly string[] = ['app', 'vmm'];
  */
 export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
   const {
-    qemu: program = 'qemu-system-x86_64',
-    qemuImg = 'qemu-img',
+    qemu = 'qemu-system-x86_64',
+    qemuImg: imgProgram = 'qemu-img',
     accel: ourAccel,
     user: userName,
     logMaxBytes = 10 * 1_024 * 1_024,
@@ -102,6 +104,10 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
     pollMs = 20,
     nodePath,
   } = decodeOrThrow(qemuDriverOptions, options);
+  // They run in other folders.
+  const [program, qemuImg] = [qemu, imgProgram].map((each) =>
+    each.includes('/') ? resolve(each) : each,
+  ) as [string, string];
   if (userName !== undefined && !mayChangeUser()) {
     const expected = 'nothing: only root runs QEMU as another user';
     throw new InvalidRequest([{ path: 'user', found: found(userName), expected }]);
@@ -112,12 +118,17 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
   const disks = createDisks(qemuImg, programs);
   const sound = createSoundFolders();
   const identities = createFileIdentities();
-  const qemuVersion = once(async () => {
-    const inspected = await inspectQemu(program, programs);
-    if (!inspected.hasSandbox)
-      process.emitWarning(`"${program}" runs without a sandbox: it was built without seccomp`);
-    return inspected;
+  const ramHashes = createRamHashes(sound);
+  const warn = once(async () => {
+    process.emitWarning(`"${program}" runs without a sandbox: it was built without seccomp`);
+    return Promise.resolve();
   });
+  const installed = createInstalledQemu(program, programs);
+  const qemuVersion = async (): Promise<QemuVersion> => {
+    const inspected = await installed();
+    if (!inspected.hasSandbox) await warn();
+    return inspected;
+  };
   const qemuUser = once(() => findQemuUser(userName, programs));
   const confinement = async (): Promise<Confinement> => {
     const [{ hasSandbox }, user] = await Promise.all([qemuVersion(), qemuUser()]);
@@ -148,6 +159,17 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
     };
   };
 
+  /** What a restore would refuse is refused before a machine is given up for it. */
+  const checkFit = async (vm: VmConfig, folder: string): Promise<void> => {
+    const { version, machine } = await qemuVersion();
+    if (version !== vm.qemu || machine !== vm.machine) {
+      throw new Error(
+        `QEMU ${vm.qemu} (${vm.machine}) runs the machine, and "${program}" is ${version} (${machine}) by now, which could not go on from its memory; stop and start it`,
+      );
+    }
+    await disks.top(folder);
+  };
+
   const machineOf = (
     { home, spec }: LaunchPlan,
     { run, link, ports }: StartedQemu,
@@ -156,6 +178,7 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
     const { logStart } = run.handle;
     const machine = createQemuMachine({
       ...{ run, home, vm, user, ramIsShared, link, disks, sound, identities, boot: booted },
+      checkFit: () => checkFit(vm, machineDirOf(home)),
       handle: { ...run.handle, ports: ports.map(({ guest, host }) => ({ guest, host })) },
       // What was ready when it was suspended is not asked again.
       readiness$: isResumed ? undefined : readinessFor(spec, { home, logStart, link, ports }),
@@ -167,6 +190,8 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
       complete: () => {
         if (machines.get(home) === machine) machines.delete(home);
         link.close();
+        // Where it has ended, its memory may be kept.
+        if (machine.hasEnded()) ramHashes.add(machineDirOf(home));
       },
     });
     return machine;
@@ -223,6 +248,7 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
       await mkdir(folder, { mode: 0o700 });
       await copyMachine(copyOf, folder, kind);
     });
+    if (kind === 'Standby') ramHashes.add(folder);
   };
 
   /** Gives an empty folder what a home holds, whether its machine stands still or it has none. */
@@ -240,6 +266,7 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
 
   const launch = async (plan: LaunchPlan): Promise<QemuMachine> => {
     const folder = machineDirOf(plan.home);
+    await ramHashes.stop(folder);
     const image = await readImage(plan.spec.image);
     const [config, disk, confined] = await Promise.all([
       configOf(plan, image),
@@ -259,6 +286,7 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
 
   const resume = async (plan: LaunchPlan): Promise<QemuMachine> => {
     const folder = machineDirOf(plan.home);
+    await ramHashes.stop(folder);
     const [kept, { version: qemu, machine }, disk, confined] = await Promise.all([
       keptMemory(folder),
       qemuVersion(),
@@ -307,20 +335,28 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
     launch: (plan) => untilLaunched(() => launch(plan)),
     resume: (plan) => untilLaunched(() => resume(plan)),
     forget: (home) =>
-      defer(() => sound.naming(machineDirOf(home), () => forgetMemory(machineDirOf(home)))).pipe(
-        ignoreElements(),
-      ),
+      defer(async () => {
+        await ramHashes.stop(machineDirOf(home));
+        await sound.naming(machineDirOf(home), () => forgetMemory(machineDirOf(home)));
+      }).pipe(ignoreElements()),
     adopt: (plan, handle) => defer(() => adopt(plan, handle)),
     reclaim: (home) => defer(() => runs.reclaim(home)).pipe(ignoreElements()),
-    close: () => defer(() => runs.close()).pipe(ignoreElements()),
+    close: () =>
+      defer(async () => {
+        await ramHashes.done();
+        await runs.close();
+      }).pipe(ignoreElements()),
     discard: (home) =>
-      defer(() => sound.naming(machineDirOf(home), () => removeTree(home))).pipe(ignoreElements()),
+      defer(async () => {
+        await ramHashes.stop(machineDirOf(home));
+        await sound.naming(machineDirOf(home), () => removeTree(home));
+      }).pipe(ignoreElements()),
     logs: (home, { source, tail, follow }) => {
       if (!logSources.includes(source)) return throwError(() => new LogNotFound(source, logSources));
       const log = createLogFiles(home, source);
       return follow ? followTail(log, tail, pollMs) : readTail(log, tail);
     },
-    snapshots: createQemuSnapshots({ disks, sound, copyMachine }),
+    snapshots: createQemuSnapshots({ disks, sound, ramHashes, copyMachine }),
   };
 }
 

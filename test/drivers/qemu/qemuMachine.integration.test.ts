@@ -84,6 +84,7 @@ beforeEach(async () => {
       logs: [],
       readiness$: undefined,
       boot: undefined,
+      checkFit: () => Promise.resolve(),
       identities: createFileIdentities(),
     },
     handle: { ...started.run.handle, ports: [] },
