@@ -112,6 +112,7 @@ export type {
   Capabilities,
   Driver,
   Freezing,
+  AdoptPlan,
   LaunchPlan,
   LogOptions,
   Machine,

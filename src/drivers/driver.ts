@@ -50,7 +50,7 @@ export interface Driver {
    * Finds a machine again by its handle, and emits it. One that has ended meanwhile is emitted too where the driver can
    * tell how it ended; else it fails.
    */
-  adopt(plan: LaunchPlan, handle: MachineHandle): Observable<Machine>;
+  adopt(plan: AdoptPlan, handle: MachineHandle): Observable<Machine>;
   /**
    * Starts a machine that goes on where the one was that was suspended in this home, and emits it, halted; `thaw` lets it go
    * on. Until then the home holds the memory as before, so that killing it undoes all. Fails with {@link SnapshotIncompatible}
@@ -106,6 +106,12 @@ export interface LaunchPlan {
    * @defaultValue false
    */
   readonly outlives?: boolean;
+}
+
+/** What a driver is told to find again. */
+export interface AdoptPlan extends LaunchPlan {
+  /** Whether it has been ready before: a driver need not wait for that again. @defaultValue false */
+  readonly isReady?: boolean;
 }
 
 /** What a driver is told to lay out before the first launch. */

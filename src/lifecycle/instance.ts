@@ -134,4 +134,6 @@ export interface Instance {
   readonly exit?: Exit;
   /** Its machine, while it has one. */
   readonly handle?: MachineHandle;
+  /** `false` where its machine came to stand still before it was ready: when it goes on it is Initializing. Else absent. */
+  readonly wasReady?: false;
 }

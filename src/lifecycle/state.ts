@@ -71,16 +71,20 @@ type Row = Partial<Record<State | 'absent', Move>>;
 
 /**
  * Source of the rows of verbs: hypeman's preconditions; its no-ops are those of its change #205. A stop goes further: what
- * stands by gives up its memory, and what has ended inside its machine.
+ * stands by gives up its memory, and what has ended inside its machine. And `Unknown` is no dead end: whoever knows better may
+ * stop it or let it go on.
  */
 const table: Record<Action, Row> = {
   create: { absent: running },
   fork: { absent: to('Initializing', 'Running', 'Stopped', 'Standby') },
   update: everywhere(to(...states)),
   start: { Stopped: running, Initializing: noop, Running: noop },
-  stop: { Initializing: stopped, Running: stopped, Standby: stopped, Shutdown: stopped, Stopped: noop },
+  stop: {
+    ...{ Initializing: stopped, Running: stopped, Standby: stopped, Shutdown: stopped, Unknown: stopped },
+    Stopped: noop,
+  },
   standby: { Running: to('Standby'), Standby: noop },
-  restore: { Standby: running, Paused: running, Initializing: noop, Running: noop },
+  restore: { Standby: running, Paused: running, Unknown: running, Initializing: noop, Running: noop },
   delete: everywhere(to()),
   ready: { Initializing: to('Running') },
   exit: { ...everywhere(stopped), Stopped: noop },

@@ -100,14 +100,14 @@ export interface Commands {
    */
   start(idOrName: string, overrides?: StartOverrides): Observable<Instance>;
   /**
-   * Stops an instance that is Running, Initializing, Shutdown or on Standby: asks it to end, kills it after `stopGraceMs`. What
+   * Stops an instance that is Running, Initializing, Shutdown, Unknown or on Standby: asks it to end, kills it after `stopGraceMs`. What
    * was kept of its memory is given up. Nothing to do when Stopped.
    */
   stop(idOrName: string): Observable<Instance>;
   /** Puts a Running instance on standby. Nothing to do when it is. Also fails with {@link NotSupported}. */
   standby(idOrName: string): Observable<Instance>;
   /**
-   * Lets an instance on Standby, or a Paused one, go on. Nothing to do when it is Running or Initializing. Also fails with
+   * Lets an instance on Standby, a Paused or an Unknown one go on; what was not ready before is Initializing. Nothing to do when it is Running or Initializing. Also fails with
    * {@link LaunchFailed} and {@link SnapshotIncompatible} where a machine is made of the memory that was kept.
    */
   restore(idOrName: string): Observable<Instance>;

@@ -53,7 +53,7 @@ export interface Launches {
     verb: string,
   ): { readonly held: Held; readonly freezing: Freezing };
   /** What becomes of the record of an instance whose machine runs. */
-  started(held: Held): Required<BroughtChanges>;
+  started(held: Held): Required<Pick<Instance, 'state' | 'startedAt' | 'handle'>>;
 }
 
 /** Where a home can be brought to. */
@@ -68,7 +68,7 @@ interface Destination {
 }
 
 /** What becomes of the record of an instance that was brought somewhere. */
-type BroughtChanges = Partial<Pick<Instance, 'state' | 'startedAt' | 'handle'>>;
+type BroughtChanges = Partial<Pick<Instance, 'state' | 'startedAt' | 'handle' | 'wasReady'>>;
 
 /** An instance that was brought somewhere, as it was written down. */
 export interface Brought {
@@ -125,7 +125,7 @@ export function createLaunches({
     return { held, freezing };
   };
 
-  const started = (held: Held): Required<BroughtChanges> => ({
+  const started: Launches['started'] = (held) => ({
     state: runningState(held),
     startedAt: now(),
     handle: held.machine.handle,
@@ -174,7 +174,10 @@ export function createLaunches({
           defer(() => {
             const { handle, startedAt } = started(launched);
             return suspend === undefined
-              ? written({ state: 'Standby', handle, startedAt })
+              ? written({
+                  ...{ state: 'Standby', handle, startedAt },
+                  ...(launched.ready ? {} : { wasReady: false }),
+                })
               : written({ state: 'Standby', startedAt }, () => putAway(id));
           }),
         );

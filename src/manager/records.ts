@@ -31,9 +31,18 @@ export function createRecords(
     commit({
       action,
       instanceId: instance.id,
-      instance: revise(instance, changes),
+      instance: revise(instance, {
+        ...readinessIn(changes.state ?? instance.state, instance.id),
+        ...changes,
+      }),
       previousState: instance.state,
     });
+
+  /** A machine that has not been ready is waited for again when it goes on, also by the next manager. */
+  const readinessIn = (state: State, instanceId: string): Revision => {
+    const held = machines.of(instanceId);
+    return { wasReady: held === undefined || held.ready || !isStill(state) ? undefined : false };
+  };
 
   return {
     revised,
@@ -55,6 +64,10 @@ export function createRecords(
       ),
   };
 }
+
+/** Whether a machine in this state may go on. Of one that runs the state itself tells whether it is ready. */
+const isStill = (state: State): boolean =>
+  state === 'Standby' || state === 'Paused' || state === 'Shutdown' || state === 'Unknown';
 
 /** The state of an instance whose machine runs. */
 export const runningState = ({ ready }: Held): State => (ready ? 'Running' : 'Initializing');

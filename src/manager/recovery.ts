@@ -98,19 +98,19 @@ export function recover(tools: RecoveryTools, { instances, homes }: Left): Obser
     if (recovered % toldEvery === 0) logger.info({ recovered, of: all }, 'recovering');
   };
 
-  const adopted = ({ id, name, spec, state, handle = {} }: Instance): Observable<Held> =>
+  const adopted = ({ id, name, spec, state, wasReady, handle = {} }: Instance): Observable<Held> =>
     defer(() => {
       const known = machines.of(id);
       if (known !== undefined) return of(known);
+      const isReady = state !== 'Initializing' && wasReady !== false;
       return driverOf(spec)
-        .adopt(planOf(id, name, spec), handle)
+        .adopt({ ...planOf(id, name, spec), isReady }, handle)
         .pipe(
           take(1),
           throwIfEmpty(() => new Error('the driver gave no machine')),
           map((machine) => {
             const held = machines.hold(id, machine);
-            // Nothing is put on standby before it is ready.
-            if (state === 'Running' || state === 'Standby') held.ready = true;
+            if (isReady) held.ready = true;
             return held;
           }),
         );

@@ -142,6 +142,7 @@ export function createVerbs(
           defer(() =>
             records.revised('restore', instance, {
               state: runningState(freezableOf(instance, 'restore').held),
+              stateError: undefined,
             }),
           ),
           freezing.freeze(),

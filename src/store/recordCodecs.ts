@@ -64,6 +64,7 @@ export const instance: t.Type<Instance, unknown> = closed(
     stoppedAt: time,
     exit,
     handle: secret(fields as t.Type<MachineHandle, unknown>),
+    wasReady: t.literal(false),
   },
 );
 

@@ -75,6 +75,7 @@ describe('the public names', () => {
        waitForState
      types
        Action
+       AdoptPlan
        BaseSpec
        Buffering
        Capabilities

@@ -8,7 +8,7 @@ import {
 } from '../../src/lifecycle/state.js';
 
 /**
- * The rule a second time, written from hypeman's preconditions and no-ops and not from the source; but a stop goes further: `-` is refused, `=`
+ * The rule a second time, written from hypeman's preconditions and no-ops and not from the source; but a stop goes further, and Unknown is no dead end: `-` is refused, `=`
  * is nothing to do, `up` is Initializing or Running, `off` is Stopped, `gone` is no state any more.
  */
 const rule = `
@@ -17,9 +17,9 @@ const rule = `
   fork      made    -        -             -        -        -         -        -        -
   update    -       any      any           any      any      any       any      any      any
   start     -       -        =             =        -        -         up       -        -
-  stop      -       -        off           off      -        off       =        off      -
+  stop      -       -        off           off      -        off       =        off      off
   standby   -       -        -             Standby  -        -         -        =        -
-  restore   -       -        =             =        up       -         -        up       -
+  restore   -       -        =             =        up       -         -        up       up
   delete    -       gone     gone          gone     gone     gone      gone     gone     gone
   ready     -       -        Running       -        -        -         -        -        -
   exit      -       off      off           off      off      off       =        off      off
@@ -80,9 +80,9 @@ test.each(cells)('%s of an instance that is %s: %s', (action, from, cell) => {
   expect(transition(action, from)).toEqual(meaning(cell));
 });
 
-test('no verb but update and delete concerns an instance whose state is Unknown', () => {
+test('what is Unknown can be stopped, let go on or deleted, and is started by none', () => {
   const verbs = actions.filter((action) => transition(action, 'Unknown').kind === 'move');
-  expect(verbs).toEqual(['update', 'delete', 'exit']);
+  expect(verbs).toEqual(['update', 'stop', 'restore', 'delete', 'exit']);
 });
 
 test('what is nothing to do in a state leads nowhere but to that state from any other', () => {

@@ -460,6 +460,17 @@ describe('refresh', () => {
     expect(told()).toEqual(['create Running', 'update Running Paused', 'update Paused Running']);
   });
 
+  it.each([
+    ['stop', 'Stopped'],
+    ['restore', 'Running'],
+  ] as const)('can be lost without a dead end: a %s leads out', async (verb, state) => {
+    const { id } = await create();
+    driver.machine(id).lose('the host is silent');
+    const found = await value(manager[verb](id));
+    expect(found.state).toBe(state);
+    expect(found).not.toHaveProperty('stateError');
+  });
+
   it('leaves an instance Unknown whose machine cannot be looked at', async () => {
     let broken = false;
     await open({

@@ -60,19 +60,19 @@ describe('a verb that the state does not allow says what would be allowed', () =
       'restore',
       intoStopped,
       () => manager.restore('web'),
-      'cannot restore web while it is Stopped: it has to be Paused or Standby',
+      'cannot restore web while it is Stopped: it has to be Paused, Standby, or Unknown',
     ],
     [
       'stop',
       intoPaused,
       () => manager.stop('web'),
-      'cannot stop web while it is Paused: it has to be Initializing, Running, Shutdown, or Standby',
+      'cannot stop web while it is Paused: it has to be Initializing, Running, Shutdown, Standby, or Unknown',
     ],
     [
       'restart',
       intoPaused,
       () => manager.restart('web'),
-      'cannot restart web while it is Paused: it has to be Initializing, Running, Shutdown, Standby, or Stopped',
+      'cannot restart web while it is Paused: it has to be Initializing, Running, Shutdown, Standby, Unknown, or Stopped',
     ],
     [
       'createSnapshot',

@@ -7,12 +7,14 @@ const pieceBytes = 1_024 * 1_024;
 /**
  * The SHA-256 of each MiB of an open file, the last one shorter; none of an empty file. Read and hashed in Node's thread pool, so
  * that whatever its size, little of it is in memory and the event loop is free. What is written to it meanwhile may be in them.
+ * Rejects once the signal is aborted.
  */
-export async function hashPieces(file: FileHandle): Promise<readonly string[]> {
+export async function hashPieces(file: FileHandle, signal?: AbortSignal): Promise<readonly string[]> {
   const { size } = await file.stat();
   const buffer = Buffer.allocUnsafe(Math.min(size, pieceBytes));
   const pieces: string[] = [];
   for (let place = 0; place < size;) {
+    signal?.throwIfAborted();
     const piece = buffer.subarray(0, await fill(file, buffer, place));
     // It is shorter than it was.
     if (piece.length === 0) break;

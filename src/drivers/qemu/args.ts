@@ -1,7 +1,7 @@
 import type { ForwardedPort } from '../../lifecycle/instance.js';
 import { type Confinement, confinementArgs } from './confinement.js';
 import type { Layer } from './disk.js';
-import type { Image } from './image.js';
+import type { Boot } from './keptBoot.js';
 import { memoryFiles } from './memory.js';
 import type { VmConfig } from './vmConfig.js';
 import { vmPaths } from './vmPaths.js';
@@ -17,7 +17,9 @@ export interface ArgsOptions {
   readonly reachesHost: boolean;
   readonly confinement: Confinement;
   /** What it boots; without it, it waits to be given the state of another one. */
-  readonly boot: Pick<Image, 'kernel' | 'initrd' | 'kernelArguments'> | undefined;
+  readonly boot: Boot | undefined;
+  /** Whether it waits nevertheless: the other one had not loaded all of that yet. @defaultValue whether it boots nothing */
+  readonly waits?: boolean;
 }
 
 /** The id that the guest's memory has in every machine: what was saved of one is looked for under it in the other. */
@@ -33,7 +35,7 @@ const memoryId = 'mem0';
  */
 export function qemuArgs(
   vm: VmConfig,
-  { isShared, disk, ports, reachesHost, confinement, boot }: ArgsOptions,
+  { isShared, disk, ports, reachesHost, confinement, boot, waits = boot === undefined }: ArgsOptions,
 ): readonly string[] {
   const size = `${String(vm.memoryMiB)}M`;
   const onOff = isShared ? 'on' : 'off';
@@ -73,15 +75,12 @@ export function qemuArgs(
       '-fw_cfg',
       `name=opt/org.rx-instances/${name},file=${name}`,
     ]),
-    ...(boot === undefined ? ['-S', '-incoming', 'defer'] : bootArgs(boot)),
+    ...(boot === undefined ? [] : bootArgs(boot)),
+    ...(waits ? ['-S', '-incoming', 'defer'] : []),
   ];
 }
 
-const bootArgs = ({
-  kernel,
-  initrd,
-  kernelArguments,
-}: NonNullable<ArgsOptions['boot']>): readonly string[] => [
+const bootArgs = ({ kernel, initrd, kernelArguments }: Boot): readonly string[] => [
   ...['-kernel', kernel, '-append', kernelArguments.join(' ')],
   ...(initrd === undefined ? [] : ['-initrd', initrd]),
 ];

@@ -10,6 +10,8 @@ import { integer, oneOf } from '../../codecs/scalars.js';
 import { type Fault, SnapshotIncompatible } from '../../lifecycle/errors.js';
 import { runProgram } from '../host/runProgram.js';
 import { readJson, writeJson } from './jsonFile.js';
+import { type KeptBoot, keptBoot } from './keptBoot.js';
+import { contentHashOf, readRamHash } from './ramHash.js';
 import { type VmConfig, vmConfig } from './vmConfig.js';
 
 /** Names of the files in which the memory of a machine lies, in its folder. */
@@ -20,6 +22,8 @@ export const memoryFiles = {
   state: 'state',
   /** What both have to be like. Only where it is there, the memory can be gone on from. */
   manifest: 'memory.json',
+  /** The hash of the file of the guest's memory, where it was reckoned since. */
+  ramHash: 'ram.json',
 } as const;
 
 /** What was saved of a machine that stood still. */
@@ -33,25 +37,29 @@ export interface SavedMemory {
   readonly ram?: {
     readonly bytes: number;
     readonly modifiedMs?: number;
-    /** Which file it is, and when it was last changed in any way; absent once others have it too, since to give it a name is a change. */
+    /** Which file it is, and when it was last changed in any way; not once others have it too, since to give it a name is a change. */
     readonly file?: RamFile;
   };
+  /** Of a machine that was not ready yet. */
+  readonly isReady?: false;
+  /** Of a machine that had said nothing yet, and may not have loaded its kernel. */
+  readonly boot?: KeptBoot;
 }
 
 interface RamFile {
   readonly inode: number;
   readonly bornMs: number;
-  readonly changedMs: number;
+  readonly changedMs?: number;
 }
 
 /** Writes down what was saved in a folder, which is valid from then on. */
 export async function keepMemory(
   folder: string,
-  { vm, ramIn, state }: Pick<SavedMemory, 'vm' | 'ramIn' | 'state'>,
+  { vm, ramIn, state, ...rest }: Omit<SavedMemory, 'version' | 'ram'>,
 ): Promise<void> {
   const { ram, manifest } = memoryFiles;
   const kept: SavedMemory = {
-    ...{ version: 1, vm, ramIn, state },
+    ...{ version: 1, vm, ramIn, state, ...rest },
     ...(ramIn === 'file' ? { ram: await shapeOf(join(folder, ram)) } : {}),
   };
   await writeJson(join(folder, manifest), kept);
@@ -69,7 +77,7 @@ export async function keptMemory(folder: string): Promise<SavedMemory | undefine
  * @throws {@link SnapshotIncompatible} naming every difference
  */
 export async function checkMemory(folder: string, kept: SavedMemory, now: Partial<VmConfig>): Promise<void> {
-  const { ram, state } = memoryFiles;
+  const { state } = memoryFiles;
   const faults: Fault[] = [];
   const compare = (path: string, is: unknown, was: unknown): void => {
     if (is !== was) faults.push({ path, found: found(is), expected: found(was) });
@@ -80,16 +88,46 @@ export async function checkMemory(folder: string, kept: SavedMemory, now: Partia
   compare('state.bytes', stateBytes, kept.state.bytes);
   if (stateBytes === kept.state.bytes)
     compare('state.sha256', await hashOf(join(folder, state)), kept.state.sha256);
-  if (kept.ram !== undefined) {
-    const is = await shapeOf(join(folder, ram)).catch(() => undefined);
-    compare('ram.bytes', is?.bytes, kept.ram.bytes);
-    if (kept.ram.modifiedMs !== undefined) compare('ram.modifiedMs', is?.modifiedMs, kept.ram.modifiedMs);
-    // A copy was changed when it was made.
-    const { file } = kept.ram;
-    if (is !== undefined && file !== undefined && isFile(is.file, file))
-      compare('ram.changedMs', is.file.changedMs, file.changedMs);
-  }
+  if (kept.ram !== undefined) faults.push(...(await faultsOfKeptRam(folder, kept.ram, kept.state.sha256)));
   if (faults.length > 0) throw new SnapshotIncompatible(faults);
+}
+
+/** Its content decides where its times say that it may be another file, or one that was changed, as after a copy. */
+async function faultsOfKeptRam(
+  folder: string,
+  was: NonNullable<SavedMemory['ram']>,
+  state: string,
+): Promise<readonly Fault[]> {
+  const faults = await faultsOfRam(folder, was);
+  const path = join(folder, memoryFiles.ram);
+  const is = await shapeOf(path).catch(() => undefined);
+  const isOther = is !== undefined && was.file !== undefined && !isFile(is.file, was.file);
+  if (is?.bytes !== was.bytes || (faults.length === 0 && !isOther)) return faults;
+  const expected =
+    was.modifiedMs === undefined ? undefined : await readRamHash(join(folder, memoryFiles.ramHash), state);
+  if (expected === undefined) return faults;
+  const sha256 = await contentHashOf(path);
+  return sha256 === expected ? [] : [{ path: 'ram.sha256', found: found(sha256), expected: found(expected) }];
+}
+
+/** How the file of a memory looks other than it did. */
+export async function faultsOfRam(
+  folder: string,
+  was: NonNullable<SavedMemory['ram']>,
+): Promise<readonly Fault[]> {
+  const is = await shapeOf(join(folder, memoryFiles.ram)).catch(() => undefined);
+  const differs = (path: string, now: unknown, before: unknown): readonly Fault[] =>
+    now === before ? [] : [{ path, found: found(now), expected: found(before) }];
+  // A copy was changed when it was made.
+  const changedMs =
+    is !== undefined && was.file?.changedMs !== undefined && isFile(is.file, was.file)
+      ? was.file.changedMs
+      : undefined;
+  return [
+    ...differs('ram.bytes', is?.bytes, was.bytes),
+    ...(was.modifiedMs === undefined ? [] : differs('ram.modifiedMs', is?.modifiedMs, was.modifiedMs)),
+    ...(changedMs === undefined ? [] : differs('ram.changedMs', is?.file.changedMs, changedMs)),
+  ];
 }
 
 /**
@@ -107,10 +145,10 @@ export async function giveMemory(folder: string, kept: SavedMemory): Promise<voi
  * a machine has it: whoever else has it too, sees by that that it is not alone.
  */
 export async function spendMemory(folder: string): Promise<void> {
-  const { state, manifest } = memoryFiles;
+  const { state, manifest, ramHash } = memoryFiles;
   // First that which makes the other valid.
   await rm(join(folder, manifest), { force: true });
-  await Promise.all([state, `${state}.part`].map((name) => rm(join(folder, name), { force: true })));
+  await Promise.all([state, `${state}.part`, ramHash].map((name) => rm(join(folder, name), { force: true })));
 }
 
 /** Removes all memory from a folder of which no machine runs. */
@@ -127,11 +165,31 @@ export const forgetRam = (folder: string): Promise<void> =>
 export async function shareMemory(folder: string, target: string): Promise<void> {
   const kept = await keptMemory(folder);
   const { ram, ...rest } = kept ?? {};
-  if (ram?.file !== undefined && isFile((await shapeOf(join(folder, memoryFiles.ram))).file, ram.file)) {
-    const { file, ...shared } = ram;
-    await writeJson(join(folder, memoryFiles.manifest), { ...rest, ram: shared });
+  if (
+    ram?.file?.changedMs !== undefined &&
+    isFile((await shapeOf(join(folder, memoryFiles.ram))).file, ram.file)
+  ) {
+    const { inode, bornMs } = ram.file;
+    await writeJson(join(folder, memoryFiles.manifest), {
+      ...rest,
+      ram: { ...ram, file: { inode, bornMs } },
+    });
   }
   await giveTo(folder, target, link);
+}
+
+/**
+ * The same of a folder whose content was held against its hashes just now: so its times are right, whatever they are, as those of a
+ * copy.
+ */
+export async function shareSound(folder: string, target: string): Promise<void> {
+  const kept = await keptMemory(folder);
+  if (kept?.ram === undefined) return shareMemory(folder, target);
+  await giveTo(folder, target, link);
+  const { bytes, modifiedMs, file } = await shapeOf(join(target, memoryFiles.ram));
+  const { inode, bornMs } = file;
+  const ram = { bytes, ...(kept.ram.modifiedMs !== undefined && { modifiedMs, file: { inode, bornMs } }) };
+  await writeJson(join(target, memoryFiles.manifest), { ...kept, ram });
 }
 
 /** Gives another folder what is kept in this one, whose machine stands still and may go on: then it writes to its memory. */
@@ -149,9 +207,12 @@ async function giveTo(
 ): Promise<void> {
   await mkdir(target, { recursive: true, mode: 0o700 });
   const kept = await keptMemory(folder);
-  const { ram, state, manifest } = memoryFiles;
+  const { ram, state, manifest, ramHash } = memoryFiles;
   if (kept?.ramIn === 'file') await giveRam(join(folder, ram), join(target, ram));
   for (const name of [state, manifest]) await link(join(folder, name), join(target, name));
+  const hash = join(folder, ramHash);
+  const isKnown = kept !== undefined && (await readRamHash(hash, kept.state.sha256)) !== undefined;
+  if (isKnown) await link(hash, join(target, ramHash));
 }
 
 /** Whether the file of the memory is nobody else's too: of no copy, and of no machine that was made of one. */
@@ -167,11 +228,15 @@ async function hashOf(path: string): Promise<string> {
   return hash.digest('hex');
 }
 
-async function shapeOf(path: string): Promise<Required<NonNullable<SavedMemory['ram']>>> {
+async function shapeOf(path: string): Promise<Shape> {
   const found = await lstat(path);
   if (!found.isFile()) throw new Error(`${path} is no file`);
   const { size: bytes, mtimeMs, ino: inode, birthtimeMs: bornMs, ctimeMs: changedMs } = found;
   return { bytes, modifiedMs: Math.round(mtimeMs), file: { inode, bornMs, changedMs } };
+}
+
+interface Shape extends Required<NonNullable<SavedMemory['ram']>> {
+  readonly file: Required<RamFile>;
 }
 
 const isFile = (one: RamFile, other: RamFile): boolean =>
@@ -188,12 +253,14 @@ const savedMemory: t.Type<SavedMemory, unknown> = closed(
     state: closed('the state of a machine', { bytes, sha256: t.string }, {}),
   },
   {
+    isReady: t.literal(false),
+    boot: keptBoot,
     ram: closed(
       'the file of a memory',
       { bytes },
       {
         modifiedMs: t.number,
-        file: closed('a file', { inode: t.number, bornMs: t.number, changedMs: t.number }, {}),
+        file: closed('a file', { inode: t.number, bornMs: t.number }, { changedMs: t.number }),
       },
     ),
   },

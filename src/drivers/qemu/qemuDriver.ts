@@ -1,14 +1,14 @@
 import * as t from 'io-ts';
 import { mkdir } from 'node:fs/promises';
 import { totalmem } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { defer, ignoreElements, lastValueFrom, type Observable, throwError } from 'rxjs';
 import { closed } from '../../codecs/closed.js';
 import { decodeOrThrow, found } from '../../codecs/decode.js';
 import { integer, longestTimerMs, oneOf, programName, text } from '../../codecs/scalars.js';
-import { InvalidRequest, LaunchFailed, LogNotFound } from '../../lifecycle/errors.js';
+import { InvalidRequest, LaunchFailed, LogNotFound, SnapshotIncompatible } from '../../lifecycle/errors.js';
 import type { InstanceSpec, MachineHandle } from '../../lifecycle/instance.js';
-import type { Driver, LaunchPlan, Machine, PreparePlan } from '../driver.js';
+import type { AdoptPlan, Driver, LaunchPlan, Machine, PreparePlan } from '../driver.js';
 import { createEndedMachine } from '../host/endedMachine.js';
 import { fillHome } from '../host/fillHome.js';
 import { createLogFiles } from '../host/logFiles.js';
@@ -21,9 +21,11 @@ import { untilLaunched } from '../host/untilLaunched.js';
 import { chooseAccelerator, hostOf } from './accelerator.js';
 import { type Confinement } from './confinement.js';
 import { createDisks } from './disk.js';
+import { createFileIdentities } from './fileIdentity.js';
 import { guestAccepts } from './guest.js';
 import { type Image, readImage } from './image.js';
 import { readJson, writeJson } from './jsonFile.js';
+import { type Boot, boot, bootOf, bootOfKept, faultsOfBoot } from './keptBoot.js';
 import {
   checkMemory,
   forgetMemory,
@@ -38,11 +40,13 @@ import { decodeQemuHandle } from './qemuHandle.js';
 import { createQemuMachine, type QemuMachine } from './qemuMachine.js';
 import { probeBoot } from './probeBoot.js';
 import { createPrograms } from './programs.js';
-import { inspectQemu } from './qemuProgram.js';
+import { createInstalledQemu } from './installedQemu.js';
+import type { QemuVersion } from './qemuProgram.js';
 import { createQemuSnapshots } from './qemuSnapshots.js';
 import { findQemuUser, mayChangeUser, type QemuUser } from './qemuUser.js';
 import { longestSocketPath } from './qmp.js';
 import { createQmpLink } from './qmpLink.js';
+import { createRamHashes } from './ramHashes.js';
 import { createSoundFolders } from './soundFolders.js';
 import { type QemuPlan, type StartedQemu, startQemu } from './startQemu.js';
 import { type VmConfig, vmConfig } from './vmConfig.js';
@@ -91,8 +95,8 @@ const logSources: readonly string[] = ['app', 'vmm'];
  */
 export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
   const {
-    qemu: program = 'qemu-system-x86_64',
-    qemuImg = 'qemu-img',
+    qemu = 'qemu-system-x86_64',
+    qemuImg: imgProgram = 'qemu-img',
     accel: ourAccel,
     user: userName,
     logMaxBytes = 10 * 1_024 * 1_024,
@@ -100,6 +104,10 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
     pollMs = 20,
     nodePath,
   } = decodeOrThrow(qemuDriverOptions, options);
+  // They run in other folders.
+  const [program, qemuImg] = [qemu, imgProgram].map((each) =>
+    each.includes('/') ? resolve(each) : each,
+  ) as [string, string];
   if (userName !== undefined && !mayChangeUser()) {
     const expected = 'nothing: only root runs QEMU as another user';
     throw new InvalidRequest([{ path: 'user', found: found(userName), expected }]);
@@ -109,12 +117,18 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
   const programs = createPrograms();
   const disks = createDisks(qemuImg, programs);
   const sound = createSoundFolders();
-  const qemuVersion = once(async () => {
-    const inspected = await inspectQemu(program, programs);
-    if (!inspected.hasSandbox)
-      process.emitWarning(`"${program}" runs without a sandbox: it was built without seccomp`);
-    return inspected;
+  const identities = createFileIdentities();
+  const ramHashes = createRamHashes(sound);
+  const warn = once(async () => {
+    process.emitWarning(`"${program}" runs without a sandbox: it was built without seccomp`);
+    return Promise.resolve();
   });
+  const installed = createInstalledQemu(program, programs);
+  const qemuVersion = async (): Promise<QemuVersion> => {
+    const inspected = await installed();
+    if (!inspected.hasSandbox) await warn();
+    return inspected;
+  };
   const qemuUser = once(() => findQemuUser(userName, programs));
   const confinement = async (): Promise<Confinement> => {
     const [{ hasSandbox }, user] = await Promise.all([qemuVersion(), qemuUser()]);
@@ -145,16 +159,28 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
     };
   };
 
+  /** What a restore would refuse is refused before a machine is given up for it. */
+  const checkFit = async (vm: VmConfig, folder: string): Promise<void> => {
+    const { version, machine } = await qemuVersion();
+    if (version !== vm.qemu || machine !== vm.machine) {
+      throw new Error(
+        `QEMU ${vm.qemu} (${vm.machine}) runs the machine, and "${program}" is ${version} (${machine}) by now, which could not go on from its memory; stop and start it`,
+      );
+    }
+    await disks.top(folder);
+  };
+
   const machineOf = (
     { home, spec }: LaunchPlan,
     { run, link, ports }: StartedQemu,
-    { vm, user, ramIsShared, isResumed }: Running,
+    { vm, user, ramIsShared, isResumed, boot: booted }: Running,
   ): QemuMachine => {
     const { logStart } = run.handle;
     const machine = createQemuMachine({
-      ...{ run, home, vm, user, ramIsShared, link, disks, sound },
+      ...{ run, home, vm, user, ramIsShared, link, disks, sound, identities, boot: booted },
+      checkFit: () => checkFit(vm, machineDirOf(home)),
       handle: { ...run.handle, ports: ports.map(({ guest, host }) => ({ guest, host })) },
-      // Whatever was suspended was ready.
+      // What was ready when it was suspended is not asked again.
       readiness$: isResumed ? undefined : readinessFor(spec, { home, logStart, link, ports }),
       logs: logSources.map((source) => createLogFiles(home, source)),
       logLimits: { maxBytes: logMaxBytes, keep: logKeep },
@@ -164,6 +190,8 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
       complete: () => {
         if (machines.get(home) === machine) machines.delete(home);
         link.close();
+        // Where it has ended, its memory may be kept.
+        if (machine.hasEnded()) ramHashes.add(machineDirOf(home));
       },
     });
     return machine;
@@ -189,10 +217,13 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
   const start = async (
     plan: LaunchPlan,
     running: Running,
-    rest: Pick<QemuPlan, 'disk' | 'confinement' | 'from'>,
+    rest: Pick<QemuPlan, 'disk' | 'confinement' | 'ramIn'>,
   ): Promise<QemuMachine> => {
     if (rest.disk !== undefined) await disks.letIn(machineDirOf(plan.home), rest.disk, running.user, 'read');
-    const started = await startQemu(runs, { ...plan, ...running, ...rest, program });
+    const started = await startQemu(runs, {
+      ...{ ...plan, ...running, ...rest, program },
+      boot: running.boot,
+    });
     return machineOf(plan, started, running);
   };
 
@@ -217,6 +248,7 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
       await mkdir(folder, { mode: 0o700 });
       await copyMachine(copyOf, folder, kind);
     });
+    if (kind === 'Standby') ramHashes.add(folder);
   };
 
   /** Gives an empty folder what a home holds, whether its machine stands still or it has none. */
@@ -234,6 +266,7 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
 
   const launch = async (plan: LaunchPlan): Promise<QemuMachine> => {
     const folder = machineDirOf(plan.home);
+    await ramHashes.stop(folder);
     const image = await readImage(plan.spec.image);
     const [config, disk, confined] = await Promise.all([
       configOf(plan, image),
@@ -242,14 +275,18 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
     ]);
     // The one in its home, whatever has become of its image since.
     const vm = { ...config, hasDisk: disk !== undefined };
-    const running: Running = { vm, ...userOf(confined), ramIsShared: true, isResumed: false };
-    await Promise.all([sound.naming(folder, () => forgetMemory(folder)), writeDown(plan, running)]);
     const kernelArguments = [...image.kernelArguments, ...(plan.spec.kernelArguments ?? [])];
-    return start(plan, running, { disk, confinement: confined, from: { ...image, kernelArguments } });
+    const running: Running = {
+      ...{ vm, ...userOf(confined), ramIsShared: true, isResumed: false },
+      boot: bootOf({ ...image, kernelArguments }),
+    };
+    await Promise.all([sound.naming(folder, () => forgetMemory(folder)), writeDown(plan, running)]);
+    return start(plan, running, { disk, confinement: confined, ramIn: undefined });
   };
 
   const resume = async (plan: LaunchPlan): Promise<QemuMachine> => {
     const folder = machineDirOf(plan.home);
+    await ramHashes.stop(folder);
     const [kept, { version: qemu, machine }, disk, confined] = await Promise.all([
       keptMemory(folder),
       qemuVersion(),
@@ -261,24 +298,32 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
     await checkMemory(folder, kept, {
       ...{ qemu, machine, cpu: cpuOf(vm.accel), hasDisk: disk !== undefined },
     });
+    if (kept.boot !== undefined) {
+      const faults = await faultsOfBoot(identities, kept.boot);
+      if (faults.length > 0) throw new SnapshotIncompatible(faults);
+    }
     if (ramIn === 'state') await sound.naming(folder, () => forgetRam(folder));
     // What others go on from too has to stay as it is.
     const ramIsShared = ramIn === 'state' || (await ownsRam(folder));
-    const running: Running = { vm, ...userOf(confined), ramIsShared, isResumed: true };
+    const running: Running = {
+      ...{ vm, ...userOf(confined), ramIsShared, isResumed: kept.isReady !== false },
+      ...(kept.boot !== undefined && { boot: bootOfKept(kept.boot) }),
+    };
     await Promise.all([
       ramIsShared && sound.naming(folder, () => giveMemory(folder, kept)),
       writeDown(plan, running),
     ]);
-    return start(plan, running, { disk, confinement: confined, from: { ramIn } });
+    return start(plan, running, { disk, confinement: confined, ramIn });
   };
 
-  const adopt = async (plan: LaunchPlan, handle: MachineHandle): Promise<Machine> => {
+  const adopt = async (plan: AdoptPlan, handle: MachineHandle): Promise<Machine> => {
     const { ports, ...decoded } = decodeQemuHandle(handle);
     const found = await runs.find(plan.home, decoded);
     if (!('ended$' in found)) return createEndedMachine({ ...decoded, ports }, found);
     const running = await readJson(join(plan.home, vmPaths.config), runningConfig);
     const link = machines.get(plan.home)?.link ?? createQmpLink(join(plan.home, vmPaths.qmpSocket));
-    return machineOf(plan, { run: found, link, ports }, running);
+    const isResumed = running.isResumed || plan.isReady === true;
+    return machineOf(plan, { run: found, link, ports }, { ...running, isResumed });
   };
 
   return {
@@ -290,20 +335,28 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
     launch: (plan) => untilLaunched(() => launch(plan)),
     resume: (plan) => untilLaunched(() => resume(plan)),
     forget: (home) =>
-      defer(() => sound.naming(machineDirOf(home), () => forgetMemory(machineDirOf(home)))).pipe(
-        ignoreElements(),
-      ),
+      defer(async () => {
+        await ramHashes.stop(machineDirOf(home));
+        await sound.naming(machineDirOf(home), () => forgetMemory(machineDirOf(home)));
+      }).pipe(ignoreElements()),
     adopt: (plan, handle) => defer(() => adopt(plan, handle)),
     reclaim: (home) => defer(() => runs.reclaim(home)).pipe(ignoreElements()),
-    close: () => defer(() => runs.close()).pipe(ignoreElements()),
+    close: () =>
+      defer(async () => {
+        await ramHashes.done();
+        await runs.close();
+      }).pipe(ignoreElements()),
     discard: (home) =>
-      defer(() => sound.naming(machineDirOf(home), () => removeTree(home))).pipe(ignoreElements()),
+      defer(async () => {
+        await ramHashes.stop(machineDirOf(home));
+        await sound.naming(machineDirOf(home), () => removeTree(home));
+      }).pipe(ignoreElements()),
     logs: (home, { source, tail, follow }) => {
       if (!logSources.includes(source)) return throwError(() => new LogNotFound(source, logSources));
       const log = createLogFiles(home, source);
       return follow ? followTail(log, tail, pollMs) : readTail(log, tail);
     },
-    snapshots: createQemuSnapshots({ disks, sound, copyMachine }),
+    snapshots: createQemuSnapshots({ disks, sound, ramHashes, copyMachine }),
   };
 }
 
@@ -314,8 +367,10 @@ interface Running {
   readonly user?: QemuUser;
   /** Whether what the guest writes to its memory stays in the file of its home. */
   readonly ramIsShared: boolean;
-  /** Whether it went on from a memory that was kept. */
+  /** Whether it went on from a memory that was kept of one that was ready. */
   readonly isResumed: boolean;
+  /** What it booted, or was about to when its memory was kept. */
+  readonly boot?: Boot;
 }
 
 const cpuOf = (accel: VmConfig['accel']): string => (accel === 'kvm' ? 'host' : 'max');
@@ -337,7 +392,7 @@ const userId = integer('number of a user or group', 0, 2 ** 32 - 2);
 const runningConfig = closed(
   'what QEMU was built of',
   { vm: vmConfig, ramIsShared: t.boolean, isResumed: t.boolean },
-  { user: closed('a user', { uid: userId, gid: userId }, {}) },
+  { user: closed('a user', { uid: userId, gid: userId }, {}), boot },
 );
 
 const qemuDriverOptions = closed(

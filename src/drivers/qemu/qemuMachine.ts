@@ -25,7 +25,9 @@ import type { Run } from '../host/runs.js';
 import { watchRun } from '../host/watchRun.js';
 import { blockNode } from './args.js';
 import type { Disks, Layer } from './disk.js';
+import type { FileIdentities } from './fileIdentity.js';
 import { isDead } from './guest.js';
+import { type Boot, keepBoot } from './keptBoot.js';
 import { copyMemory, forgetRam, keepMemory, keptMemory, memoryFiles, spendMemory } from './memory.js';
 import { giveUpState, sendState } from './migration.js';
 import type { QemuHandle } from './qemuHandle.js';
@@ -49,6 +51,11 @@ export interface QemuMachineOptions {
   readonly ramIsShared: boolean;
   readonly link: QmpLink;
   readonly readiness$: Observable<never> | undefined;
+  /** What it booted, or was about to when it came to stand still. */
+  readonly boot: Boot | undefined;
+  readonly identities: FileIdentities;
+  /** Rejects where its memory could not be gone on from. */
+  readonly checkFit: () => Promise<void>;
   readonly logs: readonly LogFiles[];
   readonly logLimits: LogLimits;
   readonly disks: Disks;
@@ -59,6 +66,8 @@ export interface QemuMachineOptions {
 export interface QemuMachine extends Machine {
   /** Whoever else has to do with the same QEMU has to share it: that serves one at a time. */
   readonly link: QmpLink;
+  /** Whether it has, other than being let go of. */
+  hasEnded(): boolean;
   /** While it stands still: gives an empty folder what its own holds at this moment, with its memory or without. */
   copyTo(folder: string, kind: Snapshot['kind']): Observable<never>;
 }
@@ -74,6 +83,8 @@ const endMs = 2_000;
 export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
   const { run, handle, home, vm, user, ramIsShared, link, readiness$, logs, logLimits, disks, sound } =
     options;
+  const { boot, identities, checkFit } = options;
+  const fits$ = defer(checkFit).pipe(ignoreElements());
   const folder = machineDirOf(home);
   const ramIn = ramIsShared ? 'file' : 'state';
   const watched = watchRun({ run, readiness$, logs, logLimits });
@@ -87,20 +98,47 @@ export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
       return link.use(work).pipe(takeUntil(exit$));
     });
 
-  const halt = (qmp: Qmp): Observable<never> => qmp.run('stop');
+  /** A guest that sleeps is no guest that was halted: QEMU before version 9 can't keep its memory so that it wakes again. */
+  const halt = (qmp: Qmp): Observable<never> =>
+    stateOf(qmp).pipe(
+      mergeMap((state) =>
+        state === asleep
+          ? throwError(
+              () =>
+                new Error(
+                  'the guest is asleep (suspended): its memory cannot be kept so that it wakes again',
+                ),
+            )
+          : qmp.run('stop'),
+      ),
+    );
+
+  /**
+   * Only QEMU wakes a guest that sleeps, which does not go by its clock before it was halted and went on. But QEMU lays the kernel that
+   * it was given anew into the memory then, over what the guest has there.
+   */
+  const awake = (qmp: Qmp): Observable<never> =>
+    stateOf(qmp).pipe(
+      mergeMap((state) => {
+        if (state !== asleep) return EMPTY;
+        if (boot !== undefined) return throwError(() => new Error(neverWakes));
+        return concat(qmp.run('system_wakeup'), qmp.run('stop'));
+      }),
+    );
 
   const goOn = (qmp: Qmp): Observable<never> =>
     concat(
       giveUpState(qmp),
       defer(() => sound.naming(folder, () => spendMemory(folder))).pipe(ignoreElements()),
+      awake(qmp),
       qmp.run('cont'),
     );
 
   const look = (qmp: Qmp): Observable<MachineStatus> =>
-    qmp.ask('query-status', t.type({ status: t.string })).pipe(
-      mergeMap(({ status }): Observable<MachineStatus> => {
-        if (haltedStates.has(status)) return of({ kind: 'frozen' });
-        if (status !== 'running') return throwError(() => new Error(`QEMU has stopped the guest: ${status}`));
+    stateOf(qmp).pipe(
+      mergeMap((state): Observable<MachineStatus> => {
+        if (haltedStates.has(state)) return of({ kind: 'frozen' });
+        if (state !== 'running') return throwError(() => new Error(faultOf(state)));
         return isDead(qmp).pipe(
           map((dead) => (dead ? { kind: 'shutdown' } : { kind: 'running', ready: watched.isReady() })),
         );
@@ -153,11 +191,25 @@ export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
               { socket: join(home, vmPaths.stateSocket), file: join(folder, memoryFiles.state), user },
               sendState(qmp, vmPaths.stateSocket, ramIsShared),
             ).pipe(
-              mergeMap((state) => keepMemory(folder, { vm, ramIn, state })),
+              mergeMap(async (state) => {
+                const unbooted = boot !== undefined && !(await hasBooted()) ? boot : undefined;
+                await keepMemory(folder, {
+                  ...{ vm, ramIn, state },
+                  ...(watched.isReady() ? {} : { isReady: false }),
+                  ...(unbooted !== undefined && { boot: await keepBoot(identities, unbooted) }),
+                });
+              }),
               ignoreElements(),
             ),
       ),
     );
+
+  /** Nothing but its kernel, and what that has started, says anything. */
+  const hasBooted = async (): Promise<boolean> => {
+    if (readiness$ !== undefined && watched.isReady()) return true;
+    const ends = await Promise.all(logs.slice(0, 1).map((log) => log.end()));
+    return ends.some((end) => end > handle.logStart);
+  };
 
   /** What it shared with others, and is in its own state now, is theirs alone once it has ended. It does no harm. */
   const letGoOfRam$ = defer(async () => {
@@ -167,9 +219,13 @@ export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
     catchError(() => EMPTY),
   );
 
+  let hasEnded = false;
+  exit$.subscribe(() => (hasEnded = true));
+
   return {
     handle,
     link,
+    hasEnded: () => hasEnded,
     signals$: watched.signals$,
 
     inspect: () =>
@@ -215,7 +271,7 @@ export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
       thaw: () => unlessEnded(goOn),
       suspend: () =>
         unlessEnded((qmp) =>
-          concat(halt(qmp), keep(qmp)).pipe(
+          concat(fits$, halt(qmp), keep(qmp)).pipe(
             catchError((error: unknown) =>
               concat(
                 goOn(qmp).pipe(catchError(() => EMPTY)),
@@ -242,18 +298,35 @@ export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
   };
 }
 
+const stateOf = (qmp: Qmp): Observable<string> =>
+  qmp.ask('query-status', t.type({ status: t.string })).pipe(map(({ status }) => status));
+
+const neverWakes =
+  'the guest is asleep (suspended), and QEMU cannot wake one that it has booted, only one that has gone on from a memory since; stop and start it';
+
+/** The state of QEMU in which the guest sleeps until it is woken. */
+const asleep = 'suspended';
+
 /** States of QEMU in which the guest stands still and can go on. */
 const haltedStates = new Set([
-  ...[
-    'paused',
-    'prelaunch',
-    'inmigrate',
-    'postmigrate',
-    'finish-migrate',
-    'suspended',
-    'save-vm',
-    'restore-vm',
-  ],
+  ...['paused', 'prelaunch', 'inmigrate', 'postmigrate', 'finish-migrate', asleep, 'save-vm', 'restore-vm'],
 ]);
+
+/** States of QEMU in which the guest stands still over a fault. */
+const faults: Readonly<Record<string, string>> = {
+  'io-error':
+    'its disk could not be read or written, as where the disk of the host is full; once it can, a restore lets it go on',
+  'internal-error': 'QEMU could not run it any further',
+  'guest-panicked': 'its kernel has panicked',
+  watchdog: 'its watchdog has run out',
+  shutdown: 'it has shut down',
+};
+
+const faultOf = (state: string): string => {
+  const fault = faults[state];
+  return fault === undefined
+    ? `QEMU tells a state of the guest that is not known here: ${state}`
+    : `QEMU has stopped the guest (${state}): ${fault}`;
+};
 
 const blockDevices = t.array(t.partial({ inserted: t.partial({ 'node-name': t.string }) }));

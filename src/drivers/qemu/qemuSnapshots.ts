@@ -10,7 +10,8 @@ import { removeTree } from '../host/removeTree.js';
 import { createReplaceable } from '../host/replaceable.js';
 import { createSealedFolder, type SealedFolder } from '../host/sealedFolder.js';
 import type { Disks } from './disk.js';
-import { shareMemory } from './memory.js';
+import { shareSound } from './memory.js';
+import type { RamHashes } from './ramHashes.js';
 import type { SoundFolders } from './soundFolders.js';
 import { machineDirOf, vmPaths } from './vmPaths.js';
 
@@ -18,6 +19,7 @@ import { machineDirOf, vmPaths } from './vmPaths.js';
 export interface QemuSnapshotsOptions {
   readonly disks: Disks;
   readonly sound: SoundFolders;
+  readonly ramHashes: Pick<RamHashes, 'add' | 'stop'>;
   /** Gives an empty folder what a home holds. */
   readonly copyMachine: (home: string, folder: string, kind: Snapshot['kind']) => Promise<void>;
 }
@@ -30,7 +32,12 @@ const fileMode = 0o600;
  * its files, as hard links. All of it is read when it is checked, but once it was found sound, it is read again only when a file was
  * changed since.
  */
-export function createQemuSnapshots({ disks, sound, copyMachine }: QemuSnapshotsOptions): Snapshotting {
+export function createQemuSnapshots({
+  disks,
+  sound,
+  ramHashes,
+  copyMachine,
+}: QemuSnapshotsOptions): Snapshotting {
   const sealedAt = (folder: string): SealedFolder => createSealedFolder(folder, fileMode);
 
   const take = async (home: string, folder: string, kind: Snapshot['kind']): Promise<void> => {
@@ -63,7 +70,7 @@ export function createQemuSnapshots({ disks, sound, copyMachine }: QemuSnapshots
     await mkdir(target, { mode: 0o700 });
     await sound.naming(content, async () => {
       await disks.copy(content, target);
-      if (kind === 'Standby') await shareMemory(content, target);
+      if (kind === 'Standby') await shareSound(content, target);
     });
   };
 
@@ -73,9 +80,15 @@ export function createQemuSnapshots({ disks, sound, copyMachine }: QemuSnapshots
     seal: (folder) => defer(() => seal(folder)),
     check: (folder, { hash }) => defer(() => check(folder, hash)),
     layOut: ({ home, folder, kind }) =>
-      done(() => fillHome(home, 'snapshot', () => fill(folder, machineDirOf(home), kind))),
+      done(async () => {
+        await fillHome(home, 'snapshot', () => fill(folder, machineDirOf(home), kind));
+        if (kind === 'Standby') ramHashes.add(machineDirOf(home));
+      }),
     replace: ({ home, folder, kind }) =>
-      defer(() => createReplaceable(machineDirOf(home)).replace((next) => fill(folder, next, kind))),
+      defer(async () => {
+        await ramHashes.stop(machineDirOf(home));
+        return createReplaceable(machineDirOf(home)).replace((next) => fill(folder, next, kind));
+      }),
     mend: (home) => done(() => createReplaceable(machineDirOf(home)).mend()),
     discard: (folder) =>
       done(async () => {

@@ -28,7 +28,7 @@ import type { Confinement } from './confinement.js';
 import type { Layer } from './disk.js';
 import { forwardedPorts } from './guest.js';
 import { checkPlaces, letUserIn } from './homePlaces.js';
-import type { Image } from './image.js';
+import type { Boot } from './keptBoot.js';
 import { memoryFiles } from './memory.js';
 import { readState } from './migration.js';
 import { missing } from './programs.js';
@@ -44,8 +44,10 @@ export interface QemuPlan extends LaunchPlan {
   readonly ramIsShared: boolean;
   readonly disk: Layer | undefined;
   readonly confinement: Confinement;
-  /** What it boots; or where the memory lies from which it goes on, once it is let go. */
-  readonly from: Pick<Image, 'kernel' | 'initrd' | 'kernelArguments'> | { readonly ramIn: 'file' | 'state' };
+  /** What it boots. */
+  readonly boot: Boot | undefined;
+  /** Where the memory lies from which it goes on, once it is let go. It may have what it boots still to load. */
+  readonly ramIn: 'file' | 'state' | undefined;
 }
 
 /** A QEMU that can be talked to. */
@@ -67,7 +69,7 @@ const retryMs = 1;
  * @throws {@link LaunchFailed} as a rejection, in QEMU's own words where it had any
  */
 export async function startQemu(runs: Runs, plan: QemuPlan): Promise<StartedQemu> {
-  const { program, home, spec, from: source } = plan;
+  const { program, home, spec, ramIn } = plan;
   const vmmLog = createLogFiles(home, 'vmm');
   await checkPlaces(home);
   const [vmmStart] = await Promise.all([
@@ -88,7 +90,7 @@ export async function startQemu(runs: Runs, plan: QemuPlan): Promise<StartedQemu
           // By its id a QEMU is known as this instance's.
           env: { PATH: process.env['PATH'] ?? '', INSTANCE_ID: plan.instanceId },
           logPath: vmmLog.path,
-          ...('ramIn' in source && { handedPath: join(machineDirOf(home), memoryFiles.state) }),
+          ...(ramIn !== undefined && { handedPath: join(machineDirOf(home), memoryFiles.state) }),
           ...(keep !== undefined && { keep }),
         })
         .catch((error: unknown) => {
@@ -106,7 +108,7 @@ export async function startQemu(runs: Runs, plan: QemuPlan): Promise<StartedQemu
     ),
   );
   const begun = (qmp: Qmp): Observable<StartedQemu['ports']> =>
-    concat('ramIn' in source ? readState(qmp, source.ramIn === 'file') : EMPTY, portsOf(qmp, spec.ports));
+    concat(ramIn === undefined ? EMPTY : readState(qmp, ramIn === 'file'), portsOf(qmp, spec.ports));
   try {
     const ports = await firstValueFrom(
       merge(
@@ -129,14 +131,12 @@ export async function startQemu(runs: Runs, plan: QemuPlan): Promise<StartedQemu
   }
 }
 
-function argsOf({ vm, ramIsShared, disk, confinement, spec, from: source }: QemuPlan): readonly string[] {
-  const boot =
-    'ramIn' in source
-      ? undefined
-      : { ...source, ...(source.initrd !== undefined && { initrd: vmPaths.initrd }) };
+function argsOf({ vm, ramIsShared, disk, confinement, spec, boot, ramIn }: QemuPlan): readonly string[] {
   return qemuArgs(vm, {
     isShared: ramIsShared,
-    ...{ disk, confinement, boot },
+    ...{ disk, confinement },
+    boot: boot?.initrd === undefined ? boot : { ...boot, initrd: vmPaths.initrd },
+    waits: ramIn !== undefined,
     ports: spec.ports ?? [],
     reachesHost: spec.network === 'user',
   });
@@ -146,7 +146,7 @@ function argsOf({ vm, ramIsShared, disk, confinement, spec, from: source }: Qemu
  * What the guest is told of its instance, in the form of `/proc/<pid>/environ` and `cmdline`. And its initial file system under a
  * name of ours: of a kernel that is no Linux, QEMU takes commas and blanks for the end of that name, and opens what comes next.
  */
-async function writeGuestFiles({ home, instanceId, name, spec, from: source }: QemuPlan): Promise<void> {
+async function writeGuestFiles({ home, instanceId, name, spec, boot }: QemuPlan): Promise<void> {
   const { env, entrypoint = [], cmd = [] } = spec;
   const variables = Object.entries({ ...env, INSTANCE_ID: instanceId, INSTANCE_NAME: name });
   const place = async (file: string): Promise<string> => {
@@ -164,7 +164,7 @@ async function writeGuestFiles({ home, instanceId, name, spec, from: source }: Q
   );
   await write(vmPaths.cmdline, [...entrypoint, ...cmd]);
   const initrd = await place(vmPaths.initrd);
-  if ('initrd' in source) await symlink(source.initrd, initrd);
+  if (boot?.initrd !== undefined) await symlink(boot.initrd, initrd);
 }
 
 /** A port that was asked for is that; which one was free, QEMU alone knows. */

@@ -282,7 +282,7 @@ describe('a memory that is given to a QEMU that may write to it', () => {
     await giveMemory(home, before);
     await expect(read(place('other'))).resolves.toEqual({
       ...before,
-      ram: { bytes: before.ram?.bytes, modifiedMs: before.ram?.modifiedMs },
+      ram: { ...before.ram, file: { inode: before.ram?.file?.inode, bornMs: before.ram?.file?.bornMs } },
     });
   });
 

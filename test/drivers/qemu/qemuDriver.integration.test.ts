@@ -1,6 +1,6 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { createQemuDriver } from 'rx-instances/qemu';
 import { firstValueFrom, lastValueFrom, type Observable } from 'rxjs';
 import type { Driver, Machine } from '../../../src/drivers/driver.js';
@@ -51,4 +51,35 @@ it.each([
   const second = (last = await firstValueFrom(driver.resume?.(plan) as Observable<Machine>));
   await done(second.freezing?.thaw());
   expect(await firstValueFrom(second.inspect())).toMatchObject({ kind: 'running' });
+});
+
+/** A program that is QEMU, but says that it is of some version. */
+const claim = (path: string, version: string): void => {
+  const script = `#!/bin/sh
+[ "$1" = --version ] && echo "QEMU emulator version ${version}" && exit
+exec qemu-system-x86_64 "$@"
+`;
+  writeFileSync(path, script, { mode: 0o755 });
+};
+
+it('a machine whose QEMU was updated since is not put on standby, and runs on; its programs may be named by relative paths', async () => {
+  const image = makeTinyImage(join(folder, 'image'), 'idle');
+  const program = join(folder, 'qemu');
+  claim(program, '7.2.1');
+  const updated = createQemuDriver({ accel: 'tcg', pollMs: 5, qemu: relative(process.cwd(), program) });
+  const spec = { driver: 'qemu', image, env: {}, tags: {} };
+  const plan = { instanceId: 'a', name: 'a', home: join(folder, 'a'), spec };
+  await done(updated.prepare(plan));
+  const machine = (last = await firstValueFrom(updated.launch(plan)));
+  rmSync(program);
+  claim(program, '9.9.9');
+  await expect(done(machine.freezing?.suspend?.())).rejects.toThrow(
+    /^QEMU 7\.2\.1 .* runs the machine, and ".*qemu" is 9\.9\.9 .* by now/,
+  );
+  expect(await firstValueFrom(machine.inspect())).toMatchObject({ kind: 'running' });
+  rmSync(program);
+  claim(program, '7.2.1');
+  await done(machine.freezing?.suspend?.());
+  await done(machine.kill());
+  await done(updated.close?.());
 });

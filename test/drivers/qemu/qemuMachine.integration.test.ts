@@ -6,7 +6,9 @@ import { lastValueFrom, type Observable, throwError } from 'rxjs';
 import { createRuns } from '../../../src/drivers/host/runs.js';
 import { createSpawner } from '../../../src/drivers/host/spawner.js';
 import { createDisks } from '../../../src/drivers/qemu/disk.js';
+import { createFileIdentities } from '../../../src/drivers/qemu/fileIdentity.js';
 import { readImage } from '../../../src/drivers/qemu/image.js';
+import { bootOf } from '../../../src/drivers/qemu/keptBoot.js';
 import { createPrograms } from '../../../src/drivers/qemu/programs.js';
 import { createQemuMachine, type QemuMachine } from '../../../src/drivers/qemu/qemuMachine.js';
 import type { Qmp } from '../../../src/drivers/qemu/qmp.js';
@@ -62,7 +64,8 @@ beforeEach(async () => {
     spec: { driver: 'qemu', image: directory, env: {}, tags: {} },
     disk: await disks.top(join(home, 'vm')),
     confinement: { user: undefined, hasSandbox: true },
-    from: image,
+    boot: bootOf(image),
+    ramIn: undefined,
   });
   const link: QmpLink = {
     ...started.link,
@@ -80,6 +83,9 @@ beforeEach(async () => {
       sound,
       logs: [],
       readiness$: undefined,
+      boot: undefined,
+      checkFit: () => Promise.resolve(),
+      identities: createFileIdentities(),
     },
     handle: { ...started.run.handle, ports: [] },
     logLimits: { maxBytes: 1_000_000, keep: 1 },
