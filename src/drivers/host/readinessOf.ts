@@ -25,6 +25,8 @@ export interface ReadinessOptions {
   readonly log: LogFiles;
   /** Where in the log the machine's run begins. */
   readonly logStart: number;
+  /** What names the machine's run in the log, where that does: what another has written readies nobody. */
+  readonly run: string | undefined;
   readonly pollMs: number;
 }
 
@@ -37,15 +39,15 @@ const answerMs = 2_000;
 /** Completes once the readiness is there; asks until then. It is never there for a pattern that is no {@link linePattern}. */
 export function readinessOf(
   readiness: Readiness,
-  { log, logStart, pollMs }: ReadinessOptions,
+  { log, logStart, run, pollMs }: ReadinessOptions,
 ): Observable<never> {
   switch (readiness.kind) {
     case 'log': {
       const pattern = linePattern(readiness.pattern);
       // One that an earlier version has kept: whether it matches can't be told.
       if (pattern === undefined) return NEVER;
-      return followFrom(log, logStart, pollMs, longestPiece).pipe(
-        filter((line) => pattern.test(line)),
+      return followFrom(log, logStart, { pollMs, end$: NEVER }, longestPiece).pipe(
+        filter((line) => line.run === run && pattern.test(line.text)),
         take(1),
         ignoreElements(),
         // A log that cannot be read now may be readable later.

@@ -6,7 +6,7 @@ import { LogNotFound } from '../../lifecycle/errors.js';
 import type { MachineHandle } from '../../lifecycle/instance.js';
 import type { Driver, LaunchPlan, Machine } from '../driver.js';
 import { createLogFiles } from '../host/logFiles.js';
-import { followTail, readTail } from '../host/logReader.js';
+import { readLog } from '../host/logReader.js';
 import { createEndedMachine } from '../host/endedMachine.js';
 import { decodeProcessFields } from './processFields.js';
 import { decodeProcessHandle } from '../host/processHandle.js';
@@ -74,14 +74,15 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
     copyMaxEntries: maxEntries = 1_000_000,
   } = decodeOrThrow(processDriverOptions, options);
   const limits = { maxBytes, maxEntries };
-  const runs = createRuns(pollMs, createSpawner(nodePath));
+  const logLimits = { maxBytes: logMaxBytes, keep: logKeep };
+  const runs = createRuns({ pollMs, logLimits, spawner: createSpawner({ nodePath, readsOutput: true }) });
 
   const machineOf = ({ home, spec }: LaunchPlan, run: Run): Machine =>
     createProcessMachine({
       run,
       spec,
       log: createLogFiles(home),
-      logLimits: { maxBytes: logMaxBytes, keep: logKeep },
+      logLimits,
       pollMs,
     });
 
@@ -91,7 +92,8 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
       home: plan.home,
       log,
       outlives: plan.outlives === true,
-      start: (spawner, keep) => startProcess(spawner, plan, log.path, keep),
+      isPiped: true,
+      start: (spawner, keep, output) => startProcess(spawner, plan, output ?? log.path, keep),
     });
     return machineOf(plan, run);
   };
@@ -125,10 +127,9 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
         await runs.clear(home);
         await removeTree(home);
       }).pipe(ignoreElements()),
-    logs: (home, { source, tail, follow }) => {
+    logs: (home, { source, followUntil$: end$, ...query }) => {
       if (source !== logSource) return throwError(() => new LogNotFound(source, [logSource]));
-      const log = createLogFiles(home);
-      return follow ? followTail(log, tail, pollMs) : readTail(log, tail);
+      return readLog(createLogFiles(home), query, end$ && { pollMs, end$ });
     },
     snapshots: {
       ...snapshots,

@@ -35,8 +35,10 @@ export function createProcessMachine({ run, spec, log, logLimits, pollMs }: Proc
   const { handle } = run;
   const { readiness } = spec;
   const readiness$ =
-    readiness === undefined ? undefined : readinessOf(readiness, { log, logStart: handle.logStart, pollMs });
-  const watched = watchRun({ run, readiness$, logs: [log], logLimits });
+    readiness === undefined
+      ? undefined
+      : readinessOf(readiness, { log, logStart: handle.logStart, run: handle.run, pollMs });
+  const watched = watchRun({ run, readiness$, logs: handle.run === undefined ? [log] : [], logLimits });
   const { group, exit$, signal } = watched;
   let asked = false;
 

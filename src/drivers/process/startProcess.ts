@@ -3,6 +3,7 @@ import { LaunchFailed } from '../../lifecycle/errors.js';
 import type { InstanceSpec } from '../../lifecycle/instance.js';
 import { messageOf } from '../../lifecycle/messageOf.js';
 import type { LaunchPlan } from '../driver.js';
+import type { Output } from '../host/outputProgram.js';
 import type { Spawner, Started } from '../host/spawner.js';
 import type { Keep } from '../host/spawnerProgram.js';
 import { missingProgram } from './missingProgram.js';
@@ -21,7 +22,7 @@ const inherited = /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_\w+|TZ|TMPDIR)$/;
 export async function startProcess(
   spawner: Spawner,
   plan: LaunchPlan,
-  logPath: string,
+  output: string | Output,
   keep?: Keep,
 ): Promise<Started> {
   const [program = '', ...args] = commandOf(plan.spec);
@@ -37,11 +38,11 @@ export async function startProcess(
       args,
       cwd,
       env,
-      logPath,
+      output,
       ...(keep !== undefined && { keep }),
     });
   } catch (error) {
-    throw new LaunchFailed(await reasonOf(plan, logPath, error as NodeJS.ErrnoException), { cause: error });
+    throw new LaunchFailed(await reasonOf(plan, output, error as NodeJS.ErrnoException), { cause: error });
   }
 }
 
@@ -54,12 +55,16 @@ function environmentOf({ instanceId, name, spec }: LaunchPlan): Readonly<Record<
   return { ...Object.fromEntries(ours), ...spec.env, INSTANCE_ID: instanceId, INSTANCE_NAME: name };
 }
 
-async function reasonOf(plan: LaunchPlan, logPath: string, error: NodeJS.ErrnoException): Promise<string> {
+async function reasonOf(
+  plan: LaunchPlan,
+  output: string | Output,
+  error: NodeJS.ErrnoException,
+): Promise<string> {
   const { code, path } = error;
   const [program = ''] = commandOf(plan.spec);
   const workDir = workDirOf(plan.home);
   if (code === 'ENOENT' && !existsSync(workDir)) return 'the instance has no working directory';
-  if (path === logPath) return `the log cannot be opened: ${messageOf(error)}`;
+  if (path === output) return `the log cannot be opened: ${messageOf(error)}`;
   if (path !== program) return messageOf(error);
   switch (code) {
     case 'ENOENT':
