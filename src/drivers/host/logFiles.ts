@@ -38,6 +38,8 @@ export interface LogFiles {
   start(): Promise<number>;
   /** The place that is written next. */
   end(): Promise<number>;
+  /** Sees to it that what processes write by themselves from now on comes after what was read of others. */
+  beginRaw(): Promise<void>;
   /** Reads some bytes at a place, or at the first after it that is kept; none at the end. */
   read(place: number): Promise<Chunk>;
   /**
@@ -159,6 +161,14 @@ export function createLogFiles(home: string, log = 'app'): LogFiles {
       inFolder(0, (folder) => steady(folder, (parts) => endOf(parts) + size(folder, lastIn(folder).name))),
     read: (place) =>
       inFolder(nothingAt(place), (folder) => steady(folder, (parts) => readAt(folder, place, parts))),
+    beginRaw: () =>
+      inFolder(undefined, (folder) => {
+        const bytes = size(folder, readFile);
+        if (bytes === 0) return;
+        const start = endOf(partsIn(folder));
+        const part = `${readFile}.${String(start)}-${String(start + bytes)}`;
+        renameSync(folder.pathOf(readFile), folder.pathOf(part));
+      }),
     rotate: async ({ maxBytes, keep }) => {
       // Most looks find nothing to do.
       if (sizeOf(path) < maxBytes) return;

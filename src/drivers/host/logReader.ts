@@ -9,6 +9,7 @@ import {
   type OperatorFunction,
   repeat,
   ReplaySubject,
+  skipWhile,
   takeUntil,
   timer,
   using,
@@ -31,7 +32,7 @@ const lookBack = 2 * longestLine;
 /** How a log is followed. */
 export interface Following {
   readonly pollMs: number;
-  /** Once it emits, what is there by then is told, and no more. */
+  /** Once it has emitted, what is there by then is told, and no more. */
   readonly end$: Observable<unknown>;
 }
 
@@ -43,16 +44,37 @@ export type LogQuery = Required<Pick<LogOptions, 'tail'>> & Pick<LogOptions, 'st
  * followed, when that is to end. A line that is not finished yet is not told before.
  */
 export const readLog = (log: LogFiles, query: LogQuery, following?: Following): Observable<LogLine> =>
+  following === undefined
+    ? linesOf(log, query, (from, end) => chunksOf(log, from, end).pipe(splitLines(longestLine)))
+    : heard(following, (heard) => linesOf(log, query, (from) => followFrom(log, from, heard)));
+
+const linesOf = (
+  log: LogFiles,
+  query: LogQuery,
+  read: (from: number, end: number) => Observable<LogLine>,
+): Observable<LogLine> =>
   defer(() => spanOf(log, query)).pipe(
-    concatMap(({ start, end }) => {
-      const from = Math.max(0, start - lookBack);
-      const lines$ =
-        following === undefined
-          ? chunksOf(log, from, end).pipe(splitLines(longestLine))
-          : followFrom(log, from, following);
-      return lines$.pipe(filter((line) => line.cursor > start && isAsked(line, query)));
-    }),
+    concatMap(({ start, end }) =>
+      read(Math.max(0, start - lookBack), end).pipe(
+        // Where somebody else empties the log, places begin anew.
+        skipWhile((line) => line.cursor <= start),
+        filter((line) => isAsked(line, query)),
+      ),
+    ),
   );
+
+/** Hears of the end from the beginning, also while nobody has come to ask for it yet. */
+const heard = <T>(
+  { pollMs, end$ }: Following,
+  read: (following: Following) => Observable<T>,
+): Observable<T> =>
+  defer(() => {
+    const ended$ = new ReplaySubject<unknown>(1);
+    return using(
+      () => end$.subscribe(ended$),
+      () => read({ pollMs, end$: ended$ }),
+    );
+  });
 
 const isAsked = ({ stream, time }: LogLine, query: LogQuery): boolean =>
   (query.stream === undefined || stream === query.stream) &&
@@ -83,14 +105,8 @@ export const followFrom = (
       }
     };
     const pass$ = defer(() => from(onward()));
-    const ended$ = new ReplaySubject<unknown>(1);
-    return using(
-      () => end$.subscribe(ended$),
-      () =>
-        concat(pass$.pipe(repeat({ delay: () => timer(pollMs).pipe(takeUntil(ended$)) })), pass$).pipe(
-          splitLines(longest),
-        ),
-    );
+    const passes$ = pass$.pipe(repeat({ delay: () => timer(pollMs).pipe(takeUntil(end$)) }));
+    return concat(passes$, pass$).pipe(splitLines(longest));
   });
 
 const chunksOf = (log: LogFiles, start: number, end: number): Observable<Chunk> =>
@@ -122,7 +138,7 @@ async function spanOf(log: LogFiles, query: LogQuery): Promise<Span> {
   const start = Math.min(end, Math.max(first, query.after ?? 0));
   if (query.tail === Infinity) return { start, end };
   if (query.tail === 0) return { start: end, end };
-  for (let length = shortestTail; ; length *= 4) {
+  for (let length = shortestTail; ; length *= 16) {
     const from = Math.max(start, end - Math.min(length, longestTail));
     const place = await startOfTail(log, { start: from, end }, query);
     if (place !== undefined) return { start: place, end };

@@ -64,7 +64,8 @@ export function outputProgram(): void {
   const littleBytes = 4_096;
   /** How long to wait before what could not be written is written again. */
   const againMs = 250;
-  const waitsForRoom = new Set(['ENOSPC', 'EDQUOT', 'EIO', 'EMFILE', 'ENFILE']);
+  const noDescriptor = new Set(['EMFILE', 'ENFILE']);
+  const waitsForRoom = new Set(['ENOSPC', 'EDQUOT', 'EIO', ...noDescriptor]);
   /** How many more descriptors it takes to lay a log aside. */
   const spareDescriptors = 4;
 
@@ -96,7 +97,7 @@ export function outputProgram(): void {
     readonly id: number;
     readonly output: Output;
     readonly log: Log;
-    readonly streams: readonly Stream[];
+    readonly streams: Stream[];
   }
 
   const runs = new Map<number, Run>();
@@ -104,6 +105,7 @@ export function outputProgram(): void {
   const dirty = new Set<Log>();
   /** Which is to go on, unless its log waits for room. */
   const resting = new Map<Socket, Log>();
+  /** For all: what is read is taken at once. */
   const buffer = Buffer.allocUnsafe(65_536);
 
   const report = (it: OutputReport): void => {
@@ -321,8 +323,10 @@ export function outputProgram(): void {
       inFolder(output.pipes, (within) => {
         for (const { name, inode } of streams) {
           const found = fs.lstatSync(within(name), { throwIfNoEntry: false, bigint: true });
-          if (found?.ino === inode) fs.unlinkSync(within(name));
+          if (found?.ino !== inode) return;
+          fs.unlinkSync(within(name));
         }
+        fs.rmSync(within('reader'), { force: true });
       });
     } catch {
       // The home is gone by now.
@@ -387,12 +391,32 @@ export function outputProgram(): void {
     }
   };
 
+  const openStream = (run: Run, name: Stream['name'], fd: number): Stream => {
+    const { log } = run;
+    const callback = (length: number): boolean => {
+      take(run, stream, buffer.subarray(0, length));
+      if (length < littleBytes) rest(socket, log);
+      return length >= littleBytes && !log.isWaiting;
+    };
+    // With a buffer of ours it reads nothing while it is paused: what it had read would be lost with it.
+    const options = { fd, readable: true, writable: false, onread: { buffer, callback } };
+    const socket = new net.Socket(options);
+    const { ino } = fs.fstatSync(fd, { bigint: true });
+    const stream: Stream = { name, fd, inode: ino, socket, isOpen: false, isOver: false };
+    socket.on('error', () => undefined);
+    socket.on('close', () => {
+      endStream(run, stream);
+    });
+    if (log.isWaiting) socket.pause();
+    return stream;
+  };
+
   /** Fails for want of descriptors only: what else there may be is seen when it is written to. */
   const openNow = (log: Log): void => {
     try {
       open(log);
     } catch (error) {
-      if (waitsForRoom.has(codeOf(error))) throw error;
+      if (noDescriptor.has(codeOf(error))) throw error;
     }
   };
 
@@ -404,27 +428,12 @@ export function outputProgram(): void {
       if (log.fd === undefined) openNow(log);
       for (let spare = 0; spare < spareDescriptors; spare += 1) fds.push(fs.openSync('/', O_RDONLY));
       for (const fd of fds.splice(2)) fs.closeSync(fd);
-      const streams = (['stdout', 'stderr'] as const).map((name, index): Stream => {
-        const fd = fds[index] ?? -1;
-        const socket = new net.Socket({ fd, readable: true, writable: false });
-        const { ino } = fs.fstatSync(fd, { bigint: true });
-        return { name, fd, inode: ino, socket, isOpen: false, isOver: false };
-      });
-      const run: Run = { id, output, log, streams };
+      const run: Run = { id, output, log, streams: [] };
+      for (const [index, name] of (['stdout', 'stderr'] as const).entries()) {
+        run.streams.push(openStream(run, name, fds[index] ?? -1));
+      }
       runs.set(id, run);
       log.runs.add(run);
-      for (const stream of streams) {
-        const { socket } = stream;
-        socket.on('data', (bytes) => {
-          take(run, stream, bytes);
-          if (bytes.length < littleBytes) rest(socket, log);
-        });
-        socket.on('error', () => undefined);
-        socket.on('close', () => {
-          endStream(run, stream);
-        });
-        if (log.isWaiting) socket.pause();
-      }
       sign(output);
       report({ kind: 'reading', id });
     } catch {

@@ -9,11 +9,13 @@ import {
   ignoreElements,
   lastValueFrom,
   merge,
+  mergeMap,
   type Observable,
   repeat,
   ReplaySubject,
   takeUntil,
   takeWhile,
+  tap,
   timer,
 } from 'rxjs';
 import type { Exit } from '../../lifecycle/instance.js';
@@ -117,25 +119,27 @@ export function createRuns({
     ...logLimits,
   });
 
-  /** Comes when whoever reads what a process writes has ended; where nobody does, our spawner is told to. */
-  const lookWhoReads = async (home: string, run: string, bootId: string): Promise<void> => {
-    const reader = await outputReaderOf(home);
-    if (reader !== undefined) {
-      await lastValueFrom(watch.ended({ ...reader, bootId }), { defaultValue: undefined });
-      return;
-    }
-    const record = await readRun(home);
-    if (record === undefined || !(await isSpawnerThere(record))) spawner.read(outputOf(home, run));
-  };
+  /** Completes once whoever reads what a process writes has ended; where nobody does, our spawner is told to. */
+  const readBy = (home: string, run: string, bootId: string): Observable<never> =>
+    defer(() => outputReaderOf(home)).pipe(
+      mergeMap((reader) => {
+        if (reader !== undefined) return watch.ended({ ...reader, bootId });
+        const isToBeRead$ = defer(async () => {
+          const record = await readRun(home);
+          return record === undefined || !(await isSpawnerThere(record));
+        });
+        return isToBeRead$.pipe(
+          tap((isSo) => {
+            if (isSo) spawner.read(outputOf(home, run));
+          }),
+          ignoreElements(),
+        );
+      }),
+    );
 
   /** Sees to it that what a process writes is read on, whoever is killed of those that did. */
   const readOn = (home: string, { run, bootId }: ProcessHandle): Observable<never> =>
-    run === undefined
-      ? EMPTY
-      : defer(() => lookWhoReads(home, run, bootId)).pipe(
-          repeat({ delay: anotherReaderMs }),
-          ignoreElements(),
-        );
+    run === undefined ? EMPTY : readBy(home, run, bootId).pipe(repeat({ delay: anotherReaderMs }));
 
   /** Its spawner writes down how it ended, or did so. */
   const endOf = (home: string, handle: ProcessHandle): Observable<Exit> =>

@@ -187,6 +187,7 @@ export function createSpawner({ nodePath, readsOutput = false }: SpawnerOptions 
       }),
     read: (output) => {
       tell({ kind: 'read', id: (ids += 1), output });
+      holdNode();
     },
     close: async () => {
       const child = helper;

@@ -626,6 +626,20 @@ export function spawnerProgram(servedPid: number, groups?: GroupsPlace, outputTe
     }
   };
 
+  /** Of what was not started nobody reads them. */
+  const removePipes = ({ pipes }: Output): void => {
+    try {
+      for (const name of pipeNames) {
+        const path = join(pipes, name);
+        inFolder(path, (folder) => {
+          removeFile(within(folder, path));
+        });
+      }
+    } catch {
+      // The home is gone by now, or damaged.
+    }
+  };
+
   const openOutput = (output: string | Output): readonly number[] => {
     if (typeof output !== 'string') return openPipes(output, O_RDWR);
     return [openFile(output, O_WRONLY | O_APPEND | O_CREAT)];
@@ -716,6 +730,7 @@ export function spawnerProgram(servedPid: number, groups?: GroupsPlace, outputTe
       }
     } finally {
       for (const fd of [...written, ...held]) fs.closeSync(fd);
+      if (typeof output !== 'string' && !reads.has(id)) removePipes(output);
       if (handed !== undefined) fs.closeSync(handed);
       if (place !== undefined) fs.closeSync(place);
       if (taken !== undefined) moveOn(taken);

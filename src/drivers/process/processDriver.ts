@@ -46,6 +46,8 @@ export interface ProcessDriverOptions {
 
 const logSource = 'app';
 
+const defaultOutput = process.platform === 'linux' ? 'pipes' : 'file';
+
 /**
  * Creates the driver `process`: instances are operating-system processes with all that they start, each in a working
  * directory of its own. Its README tells what goes where, and what differs between Linux and macOS.
@@ -88,11 +90,13 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
 
   const launch = async (plan: LaunchPlan): Promise<Machine> => {
     const log = createLogFiles(plan.home);
+    const isPiped = (plan.spec.output ?? defaultOutput) === 'pipes';
+    if (!isPiped) await log.beginRaw();
     const run = await runs.start({
       home: plan.home,
       log,
       outlives: plan.outlives === true,
-      isPiped: true,
+      isPiped,
       start: (spawner, keep, output) => startProcess(spawner, plan, output ?? log.path, keep),
     });
     return machineOf(plan, run);

@@ -2,7 +2,7 @@ import * as E from 'fp-ts/lib/Either.js';
 import { constants } from 'node:os';
 import { closed } from '../../codecs/closed.js';
 import { decode, found } from '../../codecs/decode.js';
-import { integer, longestTimerMs, text } from '../../codecs/scalars.js';
+import { integer, longestTimerMs, oneOf, text } from '../../codecs/scalars.js';
 import type { Fault } from '../../lifecycle/errors.js';
 import type { DriverFields } from '../../lifecycle/instance.js';
 import { programArguments } from '../programArguments.js';
@@ -23,6 +23,9 @@ export function decodeProcessFields(
 
 const signalNames = Object.keys(constants.signals);
 
+/** Elsewhere what becomes of a pipe that is opened for both reading and writing is not said. */
+const outputs = process.platform === 'linux' ? (['pipes', 'file'] as const) : (['file'] as const);
+
 const processFields = closed(
   'fields of a process',
   {},
@@ -31,6 +34,7 @@ const processFields = closed(
     cmd: programArguments,
     readiness,
     stopSignal: text('the name of a signal, such as SIGTERM', (name) => signalNames.includes(name)),
+    output: oneOf(outputs),
     stopGraceMs: integer('milliseconds', 0, longestTimerMs),
   },
 );
