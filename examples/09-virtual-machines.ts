@@ -2,7 +2,7 @@
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { openManager } from 'rx-instances';
+import { type LogLine, openManager } from 'rx-instances';
 import { createQemuDriver, hostPortOf } from 'rx-instances/qemu';
 import { filter, firstValueFrom, lastValueFrom, map, pipe, skipLast } from 'rxjs';
 
@@ -13,7 +13,7 @@ async function main(): Promise<void> {
   const dataDir = mkdtempSync(join(tmpdir(), 'vm-'));
   const manager = await openManager({ dataDir, drivers: [createQemuDriver()] });
   const numbers = pipe(
-    map((line: string) => Number(/^count (\d+)$/.exec(line)?.[1])),
+    map(({ text }: LogLine) => Number(/^count (\d+)$/.exec(text)?.[1])),
     filter((count) => count > 0),
   );
   const counts = (name: string) => manager.logs(name, { follow: true }).pipe(numbers);

@@ -27,20 +27,20 @@ async function build({ folder, module, type, check }) {
   writeFileSync(loader, requireOfModules + readFileSync(loader, 'utf8'));
 }
 
-/** The program of a spawner becomes a text: as a function it would come out of a bundler with names that only that knows. */
-async function writeSpawner() {
-  const { spawnerProgram } = await import('../dist/esm/drivers/host/spawnerProgram.js');
-  const text = JSON.stringify(spawnerProgram.toString());
+/** A program that runs in a process of its own becomes a text: a bundler would give it names that only the bundle knows. */
+async function writeText(name) {
+  const program = await import(`../dist/esm/drivers/host/${name}Program.js`);
+  const text = JSON.stringify(program[`${name}Program`].toString());
   const forms = {
-    'dist/cjs': `"use strict";\nObject.defineProperty(exports, "__esModule", { value: true });\nexports.spawnerText = ${text};\n`,
-    'dist/esm': `export const spawnerText = ${text};\n`,
+    'dist/cjs': `"use strict";\nObject.defineProperty(exports, "__esModule", { value: true });\nexports.${name}Text = ${text};\n`,
+    'dist/esm': `export const ${name}Text = ${text};\n`,
   };
   for (const [folder, code] of Object.entries(forms)) {
-    writeFileSync(`${folder}/drivers/host/spawnerText.js`, code);
-    rmSync(`${folder}/drivers/host/spawnerProgram.js`);
+    writeFileSync(`${folder}/drivers/host/${name}Text.js`, code);
+    rmSync(`${folder}/drivers/host/${name}Program.js`);
   }
 }
 
 rmSync('dist', { recursive: true, force: true });
 await Promise.all(builds.map(build));
-if (process.exitCode === undefined) await writeSpawner();
+if (process.exitCode === undefined) for (const name of ['spawner', 'output']) await writeText(name);

@@ -72,7 +72,7 @@ export interface Driver {
    */
   close?(): Observable<never>;
   /** Reads a log of the instance, line by line; works on the home alone, whether or not a machine runs. */
-  logs(home: string, options: Required<LogOptions>): Observable<string>;
+  logs(home: string, options: LogReading): Observable<LogLine>;
   /** How to take snapshots of homes and bring them back; absent where the driver has no such thing. */
   readonly snapshots?: Snapshotting;
 }
@@ -122,14 +122,53 @@ export interface PreparePlan extends LaunchPlan {
   readonly kind?: Snapshot['kind'];
 }
 
-/** Which log to read, and how. */
+/** Which log to read, and how. What is asked for together holds together: the last of the lines that the others let through. */
 export interface LogOptions {
   /** Name of the log. @defaultValue the first of `capabilities.logs` */
   readonly source?: string;
-  /** How many lines to begin with, from the end; they are looked for in the last 16 MiB. @defaultValue 100 */
+  /** Lines of one stream only. @defaultValue both */
+  readonly stream?: 'stdout' | 'stderr';
+  /**
+   * How many lines to begin with, from the end; they are looked for in the last 16 MiB of the log.
+   *
+   * @defaultValue 100; all that are kept where `since` or `after` is given
+   */
   readonly tail?: number;
+  /** Lines that were read at that time or later: Unix time in milliseconds. Lines without a time are left out. */
+  readonly since?: number;
+  /** The `cursor` of a line: the lines after it, or the first that are kept where those are gone by now. */
+  readonly after?: number;
   /** Whether to go on with new lines as they are written, until unsubscribed. @defaultValue false */
   readonly follow?: boolean;
+}
+
+/** What a driver is told to read: `tail` is `Infinity` for all lines. */
+export interface LogReading
+  extends Required<Pick<LogOptions, 'source' | 'tail'>>, Pick<LogOptions, 'stream' | 'since' | 'after'> {
+  /**
+   * Where it is there, new lines are told as they are written. Once it emits, those are told that are written by then, the
+   * last one finished or not, and the Observable completes.
+   */
+  readonly followUntil$?: Observable<unknown>;
+}
+
+/** A line of a log. */
+export interface LogLine {
+  /** When it was read from the instance: Unix time in milliseconds. Absent where a machine writes its log by itself. */
+  readonly time?: number;
+  /** What it was written to; `stdout` where a machine writes both to one log by itself. */
+  readonly stream: 'stdout' | 'stderr';
+  /** The line without its end. */
+  readonly text: string;
+  /**
+   * Whether its end is missing: of a line of more than 64 KiB all but the last piece, and a last line that its run never
+   * finished.
+   */
+  readonly partial: boolean;
+  /** The place after it in the log: with `after`, reading goes on there. It grows from line to line. */
+  readonly cursor: number;
+  /** Names the run of the machine that wrote it, among those of one instance. Absent where `time` is. */
+  readonly run?: string;
 }
 
 /** One running thing held by a driver. */

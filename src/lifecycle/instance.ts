@@ -67,6 +67,13 @@ export interface DriverFields {
   readonly readiness?: Readiness;
   /** Signal that asks for an end. Drivers: process. @defaultValue `'SIGTERM'` */
   readonly stopSignal?: string;
+  /**
+   * How what it writes gets to its log. `pipes`: it is read, and kept as lines with time and stream, within the limits of the log
+   * however much it is; who writes faster than that waits. `file`: it writes to the log itself, and never waits. Drivers: process.
+   *
+   * @defaultValue `'pipes'` on Linux; elsewhere there is `'file'` only
+   */
+  readonly output?: 'pipes' | 'file';
   /** How long a stop waits for the end before it kills, in milliseconds. Drivers: memory, process, qemu. @defaultValue 5000 */
   readonly stopGraceMs?: number;
   /** Memory in MiB. Drivers: qemu. @defaultValue the image's, or 128 */

@@ -1,5 +1,5 @@
 import type { Observable, ObservableInput } from 'rxjs';
-import type { LogOptions } from '../drivers/driver.js';
+import type { LogLine, LogOptions } from '../drivers/driver.js';
 import type { LifecycleEvent } from '../lifecycle/event.js';
 import type { DriverFields, Instance } from '../lifecycle/instance.js';
 import type { State } from '../lifecycle/state.js';
@@ -194,10 +194,11 @@ export interface InstanceManager extends Commands, SnapshotCommands {
    */
   signal(idOrName: string, name: string): Observable<Instance>;
   /**
-   * Emits lines of a log of the instance, whether or not it runs. With `follow` it goes on until unsubscribed, or until
-   * the instance is deleted or the manager closed. Also fails with {@link LogNotFound} and {@link LogUnreadable}.
+   * Emits lines of a log of the instance, whether or not it runs: the last 100, if nothing else is asked for. With `follow` it
+   * goes on until unsubscribed, also over later runs; when the instance is deleted, or the manager closed, it emits all that was
+   * written by then, and completes. Also fails with {@link LogNotFound} and {@link LogUnreadable}.
    */
-  logs(idOrName: string, options?: LogOptions): Observable<string>;
+  logs(idOrName: string, options?: LogOptions): Observable<LogLine>;
 
   /**
    * Emits every event from subscribe on, within the call that publishes it; nothing is buffered. It never errors, and

@@ -36,6 +36,7 @@ import { createInstanceTable } from './instanceTable.js';
 import { createIntents, noIntents } from './intents.js';
 import { type Logger, noLogger } from './logger.js';
 import { logOf } from './logOf.js';
+import { createLogReads } from './logReads.js';
 import { createMachines, type Report } from './machines.js';
 import { createObservations } from './observations.js';
 import { driversOf, type ManagerOptions } from './options.js';
@@ -149,9 +150,10 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     );
   const records = createRecords(commit, machines, now, forgotten);
   const observations = createObservations(machines, records);
+  const logReads = createLogReads();
   const intents = isDurable ? createIntents(store) : noIntents;
   const workshop = {
-    ...{ driverOf, homeOf, planOf, machines, commit, records, intents, now, logger },
+    ...{ driverOf, homeOf, planOf, machines, commit, records, intents, now, logger, logReads },
     orUndo: createOrUndo(logger),
     orWarn,
   };
@@ -235,7 +237,10 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     const end = ({ id, spec }: Instance): Observable<Instance> =>
       queue
         .run(id, () =>
-          concat(verbs.end(table.get(id)), isDurable ? EMPTY : driverOf(spec).discard(homeOf(id))),
+          concat(
+            verbs.end(table.get(id)),
+            isDurable ? EMPTY : concat(logReads.end(id), driverOf(spec).discard(homeOf(id))),
+          ),
         )
         .pipe(
           catchError((error: unknown) => {
@@ -260,6 +265,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
       else await storage.leave();
     } finally {
       machines.detachAll();
+      await lastValueFrom(logReads.end(), { defaultValue: undefined });
       await lastValueFrom(queue.whenIdle(), { defaultValue: undefined });
       await lastValueFrom(merge(...[...drivers.values()].map((driver) => driver.close?.() ?? EMPTY)), {
         defaultValue: undefined,
@@ -365,12 +371,10 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
       whileOpen(() => {
         const { id, spec } = table.find(idOrName);
         const driver = driverOf(spec);
-        const gone$ = bus
-          .events('logs', { instanceId: id })
-          .pipe(filter(({ action }) => action === 'delete'));
-        return driver
-          .logs(homeOf(id), requests.decodeLogOptions(driver, sized(options)))
-          .pipe(takeUntil(merge(gone$, bus.closing$)));
+        const { follow, ...reading } = requests.decodeLogOptions(driver, sized(options));
+        return logReads.read(id, (end$) =>
+          driver.logs(homeOf(id), follow ? { ...reading, followUntil$: end$ } : reading),
+        );
       }),
 
     events: bus.events,

@@ -11,7 +11,7 @@ import { record } from '../codecs/record.js';
 import { secret } from '../codecs/secret.js';
 import { cText, integer, oneOf, text, variableName } from '../codecs/scalars.js';
 import { anyTags } from '../codecs/tags.js';
-import type { Driver, LogOptions } from '../drivers/driver.js';
+import type { Driver, LogReading } from '../drivers/driver.js';
 import { deepFreeze } from '../lifecycle/deepFreeze.js';
 import { type Fault, InvalidRequest, NotSupported } from '../lifecycle/errors.js';
 import type { BaseSpec, InstanceSpec } from '../lifecycle/instance.js';
@@ -120,10 +120,14 @@ export const decodeFilter = (filter: unknown): ListFilter => decodeOrThrow(listF
 export const decodeClose = (options: unknown): CloseOptions => decodeOrThrow(closing, options);
 
 /** Decodes which log to read; what is left open is filled in. @throws {@link InvalidRequest} */
-export function decodeLogOptions(driver: Driver, options: unknown): Required<LogOptions> {
+export function decodeLogOptions(
+  driver: Driver,
+  options: unknown,
+): Omit<LogReading, 'followUntil$'> & { readonly follow: boolean } {
   const [first = ''] = driver.capabilities.logs;
-  const { source = first, tail = 100, follow = false } = decodeOrThrow(logOptions, options);
-  return { source, tail, follow };
+  const { source = first, follow = false, tail, ...rest } = decodeOrThrow(logOptions, options);
+  const isBounded = rest.since !== undefined || rest.after !== undefined;
+  return { ...rest, source, follow, tail: tail ?? (isBounded ? Infinity : 100) };
 }
 
 const specOf = (spec: InstanceSpec): InstanceSpec => deepFreeze(structuredClone(spec));
@@ -215,6 +219,13 @@ const listFilter = closed('filter', {}, instanceFilterKeys);
 const logOptions = closed(
   'log options',
   {},
-  { source: t.string, tail: integer('lines', 0, 1_000_000), follow: t.boolean },
+  {
+    source: t.string,
+    stream: t.keyof({ stdout: null, stderr: null }, 'stream'),
+    tail: integer('lines', 0, 1_000_000),
+    since: integer('milliseconds', 0, Number.MAX_SAFE_INTEGER),
+    after: integer('place', 0, Number.MAX_SAFE_INTEGER),
+    follow: t.boolean,
+  },
 );
 const closing = closed('close options', {}, { stopInstances: t.boolean });

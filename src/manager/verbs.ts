@@ -50,13 +50,16 @@ const defaultGraceMs = 5_000;
 
 /** Creates the {@link Verbs}. */
 export function createVerbs(
-  { driverOf, homeOf, planOf, machines, commit, records, intents, now, orUndo }: Workshop,
+  { driverOf, homeOf, planOf, machines, commit, records, intents, now, orUndo, logReads }: Workshop,
   launches: Launches,
 ): Verbs {
   const { launch, bring, takeDown, thawed, freezableOf, started } = launches;
 
   const discard = (id: string, spec: InstanceSpec): Observable<never> =>
-    defer(() => driverOf(spec).discard(homeOf(id)));
+    concat(
+      logReads.end(id),
+      defer(() => driverOf(spec).discard(homeOf(id))),
+    );
 
   const machineOf = ({ id }: Instance): Machine | undefined => machines.of(id)?.machine;
 

@@ -2,6 +2,7 @@ import type { Driver, LaunchPlan } from '../drivers/driver.js';
 import type { InstanceSpec } from '../lifecycle/instance.js';
 import type { Intents } from './intents.js';
 import type { Logger } from './logger.js';
+import type { LogReads } from './logReads.js';
 import type { Machines } from './machines.js';
 import type { OrUndo } from './orUndo.js';
 import type { OrWarn } from './orWarn.js';
@@ -19,6 +20,7 @@ export interface Workshop {
   readonly intents: Intents;
   now(): number;
   readonly logger: Logger;
+  readonly logReads: LogReads;
   readonly orUndo: OrUndo;
   readonly orWarn: OrWarn;
 }

@@ -17,7 +17,7 @@ import {
   tap,
   throwError,
 } from 'rxjs';
-import type { Driver, Machine, MemoryDriver, Snapshotting } from 'rx-instances';
+import type { Driver, LogLine, LogReading, Machine, MemoryDriver, Snapshotting } from 'rx-instances';
 import { memorySubject } from './memory/memorySubject.js';
 import { brokenBy, hot, inFreezing, inMachines, inSnapshots, late, once } from './contract/brokenBy.js';
 
@@ -37,6 +37,10 @@ const adoptingAll = ({ launch }: MemoryDriver): Partial<Driver> => {
 };
 
 const sending = (signal: Machine['signal'], name: string): Observable<never> => signal?.(name) ?? EMPTY;
+
+const line: LogLine = { stream: 'stdout', text: 'one', partial: false, cursor: 0 };
+
+const notFollowing = ({ followUntil$: _, ...reading }: LogReading): LogReading => reading;
 
 const killed = { code: null, signal: 'SIGKILL' };
 
@@ -282,7 +286,7 @@ describe('the contract holds a driver to its law:', () => {
     [
       'keeps the log of a home that was discarded',
       ({ logs }) => ({
-        logs: (home, options) => concat(options.source === 'app' ? of('one') : EMPTY, logs(home, options)),
+        logs: (home, options) => concat(options.source === 'app' ? of(line) : EMPTY, logs(home, options)),
       }),
       'a home that was discarded and is prepared anew is fresh',
     ],
@@ -355,19 +359,19 @@ describe('the contract holds a driver to its law:', () => {
     ],
     [
       'does not follow',
-      ({ logs }) => ({ logs: (home, options) => logs(home, { ...options, follow: false }) }),
+      ({ logs }) => ({ logs: (home, options) => logs(home, notFollowing(options)) }),
       'who follows a log gets the last lines',
     ],
     [
       'tells new lines twice',
       ({ logs }) => ({
         logs: (home, options) =>
-          options.follow
-            ? concat(
-                logs(home, { ...options, follow: false }),
-                logs(home, { ...options, tail: 0 }).pipe(mergeMap((line) => [line, line])),
-              )
-            : logs(home, options),
+          options.followUntil$ === undefined
+            ? logs(home, options)
+            : concat(
+                logs(home, notFollowing(options)),
+                logs(home, { ...options, tail: 0 }).pipe(mergeMap((told) => [told, told])),
+              ),
       }),
       'who follows a log gets the last lines',
     ],

@@ -530,7 +530,8 @@ const sizes: readonly Attack[] = [
       const { running, stopped } = await filled(ground);
       for (const id of [running, stopped]) {
         const logs = join(ground.homeOf({ id }), 'logs');
-        truncateSync(join(logs, 'app.log'), 2 ** 40);
+        for (const file of ['app.log', 'app.cri.log']) writeFileSync(join(logs, file), '', { flag: 'a' });
+        for (const file of ['app.log', 'app.cri.log']) truncateSync(join(logs, file), 2 ** 40);
         for (const part of [
           '0-99999999999999999999',
           '5-1',
@@ -539,6 +540,7 @@ const sizes: readonly Attack[] = [
           '9007199254740993-9007199254740994',
         ]) {
           writeFileSync(join(logs, `app.log.${part}`), 'a part\n');
+          writeFileSync(join(logs, `app.cri.log.${part}`), 'a part\n');
         }
       }
       const manager = await ground.open();

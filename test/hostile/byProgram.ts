@@ -18,7 +18,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { filter, type Observable, takeUntil, timer, toArray } from 'rxjs';
+import { filter, map, type Observable, takeUntil, timer, toArray } from 'rxjs';
 import { createProcessDriver } from '../../src/drivers/process/processDriver.js';
 import type { Instance } from '../../src/lifecycle/instance.js';
 import type { CreateRequest, InstanceManager } from '../../src/manager/commands.js';
@@ -90,7 +90,18 @@ const kinds: Readonly<Record<string, (place: string, ground: Ground) => void>> =
   },
 };
 
-const places = ['logs/app.log', 'logs', 'work', 'run', 'run/record.json', 'run.json', '.rx-instances'];
+const places = [
+  'logs/app.log',
+  'logs/app.cri.log',
+  'logs',
+  'work',
+  'run',
+  'run/record.json',
+  'run/stdout',
+  'run/reader',
+  'run.json',
+  '.rx-instances',
+];
 
 /** Of each place a pipe, and a link to what it should be. */
 const isTypical = (place: string, kind: string): boolean =>
@@ -108,7 +119,11 @@ async function tryAll(
   const heard: string[] = [];
   const hear = async (follow: boolean): Promise<void> => {
     spoil();
-    const line$ = manager.logs(name, { follow, tail: 10 }).pipe(takeUntil(timer(50)), toArray());
+    const line$ = manager.logs(name, { follow, tail: 10 }).pipe(
+      map(({ text }) => text),
+      takeUntil(timer(50)),
+      toArray(),
+    );
     // What stands there is no log: to say so in the words of the system is as good as any.
     heard.push(...(await value(line$).catch(() => [])));
   };
@@ -170,6 +185,8 @@ const inPlaceOfWhatComes: readonly Attack[] = [
   'logs/app.log.new',
   'logs/app.log.0-9',
   'logs/app.log.0-99999999999999999999',
+  'logs/app.cri.log.0-9',
+  'logs/app.cri.log.0-99999999999999999999',
 ].map((place) => ({
   opponent: 'program',
   name: `has laid a link outside where ${place} may be written`,
@@ -464,9 +481,10 @@ const logs: readonly Attack[] = [
         const manager = await ground.open({ drivers });
         const name = `hole-${user}`;
         const hole = `
-            const { ftruncateSync, writeSync } = require('node:fs');
+            const { appendFileSync, truncateSync } = require('node:fs');
+            const log = '../logs/app.cri.log';
             let size = 2 ** 36;
-            const dig = () => { try { ftruncateSync(1, (size += 2 ** 36)); writeSync(1, 'below\\n'); } catch {} };
+            const dig = () => { try { truncateSync(log, (size += 2 ** 36)); appendFileSync(log, 'below\\n'); } catch {} };
             console.log('here');
             setTimeout(() => { dig(); ${often === 'once' ? '' : 'setInterval(dig, 50);'} }, 100);`;
         const instance = await begun(manager, ground.program(name, hole, user));
@@ -502,7 +520,7 @@ const logs: readonly Attack[] = [
       const instance = await begun(manager, ground.program('web', flood));
       await says(manager, 'web', 'done');
       assert.equal((await tail(manager, 'web', 1_000)).length, 1_000);
-      const log = join(ground.homeOf(instance), 'logs/app.log');
+      const log = join(ground.homeOf(instance), 'logs/app.cri.log');
       // It is laid aside in the end, whatever was written in one go.
       await eventually(
         () => statSync(log).size,

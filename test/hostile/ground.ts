@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
-import { filter, firstValueFrom, lastValueFrom, toArray } from 'rxjs';
+import { filter, firstValueFrom, lastValueFrom, map, toArray } from 'rxjs';
 import { createProcessDriver } from '../../src/drivers/process/processDriver.js';
 import type { CreateRequest, InstanceManager } from '../../src/manager/commands.js';
 import { openManager } from '../../src/manager/instanceManager.js';
@@ -177,12 +177,17 @@ export const value = firstValueFrom;
 
 /** The last lines of a log. */
 export const tail = (manager: InstanceManager, name: string, lines = 100): Promise<readonly string[]> =>
-  lastValueFrom(manager.logs(name, { tail: lines }).pipe(toArray()));
+  lastValueFrom(
+    manager.logs(name, { tail: lines }).pipe(
+      map(({ text }) => text),
+      toArray(),
+    ),
+  );
 
 /** Resolves once a line of the log is this. */
 export async function says(manager: InstanceManager, name: string, line: string): Promise<void> {
   await firstValueFrom(
-    manager.logs(name, { follow: true, tail: 1_000 }).pipe(filter((each) => each === line)),
+    manager.logs(name, { follow: true, tail: 1_000 }).pipe(filter(({ text }) => text === line)),
   );
 }
 

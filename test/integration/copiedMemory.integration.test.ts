@@ -33,7 +33,7 @@ const open = async (dataDir: string): Promise<void> => {
 const counts = (name: string): Promise<readonly number[]> =>
   value(
     manager.logs(name, { tail: 0, follow: true }).pipe(
-      map((line) => Number(/^count (\d+)\.$/.exec(line)?.[1])),
+      map(({ text }) => Number(/^count (\d+)\.$/.exec(text)?.[1])),
       filter((count) => count > 0),
       take(1),
       toArray(),

@@ -44,7 +44,7 @@ const memoryOf = (instance: Pick<Instance, 'id'>): Readonly<Record<string, numbe
 const counts = (name: string): Promise<number> =>
   value(
     manager.logs(name, { tail: 0, follow: true }).pipe(
-      map((line) => Number(/^count (\d+)\.$/.exec(line)?.[1])),
+      map(({ text }) => Number(/^count (\d+)\.$/.exec(text)?.[1])),
       filter((count) => !Number.isNaN(count)),
       skip(1),
       take(1),

@@ -154,8 +154,8 @@ describe('over its whole life', () => {
     expect(processesOf(id)).toEqual([]);
     await firstValueFrom(manager.start('web', { cmd: ['here'] }));
     await running();
-    const lines = firstValueFrom(manager.logs('web', { tail: 1, follow: true }));
-    await expect(lines).resolves.toBe('ready with red here');
+    const line = firstValueFrom(manager.logs('web', { tail: 1, follow: true }));
+    await expect(line).resolves.toMatchObject({ text: 'ready with red here' });
     await firstValueFrom(manager.delete('web'));
     expect(news()).toEqual([
       'web stop Running Stopped',

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Instance } from 'rx-instances';
-import { filter, lastValueFrom, skip, takeUntil } from 'rxjs';
+import { filter, lastValueFrom, map, skip, takeUntil } from 'rxjs';
 import { openVirtualMachines, request, value, type VirtualMachines } from './virtualMachines.js';
 
 // Patience: a processor that is emulated by one that others use too.
@@ -23,7 +23,8 @@ afterAll(() => vms.clear());
 
 /** Resolves once the kernel of a guest has said that it seeds its random numbers anew; not later than it has counted fifty. */
 function reseeds(name: string): Promise<string> {
-  const lines = (tail: number) => vms.manager.logs(name, { tail, follow: true });
+  const lines = (tail: number) =>
+    vms.manager.logs(name, { tail, follow: true }).pipe(map(({ text }) => text));
   const enough$ = lines(0).pipe(
     filter((line) => line.startsWith('count')),
     skip(49),

@@ -46,7 +46,8 @@ export async function openVirtualMachines(): Promise<VirtualMachines> {
   let manager = await open();
 
   const homeOf = ({ id }: Pick<Instance, 'id'>): string => join(dataDir, 'instances', id);
-  const newLines = (name: string): Observable<string> => manager.logs(name, { tail: 0, follow: true });
+  const newLines = (name: string): Observable<string> =>
+    manager.logs(name, { tail: 0, follow: true }).pipe(map(({ text }) => text));
 
   const say = async (name: string, line: string): Promise<void> => {
     const socket = connect({ path: join(homeOf(await value(manager.get(name))), 'serial.sock') });

@@ -1,5 +1,5 @@
 import { createProcessDriver, type InstanceManager, openManager } from 'rx-instances';
-import { firstValueFrom, lastValueFrom, type Observable, toArray } from 'rxjs';
+import { firstValueFrom, lastValueFrom, map, type Observable, toArray } from 'rxjs';
 
 let manager: InstanceManager;
 const actions: string[] = [];
@@ -33,7 +33,12 @@ const changed = async (name: string): Promise<object> => {
 
 const printed = async (name: string): Promise<string[]> => {
   await value(manager.waitForState(name, 'Running'));
-  return lastValueFrom(manager.logs(name).pipe(toArray()));
+  return lastValueFrom(
+    manager.logs(name).pipe(
+      map(({ text }) => text),
+      toArray(),
+    ),
+  );
 };
 
 beforeEach(async () => {

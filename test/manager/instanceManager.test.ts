@@ -23,6 +23,7 @@ import {
   type InstanceChange,
   type InstanceManager,
   type LifecycleEvent,
+  type LogLine,
   type Machine,
   type ManagerOptions,
   type Measurement,
@@ -48,7 +49,13 @@ const withoutFreezing = ({ handle, signals$, inspect, stop, kill }: Machine): Ma
   kill,
 });
 
-const lines = (source$: Observable<string>): Promise<string[]> => lastValueFrom(source$.pipe(toArray()));
+const lines = (source$: Observable<LogLine>): Promise<string[]> =>
+  lastValueFrom(
+    source$.pipe(
+      map(({ text }) => text),
+      toArray(),
+    ),
+  );
 
 let driver: MemoryDriver;
 let manager: InstanceManager;

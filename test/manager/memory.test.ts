@@ -72,7 +72,12 @@ const told = (): string[] =>
     );
 
 const numbers = (name: string): Promise<readonly string[]> =>
-  lastValueFrom(manager.logs(name).pipe(toArray()));
+  lastValueFrom(
+    manager.logs(name).pipe(
+      map(({ text }) => text),
+      toArray(),
+    ),
+  );
 
 /** Lets the machine of an instance count, if it has one that runs. */
 async function count(name = 'web'): Promise<readonly string[]> {

@@ -1,6 +1,15 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { cpSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync, existsSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { firstValueFrom, lastValueFrom } from 'rxjs';
@@ -58,7 +67,9 @@ describe('what is not ours is left alone:', () => {
   it('the processes of the directory that this one is a copy of', async () => {
     const { id, handle } = await left();
     const copy = join(folder, 'copy');
-    cpSync(dataDir, copy, { recursive: true, filter: (path) => !path.includes('/lock') });
+    // Node copies no pipes.
+    const filter = (path: string): boolean => !path.includes('/lock') && !lstatSync(path).isFIFO();
+    cpSync(dataDir, copy, { recursive: true, filter });
     await expect(look(copy)).resolves.toMatchObject({ state: 'Stopped', exit: { code: null, signal: null } });
 
     // Also where the copy knows nothing but the home.
@@ -66,7 +77,7 @@ describe('what is not ours is left alone:', () => {
     await firstValueFrom(manager.start('web'));
     await firstValueFrom(manager.delete('web'));
     await manager.close();
-    cpSync(join(dataDir, 'instances'), join(copy, 'instances'), { recursive: true });
+    cpSync(join(dataDir, 'instances'), join(copy, 'instances'), { recursive: true, filter });
     await (await open(copy)).close();
     expect(existsSync(join(copy, 'instances', id))).toBe(false);
 

@@ -67,7 +67,13 @@ const calls: Readonly<Record<string, (...args: never[]) => unknown>> = {
   /** How long a file of the data directory is. */
   bytes: (file: string) => statSync(join(dataDir, file)).size,
   /** All lines of a log. */
-  lines: (name: string) => lastValueFrom(manager.logs(name, { tail: 100_000 }).pipe(toArray())),
+  lines: (name: string) =>
+    lastValueFrom(
+      manager.logs(name, { tail: 100_000 }).pipe(
+        map(({ text }) => text),
+        toArray(),
+      ),
+    ),
   /** The processes of an instance that do not go away. */
   processes: (instanceId: string) =>
     until(

@@ -1,5 +1,5 @@
 import { createProcessDriver, type Instance, type InstanceManager, openManager } from 'rx-instances';
-import { filter, firstValueFrom, lastValueFrom, type Observable, take, toArray } from 'rxjs';
+import { filter, firstValueFrom, lastValueFrom, map, type Observable, take, toArray } from 'rxjs';
 import { kernelViewOf, processesOf } from '../support/processes.js';
 import { until } from '../support/until.js';
 
@@ -45,7 +45,10 @@ it('a signal reaches every process of the group', async () => {
   // A shell tells of a child that was ended by it, too.
   const lines$ = manager
     .logs('web', { follow: true })
-    .pipe(filter((line) => ['one', 'two', 'leader'].includes(line)));
+    .pipe(
+      map(({ text }) => text),
+      filter((text) => ['one', 'two', 'leader'].includes(text)),
+    );
   const told = await lastValueFrom(lines$.pipe(take(3), toArray()));
   expect(told.toSorted()).toEqual(['leader', 'one', 'two']);
 });

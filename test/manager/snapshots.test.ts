@@ -89,7 +89,13 @@ async function made(state: 'Running' | 'Stopped' | 'Standby' = 'Stopped', name =
   return value(manager.get(name));
 }
 
-const log = (name: string): Promise<readonly string[]> => lastValueFrom(manager.logs(name).pipe(toArray()));
+const log = (name: string): Promise<readonly string[]> =>
+  lastValueFrom(
+    manager.logs(name).pipe(
+      map(({ text }) => text),
+      toArray(),
+    ),
+  );
 
 const listed = (): Promise<readonly Snapshot[]> => value(manager.listSnapshots());
 

@@ -8,6 +8,8 @@ import {
   first,
   ignoreElements,
   lastValueFrom,
+  map,
+  NEVER,
   type Observable,
   of,
   repeat,
@@ -146,7 +148,7 @@ export function createContractBench<D extends Driver>(subject: DriverSubject<D>)
     subject.isRunning(driver, instanceId);
 
   const log = ({ home }: LaunchPlan, tail = 100): Promise<readonly string[]> =>
-    all(driver.logs(home, { source, tail, follow: false }));
+    all(driver.logs(home, { source, tail }).pipe(map(({ text }) => text)));
 
   const counted = async (made: LaunchPlan): Promise<readonly number[]> =>
     (await log(made, 10_000)).flatMap((line) => {
@@ -227,7 +229,8 @@ export function createContractBench<D extends Driver>(subject: DriverSubject<D>)
         () => log(made),
         (found) => found.length >= lines,
       ),
-    follow: ({ home }, tail) => inTime(driver.logs(home, { source, tail, follow: true })),
+    follow: ({ home }, tail) =>
+      inTime(driver.logs(home, { source, tail, followUntil$: NEVER }).pipe(map(({ text }) => text))),
     counted,
     counts,
     putAway: (folder) => {

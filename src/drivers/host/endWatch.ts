@@ -2,10 +2,13 @@ import { defer, mergeMap, Observable, repeat, type Subscriber, type Subscription
 import { isInUse } from './isInUse.js';
 import { findProcess, type ProcessHandle } from './processHandle.js';
 
+/** What tells a process from others that had or will have its pid. */
+type Identity = Pick<ProcessHandle, 'pid' | 'startTime' | 'bootId'>;
+
 /** Looks out for the ends of processes that somebody else has started: only their parent is told of them. */
 export interface EndWatch {
   /** Completes once a process has ended. */
-  ended(handle: ProcessHandle): Observable<never>;
+  ended(process: Identity): Observable<never>;
 }
 
 /** Of how many it is asked each time whether whoever has the pid is still the same; of the others, whether somebody has it. */
@@ -15,11 +18,11 @@ const restMs = 0.25;
 
 /** Creates an {@link EndWatch} that looks at all processes in one go, every `pollMs`; less often when they are thousands. */
 export function createEndWatch(pollMs: number): EndWatch {
-  const watched = new Map<Subscriber<never>, ProcessHandle>();
+  const watched = new Map<Subscriber<never>, Identity>();
   let looking: Subscription | undefined;
 
   /** Those whose turn it is to be asked about; they are last the next time. */
-  const next = (): readonly (readonly [Subscriber<never>, ProcessHandle])[] => {
+  const next = (): readonly (readonly [Subscriber<never>, Identity])[] => {
     const some = [...watched].slice(0, askedAtATime);
     for (const [subscriber, handle] of some) {
       watched.delete(subscriber);
@@ -55,7 +58,7 @@ export function createEndWatch(pollMs: number): EndWatch {
 }
 
 /** A look that fails is no proof of an end. */
-const hasEnded = (handle: ProcessHandle): Promise<boolean> =>
+const hasEnded = (handle: Identity): Promise<boolean> =>
   findProcess(handle).then(
     (entry) => entry === undefined,
     () => false,

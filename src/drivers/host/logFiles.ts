@@ -25,22 +25,25 @@ export interface LogLimits {
 
 /**
  * The log of a home: the newest part of all that was ever written to it. A place in it is a count of bytes from its very
- * beginning, so that it stays the same when parts are laid aside and removed.
+ * beginning, so that it stays the same when parts are laid aside and removed. Each of its files holds one kind of lines, and
+ * only one is written to: that of the processes themselves, or that of a reader of output.
  *
  * What runs in the home can put anything in the place of a file or of their folder, and make files of any length. So no link is
  * followed, what is no plain file fails with {@link LogUnreadable}, and of a file with holes no more is read than lies on the disk.
  */
 export interface LogFiles {
-  /** Where processes write to. */
+  /** Where processes write to by themselves. */
   readonly path: string;
   /** The first place that is still kept. */
   start(): Promise<number>;
   /** The place that is written next. */
   end(): Promise<number>;
+  /** Sees to it that what processes write by themselves from now on comes after what was read of others. */
+  beginRaw(): Promise<void>;
   /** Reads some bytes at a place, or at the first after it that is kept; none at the end. */
   read(place: number): Promise<Chunk>;
   /**
-   * Lays the log aside when it has grown to the limit. One at a time. Of one that has grown far beyond all that is kept the
+   * Lays aside what processes write by themselves when it has grown to the limit. One at a time. Of one that has grown far beyond all that is kept the
    * last bytes only; and of what is written faster than it can be copied the last are lost.
    */
   rotate(limits: LogLimits): Promise<void>;
@@ -50,11 +53,14 @@ export interface LogFiles {
 export interface Chunk {
   readonly bytes: Buffer;
   readonly next: number;
+  /** Whether processes have written them there themselves; else they were kept as lines with time and stream. */
+  readonly isRaw: boolean;
 }
 
 /** A part that was laid aside, named by the places that it holds. */
 interface Part {
   readonly name: string;
+  readonly isRaw: boolean;
   readonly start: number;
   readonly end: number;
 }
@@ -77,16 +83,20 @@ export const logDirOf = (home: string): string => join(home, 'logs');
 /** A log of a home, there or not yet. */
 export function createLogFiles(home: string, log = 'app'): LogFiles {
   const file = `${log}.log`;
+  const readFile = `${log}.cri.log`;
   const dir = logDirOf(home);
   const path = join(dir, file);
-  const partName = new RegExp(`^${log}\\.log\\.(\\d{1,16})-(\\d{1,16})$`);
+  const partName = new RegExp(`^${log}(\\.cri)?\\.log\\.(\\d{1,16})-(\\d{1,16})$`);
 
   const partsIn = (folder: LogFolder): readonly Part[] =>
     folder
       .names()
       .map((name) => partName.exec(name))
       .filter((match) => match !== null)
-      .map(([name, start, end]) => ({ name, start: Number(start), end: Number(end) }))
+      .map(([name, read, start, end]) => ({
+        ...{ name, isRaw: read === undefined },
+        ...{ start: Number(start), end: Number(end) },
+      }))
       .filter(({ start, end }) => start < end && end <= lastPlace)
       .sort((one, other) => one.start - other.start);
 
@@ -102,45 +112,63 @@ export function createLogFiles(home: string, log = 'app'): LogFiles {
   };
 
   /** Looks again when a log was laid aside meanwhile: what was seen may be half of the one and half of the other. */
-  const steady = async <T>(look: () => Promise<T>): Promise<T> => {
-    for (;;) {
+  const steady = async <T>(
+    folder: LogFolder,
+    look: (parts: readonly Part[]) => T | Promise<T>,
+  ): Promise<T> => {
+    for (let parts = partsIn(folder); ;) {
       const before = timesLaidAside;
-      const seen = await look();
-      if (before === timesLaidAside) return seen;
+      const seen = await look(parts);
+      const now = partsIn(folder);
+      if (before === timesLaidAside && endOf(now) === endOf(parts)) return seen;
+      parts = now;
     }
   };
 
-  const size = (folder: LogFolder): number => {
-    const opened = folder.open(file, constants.O_RDONLY);
+  const size = (folder: LogFolder, name: string): number => {
+    const opened = folder.open(name, constants.O_RDONLY);
     if (opened === undefined) return 0;
     closeSync(opened.fd);
     return opened.stats.size;
   };
 
-  const readAt = async (folder: LogFolder, place: number): Promise<Chunk> => {
-    const laidAside = partsIn(folder);
-    for (const { name, start, end } of laidAside.filter((part) => place < part.end)) {
+  /** The last file, if anything is in it; while one is laid aside for the other, both can be there. */
+  const lastIn = (folder: LogFolder): { readonly name: string; readonly isRaw: boolean } =>
+    size(folder, readFile) > 0 ? { name: readFile, isRaw: false } : { name: file, isRaw: true };
+
+  const readAt = async (folder: LogFolder, place: number, laidAside: readonly Part[]): Promise<Chunk> => {
+    for (const { name, isRaw, start, end } of laidAside.filter((part) => place < part.end)) {
       const from = Math.max(0, place - start);
       const chunk = await readChunk(folder.open(name, constants.O_RDONLY), () => from, end - start);
       // One that is gone now was removed after it was listed; one that is shorter lost what its name counts.
-      if (chunk !== undefined && chunk.bytes.length > 0) return placed(chunk, start);
+      if (chunk !== undefined && chunk.bytes.length > 0) return { ...placed(chunk, start), isRaw };
     }
     const start = endOf(laidAside);
     const from = Math.max(0, place - start);
+    const { name, isRaw } = lastIn(folder);
     // Shorter than what was read before: somebody else has emptied it.
-    const chunk = await readChunk(folder.open(file, constants.O_RDONLY), ({ stats }) =>
+    const chunk = await readChunk(folder.open(name, constants.O_RDONLY), ({ stats }) =>
       from > stats.size ? 0 : from,
     );
     // A log that is not there was not written yet.
-    return chunk === undefined ? { bytes: nothing, next: place } : placed(chunk, start);
+    return chunk === undefined ? nothingAt(place) : { ...placed(chunk, start), isRaw };
   };
 
   return {
     path,
     start: () => inFolder(0, (folder) => partsIn(folder)[0]?.start ?? 0),
-    end: () => inFolder(0, (folder) => endOf(partsIn(folder)) + size(folder)),
+    end: () =>
+      inFolder(0, (folder) => steady(folder, (parts) => endOf(parts) + size(folder, lastIn(folder).name))),
     read: (place) =>
-      steady(() => inFolder({ bytes: nothing, next: place }, (folder) => readAt(folder, place))),
+      inFolder(nothingAt(place), (folder) => steady(folder, (parts) => readAt(folder, place, parts))),
+    beginRaw: () =>
+      inFolder(undefined, (folder) => {
+        const bytes = size(folder, readFile);
+        if (bytes === 0) return;
+        const start = endOf(partsIn(folder));
+        const part = `${readFile}.${String(start)}-${String(start + bytes)}`;
+        renameSync(folder.pathOf(readFile), folder.pathOf(part));
+      }),
     rotate: async ({ maxBytes, keep }) => {
       // Most looks find nothing to do.
       if (sizeOf(path) < maxBytes) return;
@@ -159,6 +187,8 @@ export function createLogFiles(home: string, log = 'app'): LogFiles {
     },
   };
 }
+
+const nothingAt = (place: number): Chunk => ({ bytes: nothing, next: place, isRaw: false });
 
 const endOf = (laidAside: readonly Part[]): number => Math.max(0, ...laidAside.map(({ end }) => end));
 
@@ -226,7 +256,7 @@ interface Read {
   readonly position: number;
 }
 
-const placed = ({ bytes, position }: Read, start: number): Chunk => ({
+const placed = ({ bytes, position }: Read, start: number): Omit<Chunk, 'isRaw'> => ({
   bytes,
   next: start + position + bytes.length,
 });

@@ -1,69 +1,130 @@
 import { setImmediate } from 'node:timers/promises';
-import { defer, from, Observable, type OperatorFunction, repeat, switchMap } from 'rxjs';
+import {
+  concat,
+  concatMap,
+  defer,
+  filter,
+  from,
+  Observable,
+  type OperatorFunction,
+  repeat,
+  ReplaySubject,
+  skipWhile,
+  takeUntil,
+  timer,
+  using,
+} from 'rxjs';
 import { connect } from '../../streams/connect.js';
-import type { LogFiles } from './logFiles.js';
-
-const newline = 10;
-const carriageReturn = 13;
-const stepBytes = 64 * 1_024;
+import type { LogLine, LogOptions } from '../driver.js';
+import type { Chunk, LogFiles } from './logFiles.js';
+import { createLogLines } from './logLines.js';
 
 /** A line of more bytes is told in pieces. */
 const longestLine = 64 * 1_024;
 
 /** The last lines are looked for in as many bytes at the end of a log. */
 const longestTail = 16 * 1_024 * 1_024;
+const shortestTail = 64 * 1_024;
 
-/** Emits the last lines of a log as it is now, the last one finished or not, and completes. */
-export const readTail = (log: LogFiles, lines: number): Observable<string> =>
-  defer(() => tailOf(log, lines)).pipe(
-    switchMap(({ start, end }) => from(chunks(log, start, end))),
-    splitLines(),
-  );
+/** How far before a place a line may begin that ends after it. */
+const lookBack = 2 * longestLine;
 
-/** Emits the last lines of a log and those that come, each when it is finished, until unsubscribed. */
-export const followTail = (log: LogFiles, lines: number, pollMs: number): Observable<string> =>
-  defer(() => tailOf(log, lines)).pipe(switchMap(({ start }) => followFrom(log, start, pollMs)));
+/** How a log is followed. */
+export interface Following {
+  readonly pollMs: number;
+  /** Once it has emitted, what is there by then is told, and no more. */
+  readonly end$: Observable<unknown>;
+}
+
+/** Which lines are read of a log. */
+export type LogQuery = Required<Pick<LogOptions, 'tail'>> & Pick<LogOptions, 'stream' | 'since' | 'after'>;
 
 /**
- * Emits every line from a place on, each when it is finished, until unsubscribed; one of more bytes than `longest` in pieces.
+ * Emits lines of a log, and completes: at the end of what is there now, the last line finished or not; or, where it is
+ * followed, when that is to end. A line that is not finished yet is not told before.
+ */
+export const readLog = (log: LogFiles, query: LogQuery, following?: Following): Observable<LogLine> =>
+  following === undefined
+    ? linesOf(log, query, (from, end) => chunksOf(log, from, end).pipe(splitLines(longestLine)))
+    : heard(following, (heard) => linesOf(log, query, (from) => followFrom(log, from, heard)));
+
+const linesOf = (
+  log: LogFiles,
+  query: LogQuery,
+  read: (from: number, end: number) => Observable<LogLine>,
+): Observable<LogLine> =>
+  defer(() => spanOf(log, query)).pipe(
+    concatMap(({ start, end }) =>
+      read(Math.max(0, start - lookBack), end).pipe(
+        // Where somebody else empties the log, places begin anew.
+        skipWhile((line) => line.cursor <= start),
+        filter((line) => isAsked(line, query)),
+      ),
+    ),
+  );
+
+/** Hears of the end from the beginning, also while nobody has come to ask for it yet. */
+const heard = <T>(
+  { pollMs, end$ }: Following,
+  read: (following: Following) => Observable<T>,
+): Observable<T> =>
+  defer(() => {
+    const ended$ = new ReplaySubject<unknown>(1);
+    return using(
+      () => end$.subscribe(ended$),
+      () => read({ pollMs, end$: ended$ }),
+    );
+  });
+
+const isAsked = ({ stream, time }: LogLine, query: LogQuery): boolean =>
+  (query.stream === undefined || stream === query.stream) &&
+  (query.since === undefined || (time !== undefined && time >= query.since));
+
+/**
+ * Emits every line from a place on, each when it is finished, until it is to end; one of more bytes than `longest` in pieces.
  * After as many bytes the event loop has its turn: what is done with a line may take its time.
  */
 export const followFrom = (
   log: LogFiles,
   start: number,
-  pollMs: number,
+  { pollMs, end$ }: Following,
   longest = longestLine,
-): Observable<string> =>
+): Observable<LogLine> =>
   defer(() => {
     let place = start;
-    const onward = async function* (): AsyncGenerator<Buffer> {
+    const onward = async function* (): AsyncGenerator<Chunk> {
       for (;;) {
-        const { bytes, next } = await log.read(place);
+        const { bytes, next, isRaw } = await log.read(place);
         place = next;
         if (bytes.length === 0) return;
-        for (let from = 0; from < bytes.length; from += longest) {
-          if (from > 0) await setImmediate();
-          yield bytes.subarray(from, from + longest);
+        for (let to = longest; to < bytes.length + longest; to += longest) {
+          if (to > longest) await setImmediate();
+          const piece = bytes.subarray(to - longest, to);
+          yield { bytes: piece, next: next - bytes.length + Math.min(to, bytes.length), isRaw };
         }
       }
     };
-    return defer(() => from(onward())).pipe(repeat({ delay: pollMs }), splitLines(longest));
+    const pass$ = defer(() => from(onward()));
+    const passes$ = pass$.pipe(repeat({ delay: () => timer(pollMs).pipe(takeUntil(end$)) }));
+    return concat(passes$, pass$).pipe(splitLines(longest));
   });
 
-async function* chunks(log: LogFiles, start: number, end: number): AsyncGenerator<Buffer> {
+const chunksOf = (log: LogFiles, start: number, end: number): Observable<Chunk> =>
+  defer(() => from(chunks(log, start, end)));
+
+async function* chunks(log: LogFiles, start: number, end: number): AsyncGenerator<Chunk> {
   let place = start;
   while (place < end) {
-    const { bytes, next } = await log.read(place);
+    const { bytes, next, isRaw } = await log.read(place);
     if (bytes.length === 0) return;
     place = next;
-    yield next > end ? bytes.subarray(0, Math.max(0, bytes.length - (next - end))) : bytes;
+    const surplus = Math.max(0, next - end);
+    yield {
+      bytes: surplus === 0 ? bytes : bytes.subarray(0, Math.max(0, bytes.length - surplus)),
+      next: next - surplus,
+      isRaw,
+    };
   }
-}
-
-async function together(parts: AsyncIterable<Buffer>): Promise<Buffer> {
-  const all: Buffer[] = [];
-  for await (const part of parts) all.push(part);
-  return Buffer.concat(all);
 }
 
 /** A part of a log, as places. */
@@ -72,76 +133,51 @@ interface Span {
   readonly end: number;
 }
 
-async function tailOf(log: LogFiles, lines: number): Promise<Span> {
-  const [start, end] = await Promise.all([log.start(), log.end()]);
-  const span = { start: Math.max(start, end - longestTail), end };
-  return { start: await startOfTail(log, span, lines), end };
-}
-
-/** The place of the n-th line from the end, or of the first in the span; the end of the log does not begin a line. */
-async function startOfTail(log: LogFiles, { start, end }: Span, lines: number): Promise<number> {
-  if (lines === 0) return end;
-  let found = 0;
-  for (let to = end; to > start;) {
-    const from = Math.max(start, to - stepBytes);
-    const bytes = await together(chunks(log, from, to));
-    const first = to - bytes.length;
-    let index = bytes.lastIndexOf(newline, to === end ? -2 : -1);
-    while (index !== -1) {
-      found += 1;
-      if (found === lines) return first + index + 1;
-      index = index === 0 ? -1 : bytes.lastIndexOf(newline, index - 1);
-    }
-    // What came before was removed meanwhile, or is a hole.
-    if (first > from) return first;
-    to = from;
+async function spanOf(log: LogFiles, query: LogQuery): Promise<Span> {
+  const [first, end] = await Promise.all([log.start(), log.end()]);
+  const start = Math.min(end, Math.max(first, query.after ?? 0));
+  if (query.tail === Infinity) return { start, end };
+  if (query.tail === 0) return { start: end, end };
+  for (let length = shortestTail; ; length *= 16) {
+    const from = Math.max(start, end - Math.min(length, longestTail));
+    const place = await startOfTail(log, { start: from, end }, query);
+    if (place !== undefined) return { start: place, end };
+    if (from === start || length >= longestTail) return { start: from, end };
   }
-  return start;
 }
 
-/** Turns bytes into lines without their ends. When the bytes complete, what is left is a line too. */
+/** The place before the n-th line from the end, if there is one before it in the span. */
+async function startOfTail(
+  log: LogFiles,
+  { start, end }: Span,
+  query: LogQuery,
+): Promise<number | undefined> {
+  const lines = createLogLines(longestLine);
+  const ends: number[] = [];
+  const count = (told: ReturnType<typeof lines.flush>): void => {
+    for (const { line, isLast } of told) if (isLast && isAsked(line, query)) ends.push(line.cursor);
+  };
+  for await (const chunk of chunks(log, start, end)) count(lines.push(chunk));
+  count(lines.flush());
+  return ends.at(-query.tail - 1);
+}
+
+/** Turns what is read into lines. When that completes, what is left is a line too. */
 const splitLines =
-  (longest = longestLine): OperatorFunction<Buffer, string> =>
-  (bytes$) =>
+  (longest: number): OperatorFunction<Chunk, LogLine> =>
+  (chunks$) =>
     new Observable((subscriber) => {
-      let rest = Buffer.alloc(0);
-
-      const tell = (line: Buffer): void => {
-        subscriber.next(line.toString('utf8'));
-      };
-
-      const tellWhole = (line: Buffer): void => {
-        tell(line.at(-1) === carriageReturn ? line.subarray(0, -1) : line);
-      };
-
-      connect(bytes$, subscriber, {
-        next: (bytes) => {
-          rest = Buffer.concat([rest, bytes]);
-          for (;;) {
-            const end = rest.indexOf(newline);
-            if (end !== -1 && end <= longest) {
-              tellWhole(rest.subarray(0, end));
-              rest = rest.subarray(end + 1);
-            } else if (rest.length > longest) {
-              const length = wholeCharacters(rest, longest);
-              tell(rest.subarray(0, length));
-              rest = rest.subarray(length);
-            } else return;
-          }
+      const lines = createLogLines(longest);
+      connect(chunks$, subscriber, {
+        next: (chunk) => {
+          for (const { line } of lines.push(chunk)) subscriber.next(line);
         },
         error: (error) => {
           subscriber.error(error);
         },
         complete: () => {
-          if (rest.length > 0) tellWhole(rest);
+          for (const { line } of lines.flush()) subscriber.next(line);
           subscriber.complete();
         },
       });
     });
-
-/** The length of the longest beginning that cuts no UTF-8 character. */
-function wholeCharacters(bytes: Buffer, longest: number): number {
-  let length = longest;
-  while (length > longest - 4 && ((bytes[length] ?? 0) & 0xc0) === 0x80) length -= 1;
-  return length;
-}

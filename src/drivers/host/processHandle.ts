@@ -18,6 +18,8 @@ export interface ProcessHandle extends MachineHandle {
   readonly token?: string;
   /** The control group that it was born in, as the kernel names it. */
   readonly group?: string;
+  /** Names its run in the log. Absent where it writes there itself. */
+  readonly run?: string;
 }
 
 /** Decodes the handle of a process. @throws {@link InvalidRequest} */
@@ -28,7 +30,7 @@ export async function findProcess({
   pid,
   startTime,
   bootId,
-}: ProcessHandle): Promise<ProcessEntry | undefined> {
+}: Pick<ProcessHandle, 'pid' | 'startTime' | 'bootId'>): Promise<ProcessEntry | undefined> {
   const entry = await processTable.find(pid);
   const isSame = entry?.startTime === startTime && (await processTable.bootId()) === bootId;
   return isSame && entry.state !== 'Z' ? entry : undefined;
@@ -44,7 +46,7 @@ export const processHandleFields = {
 };
 
 /** What decodes each field of a {@link ProcessHandle} that may be absent. */
-export const optionalHandleFields = { token: t.string, group: t.string };
+export const optionalHandleFields = { token: t.string, group: t.string, run: t.string };
 
 /** Decodes a {@link ProcessHandle}. */
 export const processHandle: t.Type<ProcessHandle, unknown> = closed(

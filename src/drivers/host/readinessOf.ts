@@ -26,6 +26,8 @@ export interface ReadinessOptions {
   readonly log: LogFiles;
   /** Where in the log the machine's run begins. */
   readonly logStart: number;
+  /** What names the machine's run in the log, where that does: what another has written readies nobody. */
+  readonly run: string | undefined;
   readonly pollMs: number;
   /** Whether who listens on a port is of the machine; without it, that is believed. */
   readonly isOwnPort?: (port: number) => Promise<boolean>;
@@ -40,7 +42,7 @@ const answerMs = 2_000;
 /** Completes once the readiness is there; asks until then. It is never there for a pattern that is no {@link linePattern}. */
 export function readinessOf(
   readiness: Readiness,
-  { log, logStart, pollMs, isOwnPort = believed }: ReadinessOptions,
+  { log, logStart, run, pollMs, isOwnPort = believed }: ReadinessOptions,
 ): Observable<never> {
   const askedOf = (port: number, question: () => Observable<boolean>): Observable<never> =>
     asked(() => question().pipe(mergeMap(async (isSo) => isSo && isOwnPort(port))), pollMs);
@@ -50,8 +52,8 @@ export function readinessOf(
       const pattern = linePattern(readiness.pattern);
       // One that an earlier version has kept: whether it matches can't be told.
       if (pattern === undefined) return NEVER;
-      return followFrom(log, logStart, pollMs, longestPiece).pipe(
-        filter((line) => pattern.test(line)),
+      return followFrom(log, logStart, { pollMs, end$: NEVER }, longestPiece).pipe(
+        filter((line) => line.run === run && pattern.test(line.text)),
         take(1),
         ignoreElements(),
         // A log that cannot be read now may be readable later.

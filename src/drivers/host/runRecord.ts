@@ -106,7 +106,7 @@ export function writtenRun(home: string, isIt: (run: RunRecord) => boolean): Pro
     const run = await readRun(home);
     if (run === undefined || !isIt(run)) return { run: undefined };
     if (run.exit !== undefined) return { run };
-    if (await isThere(run)) return undefined;
+    if (await isSpawnerThere(run)) return undefined;
     // It may have written between the two looks.
     const last = await readRun(home);
     return { run: last !== undefined && isIt(last) ? last : run };
@@ -121,7 +121,8 @@ export function writtenRun(home: string, isIt: (run: RunRecord) => boolean): Pro
   );
 }
 
-async function isThere({ spawner, handle }: RunRecord): Promise<boolean> {
+/** Whether the spawner of a run is still there. */
+export async function isSpawnerThere({ spawner, handle }: RunRecord): Promise<boolean> {
   const entry = await processTable.find(spawner.pid);
   const isSame = entry?.startTime === spawner.startTime && (await processTable.bootId()) === handle.bootId;
   return isSame && entry.state !== 'Z' && (await processTable.commandLine(spawner.pid)).includes(spawnerName);

@@ -1,18 +1,29 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import {
   catchError,
   concat,
   defer,
   EMPTY,
   finalize,
+  connect,
+  ignoreElements,
   lastValueFrom,
+  merge,
+  mergeMap,
   type Observable,
+  repeat,
   ReplaySubject,
+  takeUntil,
+  takeWhile,
+  tap,
+  timer,
 } from 'rxjs';
 import type { Exit } from '../../lifecycle/instance.js';
 import { createControlGroup } from './controlGroup.js';
 import { createEndWatch } from './endWatch.js';
-import type { LogFiles } from './logFiles.js';
+import { type LogFiles, type LogLimits, logDirOf } from './logFiles.js';
+import type { Output } from './outputProgram.js';
+import { isUnread, outputReaderOf, pipesOf } from './outputReader.js';
 import { isInUse } from './isInUse.js';
 import { idIn, isOurs } from './ownership.js';
 import { createProcessGroup, type ProcessGroup } from './processGroup.js';
@@ -22,6 +33,7 @@ import {
   exitOf,
   formerRunPathOf,
   homeIdOf,
+  isSpawnerThere,
   readRun,
   type RunRecord,
   runPathOf,
@@ -44,6 +56,8 @@ export interface Run {
    * Comes when that is known to who has started it.
    */
   spare(graceMs: number): Promise<void>;
+  /** Comes once all that it has written is in the log; after a second at the latest. */
+  written(): Promise<void>;
   /** Lets it run on, and Node end before it does. */
   detach(): void;
 }
@@ -53,9 +67,11 @@ export interface RunPlan {
   readonly home: string;
   /** The instance's log, at whose end the run begins. */
   readonly log: Pick<LogFiles, 'end'>;
+  /** Whether it writes to pipes; else it writes to files itself. @defaultValue false */
+  readonly isPiped?: boolean;
   /** Whether it runs on when this process ends; otherwise it is killed then. */
   readonly outlives: boolean;
-  start(spawner: Spawner, keep: Keep | undefined): Promise<Started>;
+  start(spawner: Spawner, keep: Keep | undefined, output: Output | undefined): Promise<Started>;
 }
 
 /** Starts the processes of homes, one of each at a time, and finds them again. */
@@ -74,19 +90,63 @@ export interface Runs {
   close(): Promise<void>;
 }
 
-/**
- * Creates {@link Runs} that look every `pollMs` whether a process still runs of whose end nobody tells. The spawner may start
- * other things too, until they are closed.
- */
-export function createRuns(pollMs: number, spawner: Spawner): Runs {
+/** What {@link Runs} need. */
+export interface RunsOptions {
+  /** How often it is looked whether a process still runs of whose end nobody tells, in milliseconds. */
+  readonly pollMs: number;
+  /** It may start other things too, until they are closed. */
+  readonly spawner: Spawner;
+  /** How much is kept of what is written to pipes; absent where nothing is. */
+  readonly logLimits?: LogLimits;
+}
+
+/** How long it may take until all is in the log that a process has written. */
+const mostWrittenMs = 500;
+const lookEveryMs = 3;
+/** How long a spawner may take to start another reader in the place of one that is gone. */
+const anotherReaderMs = 500;
+
+/** Creates {@link Runs}. */
+export function createRuns({
+  pollMs,
+  spawner,
+  logLimits = { maxBytes: Infinity, keep: 1 },
+}: RunsOptions): Runs {
   const watch = createEndWatch(pollMs);
+
+  const outputOf = (home: string, run: string): Output => ({
+    ...{ pipes: pipesOf(home), logs: logDirOf(home), run },
+    ...logLimits,
+  });
+
+  /** Completes once whoever reads what a process writes has ended; where nobody does, our spawner is told to. */
+  const readBy = (home: string, run: string, bootId: string): Observable<never> =>
+    defer(() => outputReaderOf(home)).pipe(
+      mergeMap((reader) => {
+        if (reader !== undefined) return watch.ended({ ...reader, bootId });
+        const isToBeRead$ = defer(async () => {
+          const record = await readRun(home);
+          return record === undefined || !(await isSpawnerThere(record));
+        });
+        return isToBeRead$.pipe(
+          tap((isSo) => {
+            if (isSo) spawner.read(outputOf(home, run));
+          }),
+          ignoreElements(),
+        );
+      }),
+    );
+
+  /** Sees to it that what a process writes is read on, whoever is killed of those that did. */
+  const readOn = (home: string, { run, bootId }: ProcessHandle): Observable<never> =>
+    run === undefined ? EMPTY : readBy(home, run, bootId).pipe(repeat({ delay: anotherReaderMs }));
 
   /** Its spawner writes down how it ended, or did so. */
   const endOf = (home: string, handle: ProcessHandle): Observable<Exit> =>
     concat(
       watch.ended(handle),
       defer(() => exitOf(home, handle)),
-    );
+    ).pipe(connect((exit$) => merge(exit$, readOn(home, handle).pipe(takeUntil(exit$)))));
 
   /** Homes in which something runs. */
   const live = new Map<string, Run>();
@@ -103,6 +163,15 @@ export function createRuns(pollMs: number, spawner: Spawner): Runs {
       handle,
       group: groupOf(handle),
       ended$,
+      written: async () => {
+        if (handle.run === undefined) return;
+        const unread$ = defer(() => isUnread(home)).pipe(
+          repeat({ delay: lookEveryMs }),
+          takeWhile((isSo) => isSo),
+          takeUntil(timer(mostWrittenMs)),
+        );
+        await lastValueFrom(unread$, { defaultValue: undefined });
+      },
       detach: () => {
         looking.unsubscribe();
         end();
@@ -144,13 +213,19 @@ export function createRuns(pollMs: number, spawner: Spawner): Runs {
   };
 
   return {
-    start: async ({ home, log, outlives, start }) => {
+    start: async ({ home, log, outlives, isPiped, start }) => {
       const [bootId, homeId, logStart] = await Promise.all([
         processTable.bootId(),
         homeIdOf(home),
         log.end(),
       ]);
-      const rest = { bootId, logStart, home: homeId };
+      const run =
+        isPiped === true
+          ? randomInt(36 ** 4)
+              .toString(36)
+              .padStart(4, '0')
+          : undefined;
+      const rest = { bootId, logStart, home: homeId, ...(run !== undefined && { run }) };
       const token = outlives ? randomBytes(16).toString('hex') : undefined;
       const keep =
         token === undefined
@@ -159,7 +234,7 @@ export function createRuns(pollMs: number, spawner: Spawner): Runs {
               ...{ path: runPathOf(home), sparePath: sparePathOf(home), formerPath: formerRunPathOf(home) },
               ...{ handle: rest, token },
             };
-      const started = await start(spawner, keep);
+      const started = await start(spawner, keep, run === undefined ? undefined : outputOf(home, run));
       const { pid, startTime, group, ended$ } = started;
       looked = undefined;
       const handle = {

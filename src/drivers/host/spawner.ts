@@ -4,6 +4,8 @@ import type { Exit } from '../../lifecycle/instance.js';
 import { groupsPlace, sweepGroups } from './controlGroup.js';
 import { nodeProgram, spawnerMark } from './nodeProgram.js';
 import type { Command, Order, Report } from './spawnerProgram.js';
+import type { Output } from './outputProgram.js';
+import { outputText } from './outputText.js';
 import { spawnerText } from './spawnerText.js';
 
 /** A process that was started. */
@@ -32,8 +34,18 @@ export interface Started {
 export interface Spawner {
   /** Starts a process that leads a group of its own. A failure is one of Node's system errors. */
   start(command: Command): Promise<Started>;
+  /** Reads what a process writes that was started by a spawner which is gone, with whoever read it. */
+  read(output: Output): void;
   /** Lets the small process end once nobody needs it any more; the next start starts another. */
   close(): Promise<void>;
+}
+
+/** How to create a {@link Spawner}. */
+export interface SpawnerOptions {
+  /** The Node.js that runs the small process, where it is not the one that runs this one. */
+  readonly nodePath?: string | undefined;
+  /** Whether it is to read what processes write, by one more small process. @defaultValue false */
+  readonly readsOutput?: boolean;
 }
 
 interface Waiting {
@@ -45,10 +57,9 @@ interface Waiting {
  * Creates a {@link Spawner}. What it has started is killed when this process ends, however it does, unless it was told to
  * outlive it or to be forgotten.
  *
- * @param nodePath - the Node.js that runs the small process, where it is not the one that runs this one
  * @throws {@link InvalidRequest} where that has to be named
  */
-export function createSpawner(nodePath?: string): Spawner {
+export function createSpawner({ nodePath, readsOutput = false }: SpawnerOptions = {}): Spawner {
   // Refused now, not at the first start.
   nodeProgram(nodePath);
   const waiting = new Map<number, Waiting>();
@@ -161,8 +172,8 @@ export function createSpawner(nodePath?: string): Spawner {
     });
     // Whoever cannot be written to is heard of by one of the two above.
     child.stdin?.on('error', nothing);
-    const known = [process.pid, groupsPlace()].map((it) => JSON.stringify(it));
-    child.stdin?.end(`(${spawnerText})(${known.join()})`);
+    const known = [process.pid, groupsPlace(), readsOutput ? outputText : undefined];
+    child.stdin?.end(`(${spawnerText})(${known.map((it) => String(JSON.stringify(it))).join()})`);
     return child;
   };
 
@@ -174,6 +185,10 @@ export function createSpawner(nodePath?: string): Spawner {
         waiting.set(id, { resolve, reject });
         holdNode();
       }),
+    read: (output) => {
+      tell({ kind: 'read', id: (ids += 1), output });
+      holdNode();
+    },
     close: async () => {
       const child = helper;
       if (child === undefined || waiting.size + running.size > 0) return;

@@ -1,5 +1,6 @@
-import type { Serializable } from 'node:child_process';
+import type { ChildProcess, Serializable } from 'node:child_process';
 import type * as Crypto from 'node:crypto';
+import type { Output, OutputOrder, OutputReport } from './outputProgram.js';
 
 /** What to start. */
 export interface Command {
@@ -9,8 +10,8 @@ export interface Command {
   /** Folders to go down from there, none of which may be a link. */
   readonly below?: readonly string[];
   readonly env: Readonly<Record<string, string>>;
-  /** File to which stdout and stderr are appended. */
-  readonly logPath: string;
+  /** File to which stdout and stderr are appended, or the pipes through which they are read. */
+  readonly output: string | Output;
   /** A file that it gets open for reading, as its descriptor 3. */
   readonly handedPath?: string;
   /** Where to keep what runs and how it ended. What has it outlives the one that asked for it; what has not is killed then. */
@@ -37,7 +38,9 @@ export type Order =
   /** Lets a process run on whatever becomes of the one that asked for it, and tells of it no more. */
   | { readonly kind: 'forget'; readonly id: number }
   /** Kills what a process leaves behind, should it end, only after that time from now. */
-  | { readonly kind: 'spare'; readonly id: number; readonly graceMs: number };
+  | { readonly kind: 'spare'; readonly id: number; readonly graceMs: number }
+  /** Reads what a process writes that another spawner has started, which is gone with its reader. */
+  | { readonly kind: 'read'; readonly id: number; readonly output: Output };
 
 /** What a spawner tells. */
 export type Report =
@@ -77,17 +80,28 @@ export interface GroupsPlace {
  * it uses is in it. When the one that it serves is gone, however that came, it kills what is not to outlive that one, and
  * ends once nothing that it has started is left.
  *
+ * What instances write another process reads, with the program `outputText`: neither a slow disk nor many lines are to make a
+ * start wait. The pipes are open here too, so that nothing is lost when that one is killed.
+ *
  * What it starts is born into a control group of its own, where the system allows that: it is itself in the next one
  * already. To enter a group the kernel may have to wait for 10 ms, so that is done beforehand, beside all else.
  */
-export function spawnerProgram(servedPid: number, groups?: GroupsPlace): void {
-  const { execFileSync, spawn } = process.getBuiltinModule('node:child_process');
+export function spawnerProgram(servedPid: number, groups?: GroupsPlace, outputText?: string): void {
+  const { execFile, execFileSync, spawn } = process.getBuiltinModule('node:child_process');
   const fs = process.getBuiltinModule('node:fs');
   const { basename, dirname, join } = process.getBuiltinModule('node:path');
-  const { O_APPEND, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = fs.constants;
+  const { O_APPEND, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } =
+    fs.constants;
   // There is no RxJS here.
   const { setImmediate: nextTurn, setTimeout: later } = process.getBuiltinModule('node:timers');
   const isLinux = process.platform === 'linux';
+  const pipeNames = ['stdout', 'stderr'];
+  /** Each takes one folder that is open meanwhile. */
+  const mostMadeAtOnce = 32;
+  /** How long to wait before what failed is tried again. */
+  const restMs = 50;
+  /** How long the end of a process may be kept back until what it wrote is read. */
+  const mostReadMs = 1_000;
 
   /**
    * What the one that it serves has open without close-on-exec, lmdb its store for one, is inherited, and would be by all that
@@ -414,14 +428,247 @@ export function spawnerProgram(servedPid: number, groups?: GroupsPlace): void {
     }
   };
 
+  interface Reader {
+    readonly process: ChildProcess;
+    /** The runs whose output it reads. */
+    readonly reads: Set<number>;
+  }
+  interface Read {
+    readonly output: Output;
+    /** By which the pipes stay open until all is read. Nobody writes by these, so that their end can be seen. */
+    held: readonly number[];
+    /** What waits until all is read that was written so far. */
+    readonly waiting: (() => void)[];
+    isRead: boolean;
+    /** Whether its process has ended. */
+    isLate: boolean;
+  }
+  const reads = new Map<number, Read>();
+  /** How many ends are kept back until what was written is read. */
+  let ending = 0;
+  const readers = new Set<Reader>();
+  /** The one that is given what comes next. */
+  let reader: Reader | undefined;
+
+  const openReader = (): Reader => {
+    // It must not be born into the group of an instance.
+    const isAway = next !== undefined && leave();
+    const child = spawn(process.execPath, ['-', 'rx-instances-output'], {
+      detached: true,
+      stdio: ['pipe', 'ignore', 'ignore', 'ipc'],
+    });
+    if (isAway) fs.writeFileSync(pathIn(next ?? '', 'cgroup.procs'), String(process.pid));
+    const opened: Reader = { process: child, reads: new Set() };
+    readers.add(opened);
+    const lose = (): void => {
+      if (!readers.delete(opened)) return;
+      if (reader === opened) reader = undefined;
+      for (const id of opened.reads) readSoon(id);
+      endWhenDone();
+    };
+    child.on('message', (it: OutputReport) => {
+      hearReader(opened, it);
+    });
+    child.once('error', lose);
+    child.once('exit', lose);
+    child.stdin?.on('error', () => undefined);
+    child.stdin?.end(`(${String(outputText)})()`);
+    return opened;
+  };
+
+  const tellReader = ({ process: to }: Reader, order: OutputOrder): void => {
+    if (to.connected) to.send(order, () => undefined);
+  };
+
+  const readOutput = (id: number): void => {
+    const read = reads.get(id);
+    if (read === undefined) return;
+    try {
+      if (read.held.length === 0) read.held = openPipes(read.output, O_RDONLY | O_NONBLOCK);
+      reader ??= openReader();
+    } catch (error) {
+      if (isForNow(error)) readSoon(id);
+      else endRead(id, read);
+      return;
+    }
+    reader.reads.add(id);
+    const [stdout, stderr] = read.held.map((fd) => `/proc/${String(process.pid)}/fd/${String(fd)}`);
+    tellReader(reader, { kind: 'read', id, output: read.output, paths: [stdout ?? '', stderr ?? ''] });
+    if (read.waiting.length > 0) tellReader(reader, { kind: 'drain', id });
+  };
+
+  const readSoon = (id: number): void => {
+    later(() => {
+      readOutput(id);
+    }, restMs);
+  };
+
+  /** Whether it fails for want of what others have now. */
+  const isForNow = (error: unknown): boolean =>
+    ['EMFILE', 'ENFILE', 'EAGAIN', 'ENOMEM'].includes((error as NodeJS.ErrnoException).code ?? '');
+
+  const hearReader = (from: Reader, { kind, id }: OutputReport): void => {
+    const read = reads.get(id);
+    if (read === undefined) return;
+    switch (kind) {
+      case 'reading':
+        read.isRead = true;
+        break;
+      case 'failed':
+        from.reads.delete(id);
+        // It has no descriptor left, and the next has all of its own.
+        if (reader === from && from.reads.size > 0) reader = undefined;
+        readSoon(id);
+        break;
+      case 'drained':
+        for (const then of read.waiting.splice(0)) then();
+        break;
+      case 'over':
+        from.reads.delete(id);
+        endRead(id, read);
+    }
+  };
+
+  const endRead = (id: number, read: Read): void => {
+    reads.delete(id);
+    letGo(read);
+    for (const then of read.waiting.splice(0)) then();
+    endWhenDone();
+  };
+
+  const letGo = (read: Read): void => {
+    for (const fd of read.held) fs.closeSync(fd);
+    read.held = [];
+  };
+
+  /** Does something once all is in the log that a process has written; after a second at the latest. */
+  const onceRead = (id: number, then: () => void): void => {
+    const read = reads.get(id);
+    if (read === undefined) {
+      then();
+      return;
+    }
+    read.isLate = true;
+    ending += 1;
+    let isDone = false;
+    const once = (): void => {
+      if (isDone) return;
+      isDone = true;
+      ending -= 1;
+      then();
+    };
+    read.waiting.push(once);
+    later(once, mostReadMs);
+    for (const it of readers) if (it.reads.has(id)) tellReader(it, { kind: 'drain', id });
+  };
+
+  /** Opens the pipes that bear the names, and nothing else that may bear them by now. */
+  const openPipes = ({ pipes }: Output, flags: number): readonly number[] => {
+    const opened: number[] = [];
+    try {
+      for (const name of pipeNames) {
+        const path = join(pipes, name);
+        const fd = inFolder(path, (folder) => fs.openSync(within(folder, path), flags | O_NOFOLLOW));
+        opened.push(fd);
+        const found = fs.fstatSync(fd);
+        if (!found.isFIFO() || found.uid !== process.geteuid?.())
+          refuse(path, 'it is not a pipe of this user');
+      }
+      return opened;
+    } catch (error) {
+      for (const fd of opened) fs.closeSync(fd);
+      throw error;
+    }
+  };
+
+  interface Wanted {
+    readonly output: Output;
+    readonly then: (error?: Error) => void;
+  }
+  const wanted: Wanted[] = [];
+  let isMaking = false;
+
+  /** Makes the pipes of all that wait for some by one program: Node can't make any. */
+  const makePipes = (): void => {
+    if (isMaking || wanted.length === 0) return;
+    const folders: number[] = [];
+    const some = wanted.splice(0, mostMadeAtOnce).filter(({ output: { pipes }, then }) => {
+      try {
+        makeFolder(pipes);
+        const folder = openFolder(pipes);
+        folders.push(folder);
+        for (const name of pipeNames) removeFile(within(folder, name));
+        return true;
+      } catch (error) {
+        then(error as Error);
+        return false;
+      }
+    });
+    const paths = folders.flatMap((folder) =>
+      pipeNames.map((name) => `/proc/${String(process.pid)}/fd/${String(folder)}/${name}`),
+    );
+    isMaking = true;
+    execFile('mkfifo', ['-m', '600', ...paths], (error, _, said) => {
+      for (const folder of folders) fs.closeSync(folder);
+      isMaking = false;
+      const reason = error?.code === 'ENOENT' ? 'the program mkfifo is not there' : said.trim();
+      const message = `no pipes could be made for what it writes (its output can be written to a file): ${reason}`;
+      const failed = error === null ? undefined : Object.assign(new Error(message), { code: error.signal });
+      for (const { then } of some) then(failed);
+      makePipes();
+    });
+  };
+
+  const startPiped = (id: number, command: Command, output: Output, triesLeft = 3): void => {
+    const then = (error?: Error): void => {
+      // It may have been born into the group of an instance that has ended meanwhile.
+      if (error !== undefined && 'code' in error && error.code === 'SIGKILL' && triesLeft > 1) {
+        startPiped(id, command, output, triesLeft - 1);
+      } else if (error !== undefined && !arePipes(output)) fail(id, error);
+      else startOrFail(id, command);
+    };
+    wanted.push({ output, then });
+    // By then all are here that were told at once.
+    nextTurn(makePipes);
+  };
+
+  const arePipes = (output: Output): boolean => {
+    try {
+      for (const fd of openPipes(output, O_RDONLY | O_NONBLOCK)) fs.closeSync(fd);
+      return true;
+    } catch {
+      return false;
+    }
+  };
+
+  /** Of what was not started nobody reads them. */
+  const removePipes = ({ pipes }: Output): void => {
+    try {
+      for (const name of pipeNames) {
+        const path = join(pipes, name);
+        inFolder(path, (folder) => {
+          removeFile(within(folder, path));
+        });
+      }
+    } catch {
+      // The home is gone by now, or damaged.
+    }
+  };
+
+  const openOutput = (output: string | Output): readonly number[] => {
+    if (typeof output !== 'string') return openPipes(output, O_RDWR);
+    return [openFile(output, O_WRONLY | O_APPEND | O_CREAT)];
+  };
+
   const start = (
     id: number,
-    { program, args, cwd, below = [], env, logPath, handedPath, keep }: Command,
+    { program, args, cwd, below = [], env, output, handedPath, keep }: Command,
   ): void => {
     // Nobody could ever know of it.
     if (isAlone()) return;
     // Open within one turn only, so that a thousand starts at once hold one file open, not a thousand.
-    const log = openFile(logPath, O_WRONLY | O_APPEND | O_CREAT);
+    const written = openOutput(output);
+    let held: readonly number[] = [];
     let handed: number | undefined;
     let place: number | undefined;
     let taken: string | undefined;
@@ -434,11 +681,13 @@ export function spawnerProgram(servedPid: number, groups?: GroupsPlace): void {
           openFolder(cwd),
         );
       }
+      if (typeof output !== 'string') held = openPipes(output, O_RDONLY | O_NONBLOCK);
+      const [stdout, stderr = stdout] = written;
       const child = spawn(program, args, {
         cwd: place === undefined ? join(cwd, ...below) : `/proc/self/fd/${String(place)}`,
         env,
         detached: true,
-        stdio: ['ignore', log, log, ...(handed === undefined ? [] : [handed])],
+        stdio: ['ignore', stdout, stderr, ...(handed === undefined ? [] : [handed])],
       });
       child.once('error', (error) => {
         fail(id, error);
@@ -453,6 +702,11 @@ export function spawnerProgram(servedPid: number, groups?: GroupsPlace): void {
       };
       const known: Child = { end, outlives: keep !== undefined, sparedUntil: 0 };
       children.set(id, known);
+      if (typeof output !== 'string') {
+        reads.set(id, { output, held, waiting: [], isRead: false, isLate: false });
+        held = [];
+        readOutput(id);
+      }
       const isSpared = (): boolean => performance.now() < known.sparedUntil;
       const finish = (): void => {
         // Once it is let go of, its pid may be another's.
@@ -482,9 +736,11 @@ export function spawnerProgram(servedPid: number, groups?: GroupsPlace): void {
             if (keep !== undefined && !isSpared()) known.sparedUntil = performance.now() + sparedByFile(keep);
             // What it has left: whoever is told may be gone before it could see to that.
             if (!isSpared()) finish();
-            if (keep !== undefined) keepExit(keep, run, code, signal);
-            report({ kind: 'ended', id, code, signal });
-            finishInTime();
+            onceRead(id, () => {
+              if (keep !== undefined) keepExit(keep, run, code, signal);
+              report({ kind: 'ended', id, code, signal });
+              finishInTime();
+            });
           });
         });
         // Looked at last: whoever looks for what the one that is gone has left finds all of it, or it is killed here.
@@ -496,7 +752,8 @@ export function spawnerProgram(servedPid: number, groups?: GroupsPlace): void {
         throw error;
       }
     } finally {
-      fs.closeSync(log);
+      for (const fd of [...written, ...held]) fs.closeSync(fd);
+      if (typeof output !== 'string' && !reads.has(id)) removePipes(output);
       if (handed !== undefined) fs.closeSync(handed);
       if (place !== undefined) fs.closeSync(place);
       if (taken !== undefined) moveOn(taken);
@@ -519,12 +776,25 @@ export function spawnerProgram(servedPid: number, groups?: GroupsPlace): void {
   };
 
   const endWhenDone = (): void => {
-    if (process.connected || isMoving || children.size + removing + over.size > 0) return;
+    if (process.connected || isMoving || children.size + removing + over.size + ending > 0) return;
     const last = next;
     next = undefined;
-    if (last !== undefined && leave()) remove(last, 0);
-    else process.exit();
+    if (last !== undefined && leave()) {
+      remove(last, 0);
+      return;
+    }
+    // Of what was killed the end of the output is about to come.
+    if ([...reads.values()].some(({ isLate }) => isLate) && !isLastWait) {
+      isLastWait = true;
+      later(endWhenDone, 4 * restMs);
+      return;
+    }
+    // Who still reads goes on alone.
+    if (reads.size > 0) process.exit();
+    for (const { process: it } of readers) if (it.connected) it.disconnect();
+    if (readers.size === 0) process.exit();
   };
+  let isLastWait = false;
 
   const startOrFail = (id: number, command: Command): void => {
     // In the order in which they were asked for.
@@ -537,13 +807,30 @@ export function spawnerProgram(servedPid: number, groups?: GroupsPlace): void {
     try {
       start(id, command);
     } catch (error) {
-      fail(id, error as NodeJS.ErrnoException);
+      if (isForNow(error) && letAllGo()) startOrFail(id, command);
+      else fail(id, error as NodeJS.ErrnoException);
     }
+  };
+
+  /** Lets go of pipes that somebody else has open, and tells whether there were any. */
+  const letAllGo = (): boolean => {
+    const spare = [...reads.values()].filter(
+      ({ held, isRead, isLate }) => held.length > 0 && isRead && !isLate,
+    );
+    spare.forEach(letGo);
+    return spare.length > 0;
   };
 
   process.on('message', (order: Order) => {
     if (order.kind === 'start') {
-      startOrFail(order.id, order.command);
+      const { output } = order.command;
+      if (typeof output === 'string') startOrFail(order.id, order.command);
+      else startPiped(order.id, order.command, output);
+      return;
+    }
+    if (order.kind === 'read') {
+      reads.set(order.id, { output: order.output, held: [], waiting: [], isRead: false, isLate: false });
+      readOutput(order.id);
       return;
     }
     const child = children.get(order.id);
@@ -561,6 +848,8 @@ export function spawnerProgram(servedPid: number, groups?: GroupsPlace): void {
     endWhenDone();
   });
 
+  // Before it is in the group of an instance for the first time.
+  if (outputText !== undefined) reader = openReader();
   if (groups !== undefined) {
     sweep(groups.dir);
     moveOn();

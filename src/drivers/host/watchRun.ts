@@ -5,6 +5,7 @@ import {
   EMPTY,
   exhaustMap,
   from,
+  ignoreElements,
   interval,
   map,
   merge,
@@ -84,7 +85,10 @@ export function watchRun({ run, readiness$, logs, logLimits }: WatchOptions): Wa
   });
 
   /** What cannot be seen, or even be killed, is not ours to wait for. */
-  const clearedUp$ = concat(spared$, group.end()).pipe(catchError(() => EMPTY));
+  const clearedUp$ = concat(
+    concat(spared$, group.end()).pipe(catchError(() => EMPTY)),
+    defer(() => run.written()).pipe(ignoreElements()),
+  );
 
   const beReady = (): void => {
     ready = true;

@@ -1,6 +1,8 @@
 import {
+  asyncScheduler,
   defer,
   EMPTY,
+  filter,
   from,
   ignoreElements,
   map,
@@ -8,6 +10,7 @@ import {
   type Observable,
   of,
   Subject,
+  takeUntil,
   throwError,
   timer,
 } from 'rxjs';
@@ -16,7 +19,7 @@ import { decode } from '../../codecs/decode.js';
 import { integer, longestTimerMs } from '../../codecs/scalars.js';
 import { LaunchFailed, LogNotFound } from '../../lifecycle/errors.js';
 import type { Snapshot } from '../../lifecycle/snapshot.js';
-import type { Driver, LaunchPlan, Machine } from '../driver.js';
+import type { Driver, LaunchPlan, LogLine, Machine } from '../driver.js';
 import { readiness } from '../readiness.js';
 import { createMemoryMachine, type MemoryMachine, type PlayedMachine } from './memoryMachine.js';
 import { createMemorySnapshots, type Held } from './memorySnapshots.js';
@@ -62,8 +65,8 @@ export interface MemoryDriver extends Driver {
 /** A log that is kept, and told as it is written; and the memory of a machine that was suspended. */
 interface Home {
   readonly plan: LaunchPlan;
-  readonly lines: string[];
-  readonly written$: Subject<string>;
+  readonly lines: LogLine[];
+  readonly written$: Subject<LogLine>;
   memory: number | undefined;
 }
 
@@ -148,7 +151,11 @@ export function createMemoryDriver(options: MemoryDriverOptions = {}): MemoryDri
       spec,
       stopMs,
       attempt: (operation, work) => attempt(operation, plan, work),
-      write: (line) => {
+      write: (text) => {
+        const line: LogLine = {
+          ...{ time: asyncScheduler.now(), stream: 'stdout', text, partial: false },
+          ...{ cursor: home.lines.length + 1, run: String(handle.machine) },
+        };
         home.lines.push(line);
         home.written$.next(line);
       },
@@ -212,12 +219,15 @@ export function createMemoryDriver(options: MemoryDriverOptions = {}): MemoryDri
           return EMPTY;
         });
       }),
-    logs: (home, { source, tail, follow }) =>
+    logs: (home, { source, tail, followUntil$: end$, ...query }) =>
       defer(() => {
         if (source !== logSource) throw new LogNotFound(source, [logSource]);
         const { lines, written$ } = homeOf(home);
-        const last$ = from(tail === 0 ? [] : lines.slice(-tail));
-        return follow ? merge(written$, last$) : last$;
+        const isAsked = ({ stream, time = 0, cursor }: LogLine): boolean =>
+          (query.stream ?? stream) === stream && time >= (query.since ?? 0) && cursor > (query.after ?? 0);
+        const last$ = from(tail === 0 ? [] : lines.filter(isAsked).slice(-tail));
+        if (end$ === undefined) return last$;
+        return merge(written$.pipe(filter(isAsked), takeUntil(end$)), last$);
       }),
     snapshots: createMemorySnapshots({
       ...{ folders, copyOf, held, make, attempt },

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { defer, EMPTY, type Observable, of } from 'rxjs';
 import type { Snapshot } from '../../lifecycle/snapshot.js';
-import type { LaunchPlan, Snapshotting } from '../driver.js';
+import type { LaunchPlan, LogLine, Snapshotting } from '../driver.js';
 
 /** What a home holds: the lines of its log, and how far a machine counted that was suspended in it. */
 export interface Held {
-  readonly lines: readonly string[];
+  readonly lines: readonly LogLine[];
   readonly memory?: number | undefined;
 }
 
@@ -53,7 +53,11 @@ export function createMemorySnapshots(options: MemorySnapshotsOptions): Snapshot
     seal: (folder) =>
       defer(() => {
         const found = heldIn(folder);
-        return of({ size: Buffer.byteLength(found.lines.join('\n')), hash: hashOf(found), data: null });
+        return of({
+          size: Buffer.byteLength(found.lines.map(({ text }) => text).join('\n')),
+          hash: hashOf(found),
+          data: null,
+        });
       }),
     check: (folder, { hash }) =>
       defer(() => {

@@ -7,7 +7,7 @@ import { LogNotFound, NotSupported } from '../../lifecycle/errors.js';
 import type { MachineHandle } from '../../lifecycle/instance.js';
 import type { Driver, LaunchPlan, Machine } from '../driver.js';
 import { createLogFiles } from '../host/logFiles.js';
-import { followTail, readTail } from '../host/logReader.js';
+import { readLog } from '../host/logReader.js';
 import { createEndedMachine } from '../host/endedMachine.js';
 import { decodeProcessFields, signalNames } from './processFields.js';
 import { decodeProcessHandle } from '../host/processHandle.js';
@@ -55,6 +55,8 @@ export interface ProcessDriverOptions {
 
 const logSource = 'app';
 
+const defaultOutput = process.platform === 'linux' ? 'pipes' : 'file';
+
 /**
  * Creates the driver `process`: instances are operating-system processes with all that they start, each in a working
  * directory of its own. Its README tells what goes where, and what differs between Linux and macOS.
@@ -84,24 +86,28 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
     copyMaxEntries: maxEntries = 1_000_000,
   } = decodeOrThrow(processDriverOptions, options);
   const limits = { maxBytes, maxEntries };
-  const runs = createRuns(pollMs, createSpawner(nodePath));
+  const logLimits = { maxBytes: logMaxBytes, keep: logKeep };
+  const runs = createRuns({ pollMs, logLimits, spawner: createSpawner({ nodePath, readsOutput: true }) });
 
   const machineOf = ({ home, spec }: LaunchPlan, run: Run): Machine =>
     createProcessMachine({
       run,
       spec,
       log: createLogFiles(home),
-      logLimits: { maxBytes: logMaxBytes, keep: logKeep },
+      logLimits,
       pollMs,
     });
 
   const launch = async (plan: LaunchPlan): Promise<Machine> => {
     const log = createLogFiles(plan.home);
+    const isPiped = (plan.spec.output ?? defaultOutput) === 'pipes';
+    if (!isPiped) await log.beginRaw();
     const run = await runs.start({
       home: plan.home,
       log,
       outlives: plan.outlives === true,
-      start: (spawner, keep) => startProcess(spawner, plan, log.path, { keep, inheritEnv }),
+      isPiped,
+      start: (spawner, keep, output) => startProcess(spawner, plan, output ?? log.path, { keep, inheritEnv }),
     });
     return machineOf(plan, run);
   };
@@ -135,10 +141,9 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
         await runs.clear(home);
         await removeTree(home);
       }).pipe(ignoreElements()),
-    logs: (home, { source, tail, follow }) => {
+    logs: (home, { source, followUntil$: end$, ...query }) => {
       if (source !== logSource) return throwError(() => new LogNotFound(source, [logSource]));
-      const log = createLogFiles(home);
-      return follow ? followTail(log, tail, pollMs) : readTail(log, tail);
+      return readLog(createLogFiles(home), query, end$ && { pollMs, end$ });
     },
     snapshots: {
       ...snapshots,

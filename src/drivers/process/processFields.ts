@@ -3,7 +3,7 @@ import { constants } from 'node:os';
 import { isAbsolute } from 'node:path';
 import { closed } from '../../codecs/closed.js';
 import { decode, found } from '../../codecs/decode.js';
-import { cText, integer, longestTimerMs, text } from '../../codecs/scalars.js';
+import { cText, integer, longestTimerMs, oneOf, text } from '../../codecs/scalars.js';
 import type { Fault } from '../../lifecycle/errors.js';
 import type { DriverFields } from '../../lifecycle/instance.js';
 import { programArguments } from '../programArguments.js';
@@ -35,6 +35,9 @@ const workPlace = text(
     (isAbsolute(path) || !path.split('/').includes('..')),
 );
 
+/** Elsewhere what becomes of a pipe that is opened for both reading and writing is not said. */
+const outputs = process.platform === 'linux' ? (['pipes', 'file'] as const) : (['file'] as const);
+
 const processFields = closed(
   'fields of a process',
   {},
@@ -44,6 +47,7 @@ const processFields = closed(
     cwd: workPlace,
     readiness,
     stopSignal: text('the name of a signal, such as SIGTERM', (name) => signalNames.includes(name)),
+    output: oneOf(outputs),
     stopGraceMs: integer('milliseconds', 0, longestTimerMs),
   },
 );

@@ -51,8 +51,8 @@ export function createProcessMachine({ run, spec, log, logLimits, pollMs }: Proc
   const readiness$ =
     readiness === undefined
       ? undefined
-      : readinessOf(readiness, { log, logStart: handle.logStart, pollMs, isOwnPort });
-  const watched = watchRun({ run, readiness$, logs: [log], logLimits });
+      : readinessOf(readiness, { log, logStart: handle.logStart, run: handle.run, pollMs, isOwnPort });
+  const watched = watchRun({ run, readiness$, logs: handle.run === undefined ? [log] : [], logLimits });
   const { group, exit$, signal } = watched;
   let asked = false;
 

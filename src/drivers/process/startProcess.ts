@@ -4,6 +4,7 @@ import { LaunchFailed } from '../../lifecycle/errors.js';
 import type { InstanceSpec } from '../../lifecycle/instance.js';
 import { messageOf } from '../../lifecycle/messageOf.js';
 import type { LaunchPlan } from '../driver.js';
+import type { Output } from '../host/outputProgram.js';
 import type { Spawner, Started } from '../host/spawner.js';
 import type { Keep } from '../host/spawnerProgram.js';
 import { environmentOf, type InheritEnv } from './environmentOf.js';
@@ -27,7 +28,7 @@ export interface StartOptions {
 export async function startProcess(
   spawner: Spawner,
   plan: LaunchPlan,
-  logPath: string,
+  output: string | Output,
   { keep, inheritEnv }: StartOptions = {},
 ): Promise<Started> {
   const [program = '', ...args] = commandOf(plan.spec);
@@ -41,11 +42,11 @@ export async function startProcess(
   }
   try {
     return await spawner.start({
-      ...{ program, args, cwd: dir, below, env, logPath },
+      ...{ program, args, cwd: dir, below, env, output },
       ...(keep !== undefined && { keep }),
     });
   } catch (error) {
-    throw new LaunchFailed(reasonOf(error as NodeJS.ErrnoException, { program, place, below, logPath }), {
+    throw new LaunchFailed(reasonOf(error as NodeJS.ErrnoException, { program, place, below, output }), {
       cause: error,
     });
   }
@@ -57,17 +58,17 @@ interface Attempt {
   readonly program: string;
   readonly place: ProgramPlace;
   readonly below: readonly string[];
-  readonly logPath: string;
+  readonly output: string | Output;
 }
 
-function reasonOf(error: NodeJS.ErrnoException, { program, place, below, logPath }: Attempt): string {
+function reasonOf(error: NodeJS.ErrnoException, { program, place, below, output }: Attempt): string {
   const { code, path } = error;
   if (code === 'ENOENT' && !existsSync(place.cwd)) {
     return below.length === 0
       ? 'the instance has no working directory'
       : `there is no directory ${below.join('/')} in the working directory`;
   }
-  if (path === logPath) return `the log cannot be opened: ${messageOf(error)}`;
+  if (path === output) return `the log cannot be opened: ${messageOf(error)}`;
   if (path !== program) return messageOf(error);
   switch (code) {
     case 'ENOENT':

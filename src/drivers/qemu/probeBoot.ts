@@ -46,7 +46,7 @@ export async function probeBoot(
       args: [...limit, program, ...args],
       cwd: folder,
       env: { PATH: process.env['PATH'] ?? '' },
-      logPath: join(folder, 'vmm'),
+      output: join(folder, 'vmm'),
     });
     const says$ = defer(() => stat(said).catch(() => ({ size: 0 }))).pipe(
       repeat({ delay: lookEveryMs }),

@@ -12,7 +12,7 @@ import type { AdoptPlan, Driver, LaunchPlan, Machine, PreparePlan } from '../dri
 import { createEndedMachine } from '../host/endedMachine.js';
 import { fillHome } from '../host/fillHome.js';
 import { createLogFiles } from '../host/logFiles.js';
-import { followTail, readTail } from '../host/logReader.js';
+import { readLog } from '../host/logReader.js';
 import { asked, readinessOf } from '../host/readinessOf.js';
 import { removeTree } from '../host/removeTree.js';
 import { createRuns } from '../host/runs.js';
@@ -112,8 +112,8 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
     const expected = 'nothing: only root runs QEMU as another user';
     throw new InvalidRequest([{ path: 'user', found: found(userName), expected }]);
   }
-  const spawner = createSpawner(nodePath);
-  const runs = createRuns(pollMs, spawner);
+  const spawner = createSpawner({ nodePath });
+  const runs = createRuns({ pollMs, spawner });
   const programs = createPrograms();
   const disks = createDisks(qemuImg, programs);
   const sound = createSoundFolders();
@@ -202,7 +202,7 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
     { home, logStart, link, ports }: Pick<StartedQemu, 'link' | 'ports'> & { home: string; logStart: number },
   ): Observable<never> | undefined => {
     if (readiness === undefined) return undefined;
-    const place = { log: createLogFiles(home), logStart, pollMs };
+    const place = { log: createLogFiles(home), logStart, run: undefined, pollMs };
     if (readiness.kind === 'log') return readinessOf(readiness, place);
     const port = ports.find(({ guest }) => guest === readiness.port)?.host ?? 0;
     return readiness.kind === 'http'
@@ -351,10 +351,9 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
         await ramHashes.stop(machineDirOf(home));
         await sound.naming(machineDirOf(home), () => removeTree(home));
       }).pipe(ignoreElements()),
-    logs: (home, { source, tail, follow }) => {
+    logs: (home, { source, followUntil$: end$, ...query }) => {
       if (!logSources.includes(source)) return throwError(() => new LogNotFound(source, logSources));
-      const log = createLogFiles(home, source);
-      return follow ? followTail(log, tail, pollMs) : readTail(log, tail);
+      return readLog(createLogFiles(home, source), query, end$ && { pollMs, end$ });
     },
     snapshots: createQemuSnapshots({ disks, sound, ramHashes, copyMachine }),
   };

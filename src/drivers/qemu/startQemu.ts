@@ -89,7 +89,7 @@ export async function startQemu(runs: Runs, plan: QemuPlan): Promise<StartedQemu
           cwd: home,
           // By its id a QEMU is known as this instance's.
           env: { PATH: process.env['PATH'] ?? '', INSTANCE_ID: plan.instanceId },
-          logPath: vmmLog.path,
+          output: vmmLog.path,
           ...(ramIn !== undefined && { handedPath: join(machineDirOf(home), memoryFiles.state) }),
           ...(keep !== undefined && { keep }),
         })

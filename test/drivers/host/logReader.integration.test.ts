@@ -1,24 +1,33 @@
 import fc from 'fast-check';
 import { appendFileSync, truncateSync, writeFileSync } from 'node:fs';
-import { lastValueFrom, type Observable, toArray } from 'rxjs';
+import { lastValueFrom, map, NEVER, type Observable, toArray } from 'rxjs';
+import type { LogLine } from '../../../src/drivers/driver.js';
 import type { LogFiles } from '../../../src/drivers/host/logFiles.js';
-import { followFrom, followTail, readTail } from '../../../src/drivers/host/logReader.js';
+import { followFrom, readLog } from '../../../src/drivers/host/logReader.js';
 import { until } from '../../support/until.js';
 import { createLogBench, layAside } from './logBench.js';
 
 const createLog = createLogBench();
 
 const tail = (log: LogFiles, lines: number): Promise<string[]> =>
-  lastValueFrom(readTail(log, lines).pipe(toArray()));
+  lastValueFrom(
+    readLog(log, { tail: lines }).pipe(
+      map((line) => line.text),
+      toArray(),
+    ),
+  );
+
+/** Until it is unsubscribed. */
+const following = { pollMs: 1, end$: NEVER };
 
 /** What is told so far, and how to stop. */
-function follow(lines$: Observable<string>): { readonly told: string[]; stop(): void } {
+function follow(lines$: Observable<LogLine>): { readonly told: string[]; stop(): void } {
   const told: string[] = [];
-  const following = lines$.subscribe((line) => told.push(line));
+  const subscription = lines$.subscribe((line) => told.push(line.text));
   return {
     told,
     stop: () => {
-      following.unsubscribe();
+      subscription.unsubscribe();
     },
   };
 }
@@ -87,7 +96,7 @@ describe('the tail of a log', () => {
   it('cuts the same line in the same way, whether it came at once or bit by bit', async () => {
     const wide = `${'0123456789'.repeat(10_000)}\n`;
     const log = createLog('');
-    const { told, stop } = follow(followFrom(log, 0, 1));
+    const { told, stop } = follow(followFrom(log, 0, following));
     for (let from = 0; from < wide.length; from += 9_999) {
       appendFileSync(log.path, wide.slice(from, from + 9_999));
       await log.read(0);
@@ -108,7 +117,7 @@ describe('the tail of a log', () => {
 describe('who follows a log', () => {
   it('gets the last lines, then each new one when it is finished', async () => {
     const log = createLog('a\nb\nhalf');
-    const { told, stop } = follow(followTail(log, 2, 1));
+    const { told, stop } = follow(readLog(log, { tail: 2 }, following));
     await until(
       () => told.length,
       (length) => length >= 1,
@@ -126,8 +135,8 @@ describe('who follows a log', () => {
 
   it('gets nothing any more once unsubscribed', async () => {
     const log = createLog('a\n');
-    const one = follow(followTail(log, 1, 1));
-    const other = follow(followTail(log, 1, 1));
+    const one = follow(readLog(log, { tail: 1 }, following));
+    const other = follow(readLog(log, { tail: 1 }, following));
     await until(
       () => one.told.length + other.told.length,
       (length) => length === 2,
@@ -144,7 +153,7 @@ describe('who follows a log', () => {
 
   it('may come before the log', async () => {
     const log = createLog();
-    const { told, stop } = follow(followTail(log, 5, 1));
+    const { told, stop } = follow(readLog(log, { tail: 5 }, following));
     writeFileSync(log.path, 'first\n');
     await until(
       () => told.length,
@@ -156,7 +165,7 @@ describe('who follows a log', () => {
 
   it('gets characters whole whose bytes come one by one', async () => {
     const log = createLog('');
-    const { told, stop } = follow(followFrom(log, 0, 1));
+    const { told, stop } = follow(followFrom(log, 0, following));
     for (const byte of Buffer.from('héllo 😀\n')) {
       appendFileSync(log.path, Uint8Array.of(byte));
       await log.read(0);
@@ -171,7 +180,7 @@ describe('who follows a log', () => {
 
   it('gets every line once and in order while the log is written and laid aside again and again', async () => {
     const log = createLog('');
-    const early = follow(followFrom(log, 0, 1));
+    const early = follow(followFrom(log, 0, following));
     const lines = numbered(0, 2_000);
     for (let from = 0; from < lines.length; from += 40) {
       appendFileSync(log.path, text(lines.slice(from, from + 40)));
@@ -180,7 +189,7 @@ describe('who follows a log', () => {
       await layAside(log, 100);
       appendFileSync(log.path, 'tween\n');
     }
-    const late = follow(followTail(log, 100_000, 1));
+    const late = follow(readLog(log, { tail: 100_000 }, following));
     const expected = lines.flatMap((line, index) => (index % 40 === 39 ? [line, 'between'] : [line]));
     for (const { told } of [early, late]) {
       await until(
@@ -200,7 +209,7 @@ describe('who follows a log', () => {
       appendFileSync(log.path, `${word}\n`);
       await layAside(log, 2);
     }
-    const { told, stop } = follow(followFrom(log, 0, 1));
+    const { told, stop } = follow(followFrom(log, 0, following));
     appendFileSync(log.path, 'e\n');
     await until(
       () => told.length,
@@ -214,7 +223,7 @@ describe('who follows a log', () => {
     const log = createLog('old one\nold two\n');
     await layAside(log);
     appendFileSync(log.path, 'old three\nold four\n');
-    const { told, stop } = follow(followTail(log, 1, 1));
+    const { told, stop } = follow(readLog(log, { tail: 1 }, following));
     await until(
       () => told.length,
       (length) => length >= 1,
@@ -246,13 +255,13 @@ describe('a reader', () => {
       { bytes: Buffer.from('newer\n'), next: 6 },
     ];
     const log: LogFiles = {
-      ...{ path: '', start: never, end: never, rotate: never },
+      ...{ path: '', start: never, end: never, rotate: never, beginRaw: never },
       read: (place) => {
         asked.push(place);
-        return Promise.resolve({ bytes: Buffer.alloc(0), next: place, ...answers.shift() });
+        return Promise.resolve({ bytes: Buffer.alloc(0), next: place, isRaw: true, ...answers.shift() });
       },
     };
-    const { told, stop } = follow(followFrom(log, 0, 1));
+    const { told, stop } = follow(followFrom(log, 0, following));
     await until(
       () => told.length,
       (length) => length >= 2,
@@ -267,13 +276,13 @@ describe('a reader', () => {
     const content = Buffer.from(text(numbered(0, 20_000)));
     const first = content.indexOf('\n', left) + 1;
     const log: LogFiles = {
-      ...{ path: '', rotate: never },
+      ...{ path: '', rotate: never, beginRaw: never },
       start: () => Promise.resolve(0),
       end: () => Promise.resolve(content.length),
       read: (place) => {
         const from = Math.max(place, first);
         const bytes = content.subarray(from, from + 10_000);
-        return Promise.resolve({ bytes, next: from + bytes.length });
+        return Promise.resolve({ bytes, next: from + bytes.length, isRaw: true });
       },
     };
     await expect(tail(log, 100_000)).resolves.toEqual(content.toString('utf8', first).trim().split('\n'));

@@ -13,14 +13,24 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { lastValueFrom, type Observable, take, takeWhile, toArray } from 'rxjs';
+import { lastValueFrom, map, NEVER, type Observable, take, takeWhile, toArray } from 'rxjs';
+import type { LogLine } from '../../../src/drivers/driver.js';
 import type { LogFiles } from '../../../src/drivers/host/logFiles.js';
-import { followFrom, readTail } from '../../../src/drivers/host/logReader.js';
+import { followFrom, readLog } from '../../../src/drivers/host/logReader.js';
 import { createLogBench, layAside } from './logBench.js';
 
 const createLog = createLogBench();
 
-const all = (lines$: Observable<string>): Promise<string[]> => lastValueFrom(lines$.pipe(toArray()));
+const all = (lines$: Observable<LogLine>): Promise<string[]> =>
+  lastValueFrom(
+    lines$.pipe(
+      map((line) => line.text),
+      toArray(),
+    ),
+  );
+
+/** Until it is unsubscribed. */
+const following = { pollMs: 1, end$: NEVER };
 
 const partsOf = (log: LogFiles): readonly string[] => readdirSync(dirname(log.path)).sort();
 
@@ -62,7 +72,11 @@ describe('what stands in the place of a log', () => {
     make(log.path, outside);
     const error = { _tag: 'LogUnreadable', path: log.path, found };
     // More than there are threads.
-    const tries = Array.from({ length: 8 }, () => [log.end(), log.read(0), all(readTail(log, 5))]).flat();
+    const tries = Array.from({ length: 8 }, () => [
+      log.end(),
+      log.read(0),
+      all(readLog(log, { tail: 5 })),
+    ]).flat();
     for (const tried of tries) await expect(tried).rejects.toMatchObject(error);
   });
 
@@ -70,7 +84,7 @@ describe('what stands in the place of a log', () => {
     const { log, outside } = beside();
     make(`${log.path}.0-9`, outside);
     appendFileSync(log.path, 'ours\n');
-    await expect(all(readTail(log, 5))).rejects.toMatchObject({ _tag: 'LogUnreadable', found });
+    await expect(all(readLog(log, { tail: 5 }))).rejects.toMatchObject({ _tag: 'LogUnreadable', found });
   });
 
   it.each(others)('is neither emptied nor copied: %s', async (_, make) => {
@@ -115,9 +129,9 @@ describe('what stands in the place of a log', () => {
   it('is nothing where the folder of the logs, or the home, is gone', async () => {
     const log = createLog('ours\n');
     rmSync(dirname(log.path), { recursive: true });
-    await expect(all(readTail(log, 5))).resolves.toEqual([]);
+    await expect(all(readLog(log, { tail: 5 }))).resolves.toEqual([]);
     rmSync(dirname(dirname(log.path)), { recursive: true });
-    await expect(all(readTail(log, 5))).resolves.toEqual([]);
+    await expect(all(readLog(log, { tail: 5 }))).resolves.toEqual([]);
   });
 });
 
@@ -127,7 +141,7 @@ describe('names that somebody else has made', () => {
     for (const name of ['0-9999999999999999', '5-5', '9-3', '0-99999999999999999999', '1e3-2e9', '-1-5']) {
       writeFileSync(`${log.path}.${name}`, 'planted\n');
     }
-    await expect(all(readTail(log, 5))).resolves.toEqual(['ours']);
+    await expect(all(readLog(log, { tail: 5 }))).resolves.toEqual(['ours']);
     await expect(Promise.all([log.start(), log.end()])).resolves.toEqual([0, 5]);
   });
 
@@ -137,7 +151,7 @@ describe('names that somebody else has made', () => {
     writeFileSync(`${log.path}.10-2000`, '');
     writeFileSync(`${log.path}.2000-2005`, 'long and longer\n');
     await expect(
-      all(followFrom(log, 0, 1).pipe(takeWhile((line) => !line.includes('ours'), true))),
+      all(followFrom(log, 0, following).pipe(takeWhile((line) => !line.text.includes('ours'), true))),
     ).resolves.toEqual(['short', 'long ours']);
     await expect(log.end()).resolves.toBe(2_010);
   });
@@ -160,7 +174,7 @@ describe('of a log of any length', () => {
   it('the last lines are looked for in 16 MiB', async () => {
     const content = Buffer.alloc(40 * 2 ** 20, `${'x'.repeat(1_023)}\n`);
     const { log, read } = counted(createLog(content));
-    const lines = await all(readTail(log, 1_000_000));
+    const lines = await all(readLog(log, { tail: 1_000_000 }));
     expect(lines).toHaveLength(16 * 1_024);
     expect(read()).toBeLessThan(2 * 17 * 2 ** 20);
   });
@@ -169,7 +183,7 @@ describe('of a log of any length', () => {
     const { log, read } = counted(createLog('before\n'));
     truncateSync(log.path, terabyte);
     appendFileSync(log.path, 'after\nthat\n');
-    const lines = await all(readTail(log, 5));
+    const lines = await all(readLog(log, { tail: 5 }));
     expect(lines.slice(-2)).toEqual([expect.stringMatching(/^\0*after$/), 'that']);
     expect(read()).toBeLessThan(2 ** 20);
   });
@@ -178,7 +192,9 @@ describe('of a log of any length', () => {
     const { log, read } = counted(createLog('before\n'));
     truncateSync(log.path, terabyte);
     appendFileSync(log.path, 'after\nthat\n');
-    const lines = await all(followFrom(log, 0, 1).pipe(takeWhile((line) => line !== 'that', true)));
+    const lines = await all(
+      followFrom(log, 0, following).pipe(takeWhile((line) => line.text !== 'that', true)),
+    );
     expect(lines.filter((line) => !line.startsWith('\0'))).toEqual(['before', 'that']);
     expect(lines.some((line) => /^\0+after$/.test(line))).toBe(true);
     expect(read()).toBeLessThan(2 ** 20);
@@ -192,8 +208,8 @@ describe('of a log of any length', () => {
     expect(partsOf(log)).toEqual(['app.log', `app.log.${String(from)}-${String(to)}`]);
     appendFileSync(log.path, 'newest\n');
     await expect(Promise.all([log.start(), log.end()])).resolves.toEqual([from, to + 7]);
-    await expect(all(readTail(log, 2))).resolves.toEqual(['x'.repeat(1_023), 'newest']);
-    await expect(all(followFrom(log, 0, 1).pipe(take(1)))).resolves.toEqual(['x'.repeat(1_023)]);
+    await expect(all(readLog(log, { tail: 2 }))).resolves.toEqual(['x'.repeat(1_023), 'newest']);
+    await expect(all(followFrom(log, 0, following).pipe(take(1)))).resolves.toEqual(['x'.repeat(1_023)]);
   });
 
   it('holes stay holes when it is laid aside', async () => {
@@ -206,7 +222,7 @@ describe('of a log of any length', () => {
     expect(stats.size).toBe(16 * 2 ** 20);
     expect(stats.blocks * 512).toBeLessThan(4 * 2 ** 20);
     expect(statSync(log.path).size).toBe(0);
-    expect((await all(readTail(log, 1))).at(-1)?.endsWith('after')).toBe(true);
+    expect((await all(readLog(log, { tail: 1 }))).at(-1)?.endsWith('after')).toBe(true);
   });
 
   it('all others have their turn while it is copied', async () => {

@@ -4,7 +4,7 @@ import { createSpawner } from '../../../src/drivers/host/spawner.js';
 import { createProcessDriver } from '../../../src/drivers/process/processDriver.js';
 import { createQemuDriver } from '../../../src/drivers/qemu/qemuDriver.js';
 
-const command = { program: 'true', args: [], cwd: '/', env: {}, logPath: '/dev/null' };
+const command = { program: 'true', args: [], cwd: '/', env: {}, output: '/dev/null' };
 
 it('spawners are run by the Node.js that runs the application, unless another is named', () => {
   expect(nodeProgram(undefined)).toBe(process.execPath);
@@ -33,7 +33,7 @@ it.each([
   ['/nowhere/node', /could not be started/],
   ['true', /has ended/],
 ])('a start fails where %p is said to be a Node.js', async (nodePath, message) => {
-  const spawner = createSpawner(nodePath);
+  const spawner = createSpawner({ nodePath });
   await expect(spawner.start(command)).rejects.toThrow(message);
   await spawner.close();
 });

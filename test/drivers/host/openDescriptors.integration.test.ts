@@ -24,14 +24,19 @@ it('a process gets its output open, an empty input, and nothing else; nor has it
     manager.create({ name: 'web', image: 'scratch', entrypoint: ['sleep', '600'] }),
   );
   const pid = handle?.pid as number;
-  const log = join(folder, 'data', 'instances', id, 'logs', 'app.log');
+  const [stdout, stderr] = ['stdout', 'stderr'].map((name) =>
+    join(folder, 'data', 'instances', id, 'run', name),
+  );
   expect(filesOf(pid)).toEqual([
     ['0', '/dev/null'],
-    ['1', log],
-    ['2', log],
+    ['1', stdout],
+    ['2', stderr],
   ]);
-  const files = filesOf(await parentOf(pid)).filter(([, target]) => target.startsWith(folder));
-  expect(files).toEqual([]);
+  const files = filesOf(await parentOf(pid))
+    .map(([, target]) => target)
+    .filter((target) => target.startsWith(folder));
+  // By which nothing is lost when who reads it is killed.
+  expect(files.toSorted()).toEqual([stderr, stdout]);
   // Here they are inherited, so that this can fail.
   expect(filesOf(process.pid).some(([, target]) => target.startsWith(folder))).toBe(true);
   await manager.close({ stopInstances: true });

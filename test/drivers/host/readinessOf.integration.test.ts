@@ -4,7 +4,7 @@ import { createServer as createHttpServer, type RequestListener } from 'node:htt
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { lastValueFrom, take, tap, toArray } from 'rxjs';
+import { lastValueFrom, NEVER, take, tap, toArray } from 'rxjs';
 import { createLogFiles, type LogFiles } from '../../../src/drivers/host/logFiles.js';
 import { followFrom } from '../../../src/drivers/host/logReader.js';
 import { readinessOf } from '../../../src/drivers/host/readinessOf.js';
@@ -57,7 +57,7 @@ function asking(readiness: Readiness, log = createLog(), logStart = 0) {
   let isReady = false;
   let stop = (): void => undefined;
   const ready = new Promise<void>((done, fail) => {
-    const subscription = readinessOf(readiness, { log, logStart, pollMs: 2 }).subscribe({
+    const subscription = readinessOf(readiness, { log, logStart, run: undefined, pollMs: 2 }).subscribe({
       complete: () => {
         isReady = true;
         done();
@@ -171,10 +171,10 @@ describe('readiness by a pattern', () => {
     const following = followFrom(
       {
         ...createLog(),
-        read: (place) => Promise.resolve({ bytes: bytes.subarray(place), next: bytes.length }),
+        read: (place) => Promise.resolve({ bytes: bytes.subarray(place), next: bytes.length, isRaw: true }),
       },
       0,
-      2,
+      { pollMs: 2, end$: NEVER },
       4_096,
     );
     setImmediate(turn);
@@ -186,7 +186,7 @@ describe('readiness by a pattern', () => {
       ),
     );
     open = false;
-    expect(lines.map(({ length }) => length)).toEqual([...Array<number>(9).fill(4_096), 5]);
+    expect(lines.map(({ text }) => text.length)).toEqual([...Array<number>(9).fill(4_096), 5]);
     expect(new Set(turnAt.slice(0, 9)).size).toBe(9);
   });
 

@@ -37,7 +37,7 @@ const command = (program: string, ...args: readonly string[]): Command => ({
   args,
   cwd: folder,
   env: { PATH: process.env['PATH'] ?? '' },
-  logPath: join(folder, 'log'),
+  output: join(folder, 'log'),
 });
 const shell = (...lines: readonly string[]): Command => command('/bin/sh', '-c', lines.join('\n'));
 const lasting = command('sleep', '600');
@@ -135,8 +135,8 @@ describe('a start that fails', () => {
     ['with one that may not be executed', command('/etc/passwd'), 'EACCES'],
     ['without its working directory', { ...lasting, cwd: join(folder, 'none') }, 'ENOENT'],
     ['with a file in its place', { ...lasting, cwd: '/etc/passwd' }, 'ENOTDIR'],
-    ['with a log that cannot be written', { ...lasting, logPath: folder }, 'EISDIR'],
-    ['with a log that has no folder', { ...lasting, logPath: join(folder, 'none', 'log') }, 'ENOENT'],
+    ['with a log that cannot be written', { ...lasting, output: folder }, 'EISDIR'],
+    ['with a log that has no folder', { ...lasting, output: join(folder, 'none', 'log') }, 'ENOENT'],
     ['with an argument that is none', command('sleep', '\0'), 'ERR_INVALID_ARG_VALUE'],
     ['with arguments that are too long', command('sleep', 'x'.repeat(3_000_000)), 'E2BIG'],
   ])('%s tells why by its code, and others go on', async (_, what, code) => {

@@ -5,7 +5,7 @@
 import { closeSync, openSync } from 'node:fs';
 import { createSpawner } from '../../../src/drivers/host/spawner.js';
 
-const [what = '', keepPath = '', cwd = '', logPath = '', program = '', ...args] = process.argv.slice(2);
+const [what = '', keepPath = '', cwd = '', output = '', program = '', ...args] = process.argv.slice(2);
 const spawner = createSpawner();
 const keep = keepPath === '' ? {} : { keep: { path: keepPath, handle: {}, token: 'secret' } };
 const env = { PATH: process.env['PATH'] ?? '' };
@@ -15,7 +15,7 @@ const say = (it: object): void => {
 };
 
 const begin = (): Promise<void> =>
-  spawner.start({ program, args, cwd, env, logPath, ...keep }).then(
+  spawner.start({ program, args, cwd, env, output, ...keep }).then(
     async ({ pid, ended$, spare, forget }) => {
       if (what.startsWith('spare')) await spare(Number(what.slice('spare'.length)));
       say({ pid });

@@ -12,7 +12,7 @@ import {
   type SnapshotContent,
   type Snapshotting,
 } from 'rx-instances';
-import { concat, EMPTY, mergeMap, type Observable } from 'rxjs';
+import { concat, EMPTY, mergeMap, NEVER, type Observable } from 'rxjs';
 import { marbles } from '../../support/marbles.js';
 
 const home = '/homes/web';
@@ -45,7 +45,7 @@ function launched(
 }
 
 const log = (driver: Driver, path = home, tail = 100): readonly string[] =>
-  now(driver.logs(path, { source: 'app', tail, follow: false }));
+  now(driver.logs(path, { source: 'app', tail })).map(({ text }) => text);
 
 const ready = { kind: 'ready' } as const;
 const exited = (exit: Exit) => ({ kind: 'exit', exit }) as const;
@@ -185,8 +185,8 @@ describe('a memory driver keeps homes', () => {
   it('until they are discarded, which ends who follows the log', () => {
     const { driver } = launched();
     const told: string[] = [];
-    driver.logs(home, { source: 'app', tail: 100, follow: true }).subscribe({
-      next: (line) => told.push(line),
+    driver.logs(home, { source: 'app', tail: 100, followUntil$: NEVER }).subscribe({
+      next: ({ text }) => told.push(text),
       complete: () => told.push('the end'),
     });
     driver.machine('web-id').print('one');

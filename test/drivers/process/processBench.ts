@@ -9,6 +9,7 @@ import {
   first,
   firstValueFrom,
   lastValueFrom,
+  map,
   type Observable,
   of,
   repeat,
@@ -20,6 +21,7 @@ import {
   type Exit,
   type InstanceSpec,
   type LaunchPlan,
+  type LogLine,
   type Machine,
   type ProcessDriverOptions,
   type Signal,
@@ -93,9 +95,12 @@ export function createProcessBench(options: ProcessDriverOptions = {}): ProcessB
       return { plan: made, machine, pid: machine.handle.pid as number };
     },
     hold,
-    log: ({ home }) => all(driver.logs(home, { source: 'app', tail: 1_000, follow: false })),
+    log: ({ home }) => all(driver.logs(home, { source: 'app', tail: 1_000 }).pipe(texts)),
   };
 }
+
+/** What the lines of a log say. */
+export const texts = map(({ text }: LogLine) => text);
 
 /** All that a stream gives until it completes. */
 export const all = <T>(source$: Observable<T>): Promise<T[]> => lastValueFrom(source$.pipe(toArray()));

@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { EMPTY, first, firstValueFrom, ReplaySubject, take } from 'rxjs';
+import { EMPTY, first, firstValueFrom, NEVER, ReplaySubject, take } from 'rxjs';
 import {
   createProcessDriver,
   type InstanceSpec,
@@ -31,9 +31,19 @@ import {
 } from '../../../src/drivers/host/runRecord.js';
 import { kernelViewOf, processesOf } from '../../support/processes.js';
 import { thrownBy } from '../../support/thrownBy.js';
-import { all, createProcessBench, eventually, exitOf, isReady, readyScript, script } from './processBench.js';
+import {
+  all,
+  createProcessBench,
+  eventually,
+  exitOf,
+  isReady,
+  readyScript,
+  script,
+  texts,
+} from './processBench.js';
 
-const logMaxBytes = 2_000;
+/** Somewhat less than 150 lines of it take, with their times. */
+const logMaxBytes = 8_000;
 const bench = createProcessBench({ logMaxBytes, logKeep: 2 });
 const { driver } = bench;
 
@@ -98,13 +108,14 @@ describe('the log', () => {
     const logDir = join(plan.home, 'logs');
     const followed$ = new ReplaySubject<string>(Infinity);
     const following = driver
-      .logs(plan.home, { source: 'app', tail: 1_000, follow: true })
+      .logs(plan.home, { source: 'app', tail: 1_000, followUntil$: NEVER })
+      .pipe(texts)
       .subscribe(followed$);
 
     for (let round = 0; round < 4; round += 1) {
       writeFileSync(join(plan.home, 'work', `go.${String(round)}`), '');
       await firstValueFrom(followed$.pipe(first((line) => line === told[150 * (round + 1)])));
-      await eventually(() => statSync(join(logDir, 'app.log')).size < logMaxBytes);
+      await eventually(() => statSync(join(logDir, 'app.cri.log')).size < logMaxBytes);
     }
     await firstValueFrom(machine.kill());
     following.unsubscribe();
@@ -121,7 +132,8 @@ describe('the log', () => {
   it('of a home that is not there is empty, and followed until it comes', async () => {
     const plan = bench.plan(script('echo hello; exec sleep 600'));
     await expect(bench.log(plan)).resolves.toEqual([]);
-    const hello = firstValueFrom(driver.logs(plan.home, { source: 'app', tail: 5, follow: true }));
+    const reading = { source: 'app', tail: 5, followUntil$: NEVER };
+    const hello = firstValueFrom(driver.logs(plan.home, reading).pipe(texts));
     await all(driver.prepare(plan));
     bench.hold(await firstValueFrom(driver.launch(plan)));
     await expect(hello).resolves.toBe('hello');

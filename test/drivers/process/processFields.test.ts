@@ -90,7 +90,9 @@ it.each<[object, readonly string[]]>([
   [{ stopGraceMs: 2 ** 31 }, [`stopGraceMs | 2147483648 | ${millisecondsRule}`]],
   [
     { shell: true },
-    ['shell | true | another key; known are entrypoint, cmd, cwd, readiness, stopSignal, stopGraceMs'],
+    [
+      'shell | true | another key; known are entrypoint, cmd, cwd, readiness, stopSignal, output, stopGraceMs',
+    ],
   ],
 ])('refuses %j, and says why', (fields, expected) => {
   expect(faultsOf(fields)).toEqual(expected);

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { filter, firstValueFrom, of, tap } from 'rxjs';
+import { filter, firstValueFrom, NEVER, of, tap } from 'rxjs';
 import type { Exit, InstanceSpec, Machine, Signal } from 'rx-instances';
 import { groupNameOf, groupsPlace } from '../../../src/drivers/host/controlGroup.js';
 import { createLogFiles } from '../../../src/drivers/host/logFiles.js';
@@ -169,6 +169,7 @@ describe('the end of the process that was started is the end of its group:', () 
         group: createProcessGroup(handle),
         ended$: of({ code: null, signal: null }),
         spare: () => Promise.resolve(),
+        written: () => Promise.resolve(),
         detach: () => undefined,
       },
       spec: plan.spec,
@@ -270,8 +271,8 @@ describe('a stop', () => {
     );
     const heard = firstValueFrom(
       bench.driver
-        .logs(plan.home, { source: 'app', tail: 100, follow: true })
-        .pipe(filter((line) => line === 'heard')),
+        .logs(plan.home, { source: 'app', tail: 100, followUntil$: NEVER })
+        .pipe(filter(({ text }) => text === 'heard')),
     );
     const first = stop(machine);
     await heard;

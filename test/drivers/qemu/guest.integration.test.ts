@@ -10,6 +10,7 @@ import {
   filter,
   firstValueFrom,
   lastValueFrom,
+  NEVER,
   repeat,
   retry,
   skip,
@@ -79,7 +80,9 @@ function run(args: readonly string[], home: string): Guest {
     link,
     says: (line) =>
       firstValueFrom(
-        followFrom(createLogFiles(home), 0, pollMs).pipe(filter((said) => said.trim() === line)),
+        followFrom(createLogFiles(home), 0, { pollMs, end$: NEVER }).pipe(
+          filter(({ text }) => text.trim() === line),
+        ),
       ),
     end: async () => {
       link.close();

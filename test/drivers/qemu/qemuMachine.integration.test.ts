@@ -21,7 +21,7 @@ import { makeTinyImage } from './tinyKernel.js';
 jest.setTimeout(60_000);
 
 const spawner = createSpawner();
-const runs = createRuns(5, spawner);
+const runs = createRuns({ pollMs: 5, spawner: spawner });
 const disks = createDisks('qemu-img', createPrograms());
 const sound = createSoundFolders();
 /** The commands that QEMU is not given, with what they fail instead. */

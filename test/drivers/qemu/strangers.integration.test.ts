@@ -16,7 +16,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { InstanceSpec } from 'rx-instances';
 import { createQemuDriver } from 'rx-instances/qemu';
-import { filter, firstValueFrom, lastValueFrom, type Observable, take } from 'rxjs';
+import { filter, firstValueFrom, lastValueFrom, NEVER, type Observable, take } from 'rxjs';
 import type { Driver, Machine } from '../../../src/drivers/driver.js';
 import { hostPortOf } from '../../../src/drivers/qemu/hostPortOf.js';
 
@@ -68,8 +68,8 @@ const planOf = (fields: Partial<InstanceSpec> = {}, name = 'a') => ({
 
 const says = (plan: ReturnType<typeof planOf>, line: string, times = 1): Promise<unknown> =>
   lastValueFrom(
-    driver.logs(plan.home, { source: 'app', tail: 0, follow: true }).pipe(
-      filter((said) => said.trim() === line),
+    driver.logs(plan.home, { source: 'app', tail: 0, followUntil$: NEVER }).pipe(
+      filter(({ text }) => text.trim() === line),
       take(times),
     ),
   );

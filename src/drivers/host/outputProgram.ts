@@ -1,0 +1,454 @@
+import type { Serializable } from 'node:child_process';
+import type { Socket } from 'node:net';
+
+/** The output of one run of a process, and where it is kept. */
+export interface Output {
+  /** The folder in which the pipes have their names, `stdout` and `stderr`. */
+  readonly pipes: string;
+  /** The folder of the log. */
+  readonly logs: string;
+  /** Names the run in each line of the log. */
+  readonly run: string;
+  /** Size at which the log is laid aside, in bytes. */
+  readonly maxBytes: number;
+  /** How many parts that were laid aside are kept. */
+  readonly keep: number;
+}
+
+/** What a reader of output is told. */
+export type OutputOrder =
+  /** Reads both pipes, which are opened by these paths, until nobody can write to them any more. */
+  | {
+      readonly kind: 'read';
+      readonly id: number;
+      readonly output: Output;
+      readonly paths: readonly [stdout: string, stderr: string];
+    }
+  /** Reads what is in the pipes now, and says so. */
+  | { readonly kind: 'drain'; readonly id: number };
+
+/** What a reader of output tells. */
+export type OutputReport =
+  | { readonly kind: 'reading'; readonly id: number }
+  | { readonly kind: 'failed'; readonly id: number }
+  /** What was in the pipes is in the log. */
+  | { readonly kind: 'drained'; readonly id: number }
+  /** All that was ever written is in the log: nobody has the pipes open any more. */
+  | { readonly kind: 'over'; readonly id: number };
+
+/**
+ * The whole program of a process that reads what instances write, and keeps it as lines with time and stream. Nothing but its
+ * own text is handed to it. It outlives the one that it serves for as long as somebody can still write to what it reads.
+ *
+ * A line of a log is `<time> <stream> F:<run> <text>`, the log format of the Container Runtime Interface. Of a line whose end was
+ * not there yet when it was read the first parts bear `P` for `F`; the last such part of a line that never ended is empty and
+ * bears `P:<run>:end`.
+ */
+export function outputProgram(): void {
+  const fs = process.getBuiltinModule('node:fs');
+  const net = process.getBuiltinModule('node:net');
+  const { basename, dirname, join } = process.getBuiltinModule('node:path');
+  // There is no RxJS here.
+  const { setImmediate: nextTurn, setTimeout: later } = process.getBuiltinModule('node:timers');
+  const { O_APPEND, O_CREAT, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR } = fs.constants;
+
+  const current = 'app.cri.log';
+  const former = 'app.log';
+  const partName = /^app(?:\.cri)?\.log\.(\d{1,16})-(\d{1,16})$/;
+  /** More than a log has, with as many parts as can be asked for. */
+  const mostNames = 2_048;
+  /** As much as a pipe can hold. */
+  const mostInPipe = 1_024 * 1_024;
+  /** What writes little at a time is read at most this often: the kernel gathers the rest meanwhile. */
+  const restMs = 10;
+  const littleBytes = 4_096;
+  /** How long to wait before what could not be written is written again. */
+  const againMs = 250;
+  const noDescriptor = new Set(['EMFILE', 'ENFILE']);
+  const waitsForRoom = new Set(['ENOSPC', 'EDQUOT', 'EIO', ...noDescriptor]);
+  /** How many more descriptors it takes to lay a log aside. */
+  const spareDescriptors = 4;
+
+  interface Log {
+    readonly folder: string;
+    readonly runs: Set<Run>;
+    maxBytes: number;
+    keep: number;
+    fd: number | undefined;
+    /** The place at which the file begins. */
+    start: number;
+    size: number;
+    /** Each character is a byte. */
+    pending: string;
+    isWaiting: boolean;
+    /** Nothing is kept until then: there is something else in the place of the log. */
+    lostUntil: number;
+  }
+  interface Stream {
+    readonly name: 'stdout' | 'stderr';
+    readonly fd: number;
+    readonly inode: bigint;
+    readonly socket: Socket;
+    /** Whether the last line that was read has no end yet. */
+    isOpen: boolean;
+    isOver: boolean;
+  }
+  interface Run {
+    readonly id: number;
+    readonly output: Output;
+    readonly log: Log;
+    readonly streams: Stream[];
+  }
+
+  const runs = new Map<number, Run>();
+  const logs = new Map<string, Log>();
+  const dirty = new Set<Log>();
+  /** Which is to go on, unless its log waits for room. */
+  const resting = new Map<Socket, Log>();
+  /** For all: what is read is taken at once. */
+  const buffer = Buffer.allocUnsafe(65_536);
+
+  const report = (it: OutputReport): void => {
+    if (process.connected) process.send?.(it satisfies Serializable, undefined, undefined, () => undefined);
+  };
+
+  const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? '';
+
+  /** Works in a folder, which is not followed if it, or the one that holds it, is a link. */
+  const inFolder = <T>(path: string, work: (within: (name: string) => string) => T): T => {
+    const parent = fs.openSync(dirname(path), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    let folder: number | undefined;
+    try {
+      const name = `/proc/self/fd/${String(parent)}/${basename(path)}`;
+      const held = (folder = fs.openSync(name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+      return work((entry) => `/proc/self/fd/${String(held)}/${entry}`);
+    } finally {
+      fs.closeSync(parent);
+      if (folder !== undefined) fs.closeSync(folder);
+    }
+  };
+
+  const namesIn = (path: string): readonly string[] => {
+    const names: string[] = [];
+    const folder = fs.opendirSync(path);
+    try {
+      for (let entry = folder.readSync(); entry !== null; entry = folder.readSync()) {
+        if (names.push(entry.name) > mostNames) throw new Error(`${path} holds more than it should`);
+      }
+    } finally {
+      folder.closeSync();
+    }
+    return names;
+  };
+
+  interface Part {
+    readonly name: string;
+    readonly end: number;
+  }
+
+  const partsIn = (within: (name: string) => string): readonly Part[] =>
+    namesIn(within('.'))
+      .map((name) => partName.exec(name))
+      .filter((match) => match !== null)
+      .map(([name, start, end]) => ({ name, start: Number(start), end: Number(end) }))
+      .filter(({ start, end }) => start < end && end <= 2 ** 52)
+      .sort((one, other) => one.end - other.end);
+
+  const layAside = (within: (name: string) => string, name: string, start: number, size: number): void => {
+    fs.renameSync(within(name), within(`${name}.${String(start)}-${String(start + size)}`));
+  };
+
+  /** Opens the file that is written next: a plain one of this user with one name, and nothing else. */
+  const openFile = (path: string): number => {
+    const fd = fs.openSync(path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600);
+    const found = fs.fstatSync(fd);
+    if (found.isFile() && found.nlink === 1 && found.uid === process.geteuid?.()) return fd;
+    fs.closeSync(fd);
+    throw new Error(`${path} is not a plain file of this user`);
+  };
+
+  const open = (log: Log): number =>
+    inFolder(log.folder, (within) => {
+      const start = partsIn(within).at(-1)?.end ?? 0;
+      const raw = fs.lstatSync(within(former), { throwIfNoEntry: false });
+      const rawBytes = raw?.isFile() === true ? raw.size : 0;
+      // Written straight by a process: each part holds one kind of lines.
+      if (rawBytes > 0) layAside(within, former, start, rawBytes);
+      const fd = openFile(within(current));
+      log.start = start + rawBytes;
+      log.size = fs.fstatSync(fd).size;
+      const last = Buffer.alloc(1);
+      // Whoever wrote it was killed amid a line.
+      if (log.size > 0 && fs.readSync(fd, last, 0, 1, log.size - 1) === 1 && last[0] !== 10) {
+        log.size += fs.writeSync(fd, '\n');
+      }
+      return (log.fd = fd);
+    });
+
+  const close = (log: Log): void => {
+    if (log.fd !== undefined) fs.closeSync(log.fd);
+    log.fd = undefined;
+  };
+
+  const rotate = (log: Log): void => {
+    inFolder(log.folder, (within) => {
+      layAside(within, current, log.start, log.size);
+      close(log);
+      for (const { name } of partsIn(within).slice(0, -log.keep)) fs.rmSync(within(name), { force: true });
+    });
+  };
+
+  /** How much of what waits goes into the file before it is laid aside: whole lines, and one at least. */
+  const fitting = ({ pending, size, maxBytes }: Log): number => {
+    if (size + pending.length <= maxBytes) return pending.length;
+    const last = pending.lastIndexOf('\n', maxBytes - size - 1);
+    if (last !== -1 || size > 0) return last + 1;
+    return pending.indexOf('\n') + 1;
+  };
+
+  const write = (log: Log): void => {
+    while (log.pending !== '') {
+      const fd = log.fd ?? open(log);
+      const bytes = fitting(log);
+      if (bytes === 0) {
+        rotate(log);
+        continue;
+      }
+      const written = fs.writeSync(fd, log.pending.slice(0, bytes), null, 'latin1');
+      log.size += written;
+      log.pending = log.pending.slice(written);
+    }
+  };
+
+  /** Writes what waits, or sees to it that it is written later; meanwhile the pipes fill up, and hold back who writes. */
+  const flush = (log: Log): void => {
+    dirty.delete(log);
+    if (log.isWaiting) return;
+    if (Date.now() < log.lostUntil) {
+      log.pending = '';
+      return;
+    }
+    try {
+      write(log);
+    } catch (error) {
+      if (!waitsForRoom.has(codeOf(error))) {
+        // What was put in the place of its log, or was taken away, only the instance can have done.
+        log.pending = '';
+        log.lostUntil = Date.now() + againMs;
+        close(log);
+        return;
+      }
+      log.isWaiting = true;
+      for (const { streams } of log.runs) for (const { socket } of streams) socket.pause();
+      later(() => {
+        log.isWaiting = false;
+        flush(log);
+        if (log.isWaiting) return;
+        for (const { streams } of log.runs) for (const { socket } of streams) socket.resume();
+        endRuns(log);
+      }, againMs);
+    }
+  };
+
+  let stampedAt = 0;
+  let stamp = '';
+  const now = (): string => {
+    const at = Date.now();
+    if (at !== stampedAt) stamp = new Date((stampedAt = at)).toISOString();
+    return stamp;
+  };
+
+  const append = (log: Log, text: string): void => {
+    log.pending += text;
+    if (dirty.size === 0) {
+      nextTurn(() => {
+        for (const it of [...dirty]) flush(it);
+      });
+    }
+    dirty.add(log);
+  };
+
+  const take = ({ output, log }: Run, stream: Stream, bytes: Buffer): void => {
+    const text = bytes.toString('latin1');
+    const last = text.lastIndexOf('\n');
+    const head = `${now()} ${stream.name} `;
+    const rest = text.slice(last + 1);
+    const whole = `${head}F:${output.run} `;
+    stream.isOpen = rest !== '';
+    append(
+      log,
+      (last === -1 ? '' : `${whole}${text.slice(0, last).replaceAll('\n', `\n${whole}`)}\n`) +
+        (rest === '' ? '' : `${head}P:${output.run} ${rest}\n`),
+    );
+  };
+
+  const rest = (socket: Socket, log: Log): void => {
+    socket.pause();
+    if (resting.size === 0) {
+      later(() => {
+        const rested = [...resting];
+        resting.clear();
+        for (const [it, { isWaiting }] of rested) if (!isWaiting) it.resume();
+      }, restMs);
+    }
+    resting.set(socket, log);
+  };
+
+  /** Tells of runs to whose pipes nobody can write any more, once all of it is written. */
+  const endRuns = (log: Log): void => {
+    for (const run of log.runs) {
+      const { id, output, streams } = run;
+      if (!streams.every((stream) => stream.isOver)) continue;
+      for (const stream of streams) {
+        if (stream.isOpen) append(log, `${now()} ${stream.name} P:${output.run}:end \n`);
+        stream.isOpen = false;
+      }
+      flush(log);
+      if (log.isWaiting) continue;
+      removeNames(run);
+      runs.delete(id);
+      log.runs.delete(run);
+      report({ kind: 'over', id });
+    }
+    if (log.runs.size === 0 && !log.isWaiting) {
+      close(log);
+      logs.delete(log.folder);
+    }
+    endWhenDone();
+  };
+
+  /** A later run has pipes of its own there. */
+  const removeNames = ({ output, streams }: Run): void => {
+    try {
+      inFolder(output.pipes, (within) => {
+        for (const { name, inode } of streams) {
+          const found = fs.lstatSync(within(name), { throwIfNoEntry: false, bigint: true });
+          if (found?.ino !== inode) return;
+          fs.unlinkSync(within(name));
+        }
+        fs.rmSync(within('reader'), { force: true });
+      });
+    } catch {
+      // The home is gone by now.
+    }
+  };
+
+  const endStream = (run: Run, stream: Stream): void => {
+    if (stream.isOver) return;
+    stream.isOver = true;
+    resting.delete(stream.socket);
+    stream.socket.destroy();
+    endRuns(run.log);
+  };
+
+  /** Reads what is in a pipe, though its socket may rest. */
+  const drainStream = (run: Run, stream: Stream): void => {
+    for (let read = 0; read < mostInPipe && !stream.isOver;) {
+      let bytes: number;
+      try {
+        bytes = fs.readSync(stream.fd, buffer);
+      } catch {
+        return;
+      }
+      if (bytes === 0) endStream(run, stream);
+      else take(run, stream, buffer.subarray(0, bytes));
+      read += bytes;
+    }
+  };
+
+  const drain = (id: number): void => {
+    const run = runs.get(id);
+    if (run !== undefined) {
+      for (const stream of run.streams) drainStream(run, stream);
+      flush(run.log);
+    }
+    report({ kind: 'drained', id });
+  };
+
+  const logIn = ({ logs: folder, maxBytes, keep }: Output): Log => {
+    const known = logs.get(folder);
+    const log = known ?? {
+      ...{ folder, runs: new Set(), maxBytes, keep, fd: undefined, start: 0, size: 0 },
+      ...{ pending: '', isWaiting: false, lostUntil: 0 },
+    };
+    logs.set(folder, log);
+    return Object.assign(log, { maxBytes, keep });
+  };
+
+  const startTime = ((stat) => stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '')(
+    fs.readFileSync('/proc/self/stat', 'utf8'),
+  );
+
+  /** Who reads, for whoever has to know whether somebody does. */
+  const sign = (output: Output): void => {
+    try {
+      inFolder(output.pipes, (within) => {
+        fs.rmSync(within('reader'), { force: true });
+        fs.symlinkSync(`${String(process.pid)}.${startTime}`, within('reader'));
+      });
+    } catch {
+      // The home is gone by now, or damaged.
+    }
+  };
+
+  const openStream = (run: Run, name: Stream['name'], fd: number): Stream => {
+    const { log } = run;
+    const callback = (length: number): boolean => {
+      take(run, stream, buffer.subarray(0, length));
+      if (length < littleBytes) rest(socket, log);
+      return length >= littleBytes && !log.isWaiting;
+    };
+    // With a buffer of ours it reads nothing while it is paused: what it had read would be lost with it.
+    const options = { fd, readable: true, writable: false, onread: { buffer, callback } };
+    const socket = new net.Socket(options);
+    const { ino } = fs.fstatSync(fd, { bigint: true });
+    const stream: Stream = { name, fd, inode: ino, socket, isOpen: false, isOver: false };
+    socket.on('error', () => undefined);
+    socket.on('close', () => {
+      endStream(run, stream);
+    });
+    if (log.isWaiting) socket.pause();
+    return stream;
+  };
+
+  /** Fails for want of descriptors only: what else there may be is seen when it is written to. */
+  const openNow = (log: Log): void => {
+    try {
+      open(log);
+    } catch (error) {
+      if (noDescriptor.has(codeOf(error))) throw error;
+    }
+  };
+
+  const read = (id: number, output: Output, paths: readonly [string, string]): void => {
+    const fds: number[] = [];
+    try {
+      for (const path of paths) fds.push(fs.openSync(path, O_RDONLY | O_NONBLOCK));
+      const log = logIn(output);
+      if (log.fd === undefined) openNow(log);
+      for (let spare = 0; spare < spareDescriptors; spare += 1) fds.push(fs.openSync('/', O_RDONLY));
+      for (const fd of fds.splice(2)) fs.closeSync(fd);
+      const run: Run = { id, output, log, streams: [] };
+      for (const [index, name] of (['stdout', 'stderr'] as const).entries()) {
+        run.streams.push(openStream(run, name, fds[index] ?? -1));
+      }
+      runs.set(id, run);
+      log.runs.add(run);
+      sign(output);
+      report({ kind: 'reading', id });
+    } catch {
+      for (const fd of fds) fs.closeSync(fd);
+      report({ kind: 'failed', id });
+    }
+  };
+
+  const endWhenDone = (): void => {
+    if (!process.connected && runs.size === 0) process.exit();
+  };
+
+  process.on('message', (order: OutputOrder) => {
+    if (order.kind === 'read') read(order.id, order.output, order.paths);
+    else drain(order.id);
+  });
+  process.on('disconnect', endWhenDone);
+}

@@ -1,0 +1,4 @@
+import { outputProgram } from './outputProgram.js';
+
+/** The program of a reader of output as a function expression. The build makes it a literal, which no bundler changes. */
+export const outputText = outputProgram.toString();
