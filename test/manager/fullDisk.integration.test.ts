@@ -188,3 +188,23 @@ it('what ends while there is no room is told once there is some', async () => {
     instance: { state: 'Stopped', exit: { code: null, signal: 'SIGKILL' } },
   });
 });
+
+it('what a process writes while there is no room waits, and is all there once there is some', async () => {
+  await value('open');
+  const program = 'exec 2> /dev/null; trap "go=1" USR1; echo set; until [ $go ]; do sleep 0.01; done; seq 1 20000';
+  const readiness = { kind: 'log', pattern: 'set' };
+  const { id } = await value<Instance>('create', {
+    ...{ ...request('web'), readiness, entrypoint: ['sh', '-c', program] },
+  });
+  await value('waitForState', 'web', 'Running');
+  await value('fill', 4);
+  await value('signal', 'web', 'SIGUSR1');
+  await value('hasGrown', `instances/${id}/logs/app.cri.log`, 3 * 4_096);
+  expect((await value<readonly string[]>('lines', 'web')).length).toBeLessThan(10_000);
+  await value('free');
+  expect(await value('waitForState', 'web', 'Stopped')).toMatchObject({
+    instance: { exit: { code: 0, signal: null } },
+  });
+  const numbers = Array.from({ length: 20_000 }, (_, index) => String(index + 1));
+  expect(await value('lines', 'web')).toEqual(['set', ...numbers]);
+});

@@ -66,6 +66,12 @@ const calls: Readonly<Record<string, (...args: never[]) => unknown>> = {
   files: (folder: string) => readdirSync(join(dataDir, folder), { recursive: true }).toSorted(),
   /** How long a file of the data directory is. */
   bytes: (file: string) => statSync(join(dataDir, file)).size,
+  /** Comes once a file of the data directory is so long. */
+  hasGrown: (file: string, bytes: number) =>
+    until(
+      () => statSync(join(dataDir, file)).size,
+      (size) => size >= bytes,
+    ),
   /** All lines of a log. */
   lines: (name: string) =>
     lastValueFrom(

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { firstValueFrom } from 'rxjs';
@@ -29,7 +29,7 @@ const secret = 'only-for-the-instance';
 const filesIn = (at: string): readonly string[] =>
   readdirSync(at, { recursive: true })
     .map((name) => join(at, name as string))
-    .filter((path) => statSync(path).isFile());
+    .filter((path) => lstatSync(path).isFile());
 
 it('an instance that is used in place outlives its manager, and its directory outlives the instance', async () => {
   const [dataDir, cwd] = [join(folder, 'data'), join(folder, 'theirs')];

@@ -47,7 +47,7 @@ export type OutputReport =
 export function outputProgram(): void {
   const fs = process.getBuiltinModule('node:fs');
   const net = process.getBuiltinModule('node:net');
-  const { basename, dirname, join } = process.getBuiltinModule('node:path');
+  const { basename, dirname } = process.getBuiltinModule('node:path');
   // There is no RxJS here.
   const { setImmediate: nextTurn, setTimeout: later } = process.getBuiltinModule('node:timers');
   const { O_APPEND, O_CREAT, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR } = fs.constants;
@@ -220,33 +220,37 @@ export function outputProgram(): void {
     }
   };
 
-  /** Writes what waits, or sees to it that it is written later; meanwhile the pipes fill up, and hold back who writes. */
-  const flush = (log: Log): void => {
+  /**
+   * Writes what is to be written, and tells whether it could. Otherwise it is written later; meanwhile the pipes fill up, and hold
+   * back who writes.
+   */
+  const flush = (log: Log): boolean => {
     dirty.delete(log);
-    if (log.isWaiting) return;
+    if (log.isWaiting) return false;
     if (Date.now() < log.lostUntil) {
       log.pending = '';
-      return;
+      return true;
     }
     try {
       write(log);
+      return true;
     } catch (error) {
       if (!waitsForRoom.has(codeOf(error))) {
         // What was put in the place of its log, or was taken away, only the instance can have done.
         log.pending = '';
         log.lostUntil = Date.now() + againMs;
         close(log);
-        return;
+        return true;
       }
       log.isWaiting = true;
       for (const { streams } of log.runs) for (const { socket } of streams) socket.pause();
       later(() => {
         log.isWaiting = false;
-        flush(log);
-        if (log.isWaiting) return;
+        if (!flush(log)) return;
         for (const { streams } of log.runs) for (const { socket } of streams) socket.resume();
         endRuns(log);
       }, againMs);
+      return false;
     }
   };
 
@@ -303,8 +307,7 @@ export function outputProgram(): void {
         if (stream.isOpen) append(log, `${now()} ${stream.name} P:${output.run}:end \n`);
         stream.isOpen = false;
       }
-      flush(log);
-      if (log.isWaiting) continue;
+      if (!flush(log)) continue;
       removeNames(run);
       runs.delete(id);
       log.runs.delete(run);
@@ -323,8 +326,8 @@ export function outputProgram(): void {
       inFolder(output.pipes, (within) => {
         for (const { name, inode } of streams) {
           const found = fs.lstatSync(within(name), { throwIfNoEntry: false, bigint: true });
-          if (found?.ino !== inode) return;
-          fs.unlinkSync(within(name));
+          if (found !== undefined && found.ino !== inode) return;
+          fs.rmSync(within(name), { force: true });
         }
         fs.rmSync(within('reader'), { force: true });
       });

@@ -172,8 +172,8 @@ export function createSpawner({ nodePath, readsOutput = false }: SpawnerOptions 
     });
     // Whoever cannot be written to is heard of by one of the two above.
     child.stdin?.on('error', nothing);
-    const known = [process.pid, groupsPlace(), readsOutput ? outputText : undefined];
-    child.stdin?.end(`(${spawnerText})(${known.map((it) => String(JSON.stringify(it))).join()})`);
+    const known = [process.pid, groupsPlace(), readsOutput ? outputText : undefined].map(literalOf);
+    child.stdin?.end(`(${spawnerText})(${known.join()})`);
     return child;
   };
 
@@ -205,5 +205,7 @@ export function createSpawner({ nodePath, readsOutput = false }: SpawnerOptions 
     },
   };
 }
+
+const literalOf = (value: unknown): string => (value === undefined ? 'undefined' : JSON.stringify(value));
 
 const nothing = (): void => undefined;

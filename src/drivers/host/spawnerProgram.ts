@@ -541,8 +541,14 @@ export function spawnerProgram(servedPid: number, groups?: GroupsPlace, outputTe
     read.held = [];
   };
 
-  /** Does something once all is in the log that a process has written; after a second at the latest. */
+  /** Does something once all is in the log that a process has written so far, or nobody can write any more. */
   const onceRead = (id: number, then: () => void): void => {
+    onceOver(id, then);
+    for (const it of readers) if (it.reads.has(id)) tellReader(it, { kind: 'drain', id });
+  };
+
+  /** Does something once nobody can write any more of a process, and all is in the log; after a second at the latest. */
+  const onceOver = (id: number, then: () => void): void => {
     const read = reads.get(id);
     if (read === undefined) {
       then();
@@ -559,7 +565,6 @@ export function spawnerProgram(servedPid: number, groups?: GroupsPlace, outputTe
     };
     read.waiting.push(once);
     later(once, mostReadMs);
-    for (const it of readers) if (it.reads.has(id)) tellReader(it, { kind: 'drain', id });
   };
 
   /** Opens the pipes that bear the names, and nothing else that may bear them by now. */
@@ -808,7 +813,11 @@ export function spawnerProgram(servedPid: number, groups?: GroupsPlace, outputTe
       start(id, command);
     } catch (error) {
       if (isForNow(error) && letAllGo()) startOrFail(id, command);
-      else fail(id, error as NodeJS.ErrnoException);
+      else {
+        onceOver(id, () => {
+          fail(id, error as NodeJS.ErrnoException);
+        });
+      }
     }
   };
 
