@@ -439,6 +439,8 @@ export function outputProgram(): void {
       log.runs.add(run);
       sign(output);
       report({ kind: 'reading', id });
+      // Where the last who could write had closed by then, nothing but a read tells of it.
+      for (const stream of run.streams) drainStream(run, stream);
     } catch {
       for (const fd of fds) fs.closeSync(fd);
       report({ kind: 'failed', id });

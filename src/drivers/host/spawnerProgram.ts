@@ -98,8 +98,9 @@ export function spawnerProgram(servedPid: number, groups?: GroupsPlace, outputTe
   const pipeNames = ['stdout', 'stderr'];
   /** Each takes one folder that is open meanwhile. */
   const mostMadeAtOnce = 32;
-  /** How long to wait before what failed is tried again. */
+  /** How long to wait before what failed is tried again, and how often. */
   const restMs = 50;
+  const mostTries = 100;
   /** How long the end of a process may be kept back until what it wrote is read. */
   const mostReadMs = 1_000;
 
@@ -588,7 +589,7 @@ export function spawnerProgram(servedPid: number, groups?: GroupsPlace, outputTe
 
   interface Wanted {
     readonly output: Output;
-    readonly then: (error?: Error) => void;
+    readonly then: (error?: NodeJS.ErrnoException) => void;
   }
   const wanted: Wanted[] = [];
   let isMaking = false;
@@ -605,7 +606,7 @@ export function spawnerProgram(servedPid: number, groups?: GroupsPlace, outputTe
         for (const name of pipeNames) removeFile(within(folder, name));
         return true;
       } catch (error) {
-        then(error as Error);
+        then(error as NodeJS.ErrnoException);
         return false;
       }
     });
@@ -618,19 +619,22 @@ export function spawnerProgram(servedPid: number, groups?: GroupsPlace, outputTe
       isMaking = false;
       const reason = error?.code === 'ENOENT' ? 'the program mkfifo is not there' : said.trim();
       const message = `no pipes could be made for what it writes (its output can be written to a file): ${reason}`;
-      const failed = error === null ? undefined : Object.assign(new Error(message), { code: error.signal });
+      const code = error?.signal ?? String(error?.code);
+      const failed = error === null ? undefined : Object.assign(new Error(message), { code });
       for (const { then } of some) then(failed);
       makePipes();
     });
   };
 
-  const startPiped = (id: number, command: Command, output: Output, triesLeft = 3): void => {
-    const then = (error?: Error): void => {
+  const startPiped = (id: number, command: Command, output: Output, triesLeft = mostTries): void => {
+    const then = (error?: NodeJS.ErrnoException): void => {
+      if (error === undefined || arePipes(output)) startOrFail(id, command);
       // It may have been born into the group of an instance that has ended meanwhile.
-      if (error !== undefined && 'code' in error && error.code === 'SIGKILL' && triesLeft > 1) {
-        startPiped(id, command, output, triesLeft - 1);
-      } else if (error !== undefined && !arePipes(output)) fail(id, error);
-      else startOrFail(id, command);
+      else if (triesLeft > 1 && (error.code === 'SIGKILL' || isForNow(error))) {
+        later(() => {
+          startPiped(id, command, output, triesLeft - 1);
+        }, restMs);
+      } else failStart(id, output, error);
     };
     wanted.push({ output, then });
     // By then all are here that were told at once.
@@ -665,10 +669,8 @@ export function spawnerProgram(servedPid: number, groups?: GroupsPlace, outputTe
     return [openFile(output, O_WRONLY | O_APPEND | O_CREAT)];
   };
 
-  const start = (
-    id: number,
-    { program, args, cwd, below = [], env, output, handedPath, keep }: Command,
-  ): void => {
+  const start = (id: number, command: Command): void => {
+    const { program, args, cwd, below = [], env, output, handedPath, keep } = command;
     // Nobody could ever know of it.
     if (isAlone()) return;
     // Open within one turn only, so that a thousand starts at once hold one file open, not a thousand.
@@ -695,7 +697,7 @@ export function spawnerProgram(servedPid: number, groups?: GroupsPlace, outputTe
         stdio: ['ignore', stdout, stderr, ...(handed === undefined ? [] : [handed])],
       });
       child.once('error', (error) => {
-        fail(id, error);
+        startAgainOrFail(id, command, error);
       });
       const { pid } = child;
       if (pid === undefined) return;
@@ -758,7 +760,6 @@ export function spawnerProgram(servedPid: number, groups?: GroupsPlace, outputTe
       }
     } finally {
       for (const fd of [...written, ...held]) fs.closeSync(fd);
-      if (typeof output !== 'string' && !reads.has(id)) removePipes(output);
       if (handed !== undefined) fs.closeSync(handed);
       if (place !== undefined) fs.closeSync(place);
       if (taken !== undefined) moveOn(taken);
@@ -812,22 +813,30 @@ export function spawnerProgram(servedPid: number, groups?: GroupsPlace, outputTe
     try {
       start(id, command);
     } catch (error) {
-      if (isForNow(error) && letAllGo()) startOrFail(id, command);
-      else {
-        onceOver(id, () => {
-          fail(id, error as NodeJS.ErrnoException);
-        });
-      }
+      onceOver(id, () => {
+        startAgainOrFail(id, command, error as NodeJS.ErrnoException);
+      });
     }
   };
 
-  /** Lets go of pipes that somebody else has open, and tells whether there were any. */
+  const startAgainOrFail = (id: number, command: Command, error: NodeJS.ErrnoException): void => {
+    if (isForNow(error) && letAllGo()) {
+      later(() => {
+        startOrFail(id, command);
+      }, restMs);
+    } else failStart(id, command.output, error);
+  };
+
+  const failStart = (id: number, output: string | Output, error: NodeJS.ErrnoException): void => {
+    if (typeof output !== 'string') removePipes(output);
+    fail(id, error);
+  };
+
+  /** Lets go of pipes that somebody else has open, and tells whether there were any, or will be. */
   const letAllGo = (): boolean => {
-    const spare = [...reads.values()].filter(
-      ({ held, isRead, isLate }) => held.length > 0 && isRead && !isLate,
-    );
-    spare.forEach(letGo);
-    return spare.length > 0;
+    const open = [...reads.values()].filter(({ held, isLate }) => held.length > 0 && !isLate);
+    open.filter(({ isRead }) => isRead).forEach(letGo);
+    return open.length > 0;
   };
 
   process.on('message', (order: Order) => {

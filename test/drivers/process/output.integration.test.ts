@@ -9,9 +9,11 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { firstValueFrom, NEVER, Subject, toArray } from 'rxjs';
-import type { LaunchPlan, LogLine, LogReading } from 'rx-instances';
+import { EMPTY, firstValueFrom, NEVER, Subject, toArray } from 'rxjs';
+import { createProcessDriver, type LaunchPlan, type LogLine, type LogReading } from 'rx-instances';
+import { isInUse } from '../../../src/drivers/host/isInUse.js';
 import { createLogFiles } from '../../../src/drivers/host/logFiles.js';
+import { readRun } from '../../../src/drivers/host/runRecord.js';
 import { readinessOf } from '../../../src/drivers/host/readinessOf.js';
 import { all, createProcessBench, eventually, exitOf, readyScript, script } from './processBench.js';
 
@@ -37,6 +39,12 @@ const parentOf = (pid: number): number =>
       .split(') ')[1]
       ?.split(' ')[1],
   );
+
+const childrenOf = (pid: number): readonly number[] =>
+  readFileSync(`/proc/${String(pid)}/task/${String(pid)}/children`, 'utf8')
+    .trim()
+    .split(' ')
+    .map(Number);
 
 /** Writes until there is a file \`enough\`, a line at a time. */
 const counting: Partial<LaunchPlan['spec']> = {
@@ -216,6 +224,23 @@ describe('who reads what a process writes', () => {
     await goesOn(plan);
     const texts = await endCounting(plan);
     expect(texts).toEqual(counted(texts.length));
+  });
+});
+
+describe('the process that reads', () => {
+  it('ends with the driver, also where it came after all had ended that it was to read', async () => {
+    const driver = createProcessDriver({ pollMs: 5 });
+    const readers = new Set<number>();
+    for (let run = 0; run < 10; run += 1) {
+      const plan = { ...(await bench.prepared(script('exit 0'))), outlives: true };
+      const machine = await firstValueFrom(driver.launch(plan));
+      const { pid } = (await readRun(plan.home))?.spawner ?? {};
+      for (const child of childrenOf(pid ?? NaN)) readers.add(child);
+      await exitOf(machine);
+    }
+    await all(driver.close?.() ?? EMPTY);
+    expect(readers.size).toBeGreaterThan(0);
+    await eventually(() => [...readers].every((pid) => !isInUse(pid)));
   });
 });
 
