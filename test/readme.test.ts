@@ -39,7 +39,7 @@ describe('the snippets of the README', () => {
     await run({ name: 'README', code: code.replaceAll('8080', port) }, load, (actual, expected) => {
       expect(actual).toEqual(expected);
     });
-    expect(printed).toEqual(expect.arrayContaining(['Running event', 'it begins']));
+    expect(printed).toEqual(expect.arrayContaining(['Running event', 'stdout it begins']));
     expect(printed.filter((line) => /^\d/.test(line))).toEqual([
       '1 create web Initializing',
       '2 ready web Running',
