@@ -749,7 +749,13 @@ export function spawnerProgram(servedPid: number, groups?: GroupsPlace, outputTe
       } catch (error) {
         children.delete(id);
         end();
-        throw error;
+        if (isForNow(error)) throw error;
+        // By then its pipes are gone.
+        child.once('exit', () => {
+          onceRead(id, () => {
+            fail(id, error as NodeJS.ErrnoException);
+          });
+        });
       }
     } finally {
       for (const fd of [...written, ...held]) fs.closeSync(fd);
