@@ -43,12 +43,10 @@ it('a signal reaches every process of the group', async () => {
   );
   await value(manager.signal('web', 'SIGUSR1'));
   // A shell tells of a child that was ended by it, too.
-  const lines$ = manager
-    .logs('web', { follow: true })
-    .pipe(
-      map(({ text }) => text),
-      filter((text) => ['one', 'two', 'leader'].includes(text)),
-    );
+  const lines$ = manager.logs('web', { follow: true }).pipe(
+    map(({ text }) => text),
+    filter((text) => ['one', 'two', 'leader'].includes(text)),
+  );
   const told = await lastValueFrom(lines$.pipe(take(3), toArray()));
   expect(told.toSorted()).toEqual(['leader', 'one', 'two']);
 });

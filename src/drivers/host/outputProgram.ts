@@ -47,7 +47,7 @@ export type OutputReport =
 export function outputProgram(): void {
   const fs = process.getBuiltinModule('node:fs');
   const net = process.getBuiltinModule('node:net');
-  const { basename, dirname, join } = process.getBuiltinModule('node:path');
+  const { basename, dirname } = process.getBuiltinModule('node:path');
   // There is no RxJS here.
   const { setImmediate: nextTurn, setTimeout: later } = process.getBuiltinModule('node:timers');
   const { O_APPEND, O_CREAT, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR } = fs.constants;
@@ -243,11 +243,16 @@ export function outputProgram(): void {
       later(() => {
         log.isWaiting = false;
         flush(log);
-        if (log.isWaiting) return;
-        for (const { streams } of log.runs) for (const { socket } of streams) socket.resume();
-        endRuns(log);
+        goOn(log);
       }, againMs);
     }
+  };
+
+  /** Reads on, unless what was read still waits to be written. */
+  const goOn = (log: Log): void => {
+    if (log.isWaiting) return;
+    for (const { streams } of log.runs) for (const { socket } of streams) socket.resume();
+    endRuns(log);
   };
 
   let stampedAt = 0;

@@ -173,7 +173,9 @@ export function createSpawner({ nodePath, readsOutput = false }: SpawnerOptions 
     // Whoever cannot be written to is heard of by one of the two above.
     child.stdin?.on('error', nothing);
     const known = [process.pid, groupsPlace(), readsOutput ? outputText : undefined];
-    child.stdin?.end(`(${spawnerText})(${known.map((it) => String(JSON.stringify(it))).join()})`);
+    child.stdin?.end(
+      `(${spawnerText})(${known.map((it) => (it === undefined ? 'undefined' : JSON.stringify(it))).join()})`,
+    );
     return child;
   };
 
