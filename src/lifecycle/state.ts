@@ -71,8 +71,8 @@ type Row = Partial<Record<State | 'absent', Move>>;
 
 /**
  * Source of the rows of verbs: hypeman's preconditions; its no-ops are those of its change #205. A stop goes further: what
- * stands by gives up its memory, and what has ended inside its machine. And `Unknown` is no dead end: whoever knows better may
- * stop it or let it go on.
+ * stands by gives up its memory, what has ended inside its machine, and what somebody halted need not go on first, which a guest
+ * that sleeps may be unable to. And `Unknown` is no dead end: whoever knows better may stop it or let it go on.
  */
 const table: Record<Action, Row> = {
   create: { absent: running },
@@ -80,8 +80,8 @@ const table: Record<Action, Row> = {
   update: everywhere(to(...states)),
   start: { Stopped: running, Initializing: noop, Running: noop },
   stop: {
-    ...{ Initializing: stopped, Running: stopped, Standby: stopped, Shutdown: stopped, Unknown: stopped },
-    Stopped: noop,
+    ...{ Initializing: stopped, Running: stopped, Paused: stopped, Shutdown: stopped, Standby: stopped },
+    ...{ Unknown: stopped, Stopped: noop },
   },
   standby: { Running: to('Standby'), Standby: noop },
   restore: { Standby: running, Paused: running, Unknown: running, Initializing: noop, Running: noop },

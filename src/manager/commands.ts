@@ -100,8 +100,8 @@ export interface Commands {
    */
   start(idOrName: string, overrides?: StartOverrides): Observable<Instance>;
   /**
-   * Stops an instance that is Running, Initializing, Shutdown, Unknown or on Standby: asks it to end, kills it after `stopGraceMs`. What
-   * was kept of its memory is given up. Nothing to do when Stopped.
+   * Stops an instance that is Running, Initializing, Paused, Shutdown, Unknown or on Standby: lets it go on where it stands still, asks
+   * it to end, kills it after `stopGraceMs`. What was kept of its memory is given up. Nothing to do when Stopped.
    */
   stop(idOrName: string): Observable<Instance>;
   /** Puts a Running instance on standby. Nothing to do when it is. Also fails with {@link NotSupported}. */

@@ -6,6 +6,7 @@ import {
   copyFileSync,
   cpSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -665,7 +666,9 @@ const copies: readonly Attack[] = [
     play: async (ground) => {
       const { running } = await filled(ground);
       const copy = join(ground.folder, 'copy');
-      cpSync(ground.dataDir, copy, { recursive: true, filter: (path) => !path.includes('/lock/') });
+      // Node copies no pipes.
+      const filter = (path: string): boolean => !path.includes('/lock/') && !lstatSync(path).isFIFO();
+      cpSync(ground.dataDir, copy, { recursive: true, filter });
       chmodSync(copy, 0o700);
       const manager = await ground.open({ dataDir: copy });
       await tried(value(manager.stop('web')));

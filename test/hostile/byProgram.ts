@@ -513,10 +513,10 @@ const logs: readonly Attack[] = [
       const manager = await ground.open({ drivers });
       const flood = `
         console.log('here');
-        const { writeSync } = require('node:fs');
         const text = ('x'.repeat(99) + '\\n').repeat(10_000);
         let left = 40;
-        const write = setInterval(() => { writeSync(1, text); if ((left -= 1) === 0) { clearInterval(write); console.log('done'); } }, 1);`;
+        const write = () => { if ((left -= 1) < 0) console.log('done'); else process.stdout.write(text, write); };
+        write();`;
       const instance = await begun(manager, ground.program('web', flood));
       await says(manager, 'web', 'done');
       assert.equal((await tail(manager, 'web', 1_000)).length, 1_000);
@@ -537,9 +537,7 @@ const logs: readonly Attack[] = [
       const manager = await ground.open();
       const line = `
         console.log('here');
-        require('node:fs').writeSync(1, 'x'.repeat(32 * 1_048_576));
-        console.log('');
-        console.log('done');`;
+        process.stdout.write('x'.repeat(32 * 1_048_576), () => { console.log(''); console.log('done'); });`;
       const readiness = { kind: 'log', pattern: '^done$' } as const;
       await begun(manager, { ...ground.program('web', line), readiness });
       await says(manager, 'web', 'done');

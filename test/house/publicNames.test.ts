@@ -118,8 +118,10 @@ describe('the public names', () => {
        LifecycleLog
        ListFilter
        LockHolder
+       LogLine
        LogOptions
        LogPage
+       LogReading
        Logger
        Machine
        MachineHandle

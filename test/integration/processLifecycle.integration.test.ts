@@ -266,6 +266,19 @@ describe('what somebody else has halted', () => {
     await firstValueFrom(manager.restore('web'));
     expect(news()).toEqual(['web restore Paused Running']);
   });
+
+  it('goes on when it is stopped, and ends as it likes within its grace', async () => {
+    const entrypoint = ['sh', '-c', "trap 'exit 7' TERM; echo ready with trap; while :; do sleep 0.01; done"];
+    const { handle } = await firstValueFrom(manager.create({ name: 'web', ...server, entrypoint }));
+    await running();
+    process.kill(-(handle?.pid as number), 'SIGSTOP');
+    await firstValueFrom(manager.waitForState('web', 'Paused', { pollMs: 5 }));
+    news();
+    const stopped = await firstValueFrom(manager.stop('web'));
+
+    expect(stopped).toMatchObject({ state: 'Stopped', exit: { code: 7, signal: null } });
+    expect(news()).toEqual(['web stop Paused Stopped']);
+  });
 });
 
 describe('what ends by itself', () => {

@@ -17,7 +17,7 @@ const rule = `
   fork      made    -        -             -        -        -         -        -        -
   update    -       any      any           any      any      any       any      any      any
   start     -       -        =             =        -        -         up       -        -
-  stop      -       -        off           off      -        off       =        off      off
+  stop      -       -        off           off      off      off       =        off      off
   standby   -       -        -             Standby  -        -         -        =        -
   restore   -       -        =             =        up       -         -        up       up
   delete    -       gone     gone          gone     gone     gone      gone     gone     gone

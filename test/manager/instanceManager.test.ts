@@ -454,6 +454,18 @@ describe('what a machine does by itself', () => {
   });
 });
 
+it.each([
+  ['stop', ['stop Paused Stopped']],
+  ['restart', ['stop Paused Stopped', 'start Stopped Running']],
+] as const)('what somebody else has halted takes a %s', async (verb, expected) => {
+  const { id } = await create();
+  driver.machine(id).halt();
+  await value(manager.refresh(id));
+  await value(manager[verb](id));
+
+  expect(told().slice(2)).toEqual(expected);
+});
+
 describe('refresh', () => {
   it('tells what had changed, and nothing when nothing had', async () => {
     const { id } = await create();

@@ -63,18 +63,6 @@ describe('a verb that the state does not allow says what would be allowed', () =
       'cannot restore web while it is Stopped: it has to be Paused, Standby, or Unknown',
     ],
     [
-      'stop',
-      intoPaused,
-      () => manager.stop('web'),
-      'cannot stop web while it is Paused: it has to be Initializing, Running, Shutdown, Standby, or Unknown',
-    ],
-    [
-      'restart',
-      intoPaused,
-      () => manager.restart('web'),
-      'cannot restart web while it is Paused: it has to be Initializing, Running, Shutdown, Standby, Unknown, or Stopped',
-    ],
-    [
       'createSnapshot',
       asItIs,
       () => manager.createSnapshot('web', { kind: 'Stopped' }),

@@ -150,6 +150,14 @@ const programs = {
   /** Sleeps, whatever is pressed. */
   deaf,
 
+  /** Sleeps as a computer does whose lid is shut (S3): it stands still until it is woken. */
+  asleep: `
+      mov edx, 0x604
+      mov eax, 0x2400
+      out dx, ax
+    ${deaf}
+  `,
+
   /** Switches the power off. */
   ending: `
     jmp off
