@@ -118,8 +118,10 @@ describe('the public names', () => {
        LifecycleLog
        ListFilter
        LockHolder
+       LogLine
        LogOptions
        LogPage
+       LogReading
        Logger
        Machine
        MachineHandle
@@ -138,6 +140,9 @@ describe('the public names', () => {
        Readiness
        Replacement
        RestoreSnapshotRequest
+       RunOptions
+       RunOutcome
+       RunRequest
        Signal
        Snapshot
        SnapshotCommands
