@@ -83,11 +83,12 @@ export {
   type IterateOptions,
   type Lag,
   type Overflow,
+  type SubscriberLabel,
   type WatchBuffering,
   type WatchOptions,
   type WorkBuffering,
 } from './streams/buffering.js';
-export type { ConsumerStats } from './streams/consumers.js';
+export type { ConsumerStats, LabelStats } from './streams/consumers.js';
 export {
   createLifecycleBus,
   type EventsOptions,

@@ -302,6 +302,9 @@ export interface InstanceManager extends Commands, SnapshotCommands {
    * from the log later. Also fails with {@link CursorExpired} when the log has lost the place by then, with {@link StoreFailed},
    * and with {@link ManagerClosed} when the manager closes before all that is in the log was read.
    *
+   * With `after` it begins after that place in the log, as `events` does, with the policy `resume`: a subscriber that has gone on
+   * from its last event lets no more wait than its queue takes. With a `label` it is told by itself in `stats()`.
+   *
    * With `durable: true` the policy is `resume`, and the manager remembers under the consumer's name how far it came: with
    * which event it was done, and with all before. The first time it begins with the events from now on; from then on where it
    * was, also after a crash or in another process that opens the same `dataDir`. Every event is given **at least once**: what
@@ -320,8 +323,28 @@ export interface InstanceManager extends Commands, SnapshotCommands {
     options?: ConsumeOptions,
   ): Observable<R>;
   /**
-   * Reads the events with `for await`, with a queue of its own: {@link boundedIterable} over the events. The policy `resume`
-   * is as with `consume`.
+   * Reads the events with `for await`, with a queue of its own: {@link boundedIterable} over the events. The policy `resume`,
+   * `after` and `label` are as with `consume`.
+   *
+   * @example
+   * ```ts
+   * import { createMemoryDriver, openManager } from 'rx-instances';
+   * import { firstValueFrom } from 'rxjs';
+   *
+   * const manager = await openManager({ drivers: [createMemoryDriver()] });
+   * const heard = firstValueFrom(manager.events('my_app'));
+   * await firstValueFrom(manager.create({ name: 'web', image: 'any' }));
+   * await firstValueFrom(manager.stop('web'));
+   *
+   * // Of a client that comes back with the last event that it had.
+   * const after = await heard;
+   * for await (const { action } of manager.iterate('http', { after, label: '192.0.2.7' })) {
+   *   action; // => 'stop'
+   *   manager.stats()['http']?.labelled?.map(({ label }) => label); // => ['192.0.2.7']
+   *   break;
+   * }
+   * await manager.close();
+   * ```
    *
    * @throws as `consume`
    */
