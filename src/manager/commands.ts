@@ -337,12 +337,12 @@ export interface InstanceManager extends Commands, SnapshotCommands {
    * await firstValueFrom(manager.stop('web'));
    *
    * // Of a client that comes back with the last event that it had.
-   * const after = await heard;
+   * const [after, seen] = [await heard, ['']];
    * for await (const { action } of manager.iterate('http', { after, label: '192.0.2.7' })) {
-   *   action; // => 'stop'
-   *   manager.stats()['http']?.labelled?.map(({ label }) => label); // => ['192.0.2.7']
+   *   seen.push(action, ...(manager.stats()['http']?.labelled ?? []).map(({ label }) => label));
    *   break;
    * }
+   * seen; // => ['', 'stop', '192.0.2.7']
    * await manager.close();
    * ```
    *

@@ -110,6 +110,7 @@ describe('the public names', () => {
        IterateOptions
        Json
        Kept
+       LabelStats
        Lag
        LaunchPlan
        LifecycleBus
@@ -155,6 +156,7 @@ describe('the public names', () => {
        State
        StateSource
        Store
+       SubscriberLabel
        TableView
        UpdateOptions
        UpdateRequest
