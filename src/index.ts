@@ -56,6 +56,9 @@ export type {
   InstanceManager,
   ListFilter,
   Measurement,
+  RunOptions,
+  RunOutcome,
+  RunRequest,
   StartOverrides,
   UpdateOptions,
   UpdateRequest,
@@ -80,11 +83,12 @@ export {
   type IterateOptions,
   type Lag,
   type Overflow,
+  type SubscriberLabel,
   type WatchBuffering,
   type WatchOptions,
   type WorkBuffering,
 } from './streams/buffering.js';
-export type { ConsumerStats } from './streams/consumers.js';
+export type { ConsumerStats, LabelStats } from './streams/consumers.js';
 export {
   createLifecycleBus,
   type EventsOptions,

@@ -1,7 +1,7 @@
 import type { Observable, ObservableInput } from 'rxjs';
 import type { LogLine, LogOptions } from '../drivers/driver.js';
 import type { LifecycleEvent } from '../lifecycle/event.js';
-import type { DriverFields, Instance } from '../lifecycle/instance.js';
+import type { DriverFields, Exit, Instance } from '../lifecycle/instance.js';
 import type { State } from '../lifecycle/state.js';
 import type { ConsumeOptions, IterateOptions, WatchOptions } from '../streams/buffering.js';
 import type { ConsumerStats } from '../streams/consumers.js';
@@ -24,6 +24,40 @@ export interface CreateRequest extends DriverFields {
   readonly env?: Readonly<Record<string, string>>;
   /** At most 50 labels. @defaultValue none */
   readonly tags?: Readonly<Record<string, string>>;
+}
+
+/** What to run to its end. */
+export interface RunRequest extends Omit<CreateRequest, 'name'> {
+  /** As in {@link CreateRequest}. @defaultValue `run-` and an id of its own */
+  readonly name?: string;
+}
+
+/** How to run it. */
+export interface RunOptions {
+  /**
+   * How much is gathered of each stream, in bytes, at most 256 MiB. What comes before the last so many bytes is left out, and
+   * {@link RunOutcome.truncated} says so.
+   *
+   * @defaultValue 16 MiB
+   */
+  readonly outputMaxBytes?: number;
+}
+
+/** What became of a run. */
+export interface RunOutcome {
+  /** How it ended. Code and signal are null where nobody could tell. */
+  readonly exit: Exit;
+  /** What it wrote, line ends included; of a machine that writes both streams to one log, all of it. */
+  readonly stdout: string;
+  /** What it wrote to its other stream. */
+  readonly stderr: string;
+  /**
+   * Whether the beginning of one of the streams was left out, because of {@link RunOptions.outputMaxBytes}. What the log had lost
+   * before by its own limit (`storage.log_max_bytes`, 256 MiB if nothing else is set) is not told by it.
+   */
+  readonly truncated: boolean;
+  /** The instance as it was when it had ended; it is gone now. */
+  readonly instance: Instance;
 }
 
 /** What to change; the rest stays. What concerns the machine takes effect at the next start. At least one field. */
@@ -146,6 +180,34 @@ export interface InstanceManager extends Commands, SnapshotCommands {
    */
   create(request: CreateRequest): Observable<Instance>;
   /**
+   * Runs a job: creates an instance, waits for its end as long as that takes, gathers what it wrote, deletes it, and emits what
+   * became of it. It is an instance like any other meanwhile, with events, a log to follow, and verbs; it can be stopped by its
+   * name. An exit code other than 0 is an outcome, no error. The output is that of the first log of the driver, and
+   * empty where it keeps none.
+   *
+   * The instance is deleted in any case, before the outcome or the error is told. Who unsubscribes before the end
+   * gives the run up: it is stopped, with its `stopGraceMs`, and deleted. So `timeout` of RxJS bounds a run. Only a manager that
+   * closes with `stopInstances: false`, or is killed, leaves it to the next manager, as an instance like any other; nobody
+   * deletes it then.
+   *
+   * Also fails with {@link NameTaken}, {@link LaunchFailed}, {@link LogUnreadable}; with {@link InstanceNotFound} when somebody else
+   * deletes it before its end; with {@link DriverFailed} when it becomes Unknown, and where it can't be deleted. Whoever starts
+   * it again at its end has it deleted all the same.
+   *
+   * @example
+   * ```ts
+   * import { createProcessDriver, openManager } from 'rx-instances';
+   * import { firstValueFrom } from 'rxjs';
+   *
+   * const manager = await openManager({ drivers: [createProcessDriver()] });
+   * const entrypoint = ['sh', '-c', 'echo 3 tests; echo 1 failed >&2; exit 4'];
+   * const { exit, stdout, stderr } = await firstValueFrom(manager.run({ image: 'scratch', entrypoint }));
+   * [exit.code, stdout, stderr]; // => [4, '3 tests\n', '1 failed\n']
+   * await manager.close();
+   * ```
+   */
+  run(request: RunRequest, options?: RunOptions): Observable<RunOutcome>;
+  /**
    * Emits an instance as the last event told it. What only looks at an instance (this, `logs` and `waitForState`) also finds it
    * by the beginning of its id, of at least 4 characters; a verb that changes something does not. Then it can fail with
    * {@link AmbiguousName}.
@@ -240,6 +302,9 @@ export interface InstanceManager extends Commands, SnapshotCommands {
    * from the log later. Also fails with {@link CursorExpired} when the log has lost the place by then, with {@link StoreFailed},
    * and with {@link ManagerClosed} when the manager closes before all that is in the log was read.
    *
+   * With `after` it begins after that place in the log, as `events` does, with the policy `resume`: a subscriber that has gone on
+   * from its last event lets no more wait than its queue takes. With a `label` it is told by itself in `stats()`.
+   *
    * With `durable: true` the policy is `resume`, and the manager remembers under the consumer's name how far it came: with
    * which event it was done, and with all before. The first time it begins with the events from now on; from then on where it
    * was, also after a crash or in another process that opens the same `dataDir`. Every event is given **at least once**: what
@@ -258,8 +323,28 @@ export interface InstanceManager extends Commands, SnapshotCommands {
     options?: ConsumeOptions,
   ): Observable<R>;
   /**
-   * Reads the events with `for await`, with a queue of its own: {@link boundedIterable} over the events. The policy `resume`
-   * is as with `consume`.
+   * Reads the events with `for await`, with a queue of its own: {@link boundedIterable} over the events. The policy `resume`,
+   * `after` and `label` are as with `consume`.
+   *
+   * @example
+   * ```ts
+   * import { createMemoryDriver, openManager } from 'rx-instances';
+   * import { firstValueFrom } from 'rxjs';
+   *
+   * const manager = await openManager({ drivers: [createMemoryDriver()] });
+   * const heard = firstValueFrom(manager.events('my_app'));
+   * await firstValueFrom(manager.create({ name: 'web', image: 'any' }));
+   * await firstValueFrom(manager.stop('web'));
+   *
+   * // Of a client that comes back with the last event that it had.
+   * const [after, seen] = [await heard, ['']];
+   * for await (const { action } of manager.iterate('http', { after, label: '192.0.2.7' })) {
+   *   seen.push(action, ...(manager.stats()['http']?.labelled ?? []).map(({ label }) => label));
+   *   break;
+   * }
+   * seen; // => ['', 'stop', '192.0.2.7']
+   * await manager.close();
+   * ```
    *
    * @throws as `consume`
    */

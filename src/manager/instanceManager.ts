@@ -46,6 +46,7 @@ import { createOrWarn } from './orWarn.js';
 import { createRecords } from './records.js';
 import { recover } from './recovery.js';
 import * as requests from './requests.js';
+import { createRun } from './run.js';
 import { createSendSignal } from './sendSignal.js';
 import { createSnapshotCommands } from './createSnapshotCommands.js';
 import { createSnapshotTable } from './snapshotTable.js';
@@ -304,14 +305,22 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     defaultValue: undefined,
   });
 
+  const create: InstanceManager['create'] = (request) =>
+    whileOpen(() => {
+      const creation = requests.decodeCreation(drivers, sized(request));
+      sized(creation.spec);
+      return making('create', creation.name, (id) => verbs.create(id, creation));
+    });
+
   return {
     ...createSnapshotCommands(turns, snapshots, snapshotVerbs, verbs, sized, forked),
-    create: (request) =>
-      whileOpen(() => {
-        const creation = requests.decodeCreation(drivers, sized(request));
-        sized(creation.spec);
-        return making('create', creation.name, (id) => verbs.create(id, creation));
-      }),
+    create,
+    run: createRun({
+      ...{ ...workshop, ...turns, verbs, create },
+      get: table.get,
+      closing$: bus.closing$,
+      eventsOf: (instanceId) => bus.events('wait_for_state', { instanceId }),
+    }),
     get: (idOrName) => whileOpen(() => of(table.find(idOrName))),
     list: (conditions = {}) => whileOpen(() => of(table.matching(requests.decodeFilter(sized(conditions))))),
     update: (idOrName, patch, options = {}) =>

@@ -16,7 +16,7 @@ import { deepFreeze } from '../lifecycle/deepFreeze.js';
 import { type Fault, InvalidRequest, NotSupported } from '../lifecycle/errors.js';
 import type { BaseSpec, InstanceSpec } from '../lifecycle/instance.js';
 import { instanceFilterKeys } from '../streams/instanceFilter.js';
-import type { CloseOptions, ForkRequest, ListFilter, UpdateOptions } from './commands.js';
+import type { CloseOptions, ForkRequest, ListFilter, RunOptions, UpdateOptions } from './commands.js';
 
 /** A request to create that was understood. */
 export interface Creation {
@@ -115,6 +115,9 @@ export function decodeSignal({ kind, capabilities }: Driver, name: unknown): str
 
 /** Decodes a filter. @throws {@link InvalidRequest} */
 export const decodeFilter = (filter: unknown): ListFilter => decodeOrThrow(listFilter, filter);
+
+/** Decodes how to run. @throws {@link InvalidRequest} */
+export const decodeRunOptions = (options: unknown): RunOptions => decodeOrThrow(runOptions, options);
 
 /** Decodes how to close. @throws {@link InvalidRequest} */
 export const decodeClose = (options: unknown): CloseOptions => decodeOrThrow(closing, options);
@@ -228,4 +231,6 @@ const logOptions = closed(
     follow: t.boolean,
   },
 );
+// Less than the longest text that JavaScript has.
+const runOptions = closed('run options', {}, { outputMaxBytes: integer('bytes', 0, 2 ** 28) });
 const closing = closed('close options', {}, { stopInstances: t.boolean });

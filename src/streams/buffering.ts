@@ -3,7 +3,8 @@ import { closed, isRecord } from '../codecs/closed.js';
 import { decodeAllOrThrow, decodeOrThrow } from '../codecs/decode.js';
 import { nothing } from '../codecs/nothing.js';
 import { integer, oneOf, text } from '../codecs/scalars.js';
-import type { LifecycleEvent } from '../lifecycle/event.js';
+import { cursor } from '../codecs/cursor.js';
+import type { Cursor, LifecycleEvent } from '../lifecycle/event.js';
 import { type EventFilter, eventFilterKeys } from './instanceFilter.js';
 
 /**
@@ -64,11 +65,30 @@ export interface WorkBuffering<T> extends Buffering<T> {
   readonly concurrency?: number;
 }
 
+/** Who subscribes, apart from the name under which it is counted. */
+export interface SubscriberLabel {
+  /**
+   * Tells subscribers of one consumer apart in `stats()`, for as long as each is subscribed; 1 to 256 characters. Any number may
+   * have one, and it is in no metric.
+   *
+   * @defaultValue none: it is not told there by itself
+   */
+  readonly label?: string;
+}
+
 /** {@link Buffering} for events. */
-export interface IterateOptions extends Buffering<LifecycleEvent>, EventFilter {}
+export interface IterateOptions extends Buffering<LifecycleEvent>, EventFilter, SubscriberLabel {
+  /**
+   * Begin after this place in the log of events instead of now, as with `events`. The policy is `resume` then, and no other.
+   * Only where there is a log.
+   */
+  readonly after?: Cursor;
+}
 
 /** {@link WorkBuffering} for events that may have a log. Who consumes durably passes over what the filter leaves out for good. */
-export interface ConsumeOptions extends WorkBuffering<LifecycleEvent>, EventFilter {
+export interface ConsumeOptions extends WorkBuffering<LifecycleEvent>, EventFilter, SubscriberLabel {
+  /** As in {@link IterateOptions}; not for one who consumes durably, who has a place of his own. */
+  readonly after?: Cursor;
   /**
    * Whether to remember how far the consumer came, and to go on there next time. The policy is `resume` then, and no other.
    * Only where there is a log.
@@ -82,7 +102,7 @@ export interface ConsumeOptions extends WorkBuffering<LifecycleEvent>, EventFilt
 export type WatchBuffering = Pick<Buffering<LifecycleEvent>, 'capacity' | 'onLag'>;
 
 /** {@link WatchBuffering}, and of which instances. */
-export interface WatchOptions extends WatchBuffering, EventFilter {}
+export interface WatchOptions extends WatchBuffering, EventFilter, SubscriberLabel {}
 
 /** Default of {@link Buffering.capacity}; hypeman's. */
 export const defaultCapacity = 256;
@@ -161,8 +181,9 @@ export function iterateSettings(
   options: IterateOptions,
   defaults: Defaults<LifecycleEvent>,
 ): QueueSettings<LifecycleEvent> {
-  decodeOrThrow(defaults.hasLog === true ? iterateCodec : liveIterateCodec, options);
-  return settled(options, defaults);
+  const logged = isAfter(options) ? iterateAfterCodec : iterateCodec;
+  decodeOrThrow(defaults.hasLog === true ? logged : liveIterateCodec, options);
+  return settled(resuming(options), defaults);
 }
 
 /** Decodes work and its {@link WorkBuffering}. @throws {@link InvalidRequest} */
@@ -181,12 +202,22 @@ export function consumeSettings(
   options: ConsumeOptions,
   defaults: Defaults<LifecycleEvent>,
 ): WorkSettings<LifecycleEvent> & { readonly durable: boolean } {
-  const logged = isRecord(options) && options['durable'] === true ? durableCodec : consumeCodec;
+  const isDurable = isRecord(options) && options['durable'] === true;
+  const logged = isDurable ? durableCodec : isAfter(options) ? consumeAfterCodec : consumeCodec;
   decodeAllOrThrow([workCodec, { project }], [defaults.hasLog === true ? logged : liveConsumeCodec, options]);
   const { durable = false, ...buffering } = options;
-  const settings = settledWork(durable ? { ...buffering, overflow: 'resume' } : buffering, defaults);
+  const settings = settledWork(
+    durable ? { ...buffering, overflow: 'resume' } : resuming(buffering),
+    defaults,
+  );
   return { ...settings, durable };
 }
+
+const isAfter = (options: unknown): boolean => isRecord(options) && options['after'] !== undefined;
+
+/** What goes on after a place loses nothing behind it. */
+const resuming = <Options extends IterateOptions>(options: Options): Options =>
+  options.after === undefined ? options : { ...options, overflow: 'resume' };
 
 /** Decodes {@link WatchOptions}. @throws {@link InvalidRequest} */
 export function watchSettings(
@@ -246,27 +277,37 @@ const work = {
   ),
 };
 
+const onlyResume = (why: string): typeof withoutLog.overflow =>
+  text(`resume or nothing, since ${why}`, (overflow) => overflow === 'resume');
+const afterPlace = { ...keys, after: cursor, overflow: onlyResume('it goes on after a place') };
+const noPlace = { after: nothing<Cursor>('nothing: there is no log to read from') };
+const label = text(
+  'a label (1 to 256 characters, no control characters)',
+  (value) => value.length >= 1 && value.length <= 256 && !/[\u0000-\u001f\u007f]/.test(value),
+);
+
+/** Keys that say who hears of what. */
+export const subscriberKeys = { ...eventFilterKeys, label };
+
 const workCodec = closed('work', { project: callback }, {});
-const watchBufferingCodec = closed('watch options', {}, { ...watchKeys, ...eventFilterKeys });
-const iterateCodec = closed('iterate options', {}, { ...withLog, ...eventFilterKeys });
-const liveIterateCodec = closed('iterate options', {}, { ...withoutLog, ...eventFilterKeys });
+const watchBufferingCodec = closed('watch options', {}, { ...watchKeys, ...subscriberKeys });
+const iterateCodec = closed('iterate options', {}, { ...withLog, ...subscriberKeys, after: cursor });
+const iterateAfterCodec = closed('iterate options', {}, { ...afterPlace, ...subscriberKeys });
+const liveIterateCodec = closed('iterate options', {}, { ...withoutLog, ...subscriberKeys, ...noPlace });
 const bufferingCodec = closed('buffering', {}, withoutLog);
 const resumableCodec = closed('buffering', {}, withLog);
 const workBufferingCodec = closed('work buffering', {}, { ...withoutLog, ...work });
-const consumeCodec = closed(
-  'consume options',
-  {},
-  { ...withLog, ...work, ...eventFilterKeys, durable: t.boolean },
-);
+const consumeKeys = { ...work, ...subscriberKeys, durable: t.boolean };
+const consumeCodec = closed('consume options', {}, { ...withLog, ...consumeKeys, after: cursor });
+const consumeAfterCodec = closed('consume options', {}, { ...afterPlace, ...consumeKeys });
 const durableCodec = closed(
   'consume options',
   {},
   {
     ...keys,
-    ...work,
-    ...eventFilterKeys,
-    durable: t.boolean,
-    overflow: text('resume or nothing, since it is durable', (overflow) => overflow === 'resume'),
+    ...consumeKeys,
+    overflow: onlyResume('it is durable'),
+    after: nothing<Cursor>('nothing: who consumes durably goes on where it was'),
   },
 );
 const liveConsumeCodec = closed(
@@ -274,8 +315,8 @@ const liveConsumeCodec = closed(
   {},
   {
     ...withoutLog,
-    ...work,
-    ...eventFilterKeys,
+    ...consumeKeys,
+    ...noPlace,
     durable: nothing<boolean>("nothing: only events that have a log, as a manager's have, can be durable"),
   },
 );

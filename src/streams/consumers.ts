@@ -19,6 +19,15 @@ export interface ConsumerStats {
   readonly resumed: number;
   /** How often one of its subscribers threw, or left an error unhandled, and was unsubscribed for it. */
   readonly thrown: number;
+  /** Subscriptions that are open now and have a label, oldest first. Absent where there is none. */
+  readonly labelled?: readonly LabelStats[];
+}
+
+/** What one subscriber with a label is doing. */
+export interface LabelStats extends Pick<ConsumerStats, 'highWater' | 'dropped' | 'lagged'> {
+  readonly label: string;
+  /** Length of its queue now; 0 for one that is told within the publish. */
+  readonly queueDepth: number;
 }
 
 /** Consumers that every manager knows, subscribed or not. */
@@ -45,6 +54,8 @@ export interface Consumer extends Ledger {
   /** A subscriber begins to read from the log. */
   resumed(): void;
   threw(): void;
+  /** The books on one subscription, which are kept in these too. */
+  labelled(label: string): Consumer;
   stats(): ConsumerStats;
 }
 
@@ -80,6 +91,7 @@ const consumerName = text(
 
 function createConsumer(): Consumer {
   const queues = new Set<QueueDepth>();
+  const labels = new Set<() => LabelStats>();
   const dropped: Record<DropReason, number> = { buffer_full: 0, overwritten: 0, folded: 0, failed: 0 };
   let subscribers = 0;
   let highWater = 0;
@@ -87,7 +99,40 @@ function createConsumer(): Consumer {
   let resumed = 0;
   let thrown = 0;
 
-  return {
+  const labelled = (label: string): Consumer => {
+    const own = createConsumer();
+    const stats = (): LabelStats => {
+      const { maxQueueDepth: queueDepth, ...its } = own.stats();
+      return { label, queueDepth, highWater: its.highWater, dropped: its.dropped, lagged: its.lagged };
+    };
+    return {
+      ...consumer,
+      joined: () => {
+        consumer.joined();
+        labels.add(stats);
+      },
+      left: () => {
+        consumer.left();
+        labels.delete(stats);
+      },
+      opened: (queue) => {
+        const closings = [own.opened(queue), consumer.opened(queue)];
+        return () => {
+          for (const close of closings) close();
+        };
+      },
+      dropped: (reason, count) => {
+        own.dropped(reason, count);
+        consumer.dropped(reason, count);
+      },
+      lagged: () => {
+        own.lagged();
+        consumer.lagged();
+      },
+    };
+  };
+
+  const consumer: Consumer = {
     joined: () => {
       subscribers += 1;
     },
@@ -113,6 +158,7 @@ function createConsumer(): Consumer {
     threw: () => {
       thrown += 1;
     },
+    labelled,
     stats: () => ({
       subscribers,
       maxQueueDepth: [...queues].reduce((deepest, { size }) => Math.max(deepest, size), 0),
@@ -121,6 +167,8 @@ function createConsumer(): Consumer {
       lagged,
       resumed,
       thrown,
+      ...(labels.size > 0 && { labelled: [...labels].map((stats) => stats()) }),
     }),
   };
+  return consumer;
 }

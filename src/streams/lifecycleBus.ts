@@ -29,11 +29,13 @@ import {
   type IterateOptions,
   iterateSettings,
   type QueueSettings,
+  subscriberKeys,
+  type SubscriberLabel,
   type WatchOptions,
   watchSettings,
 } from './buffering.js';
 import { type Consumer, type ConsumerStats, createConsumers } from './consumers.js';
-import { concerns, type EventFilter, eventFilterKeys, hasConditions } from './instanceFilter.js';
+import { concerns, type EventFilter, hasConditions } from './instanceFilter.js';
 import { type Connect, ContainedObservable, through } from './containedObservable.js';
 import type { LifecycleLog } from './lifecycleLog.js';
 import type { Listener } from './listeners.js';
@@ -44,7 +46,7 @@ import { snapshotThen, type TableView } from './snapshotThen.js';
 import { type GatedSource, type Join, Turnstile } from './turnstile.js';
 
 /** Which events to hear. */
-export interface EventsOptions extends EventFilter {
+export interface EventsOptions extends EventFilter, SubscriberLabel {
   /**
    * Begin after this place in the log of events instead of now: an event that was heard before, or the cursor of a
    * snapshot that {@link InstanceManager.watch} told. What the log has is told first, up to 1,000 events a turn; then it goes on live,
@@ -102,12 +104,12 @@ export interface LifecycleBusOptions {
   readonly log?: LifecycleLog;
 }
 
-const eventsOptions = closed('events options', {}, { ...eventFilterKeys, after: cursor });
+const eventsOptions = closed('events options', {}, { ...subscriberKeys, after: cursor });
 
 const liveOptions = closed(
   'events options',
   {},
-  { ...eventFilterKeys, after: nothing<Cursor>('nothing: this bus has no log to read from') },
+  { ...subscriberKeys, after: nothing<Cursor>('nothing: this bus has no log to read from') },
 );
 
 /** What is right by a look needs no decoder: streams of one instance are asked for by the hundred thousand. */
@@ -190,8 +192,8 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
 
   const join =
     (
-      consumer: Consumer,
-      instanceId: string | undefined,
+      of: Consumer,
+      { instanceId, label }: EventsOptions,
       wants: ((event: LifecycleEvent) => boolean) | undefined,
     ): Connect<LifecycleEvent> =>
     (subscriber) => {
@@ -200,6 +202,7 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
         observer.complete();
         return undefined;
       }
+      const consumer = bookOf(of, label);
       consumer.joined();
       audience.join(observer, instanceId);
       return new Subscription(() => {
@@ -356,24 +359,25 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
     events: (name, options = {}) => {
       const codec = log === undefined ? liveOptions : eventsOptions;
       const asked: EventsOptions = isPlain(options) ? options : decodeOrThrow(codec, options);
-      const { after, instanceId } = asked;
+      const { after, instanceId, label } = asked;
       const wants = hasConditions(asked) ? concerns(asked) : undefined;
       const consumer = consumers.of(name);
-      if (log === undefined || after === undefined) return contained(name, join(consumer, instanceId, wants));
+      if (log === undefined || after === undefined) return contained(name, join(consumer, asked, wants));
       const begin = { after, instanceId, wants, pageSize: largestPage };
-      return contained(name, through(defer(() => resumed(consumer, log, begin).values$)));
+      return contained(name, through(defer(() => resumed(bookOf(consumer, label), log, begin).values$)));
     },
     consume: (name, project, options = {}) => {
       const asked = consumeSettings(project, options, defaults);
+      const { after, label } = options;
       const consumer = consumers.of(name);
       const work$ = defer(() => {
-        const { values$, settings } = queued(consumer, asked, options);
+        const { values$, settings } = queued(bookOf(consumer, label), asked, options, after);
         return values$.pipe(mergeMapThrough(project, settings));
       });
       if (bookmarks === undefined || !asked.durable) return contained(name, through(work$));
-      const durable$ = bookmarks.keep(name, ({ after, follow, mark }) => {
+      const durable$ = bookmarks.keep(name, ({ after: place, follow, mark }) => {
         // All of them: what is left out is to be done with too, or its place would stay behind for good.
-        const { values$, settings } = queued(consumer, asked, {}, after);
+        const { values$, settings } = queued(bookOf(consumer, label), asked, {}, place);
         return values$.pipe(follow, mergeMapThrough(mark(onlyFor(options, project)), settings));
       });
       const whileOpen$ = defer(() => (isClosed ? throwError(() => new ManagerClosed()) : durable$));
@@ -381,19 +385,20 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
     },
     iterate: (name, options = {}) => {
       const asked = iterateSettings(options, defaults);
+      const { after, label } = options;
       const consumer = consumers.of(name);
       return iterateThrough(() => {
-        const { values$, settings } = queued(consumer, asked, options);
+        const { values$, settings } = queued(bookOf(consumer, label), asked, options, after);
         return { source$: values$, settings };
       });
     },
     watch: (name, read, options = {}) => {
       const asked = watchSettings(options, defaults);
-      const { instanceId } = options;
+      const { instanceId, label } = options;
       const consumer = consumers.of(name);
       const watch$ = defer(() => {
         // Also what does not fit the conditions any more.
-        const { values$, settings } = watched(consumer, asked, options);
+        const { values$, settings } = watched(bookOf(consumer, label), asked, options);
         return values$.pipe(snapshotThen(() => read(instanceId), settings, closing$, options));
       });
       return contained(name, through(watch$));
@@ -409,6 +414,10 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
     },
   };
 }
+
+/** The books on one subscription. */
+const bookOf = (consumer: Consumer, label: string | undefined): Consumer =>
+  label === undefined ? consumer : consumer.labelled(label);
 
 const complete = (subscriber: Subscriber<unknown>): void => {
   subscriber.complete();

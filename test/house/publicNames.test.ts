@@ -110,6 +110,7 @@ describe('the public names', () => {
        IterateOptions
        Json
        Kept
+       LabelStats
        Lag
        LaunchPlan
        LifecycleBus
@@ -140,6 +141,9 @@ describe('the public names', () => {
        Readiness
        Replacement
        RestoreSnapshotRequest
+       RunOptions
+       RunOutcome
+       RunRequest
        Signal
        Snapshot
        SnapshotCommands
@@ -152,6 +156,7 @@ describe('the public names', () => {
        State
        StateSource
        Store
+       SubscriberLabel
        TableView
        UpdateOptions
        UpdateRequest

@@ -1,0 +1,84 @@
+import { createProcessDriver, type InstanceManager, openManager, type RunRequest } from 'rx-instances';
+import { filter, firstValueFrom, lastValueFrom, map, mergeMap, range, tap, timeout, toArray } from 'rxjs';
+import { processesOf } from '../support/processes.js';
+
+let manager: InstanceManager;
+
+const script = (text: string): RunRequest => ({ image: 'scratch', entrypoint: ['sh', '-c', text] });
+
+const left = (): Promise<readonly unknown[]> => firstValueFrom(manager.list());
+
+const deletion = (): Promise<unknown> =>
+  firstValueFrom(manager.events('test').pipe(filter(({ action }) => action === 'delete')));
+
+beforeEach(async () => {
+  manager = await openManager({ drivers: [createProcessDriver({ pollMs: 5 })] });
+});
+
+afterEach(() => manager.close());
+
+it('a job is run in a home of its own, and its output is all that it wrote, in each stream', async () => {
+  const text = 'i=0; while [ $i -lt 2000 ]; do i=$((i+1)); echo $i; done; pwd >&2; printf end; exit 7';
+  const { exit, stdout, stderr, truncated, instance } = await firstValueFrom(manager.run(script(text)));
+  const numbers = Array.from({ length: 2_000 }, (_, n) => `${String(n + 1)}\n`);
+  expect(stdout).toBe(`${numbers.join('')}end`);
+  expect(stderr).toContain(instance.id);
+  expect([exit, truncated]).toEqual([{ code: 7, signal: null }, false]);
+  expect(await left()).toEqual([]);
+});
+
+it('a job that ends by a signal, and one that writes nothing, are told as such', async () => {
+  const outcome = await firstValueFrom(manager.run(script('kill -9 $$')));
+  expect(outcome).toMatchObject({ exit: { code: null, signal: 'SIGKILL' }, stdout: '', stderr: '' });
+});
+
+it('fifty jobs at once have each its own output', async () => {
+  const outcomes$ = range(0, 50).pipe(
+    mergeMap((n) => manager.run(script(`echo ${String(n)}; exit ${String(n)}`))),
+    toArray(),
+  );
+  const outcomes = await lastValueFrom(outcomes$);
+  const told = outcomes.map(({ exit, stdout }) => [exit.code, stdout] as const);
+  expect(told.toSorted(([a], [b]) => Number(a) - Number(b))).toEqual(
+    Array.from({ length: 50 }, (_, n) => [n, `${String(n)}\n`]),
+  );
+  expect(await left()).toEqual([]);
+}, 60_000);
+
+it('a program that does not exist fails, and leaves nothing', async () => {
+  const run$ = manager.run({ image: 'scratch', entrypoint: ['no-such-program'] });
+  await expect(lastValueFrom(run$)).rejects.toMatchObject({ _tag: 'LaunchFailed' });
+  expect(await left()).toEqual([]);
+});
+
+it('a job that is given up has its time to end, and leaves no process', async () => {
+  const text = 'trap "echo bye; exit" TERM; sleep 600 & echo on; wait';
+  const deleted = deletion();
+  const subscription = manager.run({ ...script(text), name: 'job' }).subscribe();
+  const { instance } = await firstValueFrom(manager.waitForState('job', 'Running', { mayBeAbsent: true }));
+  const lines$ = manager.logs('job', { follow: true }).pipe(
+    tap((line) => {
+      if (line.text === 'on') subscription.unsubscribe();
+    }),
+  );
+  // Those who follow the log hear its last words, and its end once the instance goes.
+  expect(
+    await lastValueFrom(
+      lines$.pipe(
+        map((line) => line.text),
+        toArray(),
+      ),
+    ),
+  ).toEqual(['on', 'bye']);
+  await deleted;
+  expect(await left()).toEqual([]);
+  expect(processesOf(instance.id)).toEqual([]);
+});
+
+it('timeout of RxJS bounds a job', async () => {
+  const deleted = deletion();
+  const run$ = manager.run(script('sleep 600')).pipe(timeout(100));
+  await expect(lastValueFrom(run$)).rejects.toMatchObject({ name: 'TimeoutError' });
+  await deleted;
+  expect(await left()).toEqual([]);
+});

@@ -1,0 +1,256 @@
+import {
+  createMemoryDriver,
+  type Instance,
+  type InstanceManager,
+  type LifecycleEvent,
+  type Logger,
+  type LogLine,
+  type MemoryDriver,
+  openManager,
+  type RunOptions,
+  type RunOutcome,
+} from 'rx-instances';
+import { firstValueFrom, type Observable, of, throwError } from 'rxjs';
+import { noLogger } from '../../src/manager/logger.js';
+import { until } from '../support/until.js';
+
+const request = { image: 'any' };
+
+let driver: MemoryDriver;
+let manager: InstanceManager;
+let events: LifecycleEvent[];
+let fails: readonly string[];
+let close = (): Promise<void> => Promise.resolve();
+
+const value = <T>(source$: Observable<T>): Promise<T> => firstValueFrom(source$);
+
+const failure = async (source$: Promise<unknown>): Promise<unknown> => {
+  try {
+    return await source$;
+  } catch (error) {
+    return error;
+  }
+};
+
+const only = async (): Promise<Instance> => (await value(manager.list()))[0] as Instance;
+
+const actions = (): readonly string[] => events.map(({ action }) => action);
+
+/** Begins a run, and gives its instance. */
+async function begin(options?: RunOptions): Promise<[Instance, Promise<RunOutcome>]> {
+  const outcome = value(manager.run(request, options));
+  outcome.catch(() => undefined);
+  return [await only(), outcome];
+}
+
+/** Opens a manager in the place of the one before. */
+const open = async (using: Partial<MemoryDriver> = {}, logger?: Logger): Promise<void> => {
+  await close();
+  fails = [];
+  driver = createMemoryDriver({
+    standbyFrees: 'memory',
+    fail: (operation) => (fails.includes(operation) ? new Error(`no ${operation}`) : undefined),
+  });
+  manager = await openManager({ drivers: [{ ...driver, ...using }], ...(logger && { logger }) });
+  close = () => manager.close();
+  events = [];
+  manager.events('test').subscribe((event) => events.push(event));
+};
+
+const line = (text: string, more: Partial<LogLine> = {}): LogLine => ({
+  ...{ time: 1, stream: 'stdout', text, partial: false, cursor: 1 },
+  ...more,
+});
+
+/** Runs a job whose log is this. */
+async function output(lines: readonly LogLine[], options?: RunOptions): Promise<Partial<RunOutcome>> {
+  await open({ logs: () => of(...lines) });
+  const [{ id }, outcome] = await begin(options);
+  driver.machine(id).exit({ code: 0, signal: null });
+  const { stdout, stderr, truncated } = await outcome;
+  return { stdout, stderr, truncated };
+}
+
+beforeEach(() => open());
+afterEach(() => close());
+
+it('a run tells how its instance ended and what that wrote, and leaves nothing', async () => {
+  const [{ id, name }, outcome] = await begin();
+  expect(name).toMatch(/^run-[a-z0-9]+$/);
+  driver.machine(id).print('hello');
+  driver.machine(id).exit({ code: 3, signal: null });
+  const { instance, ...rest } = await outcome;
+  expect(rest).toEqual({
+    exit: { code: 3, signal: null },
+    stdout: 'hello\n',
+    stderr: '',
+    truncated: false,
+  });
+  expect(instance).toMatchObject({ id, name, state: 'Stopped' });
+  expect(await only()).toBeUndefined();
+  expect(driver.homes()).toEqual([]);
+  expect(actions()).toEqual(['create', 'exit', 'delete']);
+});
+
+it('nothing is run before somebody subscribes, and for each who does it is run anew', async () => {
+  const run$ = manager.run(request);
+  expect(await value(manager.list())).toEqual([]);
+  const subscriptions = [run$.subscribe(), run$.subscribe()];
+  expect(await value(manager.list())).toHaveLength(2);
+  for (const subscription of subscriptions) subscription.unsubscribe();
+});
+
+it('a run completes with its outcome, after its instance is gone', async () => {
+  const seen: unknown[] = [];
+  manager.run({ ...request, name: 'job' }).subscribe({
+    next: ({ exit }) => seen.push(exit.code, ...driver.homes()),
+    complete: () => seen.push('end'),
+  });
+  driver.machine((await only()).id).exit({ code: 0, signal: null });
+  await until(
+    () => seen,
+    (them) => them.length === 2,
+  );
+  expect(seen).toEqual([0, 'end']);
+});
+
+it('whoever unsubscribes before the end has the instance stopped and removed', async () => {
+  const subscription = manager.run(request).subscribe();
+  subscription.unsubscribe();
+  await until(actions, (told) => told.length === 3);
+  expect(actions()).toEqual(['create', 'stop', 'delete']);
+  expect([driver.homes(), driver.running()]).toEqual([[], []]);
+});
+
+it('whoever unsubscribes while the instance is created has it removed as well', async () => {
+  const slow = createMemoryDriver({ launchMs: 5 });
+  await open(slow);
+  const subscription = manager.run(request).subscribe();
+  await until(slow.homes, (homes) => homes.length === 1);
+  subscription.unsubscribe();
+  await until(actions, (told) => told.length === 3);
+  expect(actions()).toEqual(['create', 'stop', 'delete']);
+});
+
+it('one that cannot be stopped when it is given up is ended at once', async () => {
+  const subscription = manager.run(request).subscribe();
+  fails = ['stop'];
+  subscription.unsubscribe();
+  await until(actions, (told) => told.includes('delete'));
+  expect(driver.running()).toEqual([]);
+});
+
+it('one that cannot be removed when it is given up is told to the logger', async () => {
+  const warned: string[] = [];
+  const warn = (_: object, message: string): void => {
+    warned.push(message);
+  };
+  await open({}, { ...noLogger, warn });
+  const subscription = manager.run(request).subscribe();
+  fails = ['discard'];
+  subscription.unsubscribe();
+  await until(
+    () => warned,
+    (told) => told.length > 0,
+  );
+  expect(warned).toEqual(['an instance whose run was given up could not be removed']);
+  fails = [];
+});
+
+it('a run whose instance somebody stops tells that end', async () => {
+  const [{ id }, outcome] = await begin();
+  await value(manager.stop(id));
+  expect(await outcome).toMatchObject({ instance: { id, state: 'Stopped' } });
+  expect(actions()).toEqual(['create', 'stop', 'delete']);
+});
+
+it('a run goes on over standby, and over a restart it does not', async () => {
+  const [{ id }, outcome] = await begin();
+  await value(manager.standby(id));
+  await value(manager.restore(id));
+  await value(manager.restart(id));
+  expect(await outcome).toMatchObject({ instance: { state: 'Stopped' } });
+  expect(actions()).toEqual(['create', 'standby', 'restore', 'stop', 'start', 'delete']);
+  expect(driver.running()).toEqual([]);
+});
+
+it('a run whose instance is lost fails, and leaves nothing', async () => {
+  const [{ id }, outcome] = await begin();
+  driver.machine(id).lose('the wire was cut');
+  expect(await failure(outcome)).toMatchObject({
+    _tag: 'DriverFailed',
+    message: `cannot run instance ${id}: the wire was cut`,
+  });
+  expect([driver.homes(), driver.running()]).toEqual([[], []]);
+});
+
+it('a run whose instance somebody deletes fails', async () => {
+  const [{ id }, outcome] = await begin();
+  await value(manager.delete(id));
+  expect(await failure(outcome)).toMatchObject({ _tag: 'InstanceNotFound' });
+});
+
+it('a run whose output cannot be read fails, and leaves nothing', async () => {
+  await open({ logs: () => throwError(() => new Error('no log')) });
+  const [{ id }, outcome] = await begin();
+  driver.machine(id).exit({ code: 0, signal: null });
+  expect(await failure(outcome)).toEqual(new Error('no log'));
+  expect(driver.homes()).toEqual([]);
+});
+
+it('a run that cannot be launched fails, and leaves nothing', async () => {
+  fails = ['launch'];
+  expect(await failure(value(manager.run(request)))).toMatchObject({ _tag: 'LaunchFailed' });
+  expect([driver.homes(), actions()]).toEqual([[], []]);
+});
+
+it('a run fails when the manager closes', async () => {
+  const [, outcome] = await begin();
+  await manager.close();
+  expect(await failure(outcome)).toMatchObject({ _tag: 'ManagerClosed' });
+  expect(await failure(value(manager.run(request)))).toMatchObject({ _tag: 'ManagerClosed' });
+  expect(driver.homes()).toEqual([]);
+});
+
+it('a driver that keeps no logs has no output', async () => {
+  await open({ capabilities: { standbyFrees: 'nothing', logs: [] } });
+  const [{ id }, outcome] = await begin();
+  driver.machine(id).exit({ code: null, signal: 'SIGKILL' });
+  expect(await outcome).toMatchObject({ exit: { signal: 'SIGKILL' }, stdout: '', stderr: '' });
+});
+
+it('each stream is gathered by itself, as it was written', async () => {
+  const stderr = 'stderr' as const;
+  const lines = [line('a', { partial: true }), line('w', { stream: stderr }), line('b'), line('')];
+  const unfinished = line('c', { partial: true });
+  expect(await output([...lines, unfinished])).toEqual({
+    stdout: 'ab\n\nc',
+    stderr: 'w\n',
+    truncated: false,
+  });
+});
+
+it.each([
+  ['as much as fits', ['ab', 'cd'], 6, 'ab\ncd\n', false],
+  ['the end of what does not fit', ['ab', 'cd'], 5, 'b\ncd\n', true],
+  ['no half of a character', ['xä', 'b'], 4, '\nb\n', true],
+  ['nothing', ['ab'], 0, '', true],
+  ['the end of much', Array<string>(50_000).fill('x'), 70_001, `\n${'x\n'.repeat(35_000)}`, true],
+])('of a stream is gathered %s', async (_, texts, outputMaxBytes, stdout, truncated) => {
+  const lines = texts.map((text) => line(text));
+  expect(await output(lines, { outputMaxBytes })).toEqual({ stdout, stderr: '', truncated });
+});
+
+it.each([
+  [undefined, {}, ''],
+  ['x', {}, ''],
+  [{ image: 'any', nam: 'x' }, {}, 'nam'],
+  [{ image: 'any', name: 'A' }, {}, 'name'],
+  [{ image: 'any' }, { outputMaxBytes: -1 }, 'outputMaxBytes'],
+  [{ image: 'any' }, { max: 1 }, 'max'],
+])('a run of %j with %j is refused', async (asked, options, path) => {
+  const error = await failure(value(manager.run(asked as never, options as RunOptions)));
+  expect(error).toMatchObject({ _tag: 'InvalidRequest' });
+  expect((error as { faults: { path: string }[] }).faults.map((fault) => fault.path)).toContain(path);
+  expect(actions()).toEqual([]);
+});
