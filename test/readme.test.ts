@@ -46,9 +46,13 @@ describe('the snippets of the README', () => {
       '3 standby web Standby',
       '4 restore web Running',
       '5 update web Running',
-      '6 stop web Stopped',
-      '7 restore web Stopped',
-      '8 fork web-2 Stopped',
+      expect.stringMatching(/^6 create run-\w+ Running$/),
+      expect.stringMatching(/^7 exit run-\w+ Stopped$/),
+      expect.stringMatching(/^8 delete/),
+      '3 hi',
+      '9 stop web Stopped',
+      '10 restore web Stopped',
+      '11 fork web-2 Stopped',
     ]);
   });
 });

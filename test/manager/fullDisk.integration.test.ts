@@ -191,7 +191,8 @@ it('what ends while there is no room is told once there is some', async () => {
 
 it('what a process writes while there is no room waits, and is all there once there is some', async () => {
   await value('open');
-  const program = 'exec 2> /dev/null; trap "go=1" USR1; echo set; until [ $go ]; do sleep 0.01; done; seq 1 20000';
+  const program =
+    'exec 2> /dev/null; trap "go=1" USR1; echo set; until [ $go ]; do sleep 0.01; done; seq 1 20000';
   const readiness = { kind: 'log', pattern: 'set' };
   const { id } = await value<Instance>('create', {
     ...{ ...request('web'), readiness, entrypoint: ['sh', '-c', program] },

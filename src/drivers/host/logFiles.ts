@@ -111,20 +111,6 @@ export function createLogFiles(home: string, log = 'app'): LogFiles {
     }
   };
 
-  /** Looks again when a log was laid aside meanwhile: what was seen may be half of the one and half of the other. */
-  const steady = async <T>(
-    folder: LogFolder,
-    look: (parts: readonly Part[]) => T | Promise<T>,
-  ): Promise<T> => {
-    for (let parts = partsIn(folder); ;) {
-      const before = timesLaidAside;
-      const seen = await look(parts);
-      const now = partsIn(folder);
-      if (before === timesLaidAside && endOf(now) === endOf(parts)) return seen;
-      parts = now;
-    }
-  };
-
   const size = (folder: LogFolder, name: string): number => {
     const opened = folder.open(name, constants.O_RDONLY);
     if (opened === undefined) return 0;
@@ -136,14 +122,19 @@ export function createLogFiles(home: string, log = 'app'): LogFiles {
   const lastIn = (folder: LogFolder): { readonly name: string; readonly isRaw: boolean } =>
     size(folder, readFile) > 0 ? { name: readFile, isRaw: false } : { name: file, isRaw: true };
 
-  const readAt = async (folder: LogFolder, place: number, laidAside: readonly Part[]): Promise<Chunk> => {
-    for (const { name, isRaw, start, end } of laidAside.filter((part) => place < part.end)) {
-      const from = Math.max(0, place - start);
-      const chunk = await readChunk(folder.open(name, constants.O_RDONLY), () => from, end - start);
-      // One that is gone now was removed after it was listed; one that is shorter lost what its name counts.
-      if (chunk !== undefined && chunk.bytes.length > 0) return { ...placed(chunk, start), isRaw };
+  /** Whether a log was laid aside since: what was seen of its last file may be half of the one and half of the other. */
+  const laidAsideSince = (folder: LogFolder, parts: readonly Part[]): boolean =>
+    endOf(partsIn(folder)) !== endOf(parts);
+
+  const endIn = (folder: LogFolder): number => {
+    for (;;) {
+      const parts = partsIn(folder);
+      const end = endOf(parts) + size(folder, lastIn(folder).name);
+      if (!laidAsideSince(folder, parts)) return end;
     }
-    const start = endOf(laidAside);
+  };
+
+  const readLast = async (folder: LogFolder, place: number, start: number): Promise<Chunk> => {
     const from = Math.max(0, place - start);
     const { name, isRaw } = lastIn(folder);
     // Shorter than what was read before: somebody else has emptied it.
@@ -154,13 +145,26 @@ export function createLogFiles(home: string, log = 'app'): LogFiles {
     return chunk === undefined ? nothingAt(place) : { ...placed(chunk, start), isRaw };
   };
 
+  const readAt = async (folder: LogFolder, place: number): Promise<Chunk> => {
+    for (;;) {
+      const parts = partsIn(folder);
+      const before = timesLaidAside;
+      for (const { name, isRaw, start, end } of parts.filter((part) => place < part.end)) {
+        const from = Math.max(0, place - start);
+        const chunk = await readChunk(folder.open(name, constants.O_RDONLY), () => from, end - start);
+        // One that is gone now was removed after it was listed; one that is shorter lost what its name counts.
+        if (chunk !== undefined && chunk.bytes.length > 0) return { ...placed(chunk, start), isRaw };
+      }
+      const chunk = await readLast(folder, place, endOf(parts));
+      if (before === timesLaidAside && !laidAsideSince(folder, parts)) return chunk;
+    }
+  };
+
   return {
     path,
     start: () => inFolder(0, (folder) => partsIn(folder)[0]?.start ?? 0),
-    end: () =>
-      inFolder(0, (folder) => steady(folder, (parts) => endOf(parts) + size(folder, lastIn(folder).name))),
-    read: (place) =>
-      inFolder(nothingAt(place), (folder) => steady(folder, (parts) => readAt(folder, place, parts))),
+    end: () => inFolder(0, endIn),
+    read: (place) => inFolder(nothingAt(place), (folder) => readAt(folder, place)),
     beginRaw: () =>
       inFolder(undefined, (folder) => {
         const bytes = size(folder, readFile);
