@@ -14,7 +14,7 @@ void (async () => {
       names.map((name) =>
         manager.create({ name, image: 'scratch', entrypoint, readiness }).pipe(
           map(() => 'created'),
-          catchError((error: Error) => of(error.message)),
+          catchError((error: unknown) => of((error as Error).message)),
         ),
       ),
     ),

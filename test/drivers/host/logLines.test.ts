@@ -87,7 +87,7 @@ describe('whatever is written, in whatever parts, and however it is read', () =>
   const contentOf = (lines: readonly { stream: string; text: string; cut: number }[]): string =>
     lines
       .map(({ stream, text, cut }) => {
-        const letters = [...text];
+        const letters = Array.from(text);
         const part = letters.slice(0, cut).join('');
         return record('P:r', part, stream) + record('F:r', letters.slice(cut).join(''), stream);
       })
