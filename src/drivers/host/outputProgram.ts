@@ -25,7 +25,9 @@ export type OutputOrder =
       readonly paths: readonly [stdout: string, stderr: string];
     }
   /** Reads what is in the pipes now, and says so. */
-  | { readonly kind: 'drain'; readonly id: number };
+  | { readonly kind: 'drain'; readonly id: number }
+  /** Makes pipes at these paths, one order at a time. */
+  | { readonly kind: 'make'; readonly paths: readonly string[] };
 
 /** What a reader of output tells. */
 export type OutputReport =
@@ -34,7 +36,9 @@ export type OutputReport =
   /** What was in the pipes is in the log. */
   | { readonly kind: 'drained'; readonly id: number }
   /** All that was ever written is in the log: nobody has the pipes open any more. */
-  | { readonly kind: 'over'; readonly id: number };
+  | { readonly kind: 'over'; readonly id: number }
+  /** Whether all were made, and if not, why. */
+  | { readonly kind: 'made'; readonly failure: string | undefined; readonly code: string | undefined };
 
 /**
  * The whole program of a process that reads what instances write, and keeps it as lines with time and stream. Nothing but its
@@ -45,11 +49,12 @@ export type OutputReport =
  * bears `P:<run>:end`.
  */
 export function outputProgram(): void {
+  const { execFile } = process.getBuiltinModule('node:child_process');
   const fs = process.getBuiltinModule('node:fs');
   const net = process.getBuiltinModule('node:net');
   const { basename, dirname } = process.getBuiltinModule('node:path');
   // There is no RxJS here.
-  const { setImmediate: nextTurn, setTimeout: later } = process.getBuiltinModule('node:timers');
+  const { setTimeout: later } = process.getBuiltinModule('node:timers');
   const { O_APPEND, O_CREAT, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR } = fs.constants;
 
   const current = 'app.cri.log';
@@ -59,8 +64,9 @@ export function outputProgram(): void {
   const mostNames = 2_048;
   /** As much as a pipe can hold. */
   const mostInPipe = 1_024 * 1_024;
-  /** What writes little at a time is read at most this often: the kernel gathers the rest meanwhile. */
+  /** What writes little at a time is read at most this often, and less often where many do: the kernel gathers the rest meanwhile. */
   const restMs = 10;
+  const restMsForEach = 0.1;
   const littleBytes = 4_096;
   /** How long to wait before what could not be written is written again. */
   const againMs = 250;
@@ -102,7 +108,6 @@ export function outputProgram(): void {
 
   const runs = new Map<number, Run>();
   const logs = new Map<string, Log>();
-  const dirty = new Set<Log>();
   /** Which is to go on, unless its log waits for room. */
   const resting = new Map<Socket, Log>();
   /** For all: what is read is taken at once. */
@@ -225,7 +230,6 @@ export function outputProgram(): void {
    * back who writes.
    */
   const flush = (log: Log): boolean => {
-    dirty.delete(log);
     if (log.isWaiting) return false;
     if (Date.now() < log.lostUntil) {
       log.pending = '';
@@ -262,14 +266,10 @@ export function outputProgram(): void {
     return stamp;
   };
 
+  /** Written at once: what was read and not written is lost when it is killed. */
   const append = (log: Log, text: string): void => {
     log.pending += text;
-    if (dirty.size === 0) {
-      nextTurn(() => {
-        for (const it of [...dirty]) flush(it);
-      });
-    }
-    dirty.add(log);
+    flush(log);
   };
 
   const take = ({ output, log }: Run, stream: Stream, bytes: Buffer): void => {
@@ -286,14 +286,19 @@ export function outputProgram(): void {
     );
   };
 
+  let lastRested = 0;
   const rest = (socket: Socket, log: Log): void => {
     socket.pause();
     if (resting.size === 0) {
-      later(() => {
-        const rested = [...resting];
-        resting.clear();
-        for (const [it, { isWaiting }] of rested) if (!isWaiting) it.resume();
-      }, restMs);
+      later(
+        () => {
+          const rested = [...resting];
+          resting.clear();
+          lastRested = rested.length;
+          for (const [it, { isWaiting }] of rested) if (!isWaiting) it.resume();
+        },
+        Math.max(restMs, lastRested * restMsForEach),
+      );
     }
     resting.set(socket, log);
   };
@@ -451,9 +456,26 @@ export function outputProgram(): void {
     if (!process.connected && runs.size === 0) process.exit();
   };
 
+  /** By a program: Node can't make any. */
+  const make = (paths: readonly string[]): void => {
+    execFile('mkfifo', ['-m', '600', ...paths], (error, _, said) => {
+      const reason = error?.code === 'ENOENT' ? 'the program mkfifo is not there' : said.trim();
+      const code = error === null ? undefined : (error.signal ?? String(error.code));
+      report({ kind: 'made', failure: error === null ? undefined : reason, code });
+    });
+  };
+
   process.on('message', (order: OutputOrder) => {
-    if (order.kind === 'read') read(order.id, order.output, order.paths);
-    else drain(order.id);
+    switch (order.kind) {
+      case 'read':
+        read(order.id, order.output, order.paths);
+        break;
+      case 'drain':
+        drain(order.id);
+        break;
+      case 'make':
+        make(order.paths);
+    }
   });
   process.on('disconnect', endWhenDone);
 }

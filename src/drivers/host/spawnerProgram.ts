@@ -87,7 +87,7 @@ export interface GroupsPlace {
  * already. To enter a group the kernel may have to wait for 10 ms, so that is done beforehand, beside all else.
  */
 export function spawnerProgram(servedPid: number, groups?: GroupsPlace, outputText?: string): void {
-  const { execFile, execFileSync, spawn } = process.getBuiltinModule('node:child_process');
+  const { execFileSync, spawn } = process.getBuiltinModule('node:child_process');
   const fs = process.getBuiltinModule('node:fs');
   const { basename, dirname, join } = process.getBuiltinModule('node:path');
   const { O_APPEND, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } =
@@ -465,6 +465,7 @@ export function spawnerProgram(servedPid: number, groups?: GroupsPlace, outputTe
       if (!readers.delete(opened)) return;
       if (reader === opened) reader = undefined;
       for (const id of opened.reads) readSoon(id);
+      if (making?.by === opened) later(askForPipes, restMs);
       endWhenDone();
     };
     child.on('message', (it: OutputReport) => {
@@ -508,7 +509,15 @@ export function spawnerProgram(servedPid: number, groups?: GroupsPlace, outputTe
   const isForNow = (error: unknown): boolean =>
     ['EMFILE', 'ENFILE', 'EAGAIN', 'ENOMEM'].includes((error as NodeJS.ErrnoException).code ?? '');
 
-  const hearReader = (from: Reader, { kind, id }: OutputReport): void => {
+  const hearReader = (from: Reader, it: OutputReport): void => {
+    if (it.kind === 'made') {
+      const message = `no pipes could be made for what it writes (its output can be written to a file): ${String(it.failure)}`;
+      making?.done(
+        it.failure === undefined ? undefined : Object.assign(new Error(message), { code: it.code }),
+      );
+      return;
+    }
+    const { kind, id } = it;
     const read = reads.get(id);
     if (read === undefined) return;
     switch (kind) {
@@ -592,11 +601,28 @@ export function spawnerProgram(servedPid: number, groups?: GroupsPlace, outputTe
     readonly then: (error?: NodeJS.ErrnoException) => void;
   }
   const wanted: Wanted[] = [];
-  let isMaking = false;
 
-  /** Makes the pipes of all that wait for some by one program: Node can't make any. */
+  interface Making {
+    readonly paths: readonly string[];
+    readonly done: (error?: NodeJS.ErrnoException) => void;
+    /** Who was asked; a program of ours would be born into the group of an instance, and halt or end with it. */
+    by: Reader | undefined;
+  }
+  let making: Making | undefined;
+
+  const askForPipes = (): void => {
+    if (making === undefined) return;
+    try {
+      making.by = reader ??= openReader();
+      tellReader(making.by, { kind: 'make', paths: making.paths });
+    } catch {
+      later(askForPipes, restMs);
+    }
+  };
+
+  /** Has the pipes made of all that wait for some, in one go. */
   const makePipes = (): void => {
-    if (isMaking || wanted.length === 0) return;
+    if (making !== undefined || wanted.length === 0) return;
     const folders: number[] = [];
     const some = wanted.splice(0, mostMadeAtOnce).filter(({ output: { pipes }, then }) => {
       try {
@@ -613,24 +639,21 @@ export function spawnerProgram(servedPid: number, groups?: GroupsPlace, outputTe
     const paths = folders.flatMap((folder) =>
       pipeNames.map((name) => `/proc/${String(process.pid)}/fd/${String(folder)}/${name}`),
     );
-    isMaking = true;
-    execFile('mkfifo', ['-m', '600', ...paths], (error, _, said) => {
+    const done = (error?: NodeJS.ErrnoException): void => {
+      making = undefined;
       for (const folder of folders) fs.closeSync(folder);
-      isMaking = false;
-      const reason = error?.code === 'ENOENT' ? 'the program mkfifo is not there' : said.trim();
-      const message = `no pipes could be made for what it writes (its output can be written to a file): ${reason}`;
-      const code = error?.signal ?? String(error?.code);
-      const failed = error === null ? undefined : Object.assign(new Error(message), { code });
-      for (const { then } of some) then(failed);
+      for (const { then } of some) then(error);
       makePipes();
-    });
+    };
+    making = { paths, done, by: undefined };
+    if (paths.length === 0) done();
+    else askForPipes();
   };
 
   const startPiped = (id: number, command: Command, output: Output, triesLeft = mostTries): void => {
     const then = (error?: NodeJS.ErrnoException): void => {
       if (error === undefined || arePipes(output)) startOrFail(id, command);
-      // It may have been born into the group of an instance that has ended meanwhile.
-      else if (triesLeft > 1 && (error.code === 'SIGKILL' || isForNow(error))) {
+      else if (triesLeft > 1 && isForNow(error)) {
         later(() => {
           startPiped(id, command, output, triesLeft - 1);
         }, restMs);

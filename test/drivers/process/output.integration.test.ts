@@ -5,6 +5,7 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
@@ -46,18 +47,36 @@ const childrenOf = (pid: number): readonly number[] =>
     .split(' ')
     .map(Number);
 
-/** Writes until there is a file \`enough\`, a line at a time. */
+/** Writes line by line until there is a file `enough`; while there is a file `hold` it waits, and tells in `held` how far it came. */
 const counting: Partial<LaunchPlan['spec']> = {
   entrypoint: [
     process.execPath,
     '-e',
-    `let line = 0;
+    `const { existsSync, rmSync, writeFileSync } = require('node:fs');
+     let line = 0;
      const write = () => {
-       console.log('line ' + (line += 1));
-       if (!require('node:fs').existsSync('enough')) setTimeout(write, 1);
+       if (existsSync('hold')) {
+         if (!existsSync('held')) writeFileSync('held', String(line));
+       } else {
+         rmSync('held', { force: true });
+         console.log('line ' + (line += 1));
+         if (existsSync('enough')) return;
+       }
+       setTimeout(write, 1);
      };
      write();`,
   ],
+};
+
+/** Does something while it writes nothing, and all that it wrote is in the log: whoever reads would lose what he has in his hands. */
+const whileHeld = async (plan: LaunchPlan, work: () => void): Promise<void> => {
+  const [hold, held] = ['hold', 'held'].map((name) => join(plan.home, 'work', name)) as [string, string];
+  writeFileSync(hold, '');
+  await eventually(() => existsSync(held) && readFileSync(held, 'utf8') !== '');
+  const lines = Number(readFileSync(held, 'utf8'));
+  for (let kept = 0; kept < lines;) kept = (await textsOf(plan)).length;
+  work();
+  rmSync(hold);
 };
 
 /** Lets it end, and tells what it has written. */
@@ -194,7 +213,7 @@ describe('who reads what a process writes', () => {
     await eventually(() => isRead(plan));
     for (let kill = 0; kill < 3; kill += 1) {
       const reader = readerOf(plan);
-      process.kill(reader, 'SIGKILL');
+      await whileHeld(plan, () => process.kill(reader, 'SIGKILL'));
       await eventually(() => isRead(plan) && readerOf(plan) !== reader);
       await goesOn(plan);
     }
@@ -218,8 +237,10 @@ describe('who reads what a process writes', () => {
     const { plan } = await bench.launched(counting);
     await eventually(() => isRead(plan));
     const reader = readerOf(plan);
-    process.kill(parentOf(reader), 'SIGKILL');
-    process.kill(reader, 'SIGKILL');
+    await whileHeld(plan, () => {
+      process.kill(parentOf(reader), 'SIGKILL');
+      process.kill(reader, 'SIGKILL');
+    });
     await eventually(() => isRead(plan) && readerOf(plan) !== reader);
     await goesOn(plan);
     const texts = await endCounting(plan);
