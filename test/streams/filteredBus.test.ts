@@ -1,9 +1,9 @@
 import fc from 'fast-check';
-import { asapScheduler, EMPTY, firstValueFrom, of } from 'rxjs';
+import { asapScheduler, EMPTY, firstValueFrom, map, of, Subject, take } from 'rxjs';
 import type { LifecycleEvent } from '../../src/lifecycle/event.js';
 import type { Instance } from '../../src/lifecycle/instance.js';
 import type { ConsumeOptions, Overflow } from '../../src/streams/buffering.js';
-import { type EventFilter, holdsFor } from '../../src/streams/instanceFilter.js';
+import { concerns, type EventFilter, holdsFor } from '../../src/streams/instanceFilter.js';
 import { createLifecycleBus, type LifecycleBus } from '../../src/streams/lifecycleBus.js';
 import type { InstanceChange } from '../../src/streams/instanceChange.js';
 import { anInstance } from '../support/lifecycleEvents.js';
@@ -133,6 +133,30 @@ describe('with a filter', () => {
     expect(bus.stats()['test']).toMatchObject({ lagged: 0, highWater: 1 });
   });
 
+  it('a watch that reads its table meanwhile is told nothing of what does not concern it, and all that does', async () => {
+    const { bus, apply, view } = createWorld();
+    apply(['one', 'Running', 'a']);
+    const read$ = new Subject<void>();
+    const told: InstanceChange[] = [];
+    const before = await firstValueFrom(view());
+    const reading$ = read$.pipe(
+      take(1),
+      map(() => before),
+    );
+    const watching = bus
+      .watch('test', () => reading$, { tags: { team: 'a' } })
+      .subscribe((change) => told.push(change));
+    apply(['other', 'Running', 'b']);
+    apply(['two', 'Running', 'a']);
+    read$.next();
+    await turn();
+    watching.unsubscribe();
+    expect(told.map((change) => ('instance' in change ? change.instance.id : change.kind))).toEqual([
+      'snapshot',
+      'two',
+    ]);
+  });
+
   it('a watch tells one that leaves as removed, with the view that was the last in it', async () => {
     const { bus, apply, view } = createWorld();
     const told: InstanceChange[] = [];
@@ -244,4 +268,11 @@ describe('with a filter', () => {
     await firstValueFrom(bus.watch('test', read, { tags: {} }));
     expect(asked).toEqual(['a', undefined]);
   });
+});
+
+it('a filter by id lets the events of that instance through, and of no other', () => {
+  const { apply } = createWorld();
+  const events = [apply(['one', 'Running', 'a']), apply(['two', 'Running', 'a'])];
+  const isAsked = concerns({ instanceId: 'two' });
+  expect(events.filter((event) => event !== undefined).map(isAsked)).toEqual([false, true]);
 });
