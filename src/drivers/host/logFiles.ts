@@ -148,7 +148,6 @@ export function createLogFiles(home: string, log = 'app'): LogFiles {
   const readAt = async (folder: LogFolder, place: number): Promise<Chunk> => {
     for (;;) {
       const parts = partsIn(folder);
-      const before = timesLaidAside;
       for (const { name, isRaw, start, end } of parts.filter((part) => place < part.end)) {
         const from = Math.max(0, place - start);
         const chunk = await readChunk(folder.open(name, constants.O_RDONLY), () => from, end - start);
@@ -156,7 +155,7 @@ export function createLogFiles(home: string, log = 'app'): LogFiles {
         if (chunk !== undefined && chunk.bytes.length > 0) return { ...placed(chunk, start), isRaw };
       }
       const chunk = await readLast(folder, place, endOf(parts));
-      if (before === timesLaidAside && !laidAsideSince(folder, parts)) return chunk;
+      if (!laidAsideSince(folder, parts)) return chunk;
     }
   };
 
@@ -202,9 +201,6 @@ function sizeOf(path: string): number {
   return stats?.isFile() === true ? stats.size : 0;
 }
 
-/** Of all logs: that a few reads of others are done twice costs less than a count for each. */
-let timesLaidAside = 0;
-
 /**
  * Copies the end of a log, names the copy by its places, and empties the log. The last bytes are copied in one go with that:
  * what processes write between the last read and the truncation is lost, and that is a few microseconds.
@@ -233,7 +229,6 @@ async function layAside(
       copied += isHole ? bytesRead : await written(copy.fd, piece, bytesRead, copied - from);
     }
 
-    timesLaidAside += 1;
     const lastBytes = readSync(log.fd, piece, 0, Math.min(mostAtOnce, piece.length), copied);
     copied += writeSync(copy.fd, piece, 0, lastBytes, copied - from);
     // A hole at its end was not written.

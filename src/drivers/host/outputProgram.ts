@@ -430,9 +430,9 @@ export function outputProgram(): void {
 
   const read = (id: number, output: Output, paths: readonly [string, string]): void => {
     const fds: number[] = [];
+    const log = logIn(output);
     try {
       for (const path of paths) fds.push(fs.openSync(path, O_RDONLY | O_NONBLOCK));
-      const log = logIn(output);
       if (log.fd === undefined) openNow(log);
       for (let spare = 0; spare < spareDescriptors; spare += 1) fds.push(fs.openSync('/', O_RDONLY));
       for (const fd of fds.splice(2)) fs.closeSync(fd);
@@ -449,6 +449,7 @@ export function outputProgram(): void {
     } catch {
       for (const fd of fds) fs.closeSync(fd);
       report({ kind: 'failed', id });
+      endRuns(log);
     }
   };
 

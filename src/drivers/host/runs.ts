@@ -56,7 +56,7 @@ export interface Run {
    * Comes when that is known to who has started it.
    */
   spare(graceMs: number): Promise<void>;
-  /** Comes once all that it has written is in the log; after a second at the latest. */
+  /** Comes once all that it has written is in the log; after half a second at the latest. */
   written(): Promise<void>;
   /** Lets it run on, and Node end before it does. */
   detach(): void;
