@@ -125,7 +125,8 @@ describe('a process that was started', () => {
     expect(new Set(all.map(({ pid }) => pid)).size).toBe(1_000);
     const exits = await Promise.all(all.map(({ ended$ }) => firstValueFrom(ended$)));
     expect(exits.map(({ code }) => code)).toEqual(Array.from({ length: 1_000 }, (_, index) => index % 200));
-    expect(openFilesOf(helper())).toBe(files);
+    // One that the small process looks with may have been counted before, and be closed by now.
+    await eventually(() => openFilesOf(helper()) <= files);
   });
 });
 
