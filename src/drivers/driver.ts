@@ -100,6 +100,13 @@ export interface LaunchPlan {
   /** Absolute path of the instance's own folder. */
   readonly home: string;
   /**
+   * Absolute path of a folder on the file system of all homes, in which a driver may make ahead what a later launch then only
+   * has to move into its home. It need not be there yet, and should be empty, or gone, once the driver is closed.
+   *
+   * @defaultValue nothing is made ahead
+   */
+  readonly pool?: string;
+  /**
    * Whether the machine runs on when this process ends, to be adopted later; otherwise it should end with it, however that
    * comes, as far as the driver can see to it.
    *

@@ -92,7 +92,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
   const { config, logger = noLogger } = options;
   const now = (): number => asyncScheduler.now();
   const storage = await openStorage(options, drivers, now, logger);
-  const { store, kept, homes, ownerless, isDurable } = storage;
+  const { store, kept, homes, pool, ownerless, isDurable } = storage;
 
   const homeOf = (instanceId: string): string => join(homes, instanceId);
   const planOf = (instanceId: string, name: string, spec: InstanceSpec): LaunchPlan => ({
@@ -100,6 +100,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     name,
     spec,
     home: homeOf(instanceId),
+    pool,
     outlives: isDurable,
   });
   const driverOf = ({ driver }: InstanceSpec): Driver => drivers.get(driver) as Driver;

@@ -34,6 +34,8 @@ export interface Storage {
   readonly folder: string;
   /** Folder in which each instance has its home. */
   readonly homes: string;
+  /** Folder in which drivers make ahead what belongs into homes. */
+  readonly pool: string;
   /** Names of homes that no instance has. */
   readonly ownerless: readonly string[];
   /** Folder in which each snapshot has a folder of its own. */
@@ -64,7 +66,7 @@ export async function openStorage(
     maxBytes: logMaxBytes ?? defaults.maxBytes,
   };
   const folder = dataDir ?? temporaryFolder(createId());
-  const { homes, snapshots } = pathsIn(folder);
+  const { homes, pool, snapshots } = pathsIn(folder);
   const released = new Set<string>();
   const letGoBut = async (owners: ReadonlySet<string>): Promise<void> => {
     for (const each of [homes, snapshots]) {
@@ -89,7 +91,7 @@ export async function openStorage(
     const ownerless = isDurable ? await ownerlessIn(homes, ownersOf(kept), logger, released) : [];
     const held = isDurable || !canLeave(drivers) ? store : await swept(folder, store, drivers, now, logger);
     const leave = (): Promise<void> => (isDurable ? Promise.resolve() : leaveTemporaryFolder(folder));
-    return { store: held, kept, folder, homes, ownerless, snapshots, isDurable, leave };
+    return { store: held, kept, folder, homes, pool, ownerless, snapshots, isDurable, leave };
   } catch (error) {
     await lastValueFrom(store.close(), { defaultValue: undefined });
     const isOurs = typeof error === 'object' && error !== null && '_tag' in error;

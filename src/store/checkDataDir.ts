@@ -54,7 +54,7 @@ export async function checkNothingIsLeft(dataDir: string): Promise<void> {
   );
 }
 
-const ours = ['instances', 'lock', 'snapshots', 'store', markerName];
+const ours = ['instances', 'lock', 'pool', 'snapshots', 'store', markerName];
 /** It lies in every new file system of Linux. */
 const nobodys = 'lost+found';
 const isOurs = (name: string): boolean => ours.includes(name) || isUnfinishedMarker(name) || name === nobodys;

@@ -9,6 +9,8 @@ export interface DataDirPaths {
   readonly homes: string;
   /** In it each snapshot has a folder of its own. */
   readonly snapshots: string;
+  /** In it drivers make ahead what belongs into homes. */
+  readonly pool: string;
   readonly lock: string;
   readonly store: string;
   readonly database: string;
@@ -19,6 +21,7 @@ export interface DataDirPaths {
 export const pathsIn = (dataDir: string): DataDirPaths => ({
   homes: join(dataDir, 'instances'),
   snapshots: join(dataDir, 'snapshots'),
+  pool: join(dataDir, 'pool'),
   lock: join(dataDir, 'lock'),
   store: join(dataDir, 'store'),
   database: join(dataDir, 'store', 'data.mdb'),

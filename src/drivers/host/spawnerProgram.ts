@@ -12,6 +12,8 @@ export interface Command {
   readonly env: Readonly<Record<string, string>>;
   /** File to which stdout and stderr are appended, or the pipes through which they are read. */
   readonly output: string | Output;
+  /** A folder on the file system of the pipes, in which others may be made ahead. */
+  readonly pool?: string;
   /** A file that it gets open for reading, as its descriptor 3. */
   readonly handedPath?: string;
   /** Where to keep what runs and how it ended. What has it outlives the one that asked for it; what has not is killed then. */
@@ -98,6 +100,9 @@ export function spawnerProgram(servedPid: number, groups?: GroupsPlace, outputTe
   const pipeNames = ['stdout', 'stderr'];
   /** Each takes one folder that is open meanwhile. */
   const mostMadeAtOnce = 32;
+  /** How many pipes are kept ready in a pool, and how few are left when more are made. */
+  const mostInPool = 64;
+  const fewInPool = 32;
   /** How long to wait before what failed is tried again, and how often. */
   const restMs = 50;
   const mostTries = 100;
@@ -602,6 +607,66 @@ export function spawnerProgram(servedPid: number, groups?: GroupsPlace, outputTe
   }
   const wanted: Wanted[] = [];
 
+  /** The names of the pipes that lie ready in each pool. */
+  const pools = new Map<string, string[]>();
+  const pooled = /^\d{1,10}\.\d{1,16}$/;
+  let pooledSoFar = 0;
+
+  const isPipe = (path: string): boolean => {
+    const found = fs.lstatSync(path, { throwIfNoEntry: false });
+    return found?.isFIFO() === true && found.uid === process.geteuid?.();
+  };
+
+  /** The names of a pool that is used for the first time: somebody who was killed may have left some. */
+  const poolAt = (path: string): string[] => {
+    const known = pools.get(path);
+    if (known !== undefined) return known;
+    makeFolder(path);
+    const names = fs
+      .readdirSync(path)
+      .filter((name) => pooled.test(name) && isPipe(join(path, name)))
+      .slice(0, mostInPool);
+    pools.set(path, names);
+    return names;
+  };
+
+  /** Moves pipes out of a pool to where they are wanted, and tells whether there were any. */
+  const takeFrom = (pool: string, { pipes }: Output): boolean => {
+    const folders: number[] = [];
+    try {
+      const names = poolAt(pool);
+      if (names.length < pipeNames.length) return false;
+      makeFolder(pipes);
+      const [from, to] = [openFolder(pool), openFolder(pipes)];
+      folders.push(from, to);
+      for (const name of pipeNames) fs.renameSync(within(from, names.pop() ?? ''), within(to, name));
+      return true;
+    } catch {
+      // Who makes them where they are wanted is told why that fails.
+      return false;
+    } finally {
+      for (const folder of folders) fs.closeSync(folder);
+    }
+  };
+
+  const emptyPools = (): void => {
+    for (const [pool, names] of pools) {
+      try {
+        for (const name of names) fs.rmSync(join(pool, name), { force: true });
+        fs.rmdirSync(pool);
+      } catch {
+        // It holds something else, or is gone by now.
+      }
+    }
+    pools.clear();
+  };
+
+  /** What is made in one folder, which is open meanwhile. */
+  interface Made {
+    readonly folder: number;
+    readonly names: readonly string[];
+    readonly then: (error?: NodeJS.ErrnoException) => void;
+  }
   interface Making {
     readonly paths: readonly string[];
     readonly done: (error?: NodeJS.ErrnoException) => void;
@@ -620,37 +685,70 @@ export function spawnerProgram(servedPid: number, groups?: GroupsPlace, outputTe
     }
   };
 
-  /** Has the pipes made of all that wait for some, in one go. */
+  const madeFor = ({ output: { pipes }, then }: Wanted): readonly Made[] => {
+    let folder: number | undefined;
+    try {
+      makeFolder(pipes);
+      folder = openFolder(pipes);
+      for (const name of pipeNames) removeFile(within(folder, name));
+      return [{ folder, names: pipeNames, then }];
+    } catch (error) {
+      if (folder !== undefined) fs.closeSync(folder);
+      then(error as NodeJS.ErrnoException);
+      return [];
+    }
+  };
+
+  const madeAhead = ([pool, names]: readonly [string, string[]]): readonly Made[] => {
+    if (names.length > fewInPool) return [];
+    try {
+      const folder = openFolder(pool);
+      const more = Array.from(
+        { length: mostInPool - names.length },
+        () => `${String(process.pid)}.${String((pooledSoFar += 1))}`,
+      );
+      const then = (): void => {
+        names.push(...more.filter((name) => isPipe(join(pool, name))));
+      };
+      return [{ folder, names: more, then }];
+    } catch {
+      // It is made anew by the next that is started.
+      pools.delete(pool);
+      return [];
+    }
+  };
+
+  /** Has the pipes made of all that wait for some, and those that are missing in the pools, in one go. */
   const makePipes = (): void => {
-    if (making !== undefined || wanted.length === 0) return;
-    const folders: number[] = [];
-    const some = wanted.splice(0, mostMadeAtOnce).filter(({ output: { pipes }, then }) => {
-      try {
-        makeFolder(pipes);
-        const folder = openFolder(pipes);
-        folders.push(folder);
-        for (const name of pipeNames) removeFile(within(folder, name));
-        return true;
-      } catch (error) {
-        then(error as NodeJS.ErrnoException);
-        return false;
-      }
-    });
-    const paths = folders.flatMap((folder) =>
-      pipeNames.map((name) => `/proc/${String(process.pid)}/fd/${String(folder)}/${name}`),
+    if (making !== undefined) return;
+    const all = [...wanted.splice(0, mostMadeAtOnce).flatMap(madeFor), ...[...pools].flatMap(madeAhead)];
+    if (all.length === 0) {
+      if (wanted.length > 0) nextTurn(makePipes);
+      return;
+    }
+    const paths = all.flatMap(({ folder, names }) =>
+      names.map((name) => `/proc/${String(process.pid)}/fd/${String(folder)}/${name}`),
     );
     const done = (error?: NodeJS.ErrnoException): void => {
       making = undefined;
-      for (const folder of folders) fs.closeSync(folder);
-      for (const { then } of some) then(error);
-      makePipes();
+      for (const { folder } of all) fs.closeSync(folder);
+      for (const { then } of all) then(error);
+      if (!process.connected) {
+        emptyPools();
+        endWhenDone();
+      } else if (wanted.length > 0) makePipes();
     };
     making = { paths, done, by: undefined };
-    if (paths.length === 0) done();
-    else askForPipes();
+    askForPipes();
   };
 
   const startPiped = (id: number, command: Command, output: Output, triesLeft = mostTries): void => {
+    // By then all are here that were told at once.
+    nextTurn(makePipes);
+    if (command.pool !== undefined && takeFrom(command.pool, output)) {
+      startOrFail(id, command);
+      return;
+    }
     const then = (error?: NodeJS.ErrnoException): void => {
       if (error === undefined || arePipes(output)) startOrFail(id, command);
       else if (triesLeft > 1 && isForNow(error)) {
@@ -660,8 +758,6 @@ export function spawnerProgram(servedPid: number, groups?: GroupsPlace, outputTe
       } else failStart(id, output, error);
     };
     wanted.push({ output, then });
-    // By then all are here that were told at once.
-    nextTurn(makePipes);
   };
 
   const arePipes = (output: Output): boolean => {
@@ -805,7 +901,13 @@ export function spawnerProgram(servedPid: number, groups?: GroupsPlace, outputTe
   };
 
   const endWhenDone = (): void => {
-    if (process.connected || isMoving || children.size + removing + over.size + ending > 0) return;
+    if (
+      process.connected ||
+      isMoving ||
+      making !== undefined ||
+      children.size + removing + over.size + ending > 0
+    )
+      return;
     const last = next;
     next = undefined;
     if (last !== undefined && leave()) {
@@ -881,6 +983,7 @@ export function spawnerProgram(servedPid: number, groups?: GroupsPlace, outputTe
   });
 
   process.on('disconnect', () => {
+    if (making === undefined) emptyPools();
     for (const [id, { end, outlives }] of [...children]) {
       if (outlives) continue;
       end();

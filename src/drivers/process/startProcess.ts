@@ -44,6 +44,7 @@ export async function startProcess(
     return await spawner.start({
       ...{ program, args, cwd: dir, below, env, output },
       ...(keep !== undefined && { keep }),
+      ...(plan.pool !== undefined && { pool: plan.pool }),
     });
   } catch (error) {
     throw new LaunchFailed(reasonOf(error as NodeJS.ErrnoException, { program, place, below, output }), {
