@@ -1,4 +1,5 @@
-import { lstat, readlink } from 'node:fs/promises';
+import { lstatSync } from 'node:fs';
+import { readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ProcessEntry, processTable } from './processTable.js';
 
@@ -9,11 +10,14 @@ const readerName = 'rx-instances-output';
 export const pipesOf = (home: string): string => join(home, 'run');
 
 /** Whether somebody may still write what a log does not hold yet: the last who reads a pipe takes its name away. */
-export const isUnread = (home: string): Promise<boolean> =>
-  Promise.any(['stdout', 'stderr'].map((name) => lstat(join(pipesOf(home), name)))).then(
-    () => true,
-    () => false,
-  );
+export const isUnread = (home: string): boolean =>
+  ['stdout', 'stderr'].some((name) => {
+    try {
+      return lstatSync(join(pipesOf(home), name), { throwIfNoEntry: false }) !== undefined;
+    } catch {
+      return false;
+    }
+  });
 
 /** The process that reads the output of a home; nothing where there is none. */
 export async function outputReaderOf(home: string): Promise<ProcessEntry | undefined> {

@@ -11,6 +11,7 @@ import {
   merge,
   mergeMap,
   type Observable,
+  of,
   repeat,
   ReplaySubject,
   takeUntil,
@@ -165,7 +166,7 @@ export function createRuns({
       ended$,
       written: async () => {
         if (handle.run === undefined) return;
-        const unread$ = defer(() => isUnread(home)).pipe(
+        const unread$ = defer(() => of(isUnread(home))).pipe(
           repeat({ delay: lookEveryMs }),
           takeWhile((isSo) => isSo),
           takeUntil(timer(mostWrittenMs)),
