@@ -29,18 +29,20 @@ async function build({ folder, module, type, check }) {
 
 /** A program that runs in a process of its own becomes a text: a bundler would give it names that only the bundle knows. */
 async function writeText(name) {
-  const program = await import(`../dist/esm/drivers/host/${name}Program.js`);
-  const text = JSON.stringify(program[`${name}Program`].toString());
+  const path = `drivers/host/${name}.js`;
+  const text = JSON.stringify((await import(`../dist/esm/${path}`))[name]);
   const forms = {
-    'dist/cjs': `"use strict";\nObject.defineProperty(exports, "__esModule", { value: true });\nexports.${name}Text = ${text};\n`,
-    'dist/esm': `export const ${name}Text = ${text};\n`,
+    'dist/cjs': `"use strict";\nObject.defineProperty(exports, "__esModule", { value: true });\nexports.${name} = ${text};\n`,
+    'dist/esm': `export const ${name} = ${text};\n`,
   };
+  const source = readFileSync(`dist/esm/${path}`, 'utf8');
+  const parts = [...source.matchAll(/ from '\.\/(\w+)\.js'/g)].map(([, part]) => part);
   for (const [folder, code] of Object.entries(forms)) {
-    writeFileSync(`${folder}/drivers/host/${name}Text.js`, code);
-    rmSync(`${folder}/drivers/host/${name}Program.js`);
+    writeFileSync(`${folder}/${path}`, code);
+    for (const part of parts) rmSync(`${folder}/drivers/host/${part}.js`);
   }
 }
 
 rmSync('dist', { recursive: true, force: true });
 await Promise.all(builds.map(build));
-if (process.exitCode === undefined) for (const name of ['spawner', 'output']) await writeText(name);
+if (process.exitCode === undefined) for (const name of ['spawnerText', 'outputText']) await writeText(name);

@@ -15,7 +15,7 @@ import {
   timeout,
 } from 'rxjs';
 import { codeOf } from './codeOf.js';
-import type { GroupsPlace } from './spawnerProgram.js';
+import type { GroupsPlace } from './spawnerGroups.js';
 
 /**
  * A control group of Linux (cgroup v2): a process and all that it started, whatever group, session or user those have by now.

@@ -42,7 +42,7 @@ import {
 } from './runRecord.js';
 import { sparePathOf, writeSpare } from './spareRecord.js';
 import type { Spawner, Started } from './spawner.js';
-import type { Keep } from './spawnerProgram.js';
+import type { Keep } from './spawnerMessages.js';
 import { endStrays, findRunning, type Running } from './strays.js';
 
 /** A process that is the machine of a home. */

@@ -3,7 +3,7 @@ import { type Observable, ReplaySubject } from 'rxjs';
 import type { Exit } from '../../lifecycle/instance.js';
 import { groupsPlace, sweepGroups } from './controlGroup.js';
 import { nodeProgram, spawnerMark } from './nodeProgram.js';
-import type { Command, Order, Report } from './spawnerProgram.js';
+import type { Command, Order, Report } from './spawnerMessages.js';
 import type { Output } from './outputProgram.js';
 import { outputText } from './outputText.js';
 import { spawnerText } from './spawnerText.js';

@@ -6,7 +6,7 @@ import { messageOf } from '../../lifecycle/messageOf.js';
 import type { LaunchPlan } from '../driver.js';
 import type { Output } from '../host/outputProgram.js';
 import type { Spawner, Started } from '../host/spawner.js';
-import type { Keep } from '../host/spawnerProgram.js';
+import type { Keep } from '../host/spawnerMessages.js';
 import { environmentOf, type InheritEnv } from './environmentOf.js';
 import { missingProgram } from './missingProgram.js';
 import { programFault } from './programFault.js';

@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { defer, firstValueFrom, retry } from 'rxjs';
 import { createSpawner, type Started } from '../../../src/drivers/host/spawner.js';
-import type { Command } from '../../../src/drivers/host/spawnerProgram.js';
+import type { Command } from '../../../src/drivers/host/spawnerMessages.js';
 import { kernelViewOf } from '../../support/processes.js';
 import { createProcessBench, eventually, exitOf } from '../process/processBench.js';
 

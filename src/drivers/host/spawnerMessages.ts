@@ -1,0 +1,68 @@
+import type { Output } from './outputProgram.js';
+
+/** What to start. */
+export interface Command {
+  readonly program: string;
+  readonly args: readonly string[];
+  readonly cwd: string;
+  /** Folders to go down from there, none of which may be a link. */
+  readonly below?: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  /** File to which stdout and stderr are appended, or the pipes through which they are read. */
+  readonly output: string | Output;
+  /** A folder on the file system of the pipes, in which others may be made ahead. */
+  readonly pool?: string;
+  /** A file that it gets open for reading, as its descriptor 3. */
+  readonly handedPath?: string;
+  /** Where to keep what runs and how it ended. What has it outlives the one that asked for it; what has not is killed then. */
+  readonly keep?: Keep;
+}
+
+/** A file that tells which process is an instance's, and how it ended. */
+export interface Keep {
+  /** It lies in a folder of its own, which is made. */
+  readonly path: string;
+  /** What its handle holds besides what its spawner knows. */
+  readonly handle: object;
+  /** A secret that proves who wrote how it ended: the file does not hold it. */
+  readonly token: string;
+  /** Where somebody who knows the secret may write until when what it leaves behind is to be spared. */
+  readonly sparePath?: string;
+  /** Where an earlier version kept that; removed. */
+  readonly formerPath?: string;
+}
+
+/** What a spawner is told. */
+export type Order =
+  | { readonly kind: 'start'; readonly id: number; readonly command: Command }
+  /** Lets a process run on whatever becomes of the one that asked for it, and tells of it no more. */
+  | { readonly kind: 'forget'; readonly id: number }
+  /** Kills what a process leaves behind, should it end, only after that time from now. */
+  | { readonly kind: 'spare'; readonly id: number; readonly graceMs: number }
+  /** Reads what a process writes that another spawner has started, which is gone with its reader. */
+  | { readonly kind: 'read'; readonly id: number; readonly output: Output };
+
+/** What a spawner tells. */
+export type Report =
+  | {
+      readonly kind: 'started';
+      readonly id: number;
+      readonly pid: number;
+      readonly startTime: string;
+      /** The control group that it was born in, as the kernel names it. */
+      readonly group: string | undefined;
+    }
+  | {
+      readonly kind: 'failed';
+      readonly id: number;
+      readonly message: string;
+      readonly code: string | undefined;
+      /** What it was about: the program, or a file. */
+      readonly path: string | undefined;
+    }
+  | {
+      readonly kind: 'ended';
+      readonly id: number;
+      readonly code: number | null;
+      readonly signal: string | null;
+    };
