@@ -18,7 +18,10 @@ export interface SpawnerGroups {
   moveOn(left?: string): void;
   /** Does something as soon as it is in a group, in the order in which that was asked for. */
   onceThere(work: () => void): void;
-  /** Does something in none of the groups: whatever is started there must not halt or end with an instance. */
+  /**
+   * Does something in none of the groups: whatever is started there must not halt or end with an instance. On the way to another
+   * group it throws EAGAIN.
+   */
   outside<T>(work: () => T): T;
   /** Whether a process is left in a group. */
   isPopulated(name: string): boolean;
@@ -176,6 +179,7 @@ export function spawnerGroups(
       else work();
     },
     outside: (work) => {
+      if (isMoving) throw Object.assign(new Error('on the way to another group'), { code: 'EAGAIN' });
       const isAway = next !== undefined && leave();
       try {
         return work();

@@ -34,6 +34,17 @@ const bytesOf = ({ home }: LaunchPlan): readonly number[] =>
 const readerOf = ({ home }: LaunchPlan): number =>
   Number(readlinkSync(join(home, 'run', 'reader')).split('.')[0]);
 
+/** In which control group a process is, in the words of the kernel. */
+const groupOf = (pid: number): string => readFileSync(`/proc/${String(pid)}/cgroup`, 'utf8');
+
+const isReader = (pid: number): boolean => {
+  try {
+    return readFileSync(`/proc/${String(pid)}/cmdline`, 'utf8').includes('rx-instances-output');
+  } catch {
+    return false;
+  }
+};
+
 const parentOf = (pid: number): number =>
   Number(
     readFileSync(`/proc/${String(pid)}/stat`, 'utf8')
@@ -249,6 +260,27 @@ describe('who reads what a process writes', () => {
 });
 
 describe('the process that reads', () => {
+  it('is in no group of an instance, however many are started while it is replaced', async () => {
+    const { plan: kept } = await bench.launched(counting);
+    await eventually(() => isRead(kept));
+    const spawnerPid = parentOf(readerOf(kept));
+    const groups = new Set<string>();
+    for (let round = 0; round < 6; round += 1) {
+      const plans = await Promise.all(Array.from({ length: 4 }, () => bench.prepared(script('sleep 600'))));
+      const starting = plans.map(async (plan) => bench.hold(await firstValueFrom(bench.driver.launch(plan))));
+      await starting[round % 4];
+      const former = readerOf(kept);
+      process.kill(former, 'SIGKILL');
+      await eventually(() => childrenOf(spawnerPid).some((pid) => pid !== former && isReader(pid)));
+      for (const pid of childrenOf(spawnerPid)) if (isReader(pid)) groups.add(groupOf(pid));
+      const machines = await Promise.all(starting);
+      await Promise.all(machines.map((machine) => all(machine.kill())));
+      await eventually(() => isRead(kept) && readerOf(kept) !== former);
+    }
+    expect([...groups].filter((group) => group.includes('rx-instances.'))).toEqual([]);
+    await endCounting(kept);
+  });
+
   it('ends with the driver, also where it came after all had ended that it was to read', async () => {
     const driver = createProcessDriver({ pollMs: 5 });
     const readers = new Set<number>();
