@@ -1,5 +1,5 @@
-/** Creates instances all at once, tells what became of each, and what they wrote, one after another. */
-import { catchError, concatMap, firstValueFrom, forkJoin, from, lastValueFrom, map, of, toArray } from 'rxjs';
+/** Creates instances all at once, tells what became of each, and what they wrote, which is read at once too. */
+import { catchError, firstValueFrom, forkJoin, from, lastValueFrom, map, mergeMap, of, toArray } from 'rxjs';
 import { createProcessDriver } from '../../src/drivers/process/processDriver.js';
 import { openManager } from '../../src/manager/instanceManager.js';
 
@@ -21,7 +21,7 @@ void (async () => {
   );
   const lines = await lastValueFrom(
     from(names).pipe(
-      concatMap(async (name) => {
+      mergeMap(async (name) => {
         await firstValueFrom(manager.waitForState(name, 'Running'));
         const texts = await lastValueFrom(manager.logs(name).pipe(toArray()));
         return texts.map(({ text }) => text).join();

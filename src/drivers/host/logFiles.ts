@@ -14,6 +14,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type LogFile, type LogFolder, openLogFolder } from './logFolder.js';
+import { createSlots } from './slots.js';
 
 /** How much of a log is kept. */
 export interface LogLimits {
@@ -74,6 +75,8 @@ const nothing = Buffer.alloc(0);
 const leastCopied = 16 * 1_024 * 1_024;
 /** How many bytes are copied while the event loop waits. */
 const mostAtOnce = 256 * 1_024;
+/** How many folders of logs are open at a time, of all homes. */
+const folders = createSlots(16);
 /** The last place that a name may tell: far beyond it numbers are not whole any more. */
 const lastPlace = 2 ** 52;
 
@@ -101,15 +104,16 @@ export function createLogFiles(home: string, log = 'app'): LogFiles {
       .sort((one, other) => one.start - other.start);
 
   /** Works in the folder of the logs; without one there is `none`. */
-  const inFolder = async <T>(none: T, work: (folder: LogFolder) => T | Promise<T>): Promise<T> => {
-    const folder = openLogFolder(dir);
-    if (folder === undefined) return none;
-    try {
-      return await work(folder);
-    } finally {
-      folder.close();
-    }
-  };
+  const inFolder = <T>(none: T, work: (folder: LogFolder) => T | Promise<T>): Promise<T> =>
+    folders.run(async () => {
+      const folder = openLogFolder(dir);
+      if (folder === undefined) return none;
+      try {
+        return await work(folder);
+      } finally {
+        folder.close();
+      }
+    });
 
   const size = (folder: LogFolder, name: string): number => {
     const opened = folder.open(name, constants.O_RDONLY);
