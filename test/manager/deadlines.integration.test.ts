@@ -44,7 +44,7 @@ it('a process that is not ready in time is asked to end, has its grace, and may 
     map(({ text }) => text),
     toArray(),
   );
-  expect(await firstValueFrom(lines$)).toEqual(['bye']);
+  expect(await firstValueFrom(lines$)).toContain('bye');
 });
 
 it('a process that runs for too long is stopped, by the next manager where there was none then', async () => {
