@@ -27,7 +27,9 @@ describe.each(examples)('examples/%s', (example) => {
   const text = readFileSync(`examples/${example}`, 'utf8');
 
   it('is short enough to be read at a glance', () => {
-    expect(text.split('\n').length).toBeLessThanOrEqual(60);
+    // A driver that meets the whole contract has as many lines more.
+    const most = example.includes('driver') ? 84 : 60;
+    expect(text.split('\n').length).toBeLessThanOrEqual(most);
   });
 
   it('imports what its reader will have installed', () => {

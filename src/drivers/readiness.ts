@@ -1,6 +1,6 @@
 import * as t from 'io-ts';
 import { closed } from '../codecs/closed.js';
-import { port, text } from '../codecs/scalars.js';
+import { integer, longestTimerMs, port, text } from '../codecs/scalars.js';
 import { tagged } from '../codecs/tagged.js';
 import { refusalOf } from './linePattern.js';
 
@@ -23,9 +23,11 @@ const pattern = new t.Type(
 );
 const path = text('a path with its leading slash', (value) => /^\/[\x21-\x7e]*$/.test(value));
 
+const deadline = { timeoutMs: integer('milliseconds', 1, longestTimerMs) };
+
 /** Decodes a {@link Readiness}. */
 export const readiness = tagged('readiness', 'kind', {
-  log: closed('readiness by log', { kind: t.literal('log'), pattern }, {}),
-  tcp: closed('readiness by TCP', { kind: t.literal('tcp'), port }, {}),
-  http: closed('readiness by HTTP', { kind: t.literal('http'), port, path }, {}),
+  log: closed('readiness by log', { kind: t.literal('log'), pattern }, deadline),
+  tcp: closed('readiness by TCP', { kind: t.literal('tcp'), port }, deadline),
+  http: closed('readiness by HTTP', { kind: t.literal('http'), port, path }, deadline),
 });

@@ -3,8 +3,11 @@ import type { State } from './state.js';
 /** A value that JSON can carry. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 
-/** How to tell that an instance is ready: a line of its log, an open TCP port, or an HTTP answer of status 200 to 399. */
-export type Readiness =
+/**
+ * How to tell that an instance is ready: a line of its log, an open TCP port, or an HTTP answer of status 200 to 399; and until
+ * when it has to be.
+ */
+export type Readiness = (
   | {
       readonly kind: 'log';
       /**
@@ -25,7 +28,18 @@ export type Readiness =
       readonly port: number;
       /** Path, with its leading slash. */
       readonly path: string;
-    };
+    }
+) & {
+  /**
+   * How long it may be Initializing, in milliseconds from when it was started or restored. One that is not ready by then is
+   * stopped, with its `stopGraceMs`, and that is told as an `exit` with `timedOut: 'readiness'`: what restarts after an `exit`
+   * does so after this one too. The time is recorded ({@link Instance.readyBy}) and goes on while no manager is there; the next
+   * one gives it 2 s at least to be found ready.
+   *
+   * @defaultValue none: it may take as long as it takes
+   */
+  readonly timeoutMs?: number;
+};
 
 /** A TCP port of a virtual machine that is reached from this host. */
 export interface ForwardedPort {
@@ -103,6 +117,14 @@ export interface BaseSpec {
   readonly env: Readonly<Record<string, string>>;
   /** Labels to find it by: at most 50. */
   readonly tags: Readonly<Record<string, string>>;
+  /**
+   * How long a run may take, in milliseconds from its recorded start ({@link Instance.startedAt}); 0 is without end. When it is over, the
+   * instance is stopped, with its `stopGraceMs`, and that is told as an `exit` with `timedOut: 'run'`. Time on Standby and
+   * without a manager counts too; what stands by is stopped once it goes on.
+   *
+   * @defaultValue 0
+   */
+  readonly runTimeoutMs?: number;
 }
 
 /** What an instance is asked to be. */
@@ -112,6 +134,12 @@ export type InstanceSpec = BaseSpec & DriverFields;
 export interface Exit {
   readonly code: number | null;
   readonly signal: string | null;
+  /**
+   * Present where the manager stopped it because its time was over: to become ready (`timeoutMs` of its {@link Readiness}), or
+   * to run ({@link BaseSpec.runTimeoutMs}). Code and signal tell how it ended then. A manager that is killed while it stops it
+   * leaves that unsaid.
+   */
+  readonly timedOut?: 'readiness' | 'run';
 }
 
 /** Plain JSON by which a driver finds a machine again, `pid` included where there is one. */
@@ -135,6 +163,8 @@ export interface Instance {
   readonly createdAt: number;
   /** When it was last started. */
   readonly startedAt?: number;
+  /** By when it has to be ready, while it is Initializing and its `readiness` sets a time. */
+  readonly readyBy?: number;
   /** When it last came to a stop. */
   readonly stoppedAt?: number;
   /** How its last run ended. */

@@ -24,6 +24,8 @@ export interface CreateRequest extends DriverFields {
   readonly env?: Readonly<Record<string, string>>;
   /** At most 50 labels. @defaultValue none */
   readonly tags?: Readonly<Record<string, string>>;
+  /** How long a run may take, in milliseconds: {@link BaseSpec.runTimeoutMs}. @defaultValue 0, without end */
+  readonly runTimeoutMs?: number;
 }
 
 /** What to run to its end. */
@@ -45,7 +47,7 @@ export interface RunOptions {
 
 /** What became of a run. */
 export interface RunOutcome {
-  /** How it ended. Code and signal are null where nobody could tell. */
+  /** How it ended. Code and signal are null where nobody could tell; `timedOut` says that its time was over. */
   readonly exit: Exit;
   /** What it wrote, line ends included; of a machine that writes both streams to one log, all of it. */
   readonly stdout: string;
@@ -66,6 +68,8 @@ export interface UpdateRequest extends DriverFields {
   readonly env?: Readonly<Record<string, string>>;
   /** Replaces all labels. */
   readonly tags?: Readonly<Record<string, string>>;
+  /** How long a run may take, in milliseconds from its start; 0 is without end. It holds for the run that is under way too. */
+  readonly runTimeoutMs?: number;
 }
 
 /** What to run from this start on, instead of what the spec says. */
@@ -186,7 +190,8 @@ export interface InstanceManager extends Commands, SnapshotCommands {
    * empty where it keeps none.
    *
    * The instance is deleted in any case, before the outcome or the error is told. Who unsubscribes before the end
-   * gives the run up: it is stopped, with its `stopGraceMs`, and deleted. So `timeout` of RxJS bounds a run. Only a manager that
+   * gives the run up: it is stopped, with its `stopGraceMs`, and deleted. So `timeout` of RxJS bounds a run, in which case nothing is
+   * told of it; with `runTimeoutMs` in the request it is stopped and told as any other, with `exit.timedOut`. Only a manager that
    * closes with `stopInstances: false`, or is killed, leaves it to the next manager, as an instance like any other; nobody
    * deletes it then.
    *
@@ -203,6 +208,9 @@ export interface InstanceManager extends Commands, SnapshotCommands {
    * const entrypoint = ['sh', '-c', 'echo 3 tests; echo 1 failed >&2; exit 4'];
    * const { exit, stdout, stderr } = await firstValueFrom(manager.run({ image: 'scratch', entrypoint }));
    * [exit.code, stdout, stderr]; // => [4, '3 tests\n', '1 failed\n']
+   *
+   * const late = await firstValueFrom(manager.run({ image: 'scratch', entrypoint: ['sleep', '60'], runTimeoutMs: 50 }));
+   * late.exit; // => { code: null, signal: 'SIGTERM', timedOut: 'run' }
    * await manager.close();
    * ```
    */

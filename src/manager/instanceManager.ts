@@ -32,6 +32,7 @@ import { createManagerBus } from '../streams/lifecycleBus.js';
 import { reportThrow, threwMessage } from '../streams/reportThrow.js';
 import { Waits } from '../streams/waits.js';
 import type { CloseOptions, InstanceManager, Measurement } from './commands.js';
+import { createDeadlines, isDue, withReadyBy } from './deadlines.js';
 import { createInstanceTable } from './instanceTable.js';
 import { createIntents, noIntents } from './intents.js';
 import { type Logger, noLogger } from './logger.js';
@@ -62,6 +63,8 @@ import { createVerbs } from './verbs.js';
 const machinesAtATime = 16;
 /** How long what could not be kept while the manager was opened waits before it is tried again. */
 const laterMs = 1_000;
+/** How long what was not ready in time while no manager was there has to be found ready. */
+const foundReadyMs = 2_000;
 
 /**
  * Opens a manager of instances.
@@ -131,9 +134,10 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
   const commit = (change: Change): Observable<Instance> =>
     defer(() => {
       const seconds = stopwatch();
-      return store.commit(change).pipe(
+      return store.commit(withReadyBy(change, now())).pipe(
         map((event) => {
           table.apply(event);
+          deadlines.see(event.instanceId, event.instance);
           measure({ kind: 'commit', seconds: seconds() });
           bus.publish(event);
           return event.instance;
@@ -161,6 +165,24 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
   };
   const launches = createLaunches({ ...workshop, observations });
   const verbs = createVerbs(workshop, launches);
+  const deadlines = createDeadlines(now, (instanceId, deadline) => {
+    const isStill = (instance: Instance | undefined): boolean =>
+      instance !== undefined && isDue(instance, deadline);
+    const timedOut = (instance: Instance): Observable<Instance> => {
+      if (!isStill(instance)) return EMPTY;
+      logger.info({ instanceId, deadline }, 'the time of an instance is over: it is stopped');
+      return verbs.timeOut(instance, deadline.of);
+    };
+    const over$ = untilKept(instanceId, { deadline }, () => {
+      const [instance] = table.view(instanceId).instances;
+      if (instance === undefined || !isStill(instance)) return EMPTY;
+      // It may be ready, and nobody was told yet.
+      return deadline.of === 'run'
+        ? timedOut(instance)
+        : observations.refresh(instance).pipe(mergeMap(timedOut));
+    });
+    over$.pipe(takeUntil(bus.closing$)).subscribe();
+  });
   const sendSignal = createSendSignal(machines, observations);
   const snapshots = createSnapshotTable(kept.snapshots);
   const snapshotVerbs = createSnapshotVerbs({
@@ -259,6 +281,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
 
   const close = async ({ stopInstances = !isDurable }: CloseOptions): Promise<void> => {
     open = false;
+    deadlines.end();
     bus.closing();
     waits.fail(new ManagerClosed());
     await lastValueFrom(queue.whenIdle(), { defaultValue: undefined });
@@ -305,6 +328,8 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
   await lastValueFrom(recover(tools, { instances: kept.instances, homes: ownerless }), {
     defaultValue: undefined,
   });
+
+  for (const instance of table.all()) deadlines.see(instance.id, instance, foundReadyMs);
 
   const create: InstanceManager['create'] = (request) =>
     whileOpen(() => {

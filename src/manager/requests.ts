@@ -9,7 +9,7 @@ import { exceeded } from '../codecs/measure.js';
 import { name as anyName } from '../codecs/name.js';
 import { record } from '../codecs/record.js';
 import { secret } from '../codecs/secret.js';
-import { cText, integer, oneOf, text, variableName } from '../codecs/scalars.js';
+import { cText, integer, longestTimerMs, oneOf, text, variableName } from '../codecs/scalars.js';
 import { anyTags } from '../codecs/tags.js';
 import type { Driver, LogReading } from '../drivers/driver.js';
 import { deepFreeze } from '../lifecycle/deepFreeze.js';
@@ -44,13 +44,13 @@ export function sized<T>(value: T, mostBytes = defaultMostBytes): T {
 
 /** Decodes a request to create. @throws {@link InvalidRequest} naming every fault, those of the driver's fields included */
 export function decodeCreation(drivers: Drivers, request: unknown): Creation {
-  const [common, rest] = split(request, keysOfCreation);
-  const decoded = decode(creation, common);
-  const driver = driverOf(drivers, common['driver']);
-  const fields = E.isRight(driver) ? driver.right.decode(rest) : driver;
+  const [said, others] = split(request, keysOfCreation);
+  const decoded = decode(creation, said);
+  const driver = driverOf(drivers, said['driver']);
+  const fields = E.isRight(driver) ? driver.right.decode(others) : driver;
   if (E.isRight(decoded) && E.isRight(driver) && E.isRight(fields)) {
-    const { name, image, env = {}, tags = {} } = decoded.right;
-    const spec = specOf({ driver: driver.right.kind, image, env, tags, ...fields.right });
+    const { name, env = {}, tags = {}, ...rest } = decoded.right;
+    const spec = specOf({ ...rest, driver: driver.right.kind, env, tags, ...fields.right });
     return { name, driver: driver.right, spec };
   }
   throw new InvalidRequest([
@@ -61,14 +61,14 @@ export function decodeCreation(drivers: Drivers, request: unknown): Creation {
 
 /** Decodes a request to update into the spec that it leads to. @throws {@link InvalidRequest} */
 export function decodeUpdate(driver: Driver, spec: InstanceSpec, patch: unknown): InstanceSpec {
-  const [common, rest] = split(patch, keysOfUpdate);
-  if (Object.keys(common).length + Object.keys(rest).length === 0) {
+  const [said, others] = split(patch, keysOfUpdate);
+  if (Object.keys(said).length + Object.keys(others).length === 0) {
     throw new InvalidRequest([{ path: '', found: found(patch), expected: 'at least one field to change' }]);
   }
-  const decoded = decode(labels, common);
+  const decoded = decode(common, said);
   const kept = ownFields(spec);
   // What is not changed may be what an earlier version took and this driver does not.
-  const fields = Object.keys(rest).length === 0 ? E.right(kept) : driver.decode({ ...kept, ...rest });
+  const fields = Object.keys(others).length === 0 ? E.right(kept) : driver.decode({ ...kept, ...others });
   if (E.isLeft(decoded) || E.isLeft(fields)) {
     throw new InvalidRequest([...faultsOf(decoded), ...withCommon(keysOfUpdate, fields)]);
   }
@@ -135,10 +135,13 @@ export function decodeLogOptions(
 
 const specOf = (spec: InstanceSpec): InstanceSpec => deepFreeze(structuredClone(spec));
 
-const baseOf = ({ driver, image, env, tags }: InstanceSpec): BaseSpec => ({ driver, image, env, tags });
+const baseOf = ({ driver, image, env, tags, runTimeoutMs }: InstanceSpec): BaseSpec => ({
+  ...{ driver, image, env, tags },
+  ...(runTimeoutMs !== undefined && { runTimeoutMs }),
+});
 
 function ownFields(spec: InstanceSpec): Fields {
-  const [, fields] = split(spec, ['driver', 'image', 'env', 'tags']);
+  const [, fields] = split(spec, Object.keys(baseOf(spec)));
   return fields;
 }
 
@@ -166,8 +169,8 @@ function driverOf(drivers: Drivers, kind: unknown): E.Either<readonly Fault[], D
   ]);
 }
 
-const keysOfCreation = ['name', 'image', 'driver', 'env', 'tags'];
-const keysOfUpdate = ['env', 'tags'];
+const keysOfCreation = ['name', 'image', 'driver', 'env', 'tags', 'runTimeoutMs'];
+const keysOfUpdate = ['env', 'tags', 'runTimeoutMs'];
 
 /** What a driver tells, which knows its own keys only: those that all requests of this kind may have are named too. */
 const withCommon = (
@@ -203,8 +206,9 @@ export const tags = new t.Type<Readonly<Record<string, string>>, unknown>(
 );
 
 // What `driver` may be is told by `driverOf`, which knows the kinds.
-const creation = closed('create request', { name, image }, { driver: t.unknown, env, tags });
-const labels = closed('update request', {}, { env, tags });
+const runTimeoutMs = integer('milliseconds', 0, longestTimerMs);
+const creation = closed('create request', { name, image }, { driver: t.unknown, env, tags, runTimeoutMs });
+const common = closed('update request', {}, { env, tags, runTimeoutMs });
 const updateOptions = closed(
   'update options',
   {},

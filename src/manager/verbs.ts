@@ -38,6 +38,8 @@ export interface Verbs {
   copy(source: Instance, id: string, request: ForkRequest): Observable<Instance>;
   /** Makes an instance of a copied home. Holds the queue of the fork. */
   fork(source: Pick<Instance, 'spec' | 'state'>, id: string, request: ForkRequest): Observable<Instance>;
+  /** Stops an instance whose time is over, which is told as an exit. */
+  timeOut(instance: Instance, timedOut: Required<Exit>['timedOut']): Observable<Instance>;
   /** Ends the machine of an instance in any state. */
   end(instance: Instance): Observable<Instance>;
 
@@ -79,10 +81,13 @@ export function createVerbs(
       takeDown(instance.id),
     );
 
-  const stop = (instance: Instance): Observable<Instance> =>
+  const asked = (instance: Instance): Observable<Exit> =>
     ended(instance, 'stop', (machine) =>
       machine.stop({ graceMs: instance.spec.stopGraceMs ?? defaultGraceMs }),
-    ).pipe(mergeMap((exit) => records.ended('stop', instance, exit)));
+    );
+
+  const stop = (instance: Instance): Observable<Instance> =>
+    asked(instance).pipe(mergeMap((exit) => records.ended('stop', instance, exit)));
 
   /** Ends the machine in the given way; without one there is nobody who could tell how it ended. */
   const ended = (
@@ -133,7 +138,11 @@ export function createVerbs(
           bring(
             planOf(id, name, spec),
             { kind: 'Standby', targetState: 'Running', verb: 'restore' },
-            (changes) => records.revised('restore', instance, { ...changes, startedAt: instance.startedAt }),
+            (changes) =>
+              records.revised('restore', instance, {
+                ...changes,
+                startedAt: instance.startedAt ?? changes.startedAt,
+              }),
           ),
           takeDown(id),
         ).pipe(mergeMap(finished));
@@ -258,6 +267,9 @@ export function createVerbs(
         takeDown(id),
         discard(id, spec),
       ).pipe(mergeMap(finished)),
+
+    timeOut: (instance, timedOut) =>
+      asked(instance).pipe(mergeMap((exit) => records.ended('exit', instance, { ...exit, timedOut }))),
 
     end: (instance) => {
       const canStop = transition('stop', instance.state).kind === 'move';

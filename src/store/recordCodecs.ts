@@ -51,7 +51,7 @@ const exit = closed(
     code: t.union([t.number, t.null], 'a number or null'),
     signal: t.union([t.string, t.null], 'a text or null'),
   },
-  {},
+  { timedOut: oneOf(['readiness', 'run']) },
 );
 
 /** An instance, first version. */
@@ -61,6 +61,7 @@ export const instance: t.Type<Instance, unknown> = closed(
   {
     stateError: t.string,
     startedAt: time,
+    readyBy: time,
     stoppedAt: time,
     exit,
     handle: secret(fields as t.Type<MachineHandle, unknown>),

@@ -15,8 +15,9 @@ import { type EventFilter, eventFilterKeys } from './instanceFilter.js';
  * - `latest`: of the values that wait, the one that a newer one of its key made old first is lost. The newest of each key
  *   is kept, and so is every value that ends its key (a `delete`), even where these are more than `capacity`.
  * - `resume`: none is lost. The subscriber leaves the publisher when its queue is full, reads on from the log of events once the
- *   queue has drained, and is live again when it has caught up. Only where there is a log: for events of a manager, or of a
- *   bus that was given one. It fails with {@link CursorExpired} when the log has lost the place meanwhile.
+ *   queue has drained, and is live again when it has caught up. Only where there is a log: by `consume` and `iterate` of a manager, or
+ *   of a bus that was given one; with `after` they begin after an event. `boundedMergeMap` and `boundedIterable` are handed values, no
+ *   log to read on from. It fails with {@link CursorExpired} when the log has lost the place meanwhile.
  * - `fail`: the subscriber gets {@link SubscriberLagged}, and all that waits is lost.
  */
 export type Overflow = (typeof overflows)[number];
@@ -266,7 +267,7 @@ const withLog = { ...keys, overflow: oneOf(overflows) };
 const withoutLog = {
   ...keys,
   overflow: text(
-    `one of ${lossy.join(', ')}; resume only for events that have a log, as a manager's have`,
+    `one of ${lossy.join(', ')}; resume only by consume and iterate of what has a log, as a manager has; with after they begin after an event`,
     (overflow) => lossy.includes(overflow),
   ),
 };

@@ -19,7 +19,16 @@ import {
 } from 'rxjs';
 import type { Driver, LogLine, LogReading, Machine, MemoryDriver, Snapshotting } from 'rx-instances';
 import { memorySubject } from './memory/memorySubject.js';
-import { brokenBy, hot, inFreezing, inMachines, inSnapshots, late, once } from './contract/brokenBy.js';
+import {
+  brokenBy,
+  failuresBy,
+  hot,
+  inFreezing,
+  inMachines,
+  inSnapshots,
+  late,
+  once,
+} from './contract/brokenBy.js';
 
 const notReplayed = <T>(source$: Observable<T>): Observable<T> => {
   const told$ = new Subject<T>();
@@ -396,4 +405,54 @@ describe('the contract holds a driver to its law:', () => {
   ])('one that %s', async (_, fault, sentence) => {
     await expect(brokenBy(fault)).resolves.toContainEqual(expect.stringContaining(sentence));
   });
+});
+
+it.each<[string, (driver: MemoryDriver) => Partial<Driver>, string, string]>([
+  [
+    'fails to prepare',
+    () => ({ prepare: () => throwError(() => new Error('no disk')) }),
+    'a home can be launched again',
+    'driver.prepare failed: no disk',
+  ],
+  [
+    'gives no machine',
+    () => ({ launch: () => EMPTY }),
+    'launch emits one machine',
+    'driver.launch: it emits one value, not 0',
+  ],
+  [
+    'hangs when it launches',
+    () => ({ launch: () => NEVER }),
+    'launch emits one machine',
+    'driver.launch: nothing came within 100 ms',
+  ],
+  [
+    'launches in any home',
+    ({ launch }) => ({ launch: (plan) => launch(plan).pipe(catchError(() => EMPTY)) }),
+    'a launch without a home fails',
+    'driver.launch: it fails with an error',
+  ],
+  [
+    'has machines that cannot stop',
+    inMachines(() => ({ stop: () => throwError(() => new Error('no hands')) })),
+    'stop emits how the machine ended',
+    'machine.stop failed: no hands',
+  ],
+  [
+    'has machines that never get ready',
+    inMachines(() => ({ signals$: NEVER })),
+    'without readiness in the spec a machine is ready',
+    'machine.signals$: nothing came within 100 ms',
+  ],
+  [
+    'has machines that hang when they are to freeze',
+    inFreezing(() => ({ freeze: () => NEVER })),
+    'freeze halts and thaw resumes',
+    'machine.freezing.freeze: nothing came within 100 ms',
+  ],
+])('of a driver that %s the contract names the call', async (_, fault, beginning, message) => {
+  const failures = await failuresBy(fault);
+  const told = [...failures].find(([sentence]) => sentence.includes(beginning));
+  // What was found and what was expected may follow.
+  expect(told?.[1].split('\n')[0]).toBe(message);
 });

@@ -42,8 +42,8 @@ function faultsOf(door: () => unknown): readonly string[] {
 
 const nameRule = 'a name (1 to 63 lower-case letters, digits and inner hyphens, no id)';
 const imageRule = 'an image (1 to 4096 characters, no control characters)';
-const keysOfCreation = 'known are name, image, driver, env, tags, readiness, stopGraceMs';
-const keysOfUpdate = 'known are env, tags, readiness, stopGraceMs';
+const keysOfCreation = 'known are name, image, driver, env, tags, runTimeoutMs, readiness, stopGraceMs';
+const keysOfUpdate = 'known are env, tags, runTimeoutMs, readiness, stopGraceMs';
 const variableRule = 'a variable name (not empty, no = or NUL)';
 const valueRule = 'a text without NUL characters';
 const tagKeyRule = 'a tag key (1 to 128 of letters, digits and " _.:/=+@-")';

@@ -80,7 +80,7 @@ it('one that ends is told as exit, and nothing of the group is left', async () =
 it('every name that the system has is accepted, and no other', async () => {
   await run('trap "" WINCH', 'echo ready', 'while :; do sleep 600; done');
   await expect(value(manager.signal('web', 'SIGWINCH'))).resolves.toMatchObject({ state: 'Running' });
-  await expect(value(manager.signal('web', 'SIGRTMIN'))).rejects.toMatchObject({
+  await expect(value(manager.signal('web', 'SIGNONE'))).rejects.toMatchObject({
     _tag: 'InvalidRequest',
     message: expect.stringContaining('one of SIGHUP, SIGINT, SIGQUIT') as string,
   });

@@ -157,7 +157,7 @@ describe.each(doors.slice(0, 2))('resume for %s', (_, settle) => {
           path: 'overflow',
           found: "'resume'",
           expected:
-            "one of dropNewest, dropOldest, latest, fail; resume only for events that have a log, as a manager's have",
+            'one of dropNewest, dropOldest, latest, fail; resume only by consume and iterate of what has a log, as a manager has; with after they begin after an event',
         },
       ],
     });

@@ -23,6 +23,8 @@ import { isRecord } from '../../codecs/closed.js';
 import type { Exit } from '../../lifecycle/instance.js';
 import type { Driver, LaunchPlan, Machine, MachineStatus, Signal } from '../driver.js';
 import type { DriverSubject, Specimen } from '../driverSubject.js';
+import { messageOf } from '../../lifecycle/messageOf.js';
+import { naming } from './naming.js';
 
 /** A machine that was launched, and by which plan. */
 export interface Launched {
@@ -81,7 +83,11 @@ let plans = 0;
 /** Creates the bench of one case. */
 export function createContractBench<D extends Driver>(subject: DriverSubject<D>): ContractBench<D> {
   const { homesDir, patienceMs = 4_000 } = subject;
-  const driver = subject.createDriver();
+  /** What was subscribed to last. */
+  let last = 'nothing';
+  const driver = naming(subject.createDriver(), 'driver', (call) => {
+    last = call;
+  });
   const [source = ''] = driver.capabilities.logs;
   const homes: string[] = [];
   const machines: Machine[] = [];
@@ -89,9 +95,17 @@ export function createContractBench<D extends Driver>(subject: DriverSubject<D>)
 
   const inTime = <T>(source$: Observable<T>): Observable<T> => {
     const late = (): Error =>
-      new assert.AssertionError({ message: `nothing came within ${String(patienceMs)} ms` });
+      new assert.AssertionError({ message: `${last}: nothing came within ${String(patienceMs)} ms` });
     return source$.pipe(timeout({ each: patienceMs, with: () => throwError(() => late()) }));
   };
+
+  /** What fails though it should not. */
+  const failed = (cause: unknown): Observable<never> =>
+    throwError(() =>
+      cause instanceof assert.AssertionError
+        ? cause
+        : new Error(`${last} failed: ${messageOf(cause)}`, { cause }),
+    );
 
   /** Looks until it finds what it should, or time is up, and gives the last look. */
   const eventually = <T>(look: () => Promise<T>, isSo: (found: T) => boolean): Promise<T> => {
@@ -105,16 +119,16 @@ export function createContractBench<D extends Driver>(subject: DriverSubject<D>)
   };
 
   const all = <T>(source$: Observable<T>): Promise<readonly T[]> =>
-    lastValueFrom(inTime(source$).pipe(toArray()));
+    lastValueFrom(inTime(source$).pipe(catchError(failed), toArray()));
 
   const one = async <T>(source$: Observable<T>): Promise<T> => {
     const values = await all(source$);
-    assert.equal(values.length, 1, `it emits one value, not ${String(values.length)}`);
+    assert.equal(values.length, 1, `${last}: it emits one value, not ${String(values.length)}`);
     return values[0] as T;
   };
 
   const done = async (work$: Observable<never>): Promise<void> => {
-    assert.deepEqual(await all(work$), [], 'it emits no value');
+    assert.deepEqual(await all(work$), [], `${last}: it emits no value`);
   };
 
   const signal = <K extends Signal['kind']>({ signals$ }: Machine, kind: K): Promise<Signal & { kind: K }> =>
@@ -203,9 +217,12 @@ export function createContractBench<D extends Driver>(subject: DriverSubject<D>)
         catchError((error: unknown) => of({ error })),
       );
       const { error } = await lastValueFrom(outcome$, { defaultValue: { error: undefined } });
-      assert.ok(isRecord(error), 'it fails with an error');
-      assert.notEqual(error['code'], 'ERR_ASSERTION', 'it fails in time');
-      assert.ok(typeof error['message'] === 'string' && error['message'] !== '', 'its error says why');
+      assert.ok(isRecord(error), `${last}: it fails with an error`);
+      assert.notEqual(error['code'], 'ERR_ASSERTION', `${last}: it fails in time`);
+      assert.ok(
+        typeof error['message'] === 'string' && error['message'] !== '',
+        `${last}: its error says why`,
+      );
       return error;
     },
     isReady: async (machine) => {

@@ -23,7 +23,7 @@ import type { GroupsPlace } from './spawnerGroups.js';
  */
 export interface ControlGroup {
   /** Sends a signal to everybody in it whose pid is not left out. */
-  signal(name: NodeJS.Signals, isLeftOut?: (pid: number) => boolean): void;
+  signal(name: NodeJS.Signals | number, isLeftOut?: (pid: number) => boolean): void;
   /** The pids of all that is in it besides who has started them. */
   members(): readonly number[];
   /** Whether somebody is in it besides who has started them. */
@@ -126,7 +126,10 @@ export function createControlGroup(name: string): ControlGroup | undefined {
   const pids = (): readonly number[] => membersOf(dir);
   const isSo = (event: string): boolean => linesOf(join(dir, 'cgroup.events')).includes(event);
 
-  const signal = (signalName: NodeJS.Signals, isLeftOut: (pid: number) => boolean = () => false): void => {
+  const signal = (
+    signalName: NodeJS.Signals | number,
+    isLeftOut: (pid: number) => boolean = () => false,
+  ): void => {
     for (const pid of pids()) if (!isLeftOut(pid)) send(pid, signalName);
   };
 
@@ -232,7 +235,7 @@ async function removeGroup(dir: string): Promise<void> {
   await remove();
 }
 
-const send = (pid: number, name: NodeJS.Signals): void => {
+const send = (pid: number, name: NodeJS.Signals | number): void => {
   try {
     process.kill(pid, name);
   } catch {

@@ -23,7 +23,7 @@ export interface ProcessGroup {
    * Sends a signal to every process, and lets all go on for SIGCONT; a group of which nobody is left is passed over. SIGKILL goes to
    * the process group: once its leader has ended, `end` does the rest.
    */
-  signal(name: NodeJS.Signals): void;
+  signal(name: NodeJS.Signals | number): void;
   /** The pids of all that is in it now. */
   members(): Promise<readonly number[]>;
   /** Halts every process, and completes once all are; fails after 5 s. */
@@ -56,7 +56,7 @@ export function createProcessGroup(
   { pid: leader, startTime }: Pick<ProcessEntry, 'pid' | 'startTime'>,
   controlGroup?: ControlGroup,
 ): ProcessGroup {
-  const send = (signal: NodeJS.Signals | 0): boolean => {
+  const send = (signal: NodeJS.Signals | number): boolean => {
     try {
       return process.kill(-leader, signal);
     } catch (error) {
@@ -96,11 +96,11 @@ export function createProcessGroup(
   };
 
   /** Those of the process group have had it already. */
-  const sendBeyond = (name: NodeJS.Signals): void => {
+  const sendBeyond = (name: NodeJS.Signals | number): void => {
     controlGroup?.signal(name, (pid) => processTable.groupOf(pid) === leader);
   };
 
-  const signal = (name: NodeJS.Signals): void => {
+  const signal = (name: NodeJS.Signals | number): void => {
     if (name === 'SIGCONT') controlGroup?.thaw();
     send(name);
     if (name !== 'SIGKILL') sendBeyond(name);

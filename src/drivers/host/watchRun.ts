@@ -50,7 +50,7 @@ export interface WatchedRun {
   /** How it ended, as a status. */
   readonly ended$: Observable<MachineStatus>;
   /** Sends a signal to its group unless it is gone. */
-  signal(name: NodeJS.Signals): void;
+  signal(name: NodeJS.Signals | number): void;
   /** Kills all of its group, also what was spared. */
   kill(): Observable<Exit>;
   detach(): void;
@@ -131,7 +131,7 @@ export function watchRun({ run, readiness$, logs, logLimits }: WatchOptions): Wa
     )
     .subscribe();
 
-  const signal = (name: NodeJS.Signals): void => {
+  const signal = (name: NodeJS.Signals | number): void => {
     if (!isGone) group.signal(name);
   };
 

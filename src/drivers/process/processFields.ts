@@ -6,6 +6,7 @@ import { decode, found } from '../../codecs/decode.js';
 import { cText, integer, longestTimerMs, oneOf, text } from '../../codecs/scalars.js';
 import type { Fault } from '../../lifecycle/errors.js';
 import type { DriverFields } from '../../lifecycle/instance.js';
+import { realTimeSignals } from '../host/realTimeSignals.js';
 import { programArguments } from '../programArguments.js';
 import { readiness } from '../readiness.js';
 
@@ -23,7 +24,7 @@ export function decodeProcessFields(
 }
 
 /** Names of the signals that this system has. */
-export const signalNames: readonly string[] = Object.keys(constants.signals);
+export const signalNames: readonly string[] = [...Object.keys(constants.signals), ...realTimeSignals];
 
 /** Decodes where a process works. What lies within its working directory is not left by it. */
 const workPlace = text(
@@ -46,7 +47,9 @@ const processFields = closed(
     cmd: programArguments,
     cwd: workPlace,
     readiness,
-    stopSignal: text('the name of a signal, such as SIGTERM', (name) => signalNames.includes(name)),
+    stopSignal: text('the name of a signal, such as SIGTERM or SIGRTMIN+3', (name) =>
+      signalNames.includes(name),
+    ),
     output: oneOf(outputs),
     stopGraceMs: integer('milliseconds', 0, longestTimerMs),
   },

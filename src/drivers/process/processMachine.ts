@@ -3,6 +3,7 @@ import {
   EMPTY,
   from,
   ignoreElements,
+  map,
   merge,
   mergeMap,
   type Observable,
@@ -12,7 +13,7 @@ import {
   throwError,
   timer,
 } from 'rxjs';
-import type { InstanceSpec } from '../../lifecycle/instance.js';
+import type { Exit, InstanceSpec } from '../../lifecycle/instance.js';
 import type { Machine, MachineStatus } from '../driver.js';
 import type { LogFiles, LogLimits } from '../host/logFiles.js';
 import { isHalted } from '../host/processGroup.js';
@@ -20,6 +21,7 @@ import { findProcess } from '../host/processHandle.js';
 import { listensOn } from '../host/listensOn.js';
 import { processTable } from '../host/processTable.js';
 import { readinessOf } from '../host/readinessOf.js';
+import { isDeadly, signalOf } from '../host/realTimeSignals.js';
 import type { Run } from '../host/runs.js';
 import { watchRun } from '../host/watchRun.js';
 
@@ -44,8 +46,15 @@ async function membersOf({ handle, group }: Run): Promise<readonly number[]> {
 }
 
 /** A machine around a process that leads a group. */
-export function createProcessMachine({ run, spec, log, logLimits, pollMs }: ProcessMachineOptions): Machine {
-  const { handle } = run;
+export function createProcessMachine(options: ProcessMachineOptions): Machine {
+  const { spec, log, logLimits, pollMs } = options;
+  const { handle } = options.run;
+  /** A real-time signal that it has been sent and that ends it. */
+  let deadly: string | undefined;
+  /** Node tells such an end as one with code 0. */
+  const asEnded = (exit: Exit): Exit =>
+    deadly !== undefined && exit.code === 0 ? { code: null, signal: deadly } : exit;
+  const run: Run = { ...options.run, ended$: options.run.ended$.pipe(map(asEnded)) };
   const isOwnPort = (port: number): Promise<boolean> => listensOn(port, () => membersOf(run));
   const { readiness } = spec;
   const readiness$ =
@@ -53,8 +62,13 @@ export function createProcessMachine({ run, spec, log, logLimits, pollMs }: Proc
       ? undefined
       : readinessOf(readiness, { log, logStart: handle.logStart, run: handle.run, pollMs, isOwnPort });
   const watched = watchRun({ run, readiness$, logs: handle.run === undefined ? [log] : [], logLimits });
-  const { group, exit$, signal } = watched;
+  const { group, exit$ } = watched;
   let asked = false;
+
+  const signal = (name: string): void => {
+    if (isDeadly(handle.pid, name)) deadly = name;
+    watched.signal(signalOf(name));
+  };
 
   const ask = async (graceMs: number): Promise<void> => {
     const isFirst = !asked;
@@ -62,7 +76,7 @@ export function createProcessMachine({ run, spec, log, logLimits, pollMs }: Proc
     if (isFirst) {
       // Before it can end by that, and leave something behind.
       await watched.spare(graceMs);
-      signal((spec.stopSignal ?? 'SIGTERM') as NodeJS.Signals);
+      signal(spec.stopSignal ?? 'SIGTERM');
     }
     // A halted process gets no signal before it goes on.
     signal('SIGCONT');
@@ -102,7 +116,7 @@ export function createProcessMachine({ run, spec, log, logLimits, pollMs }: Proc
     signal: (name) =>
       unlessEnded(
         defer(() => {
-          signal(name as NodeJS.Signals);
+          signal(name);
           return EMPTY;
         }),
       ),

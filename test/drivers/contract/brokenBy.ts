@@ -23,10 +23,15 @@ async function inVirtualTime<T>(work: () => Promise<T>): Promise<T> {
 }
 
 /** Runs the contract against a driver with a fault, and returns the sentences that it breaks. */
-export async function brokenBy(
+export const brokenBy = async (...args: Parameters<typeof failuresBy>): Promise<readonly string[]> => [
+  ...(await failuresBy(...args)).keys(),
+];
+
+/** The same with what each of them is told by. */
+export async function failuresBy(
   fault: (driver: MemoryDriver) => Partial<Driver>,
   subject: DriverSubject<MemoryDriver> = memorySubject,
-): Promise<readonly string[]> {
+): Promise<ReadonlyMap<string, string>> {
   const cases: { readonly sentence: string; readonly body: () => Promise<void> }[] = [];
   const createDriver = (): MemoryDriver => {
     const driver = subject.createDriver();
@@ -42,7 +47,12 @@ export async function brokenBy(
     { ...subject, createDriver, patienceMs: 100 },
   );
   const results = await inVirtualTime(() => Promise.allSettled(cases.map(({ body }) => body())));
-  return cases.filter((_, index) => results[index]?.status === 'rejected').map(({ sentence }) => sentence);
+  return new Map(
+    cases.flatMap(({ sentence }, index) => {
+      const result = results[index];
+      return result?.status === 'rejected' ? [[sentence, (result.reason as Error).message] as const] : [];
+    }),
+  );
 }
 
 export const resumed = ({ resume }: Driver, plan: LaunchPlan): Observable<Machine> =>
