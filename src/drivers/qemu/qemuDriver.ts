@@ -26,6 +26,7 @@ import { guestAccepts } from './guest.js';
 import { type Image, readImage } from './image.js';
 import { readJson, writeJson } from './jsonFile.js';
 import { type Boot, boot, bootOf, bootOfKept, faultsOfBoot } from './keptBoot.js';
+import { keepImage, keptImage, shareKeptImage } from './keptImage.js';
 import {
   checkMemory,
   forgetMemory,
@@ -237,10 +238,11 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
     }
     const folder = machineDirOf(home);
     if (copyOf === undefined) {
-      const { disk } = await readImage(spec.image);
+      const image = await readImage(spec.image);
       await fillHome(home, 'image', async () => {
         await mkdir(folder, { mode: 0o700 });
-        if (disk !== undefined) await disks.begin(folder, disk);
+        await keepImage(folder, image);
+        if (image.disk !== undefined) await disks.begin(folder, image.disk);
       });
       return;
     }
@@ -259,15 +261,25 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
       return;
     }
     await sound.naming(machineDirOf(home), async () => {
+      await shareKeptImage(machineDirOf(home), folder);
       await disks.copy(machineDirOf(home), folder);
       if (kind === 'Standby') await shareMemory(machineDirOf(home), folder);
     });
   };
 
+  /** The one that the machine was made of, whatever has become of links that led there. */
+  const imageOf = async (folder: string, { image }: InstanceSpec): Promise<Image> => {
+    const kept = await keptImage(folder);
+    if (kept !== undefined) return readImage(kept.directory, kept.files);
+    const read = await readImage(image);
+    await keepImage(folder, read);
+    return read;
+  };
+
   const launch = async (plan: LaunchPlan): Promise<QemuMachine> => {
     const folder = machineDirOf(plan.home);
     await ramHashes.stop(folder);
-    const image = await readImage(plan.spec.image);
+    const image = await imageOf(folder, plan.spec);
     const [config, disk, confined] = await Promise.all([
       configOf(plan, image),
       disks.top(folder),

@@ -28,6 +28,7 @@ import type { Disks, Layer } from './disk.js';
 import type { FileIdentities } from './fileIdentity.js';
 import { isDead } from './guest.js';
 import { type Boot, keepBoot } from './keptBoot.js';
+import { shareKeptImage } from './keptImage.js';
 import { copyMemory, forgetRam, keepMemory, keptMemory, memoryFiles, spendMemory } from './memory.js';
 import { giveUpState, sendState } from './migration.js';
 import type { QemuHandle } from './qemuHandle.js';
@@ -289,6 +290,7 @@ export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
           kind === 'Standby' ? keep(qmp) : EMPTY,
           defer(() =>
             sound.naming(folder, async () => {
+              await shareKeptImage(folder, target);
               await disks.copy(folder, target);
               if (kind === 'Standby') await copyMemory(folder, target);
             }),

@@ -10,6 +10,7 @@ import { removeTree } from '../host/removeTree.js';
 import { createReplaceable } from '../host/replaceable.js';
 import { createSealedFolder, type SealedFolder } from '../host/sealedFolder.js';
 import type { Disks } from './disk.js';
+import { shareKeptImage } from './keptImage.js';
 import { shareSound } from './memory.js';
 import type { RamHashes } from './ramHashes.js';
 import type { SoundFolders } from './soundFolders.js';
@@ -69,6 +70,7 @@ export function createQemuSnapshots({
     const content = join(folder, vmPaths.machine);
     await mkdir(target, { mode: 0o700 });
     await sound.naming(content, async () => {
+      await shareKeptImage(content, target);
       await disks.copy(content, target);
       if (kind === 'Standby') await shareSound(content, target);
     });

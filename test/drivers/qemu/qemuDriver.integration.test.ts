@@ -1,9 +1,10 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { createQemuDriver } from 'rx-instances/qemu';
 import { firstValueFrom, lastValueFrom, type Observable } from 'rxjs';
-import type { Driver, Machine } from '../../../src/drivers/driver.js';
+import type { Driver, Machine, SnapshotContent } from '../../../src/drivers/driver.js';
+import { until } from '../../support/until.js';
 import { makeTinyImage } from './tinyKernel.js';
 
 // Patience: a processor that is emulated by one that others use too.
@@ -51,6 +52,40 @@ it.each([
   const second = (last = await firstValueFrom(driver.resume?.(plan) as Observable<Machine>));
   await done(second.freezing?.thaw());
   expect(await firstValueFrom(second.inspect())).toMatchObject({ kind: 'running' });
+});
+
+it('what was made of an image by a link goes on being of it when the link leads to another, as do copies of it', async () => {
+  const link = join(folder, 'current');
+  const switchTo = (image: string): void => {
+    rmSync(link, { force: true });
+    symlinkSync(image, link);
+  };
+  switchTo(makeTinyImage(join(folder, 'former'), 'printing'));
+  const spec = { driver: 'qemu', image: link, env: {}, tags: {} };
+  const planOf = (instanceId: string) => ({
+    ...{ instanceId, name: instanceId, home: join(folder, instanceId), spec },
+  });
+  const original = planOf('a');
+  await done(driver.prepare(original));
+  const latter = makeTinyImage(join(folder, 'latter'), 'idle');
+  writeFileSync(join(latter, 'disk.raw'), 'of the latter'.padEnd(65_536));
+  switchTo(latter);
+
+  const snapshot = { folder: join(folder, 'snapshot'), kind: 'Stopped' } as const;
+  await done(driver.snapshots?.take({ ...original, ...snapshot }));
+  const content = await firstValueFrom(
+    driver.snapshots?.seal(snapshot.folder) as Observable<SnapshotContent>,
+  );
+  const [copy, restored] = [planOf('b'), planOf('c')];
+  await done(driver.prepare({ ...copy, copyOf: original.home }));
+  await done(driver.snapshots?.layOut({ ...restored, ...snapshot }, content));
+
+  for (const plan of [original, copy, restored]) {
+    last = await firstValueFrom(driver.launch(plan));
+    const said = (): string => readFileSync(join(plan.home, 'logs/app.log'), 'utf8');
+    expect(await until(said, (log) => log.includes('three'))).toContain('three');
+    await done(last.kill());
+  }
 });
 
 /** A program that is QEMU, but says that it is of some version. */
