@@ -27,6 +27,7 @@ import { type Image, readImage } from './image.js';
 import { readJson, writeJson } from './jsonFile.js';
 import { type Boot, boot, bootOf, bootOfKept, faultsOfBoot } from './keptBoot.js';
 import { keepImage, keptImage, shareKeptImage } from './keptImage.js';
+import { faultsOfLayers } from './keptLayers.js';
 import {
   checkMemory,
   forgetMemory,
@@ -47,7 +48,7 @@ import { createQemuSnapshots } from './qemuSnapshots.js';
 import { findQemuUser, mayChangeUser, type QemuUser } from './qemuUser.js';
 import { longestSocketPath } from './qmp.js';
 import { createQmpLink } from './qmpLink.js';
-import { createRamHashes } from './ramHashes.js';
+import { createKeptHashes } from './keptHashes.js';
 import { createSoundFolders } from './soundFolders.js';
 import { type QemuPlan, type StartedQemu, startQemu } from './startQemu.js';
 import { type VmConfig, vmConfig } from './vmConfig.js';
@@ -119,7 +120,7 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
   const disks = createDisks(qemuImg, programs);
   const sound = createSoundFolders();
   const identities = createFileIdentities();
-  const ramHashes = createRamHashes(sound);
+  const keptHashes = createKeptHashes(sound, disks);
   const warn = once(async () => {
     process.emitWarning(`"${program}" runs without a sandbox: it was built without seccomp`);
     return Promise.resolve();
@@ -192,7 +193,7 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
         if (machines.get(home) === machine) machines.delete(home);
         link.close();
         // Where it has ended, its memory may be kept.
-        if (machine.hasEnded()) ramHashes.add(machineDirOf(home));
+        if (machine.hasEnded()) keptHashes.add(machineDirOf(home));
       },
     });
     return machine;
@@ -250,7 +251,7 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
       await mkdir(folder, { mode: 0o700 });
       await copyMachine(copyOf, folder, kind);
     });
-    if (kind === 'Standby') ramHashes.add(folder);
+    if (kind === 'Standby') keptHashes.add(folder);
   };
 
   /** Gives an empty folder what a home holds, whether its machine stands still or it has none. */
@@ -278,7 +279,7 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
 
   const launch = async (plan: LaunchPlan): Promise<QemuMachine> => {
     const folder = machineDirOf(plan.home);
-    await ramHashes.stop(folder);
+    await keptHashes.stop(folder);
     const image = await imageOf(folder, plan.spec);
     const [config, disk, confined] = await Promise.all([
       configOf(plan, image),
@@ -298,7 +299,7 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
 
   const resume = async (plan: LaunchPlan): Promise<QemuMachine> => {
     const folder = machineDirOf(plan.home);
-    await ramHashes.stop(folder);
+    await keptHashes.stop(folder);
     const [kept, { version: qemu, machine }, disk, confined] = await Promise.all([
       keptMemory(folder),
       qemuVersion(),
@@ -310,10 +311,13 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
     await checkMemory(folder, kept, {
       ...{ qemu, machine, cpu: cpuOf(vm.accel), hasDisk: disk !== undefined },
     });
-    if (kept.boot !== undefined) {
-      const faults = await faultsOfBoot(identities, kept.boot);
-      if (faults.length > 0) throw new SnapshotIncompatible(faults);
-    }
+    const faults = [
+      ...(kept.layers === undefined
+        ? []
+        : await faultsOfLayers(folder, kept.layers, await disks.layers(folder))),
+      ...(kept.boot === undefined ? [] : await faultsOfBoot(identities, kept.boot)),
+    ];
+    if (faults.length > 0) throw new SnapshotIncompatible(faults);
     if (ramIn === 'state') await sound.naming(folder, () => forgetRam(folder));
     // What others go on from too has to stay as it is.
     const ramIsShared = ramIn === 'state' || (await ownsRam(folder));
@@ -348,26 +352,26 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
     resume: (plan) => untilLaunched(() => resume(plan)),
     forget: (home) =>
       defer(async () => {
-        await ramHashes.stop(machineDirOf(home));
+        await keptHashes.stop(machineDirOf(home));
         await sound.naming(machineDirOf(home), () => forgetMemory(machineDirOf(home)));
       }).pipe(ignoreElements()),
     adopt: (plan, handle) => defer(() => adopt(plan, handle)),
     reclaim: (home) => defer(() => runs.reclaim(home)).pipe(ignoreElements()),
     close: () =>
       defer(async () => {
-        await ramHashes.done();
+        await keptHashes.done();
         await runs.close();
       }).pipe(ignoreElements()),
     discard: (home) =>
       defer(async () => {
-        await ramHashes.stop(machineDirOf(home));
+        await keptHashes.stop(machineDirOf(home));
         await sound.naming(machineDirOf(home), () => removeTree(home));
       }).pipe(ignoreElements()),
     logs: (home, { source, followUntil$: end$, ...query }) => {
       if (!logSources.includes(source)) return throwError(() => new LogNotFound(source, logSources));
       return readLog(createLogFiles(home, source), query, end$ && { pollMs, end$ });
     },
-    snapshots: createQemuSnapshots({ disks, sound, ramHashes, copyMachine }),
+    snapshots: createQemuSnapshots({ disks, sound, keptHashes, copyMachine }),
   };
 }
 

@@ -334,7 +334,7 @@ export type TinyKernel = keyof typeof programs;
 
 /** Makes an image of a kernel, the least memory that there can be, and a blank disk. */
 export const makeTinyImage = (folder: string, kernel: TinyKernel): string =>
-  makeImage(folder, multiboot(programs[kernel]), kernel === 'writing' ? 2 ** 28 : 65_536);
+  makeImage(folder, multiboot(programs[kernel]), kernel === 'writing' ? 2 ** 26 : 65_536);
 
 /** Makes an image around the bytes of a kernel. */
 export function makeImage(folder: string, kernel: Buffer, diskBytes = 65_536): string {
