@@ -1,14 +1,16 @@
 import * as t from 'io-ts';
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { link, lstat, mkdir, rm } from 'node:fs/promises';
+import { link, lstat, mkdir, rm, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { closed } from '../../codecs/closed.js';
 import { found } from '../../codecs/decode.js';
 import { integer, oneOf } from '../../codecs/scalars.js';
 import { type Fault, SnapshotIncompatible } from '../../lifecycle/errors.js';
+import { copyHoles } from '../host/copyHoles.js';
 import { runProgram } from '../host/runProgram.js';
+import { withFile } from '../host/withFile.js';
 import { readJson, writeJson } from './jsonFile.js';
 import { type KeptBoot, keptBoot } from './keptBoot.js';
 import { type KeptLayer, keptLayers, shareLayerHashes } from './keptLayers.js';
@@ -203,11 +205,23 @@ export async function shareSound(
 }
 
 /** Gives another folder what is kept in this one, whose machine stands still and may go on: then it writes to its memory. */
-export const copyMemory = (folder: string, target: string): Promise<void> =>
-  giveTo(folder, target, async (from, to) => {
-    // What was never touched takes no room, and by its time it is told to be the one that was kept.
+export const copyMemory = (folder: string, target: string): Promise<void> => giveTo(folder, target, copyRam);
+
+/** What was never touched takes no room, and by its time the copy is told to be the one that was kept. */
+async function copyRam(from: string, to: string): Promise<void> {
+  try {
+    // It skips what was never touched, where Node can only read it all.
     await runProgram('cp', ['--sparse=always', '--reflink=auto', '--preserve=timestamps', from, to]);
-  });
+  } catch {
+    // That of busybox knows none of these.
+    await rm(to, { force: true });
+    await withFile(from, async (file) => {
+      const { size, atimeMs, mtimeMs } = await file.stat();
+      await copyHoles(file, Buffer.from(to), size);
+      await utimes(to, Math.round(atimeMs) / 1_000, Math.round(mtimeMs) / 1_000);
+    });
+  }
+}
 
 /** The rest is never written to again in either. */
 async function giveTo(

@@ -23,11 +23,13 @@ import { type Confinement } from './confinement.js';
 import { createDisks } from './disk.js';
 import { createFileIdentities } from './fileIdentity.js';
 import { guestAccepts } from './guest.js';
+import { checkHostPorts } from './hostPorts.js';
 import { type Image, readImage } from './image.js';
 import { readJson, writeJson } from './jsonFile.js';
 import { type Boot, boot, bootOf, bootOfKept, faultsOfBoot } from './keptBoot.js';
 import { keepImage, keptImage, shareKeptImage } from './keptImage.js';
 import { faultsOfLayers } from './keptLayers.js';
+import { checkFitsMemory } from './leastMemory.js';
 import {
   checkMemory,
   forgetMemory,
@@ -285,7 +287,9 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
       configOf(plan, image),
       disks.top(folder),
       confinement(),
+      checkHostPorts(plan.name, plan.spec.ports),
     ]);
+    await checkFitsMemory(image, config.memoryMiB);
     // The one in its home, whatever has become of its image since.
     const vm = { ...config, hasDisk: disk !== undefined };
     const kernelArguments = [...image.kernelArguments, ...(plan.spec.kernelArguments ?? [])];
@@ -305,6 +309,7 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
       qemuVersion(),
       disks.top(folder),
       confinement(),
+      checkHostPorts(plan.name, plan.spec.ports),
     ]);
     if (kept === undefined) throw new LaunchFailed('the home holds no memory to go on from');
     const { vm, ramIn } = kept;
