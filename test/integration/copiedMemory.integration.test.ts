@@ -51,7 +51,7 @@ afterEach(async () => {
 
 /** One on Standby, and a snapshot of it, in a data directory that no manager holds any more. */
 async function closed(): Promise<{ readonly home: string; readonly snapshot: string }> {
-  const image = makeTinyImage(join(folder, 'counting'), 'counting');
+  const image = makeTinyImage(join(folder, 'writing'), 'writing');
   const { id } = await value(manager.create({ name: 'web', image }));
   await counts('web');
   await value(manager.standby('web'));
@@ -82,20 +82,48 @@ it.each([
   for (const name of ['forked', 'web']) await counts(name);
 });
 
-it('a memory in whose place another of the same size and time lies is told', async () => {
-  const { home } = await closed();
-  const ram = join(folder, 'data', home, 'vm/ram');
-  const { atime, mtime } = statSync(ram);
-  copyFileSync(ram, `${ram}.other`);
-  const file = openSync(`${ram}.other`, 'r+');
-  writeSync(file, 'x', 4_096);
+/** Puts another file of the same size and time in the place of one. */
+function replace(path: string): void {
+  const { atime, mtime, size } = statSync(path);
+  copyFileSync(path, `${path}.other`);
+  const file = openSync(`${path}.other`, 'r+');
+  writeSync(file, 'x', size - 512);
   closeSync(file);
-  utimesSync(`${ram}.other`, atime, mtime);
-  renameSync(`${ram}.other`, ram);
+  utimesSync(`${path}.other`, atime, mtime);
+  renameSync(`${path}.other`, path);
+}
+
+it.each([
+  ['a memory', 'ram', 'ram.sha256'],
+  // The topmost one is that of the copy alone.
+  ['a disk', 'disk-0.qcow2', 'disk.0.sha256'],
+])('%s in whose place another of the same size and time lies is told', async (_, name, path) => {
+  const { home } = await closed();
+  replace(join(folder, 'data', home, 'vm', name));
   await open('data');
   await expect(value(manager.restore('web'))).rejects.toMatchObject({
     _tag: 'SnapshotIncompatible',
-    differences: [{ path: 'ram.sha256' }],
+    differences: [{ path }],
   });
   await value(manager.restore('copy'));
+});
+
+it('a disk that was written to after its memory was kept is told, though it has its time again', async () => {
+  const image = makeTinyImage(join(folder, 'writing'), 'writing');
+  const { id } = await value(manager.create({ name: 'web', image }));
+  await counts('web');
+  await value(manager.standby('web'));
+  await manager.close();
+  const disk = join(folder, 'data/instances', id, 'vm/disk-0.qcow2');
+  const { atime, mtime, size } = statSync(disk);
+  const file = openSync(disk, 'r+');
+  writeSync(file, 'x', size - 512);
+  closeSync(file);
+  utimesSync(disk, atime, mtime);
+  await open('data');
+  await expect(value(manager.restore('web'))).rejects.toMatchObject({
+    differences: [{ path: 'disk.0.sha256' }],
+  });
+  await value(manager.stop('web'));
+  await value(manager.start('web'));
 });

@@ -51,6 +51,12 @@ export interface Layer {
   readonly node: string;
 }
 
+/** The file of any layer, and how long it was when nothing was written to it yet. */
+export interface LayerFile {
+  readonly file: string;
+  readonly emptyBytes: number;
+}
+
 /** Makes and copies the disks of folders. */
 export interface Disks {
   /** Begins a disk in a folder, on top of an image's. */
@@ -60,6 +66,8 @@ export interface Disks {
    * does not lie on that which it is to lie on.
    */
   top(folder: string): Promise<Layer | undefined>;
+  /** All layers of the disk in a folder, lowest first; none where there is no disk. */
+  layers(folder: string): Promise<readonly LayerFile[]>;
   /**
    * Makes another layer, empty, on top of the one that a running machine writes to, which is known by its node, and names it.
    * It is recorded before the machine takes it up: an empty layer too many does no harm, one too few would. `undefined` where
@@ -149,6 +157,11 @@ export function createDisks(qemuImg: string, { run }: Programs): Disks {
       await Promise.all([checkBase(known), ...checks]);
       return topOf(known.layers);
     },
+
+    layers: async (folder) =>
+      (await has(folder))
+        ? (await read(folder)).layers.map((emptyBytes, index) => ({ file: layer(index).file, emptyBytes }))
+        : [],
 
     letIn,
 

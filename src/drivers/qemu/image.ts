@@ -11,9 +11,14 @@ import { imageUnreadable } from '../imageUnreadable.js';
 import { openPlain, readPlain } from './plainFile.js';
 import { readQcow2 } from './qcow2.js';
 
-/** What a virtual machine starts from: a directory with an `image.json` that names the files in it. All paths are absolute. */
+/**
+ * What a virtual machine starts from: a directory with an `image.json` that names the files in it. All paths are absolute and without
+ * links, so that a link that is switched changes nothing for whoever knows them.
+ */
 export interface Image {
   readonly directory: string;
+  /** Its files by the names that they have in the `image.json`. */
+  readonly files: Readonly<Record<string, string>>;
   /** As QEMU's `-kernel` takes it. */
   readonly kernel: string;
   readonly initrd?: string;
@@ -37,12 +42,12 @@ const mostDescriptionBytes = 1_024 * 1_024;
 const mostBelow = 32;
 
 /**
- * Reads what an image is, and sees that its files are there.
+ * Reads what an image is, and sees that its files are there; `known` are files by their names, as they were found before.
  *
  * @throws {@link LaunchFailed} for an image that can't be used; what is wrong with the `image.json`, or with a file that it
  * names, stands in an {@link InvalidRequest} as the cause
  */
-export async function readImage(directory: string): Promise<Image> {
+export async function readImage(directory: string, known: Image['files'] = {}): Promise<Image> {
   if (!isAbsolute(directory) || /\p{Cc}/u.test(directory)) {
     const expected = 'an absolute path without control characters';
     const fault = { path: 'image', found: found(directory), expected };
@@ -56,23 +61,30 @@ export async function readImage(directory: string): Promise<Image> {
   const { kernel, initrd, disk, kernelArguments = [], memoryMiB = 128, vcpus = 1, accel } = said.right;
 
   const names = { kernel, initrd, 'disk.file': disk?.file };
-  const checks = Object.entries(names).map(([path, name]) => faultsOfFile(folder, path, name));
-  const faults = (await Promise.all(checks)).flat();
-  if (faults.length > 0) throw unusable(directory, faults);
-  const below = disk?.format === 'qcow2' ? await filesBelow(folder, join(directory, disk.file)) : [];
+  const looked = Object.entries(names).map(async ([path, name = '']) =>
+    name === '' ? E.right('') : fileIn(folder, path, name, known[name] ?? join(folder, name)),
+  );
+  const [kernelFile = '', initrdFile = '', diskFile = ''] = rightsOrThrow(
+    directory,
+    await Promise.all(looked),
+  );
+  const below = disk?.format === 'qcow2' ? await filesBelow(folder, diskFile) : [];
   if ('fault' in below) throw unusable(directory, [{ path: 'disk.file', ...below.fault }]);
 
   return {
-    directory,
-    kernel: join(directory, kernel),
-    ...(initrd === undefined ? {} : { initrd: join(directory, initrd) }),
-    ...(disk === undefined
-      ? {}
-      : { disk: { ...disk, file: join(directory, disk.file), ...(below.length > 0 && { below }) } }),
+    directory: folder,
+    files: {
+      [kernel]: kernelFile,
+      ...(initrd !== undefined && { [initrd]: initrdFile }),
+      ...(disk !== undefined && { [disk.file]: diskFile }),
+    },
+    kernel: kernelFile,
+    ...(initrd !== undefined && { initrd: initrdFile }),
+    ...(disk !== undefined && { disk: { ...disk, file: diskFile, ...(below.length > 0 && { below }) } }),
     kernelArguments,
     memoryMiB,
     vcpus,
-    ...(accel === undefined ? {} : { accel }),
+    ...(accel !== undefined && { accel }),
   };
 }
 
@@ -113,25 +125,30 @@ const unusable = (directory: string, faults: readonly Fault[]): LaunchFailed =>
     cause: new InvalidRequest(faults),
   });
 
-async function faultsOfFile(
+/** The real path of a file that has to be in the image, or what is wrong with it. */
+async function fileIn(
   folder: string,
   path: string,
-  name?: string,
-  from = folder,
-): Promise<readonly Fault[]> {
-  if (name === undefined) return [];
-  const faults = (what: string): readonly Fault[] => [
-    { path, found: `${found(name)}, ${what}`, expected: 'a file in the image that can be read' },
-  ];
+  name: string,
+  place: string,
+): Promise<E.Either<Fault, string>> {
+  const fault = (what: string) =>
+    E.left({ path, found: `${found(name)}, ${what}`, expected: 'a file in the image that can be read' });
   try {
-    const file = await realpath(join(from, name));
-    if (!isWithin(folder, file)) return faults('a link out of the image');
-    if (!(await stat(file)).isFile()) return faults('which is no file');
+    const file = await realpath(place);
+    if (!isWithin(folder, file)) return fault('a link out of the image');
+    if (!(await stat(file)).isFile()) return fault('which is no file');
     await (await openPlain(file)).close();
-    return [];
+    return E.right(file);
   } catch (error) {
-    return faults(messageOf(error));
+    return fault(messageOf(error));
   }
+}
+
+function rightsOrThrow(directory: string, looked: readonly E.Either<Fault, string>[]): readonly string[] {
+  const faults = looked.flatMap((each) => (E.isLeft(each) ? [each.left] : []));
+  if (faults.length > 0) throw unusable(directory, faults);
+  return looked.flatMap((each) => (E.isRight(each) ? [each.right] : []));
 }
 
 const isWithin = (folder: string, path: string): boolean =>
@@ -161,9 +178,9 @@ async function filesBelow(
     if (format !== 'raw' && format !== 'qcow2')
       return fault(`which lies on a file of the format ${found(format)}`, expected);
     const next = resolve(dirname(file), name);
-    const faults = await faultsOfFile(folder, '', next, sep);
-    if (faults.length > 0 || files.length === mostBelow)
-      return fault(`which lies on ${found(name)}`, expected);
+    const there = await fileIn(folder, '', name, next);
+    if (E.isLeft(there) || files.length === mostBelow) return fault(`which lies on ${found(name)}`, expected);
+    // QEMU goes by this name, not by the one without links.
     files.push(next);
     if (format === 'raw') return files;
     file = next;

@@ -1,16 +1,19 @@
 import * as t from 'io-ts';
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { link, lstat, mkdir, rm } from 'node:fs/promises';
+import { link, lstat, mkdir, rm, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { closed } from '../../codecs/closed.js';
 import { found } from '../../codecs/decode.js';
 import { integer, oneOf } from '../../codecs/scalars.js';
 import { type Fault, SnapshotIncompatible } from '../../lifecycle/errors.js';
+import { copyHoles } from '../host/copyHoles.js';
 import { runProgram } from '../host/runProgram.js';
+import { withFile } from '../host/withFile.js';
 import { readJson, writeJson } from './jsonFile.js';
 import { type KeptBoot, keptBoot } from './keptBoot.js';
+import { type KeptLayer, keptLayers, shareLayerHashes } from './keptLayers.js';
 import { contentHashOf, readRamHash } from './ramHash.js';
 import { type VmConfig, vmConfig } from './vmConfig.js';
 
@@ -40,6 +43,8 @@ export interface SavedMemory {
     /** Which file it is, and when it was last changed in any way; not once others have it too, since to give it a name is a change. */
     readonly file?: RamFile;
   };
+  /** The layers of the disk that it belongs to; absent in what was kept before they were looked at. */
+  readonly layers?: readonly KeptLayer[];
   /** Of a machine that was not ready yet. */
   readonly isReady?: false;
   /** Of a machine that had said nothing yet, and may not have loaded its kernel. */
@@ -180,24 +185,43 @@ export async function shareMemory(folder: string, target: string): Promise<void>
 
 /**
  * The same of a folder whose content was held against its hashes just now: so its times are right, whatever they are, as those of a
- * copy.
+ * copy, and as those of the layers that the other has by now.
  */
-export async function shareSound(folder: string, target: string): Promise<void> {
+export async function shareSound(
+  folder: string,
+  target: string,
+  layers: readonly KeptLayer[],
+): Promise<void> {
   const kept = await keptMemory(folder);
-  if (kept?.ram === undefined) return shareMemory(folder, target);
   await giveTo(folder, target, link);
+  if (kept === undefined) return;
+  const path = join(target, memoryFiles.manifest);
+  const known = { ...kept, ...(kept.layers !== undefined && { layers }) };
+  if (kept.ram === undefined) return writeJson(path, known);
   const { bytes, modifiedMs, file } = await shapeOf(join(target, memoryFiles.ram));
   const { inode, bornMs } = file;
   const ram = { bytes, ...(kept.ram.modifiedMs !== undefined && { modifiedMs, file: { inode, bornMs } }) };
-  await writeJson(join(target, memoryFiles.manifest), { ...kept, ram });
+  await writeJson(path, { ...known, ram });
 }
 
 /** Gives another folder what is kept in this one, whose machine stands still and may go on: then it writes to its memory. */
-export const copyMemory = (folder: string, target: string): Promise<void> =>
-  giveTo(folder, target, async (from, to) => {
-    // What was never touched takes no room, and by its time it is told to be the one that was kept.
+export const copyMemory = (folder: string, target: string): Promise<void> => giveTo(folder, target, copyRam);
+
+/** What was never touched takes no room, and by its time the copy is told to be the one that was kept. */
+async function copyRam(from: string, to: string): Promise<void> {
+  try {
+    // It skips what was never touched, where Node can only read it all.
     await runProgram('cp', ['--sparse=always', '--reflink=auto', '--preserve=timestamps', from, to]);
-  });
+  } catch {
+    // That of busybox knows none of these.
+    await rm(to, { force: true });
+    await withFile(from, async (file) => {
+      const { size, atimeMs, mtimeMs } = await file.stat();
+      await copyHoles(file, Buffer.from(to), size);
+      await utimes(to, Math.round(atimeMs) / 1_000, Math.round(mtimeMs) / 1_000);
+    });
+  }
+}
 
 /** The rest is never written to again in either. */
 async function giveTo(
@@ -213,6 +237,7 @@ async function giveTo(
   const hash = join(folder, ramHash);
   const isKnown = kept !== undefined && (await readRamHash(hash, kept.state.sha256)) !== undefined;
   if (isKnown) await link(hash, join(target, ramHash));
+  if (kept !== undefined) await shareLayerHashes(folder, target);
 }
 
 /** Whether the file of the memory is nobody else's too: of no copy, and of no machine that was made of one. */
@@ -253,6 +278,7 @@ const savedMemory: t.Type<SavedMemory, unknown> = closed(
     state: closed('the state of a machine', { bytes, sha256: t.string }, {}),
   },
   {
+    layers: keptLayers,
     isReady: t.literal(false),
     boot: keptBoot,
     ram: closed(

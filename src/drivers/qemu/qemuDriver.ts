@@ -23,9 +23,13 @@ import { type Confinement } from './confinement.js';
 import { createDisks } from './disk.js';
 import { createFileIdentities } from './fileIdentity.js';
 import { guestAccepts } from './guest.js';
+import { checkHostPorts } from './hostPorts.js';
 import { type Image, readImage } from './image.js';
 import { readJson, writeJson } from './jsonFile.js';
 import { type Boot, boot, bootOf, bootOfKept, faultsOfBoot } from './keptBoot.js';
+import { keepImage, keptImage, shareKeptImage } from './keptImage.js';
+import { faultsOfLayers } from './keptLayers.js';
+import { checkFitsMemory } from './leastMemory.js';
 import {
   checkMemory,
   forgetMemory,
@@ -46,7 +50,7 @@ import { createQemuSnapshots } from './qemuSnapshots.js';
 import { findQemuUser, mayChangeUser, type QemuUser } from './qemuUser.js';
 import { longestSocketPath } from './qmp.js';
 import { createQmpLink } from './qmpLink.js';
-import { createRamHashes } from './ramHashes.js';
+import { createKeptHashes } from './keptHashes.js';
 import { createSoundFolders } from './soundFolders.js';
 import { type QemuPlan, type StartedQemu, startQemu } from './startQemu.js';
 import { type VmConfig, vmConfig } from './vmConfig.js';
@@ -118,7 +122,7 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
   const disks = createDisks(qemuImg, programs);
   const sound = createSoundFolders();
   const identities = createFileIdentities();
-  const ramHashes = createRamHashes(sound);
+  const keptHashes = createKeptHashes(sound, disks);
   const warn = once(async () => {
     process.emitWarning(`"${program}" runs without a sandbox: it was built without seccomp`);
     return Promise.resolve();
@@ -191,7 +195,7 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
         if (machines.get(home) === machine) machines.delete(home);
         link.close();
         // Where it has ended, its memory may be kept.
-        if (machine.hasEnded()) ramHashes.add(machineDirOf(home));
+        if (machine.hasEnded()) keptHashes.add(machineDirOf(home));
       },
     });
     return machine;
@@ -237,10 +241,11 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
     }
     const folder = machineDirOf(home);
     if (copyOf === undefined) {
-      const { disk } = await readImage(spec.image);
+      const image = await readImage(spec.image);
       await fillHome(home, 'image', async () => {
         await mkdir(folder, { mode: 0o700 });
-        if (disk !== undefined) await disks.begin(folder, disk);
+        await keepImage(folder, image);
+        if (image.disk !== undefined) await disks.begin(folder, image.disk);
       });
       return;
     }
@@ -248,7 +253,7 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
       await mkdir(folder, { mode: 0o700 });
       await copyMachine(copyOf, folder, kind);
     });
-    if (kind === 'Standby') ramHashes.add(folder);
+    if (kind === 'Standby') keptHashes.add(folder);
   };
 
   /** Gives an empty folder what a home holds, whether its machine stands still or it has none. */
@@ -259,20 +264,32 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
       return;
     }
     await sound.naming(machineDirOf(home), async () => {
+      await shareKeptImage(machineDirOf(home), folder);
       await disks.copy(machineDirOf(home), folder);
       if (kind === 'Standby') await shareMemory(machineDirOf(home), folder);
     });
   };
 
+  /** The one that the machine was made of, whatever has become of links that led there. */
+  const imageOf = async (folder: string, { image }: InstanceSpec): Promise<Image> => {
+    const kept = await keptImage(folder);
+    if (kept !== undefined) return readImage(kept.directory, kept.files);
+    const read = await readImage(image);
+    await keepImage(folder, read);
+    return read;
+  };
+
   const launch = async (plan: LaunchPlan): Promise<QemuMachine> => {
     const folder = machineDirOf(plan.home);
-    await ramHashes.stop(folder);
-    const image = await readImage(plan.spec.image);
+    await keptHashes.stop(folder);
+    const image = await imageOf(folder, plan.spec);
     const [config, disk, confined] = await Promise.all([
       configOf(plan, image),
       disks.top(folder),
       confinement(),
+      checkHostPorts(plan.name, plan.spec.ports),
     ]);
+    await checkFitsMemory(image, config.memoryMiB);
     // The one in its home, whatever has become of its image since.
     const vm = { ...config, hasDisk: disk !== undefined };
     const kernelArguments = [...image.kernelArguments, ...(plan.spec.kernelArguments ?? [])];
@@ -286,22 +303,26 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
 
   const resume = async (plan: LaunchPlan): Promise<QemuMachine> => {
     const folder = machineDirOf(plan.home);
-    await ramHashes.stop(folder);
+    await keptHashes.stop(folder);
     const [kept, { version: qemu, machine }, disk, confined] = await Promise.all([
       keptMemory(folder),
       qemuVersion(),
       disks.top(folder),
       confinement(),
+      checkHostPorts(plan.name, plan.spec.ports),
     ]);
     if (kept === undefined) throw new LaunchFailed('the home holds no memory to go on from');
     const { vm, ramIn } = kept;
     await checkMemory(folder, kept, {
       ...{ qemu, machine, cpu: cpuOf(vm.accel), hasDisk: disk !== undefined },
     });
-    if (kept.boot !== undefined) {
-      const faults = await faultsOfBoot(identities, kept.boot);
-      if (faults.length > 0) throw new SnapshotIncompatible(faults);
-    }
+    const faults = [
+      ...(kept.layers === undefined
+        ? []
+        : await faultsOfLayers(folder, kept.layers, await disks.layers(folder))),
+      ...(kept.boot === undefined ? [] : await faultsOfBoot(identities, kept.boot)),
+    ];
+    if (faults.length > 0) throw new SnapshotIncompatible(faults);
     if (ramIn === 'state') await sound.naming(folder, () => forgetRam(folder));
     // What others go on from too has to stay as it is.
     const ramIsShared = ramIn === 'state' || (await ownsRam(folder));
@@ -336,26 +357,26 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
     resume: (plan) => untilLaunched(() => resume(plan)),
     forget: (home) =>
       defer(async () => {
-        await ramHashes.stop(machineDirOf(home));
+        await keptHashes.stop(machineDirOf(home));
         await sound.naming(machineDirOf(home), () => forgetMemory(machineDirOf(home)));
       }).pipe(ignoreElements()),
     adopt: (plan, handle) => defer(() => adopt(plan, handle)),
     reclaim: (home) => defer(() => runs.reclaim(home)).pipe(ignoreElements()),
     close: () =>
       defer(async () => {
-        await ramHashes.done();
+        await keptHashes.done();
         await runs.close();
       }).pipe(ignoreElements()),
     discard: (home) =>
       defer(async () => {
-        await ramHashes.stop(machineDirOf(home));
+        await keptHashes.stop(machineDirOf(home));
         await sound.naming(machineDirOf(home), () => removeTree(home));
       }).pipe(ignoreElements()),
     logs: (home, { source, followUntil$: end$, ...query }) => {
       if (!logSources.includes(source)) return throwError(() => new LogNotFound(source, logSources));
       return readLog(createLogFiles(home, source), query, end$ && { pollMs, end$ });
     },
-    snapshots: createQemuSnapshots({ disks, sound, ramHashes, copyMachine }),
+    snapshots: createQemuSnapshots({ disks, sound, keptHashes, copyMachine }),
   };
 }
 

@@ -17,7 +17,11 @@ export function decodeQemuFields(
   if (E.isLeft(decoded)) return decoded;
   const { ports = [], readiness: asked } = decoded.right;
   const faults: Fault[] = [];
-  ports.forEach(({ guest }, index) => {
+  ports.forEach(({ guest, host = 0 }, index) => {
+    if (host !== 0 && ports.findIndex((other) => other.host === host) !== index) {
+      const path = `ports[${String(index)}].host`;
+      faults.push({ path, found: String(host), expected: 'another port than those before it' });
+    }
     if (ports.findIndex((other) => other.guest === guest) === index) return;
     const path = `ports[${String(index)}].guest`;
     faults.push({ path, found: String(guest), expected: 'another port than those before it' });

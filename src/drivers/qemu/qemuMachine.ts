@@ -28,6 +28,8 @@ import type { Disks, Layer } from './disk.js';
 import type { FileIdentities } from './fileIdentity.js';
 import { isDead } from './guest.js';
 import { type Boot, keepBoot } from './keptBoot.js';
+import { shareKeptImage } from './keptImage.js';
+import { looksOfLayers } from './keptLayers.js';
 import { copyMemory, forgetRam, keepMemory, keptMemory, memoryFiles, spendMemory } from './memory.js';
 import { giveUpState, sendState } from './migration.js';
 import type { QemuHandle } from './qemuHandle.js';
@@ -194,7 +196,7 @@ export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
               mergeMap(async (state) => {
                 const unbooted = boot !== undefined && !(await hasBooted()) ? boot : undefined;
                 await keepMemory(folder, {
-                  ...{ vm, ramIn, state },
+                  ...{ vm, ramIn, state, layers: await looksOfLayers(folder, await disks.layers(folder)) },
                   ...(watched.isReady() ? {} : { isReady: false }),
                   ...(unbooted !== undefined && { boot: await keepBoot(identities, unbooted) }),
                 });
@@ -289,6 +291,7 @@ export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
           kind === 'Standby' ? keep(qmp) : EMPTY,
           defer(() =>
             sound.naming(folder, async () => {
+              await shareKeptImage(folder, target);
               await disks.copy(folder, target);
               if (kind === 'Standby') await copyMemory(folder, target);
             }),

@@ -10,8 +10,10 @@ import { removeTree } from '../host/removeTree.js';
 import { createReplaceable } from '../host/replaceable.js';
 import { createSealedFolder, type SealedFolder } from '../host/sealedFolder.js';
 import type { Disks } from './disk.js';
+import { shareKeptImage } from './keptImage.js';
+import { looksOfLayers } from './keptLayers.js';
 import { shareSound } from './memory.js';
-import type { RamHashes } from './ramHashes.js';
+import type { KeptHashes } from './keptHashes.js';
 import type { SoundFolders } from './soundFolders.js';
 import { machineDirOf, vmPaths } from './vmPaths.js';
 
@@ -19,7 +21,7 @@ import { machineDirOf, vmPaths } from './vmPaths.js';
 export interface QemuSnapshotsOptions {
   readonly disks: Disks;
   readonly sound: SoundFolders;
-  readonly ramHashes: Pick<RamHashes, 'add' | 'stop'>;
+  readonly keptHashes: Pick<KeptHashes, 'add' | 'stop'>;
   /** Gives an empty folder what a home holds. */
   readonly copyMachine: (home: string, folder: string, kind: Snapshot['kind']) => Promise<void>;
 }
@@ -35,7 +37,7 @@ const fileMode = 0o600;
 export function createQemuSnapshots({
   disks,
   sound,
-  ramHashes,
+  keptHashes,
   copyMachine,
 }: QemuSnapshotsOptions): Snapshotting {
   const sealedAt = (folder: string): SealedFolder => createSealedFolder(folder, fileMode);
@@ -69,8 +71,10 @@ export function createQemuSnapshots({
     const content = join(folder, vmPaths.machine);
     await mkdir(target, { mode: 0o700 });
     await sound.naming(content, async () => {
+      await shareKeptImage(content, target);
       await disks.copy(content, target);
-      if (kind === 'Standby') await shareSound(content, target);
+      if (kind !== 'Standby') return;
+      await shareSound(content, target, await looksOfLayers(target, await disks.layers(target)));
     });
   };
 
@@ -82,11 +86,11 @@ export function createQemuSnapshots({
     layOut: ({ home, folder, kind }) =>
       done(async () => {
         await fillHome(home, 'snapshot', () => fill(folder, machineDirOf(home), kind));
-        if (kind === 'Standby') ramHashes.add(machineDirOf(home));
+        if (kind === 'Standby') keptHashes.add(machineDirOf(home));
       }),
     replace: ({ home, folder, kind }) =>
       defer(async () => {
-        await ramHashes.stop(machineDirOf(home));
+        await keptHashes.stop(machineDirOf(home));
         return createReplaceable(machineDirOf(home)).replace((next) => fill(folder, next, kind));
       }),
     mend: (home) => done(() => createReplaceable(machineDirOf(home)).mend()),

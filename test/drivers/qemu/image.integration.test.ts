@@ -70,6 +70,7 @@ describe('an image', () => {
     const image = imageOf(small);
     await expect(readImage(image)).resolves.toStrictEqual({
       directory: image,
+      files: { vmlinux: join(image, 'vmlinux') },
       kernel: join(image, 'vmlinux'),
       kernelArguments: [],
       memoryMiB: 128,
@@ -83,6 +84,9 @@ describe('an image', () => {
     const image = imageOf({ ...small, initrd: './initrd.cpio', disk, ...rest });
     await expect(readImage(image)).resolves.toStrictEqual({
       directory: image,
+      files: Object.fromEntries(
+        ['vmlinux', './initrd.cpio', 'parts/disk.raw'].map((name) => [name, join(image, name)]),
+      ),
       kernel: join(image, 'vmlinux'),
       initrd: join(image, 'initrd.cpio'),
       disk: { file: join(image, 'parts/disk.raw'), format: 'raw' },
@@ -95,7 +99,21 @@ describe('an image', () => {
     symlinkSync('parts/../vmlinux', join(image, 'link'));
     const link = place('link');
     symlinkSync(image, link);
-    await expect(readImage(link)).resolves.toMatchObject({ kernel: join(link, 'link') });
+    const real = { directory: image, kernel: join(image, 'vmlinux') };
+    await expect(readImage(link)).resolves.toMatchObject(real);
+  });
+
+  it('is the same for whoever knows its files, whatever links in it have become', async () => {
+    const image = imageOf({ ...small, kernel: 'link' });
+    const switchTo = (file: string): void => {
+      rmSync(join(image, 'link'), { force: true });
+      symlinkSync(file, join(image, 'link'));
+    };
+    switchTo('vmlinux');
+    const { files } = await readImage(image);
+    switchTo('initrd.cpio');
+    await expect(readImage(image, files)).resolves.toMatchObject({ kernel: join(image, 'vmlinux') });
+    await expect(readImage(image)).resolves.toMatchObject({ kernel: join(image, 'initrd.cpio') });
   });
 });
 

@@ -367,6 +367,24 @@ describe('a memory that is copied', () => {
     expect(statSync(place('other', 'ram')).size).toBe(ramBytes);
   });
 
+  it.each([
+    ['that knows no such options, as that of busybox', 'echo "cp: unrecognized option" >&2; exit 1'],
+    ['that leaves half of it', 'head -c 9 "$4" >"$5"; exit 1'],
+  ])('is the same with a cp %s', async (_, script) => {
+    const path = process.env['PATH'];
+    writeFileSync(place('cp'), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+    const memory = await kept();
+    process.env['PATH'] = `${place()}:${String(path)}`;
+    try {
+      await copyMemory(home, place('other'));
+    } finally {
+      process.env['PATH'] = path;
+    }
+    expect(readFileSync(place('other', 'ram')).equals(readFileSync(join(home, 'ram')))).toBe(true);
+    expect(roomOf(place('other', 'ram'))).toBeLessThan(ramBytes / 100);
+    await expect(differences(memory, vm, place('other'))).resolves.toEqual([]);
+  });
+
   it('is told to be the one that was kept, whatever the source does from then on', async () => {
     const memory = await kept();
     utimesSync(join(home, 'ram'), 1, 1);

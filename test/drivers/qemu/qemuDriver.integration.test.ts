@@ -1,9 +1,13 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
+import type { InstanceSpec } from 'rx-instances';
 import { createQemuDriver } from 'rx-instances/qemu';
 import { firstValueFrom, lastValueFrom, type Observable } from 'rxjs';
-import type { Driver, Machine } from '../../../src/drivers/driver.js';
+import type { Driver, Machine, SnapshotContent } from '../../../src/drivers/driver.js';
+import { until } from '../../support/until.js';
 import { makeTinyImage } from './tinyKernel.js';
 
 // Patience: a processor that is emulated by one that others use too.
@@ -51,6 +55,80 @@ it.each([
   const second = (last = await firstValueFrom(driver.resume?.(plan) as Observable<Machine>));
   await done(second.freezing?.thaw());
   expect(await firstValueFrom(second.inspect())).toMatchObject({ kind: 'running' });
+});
+
+it('what was made of an image by a link goes on being of it when the link leads to another, as do copies of it', async () => {
+  const link = join(folder, 'current');
+  const switchTo = (image: string): void => {
+    rmSync(link, { force: true });
+    symlinkSync(image, link);
+  };
+  switchTo(makeTinyImage(join(folder, 'former'), 'printing'));
+  const spec = { driver: 'qemu', image: link, env: {}, tags: {} };
+  const planOf = (instanceId: string) => ({
+    ...{ instanceId, name: instanceId, home: join(folder, instanceId), spec },
+  });
+  const original = planOf('a');
+  await done(driver.prepare(original));
+  const latter = makeTinyImage(join(folder, 'latter'), 'idle');
+  writeFileSync(join(latter, 'disk.raw'), 'of the latter'.padEnd(65_536));
+  switchTo(latter);
+
+  const snapshot = { folder: join(folder, 'snapshot'), kind: 'Stopped' } as const;
+  await done(driver.snapshots?.take({ ...original, ...snapshot }));
+  const content = await firstValueFrom(
+    driver.snapshots?.seal(snapshot.folder) as Observable<SnapshotContent>,
+  );
+  const [copy, restored] = [planOf('b'), planOf('c')];
+  await done(driver.prepare({ ...copy, copyOf: original.home }));
+  await done(driver.snapshots?.layOut({ ...restored, ...snapshot }, content));
+
+  for (const plan of [original, copy, restored]) {
+    last = await firstValueFrom(driver.launch(plan));
+    const said = (): string => readFileSync(join(plan.home, 'logs/app.log'), 'utf8');
+    expect(await until(said, (log) => log.includes('three'))).toContain('three');
+    await done(last.kill());
+  }
+});
+
+it('what cannot be started is refused before QEMU is, with what keeps it from it', async () => {
+  const image = makeTinyImage(join(folder, 'image'), 'idle');
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port: host } = server.address() as AddressInfo;
+  const spec = { driver: 'qemu', image, env: {}, tags: {} };
+  const plan = { instanceId: 'a', name: 'a', home: join(folder, 'a'), spec };
+  await done(driver.prepare(plan));
+  const launched = (more: Partial<InstanceSpec>): Promise<unknown> =>
+    done(driver.launch({ ...plan, spec: { ...spec, ...more } }));
+  await expect(launched({ ports: [{ guest: 80 }, { guest: 22, host }] })).rejects.toMatchObject({
+    _tag: 'LaunchFailed',
+    message: expect.stringContaining(
+      `"a" asks by ports[1] for port ${String(host)} of this host, to lead to 22 of the guest, which is in use`,
+    ) as string,
+  });
+
+  const kept = { ...spec, ports: [{ guest: 22, host }] };
+  server.close();
+  await once(server, 'close');
+  const machine = (last = await firstValueFrom(driver.launch({ ...plan, spec: kept })));
+  await done(machine.freezing?.suspend?.());
+  await done(machine.kill());
+  const taken = createServer().listen(host, '127.0.0.1');
+  await once(taken, 'listening');
+  await expect(done(driver.resume?.({ ...plan, spec: kept }))).rejects.toThrow('which is in use');
+  taken.close();
+  await once(taken, 'close');
+  last = await firstValueFrom(driver.resume?.({ ...plan, spec: kept }) as Observable<Machine>);
+  await done(last.kill());
+
+  truncateSync(join(image, 'kernel'), 20 * 2 ** 20);
+  await expect(launched({ memoryMiB: 20 })).rejects.toMatchObject({
+    _tag: 'LaunchFailed',
+    message: expect.stringContaining(
+      'the machine has 20 MiB of memory (memoryMiB), and its kernel alone takes 20 MiB',
+    ) as string,
+  });
 });
 
 /** A program that is QEMU, but says that it is of some version. */

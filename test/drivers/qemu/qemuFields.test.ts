@@ -48,6 +48,15 @@ it.each<[Readonly<Record<string, unknown>>]>([
 });
 
 it.each<[Readonly<Record<string, unknown>>, readonly string[]]>([
+  [
+    {
+      ports: [
+        { guest: 1, host: 80 },
+        { guest: 2, host: 80 },
+      ],
+    },
+    [`ports[1].host | 80 | ${otherPortRule}`],
+  ],
   [{ entrypoint: 'true' }, [`entrypoint | a text of 4 characters | ${argumentsRule}`]],
   [{ entrypoint: [7] }, [`entrypoint[0] | a number | ${argumentRule}`]],
   [{ entrypoint: ['a\0'] }, [`entrypoint[0] | a text of 2 characters | ${argumentRule}`]],

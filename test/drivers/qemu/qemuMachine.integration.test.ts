@@ -2,7 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { lastValueFrom, type Observable, throwError } from 'rxjs';
+import { lastValueFrom, type Observable, of, throwError } from 'rxjs';
+import { decodeOrThrow } from '../../../src/codecs/decode.js';
 import { createRuns } from '../../../src/drivers/host/runs.js';
 import { createSpawner } from '../../../src/drivers/host/spawner.js';
 import { createDisks } from '../../../src/drivers/qemu/disk.js';
@@ -26,6 +27,8 @@ const disks = createDisks('qemu-img', createPrograms());
 const sound = createSoundFolders();
 /** The commands that QEMU is not given, with what they fail instead. */
 const broken = new Map<string, Error>();
+/** The state that the guest is said to be in. */
+let said: string | undefined;
 let folder: string;
 let home: string;
 let machine: QemuMachine;
@@ -35,6 +38,10 @@ const done = (work$: Observable<unknown>): Promise<unknown> =>
 
 const breakable = (qmp: Qmp): Qmp => ({
   ...qmp,
+  ask: (command, returns, parameters) =>
+    command === 'query-status' && said !== undefined
+      ? of(decodeOrThrow(returns, { status: said }))
+      : qmp.ask(command, returns, parameters),
   run: (command, parameters) => {
     const error = broken.get(command);
     return error === undefined ? qmp.run(command, parameters) : throwError(() => error);
@@ -50,6 +57,7 @@ beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'q-'));
   home = join(folder, 'home');
   broken.clear();
+  said = undefined;
   const directory = makeTinyImage(join(folder, 'idle'), 'idle');
   const image = await readImage(directory);
   for (const name of ['', 'vm', 'logs']) mkdirSync(join(home, name));
@@ -126,4 +134,14 @@ it('can be copied where a layer was left open, as by a manager that was killed o
   broken.clear();
   await done(machine.copyTo(copy, 'Stopped'));
   expect(layersOf(copy)).toEqual(['disk-0.qcow2', 'disk-1.qcow2']);
+});
+
+it('a state of QEMU that is not known is told by its name, and does not keep the guest from going on', async () => {
+  said = 'half-awake';
+  await expect(done(machine.inspect())).rejects.toThrow(
+    'QEMU tells a state of the guest that is not known here: half-awake',
+  );
+  await done(machine.freezing?.thaw() ?? throwError(() => new Error('it cannot go on')));
+  said = undefined;
+  expect(await done(machine.inspect())).toMatchObject({ kind: 'running' });
 });

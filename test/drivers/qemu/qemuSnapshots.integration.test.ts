@@ -5,7 +5,7 @@ import { firstValueFrom, lastValueFrom } from 'rxjs';
 import { removeTree } from '../../../src/drivers/host/removeTree.js';
 import { createDisks } from '../../../src/drivers/qemu/disk.js';
 import { createQemuSnapshots } from '../../../src/drivers/qemu/qemuSnapshots.js';
-import { createRamHashes } from '../../../src/drivers/qemu/ramHashes.js';
+import { createKeptHashes } from '../../../src/drivers/qemu/keptHashes.js';
 import { createSoundFolders } from '../../../src/drivers/qemu/soundFolders.js';
 
 let folder: string;
@@ -17,9 +17,10 @@ afterEach(() => removeTree(folder));
 
 it('what was changed in a snapshot that was found sound is told, though it has its time again', async () => {
   const sound = createSoundFolders();
+  const disks = createDisks('qemu-img', { run: () => Promise.reject(new Error('no program is needed')) });
   const snapshots = createQemuSnapshots({
-    ramHashes: createRamHashes(sound),
-    disks: createDisks('qemu-img', { run: () => Promise.reject(new Error('no program is needed')) }),
+    keptHashes: createKeptHashes(sound, disks),
+    disks,
     sound,
     copyMachine: (_, to) => {
       writeFileSync(join(to, 'disk'), 'one');

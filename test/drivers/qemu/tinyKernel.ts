@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** The instructions that the kernels below are made of, and what they are to the processor. */
@@ -8,6 +8,8 @@ const instructions: Readonly<Record<string, readonly number[]>> = {
   ...{ 'xor ecx, ecx': [0x31, 0xc9], 'xor edx, edx': [0x31, 0xd2], 'div ebx': [0xf7, 0xf3] },
   ...{ 'test al, al': [0x84, 0xc0], 'test eax, eax': [0x85, 0xc0], 'add al, "0"': [0x04, 0x30] },
   ...{ 'out dx, al': [0xee], 'out dx, ax': [0x66, 0xef], 'in al, dx': [0xec] },
+  ...{ 'out dx, eax': [0xef], 'in eax, dx': [0xed], 'rep movsd': [0xf3, 0xa5] },
+  ...{ 'shl eax, 7': [0xc1, 0xe0, 7], 'shl eax, 16': [0xc1, 0xe0, 16], 'shr eax, 16': [0xc1, 0xe8, 16] },
 };
 
 /** Those that end with a number or the address of a place, four bytes of it. */
@@ -16,6 +18,8 @@ const withValue: Readonly<Record<string, readonly number[]>> = {
   ...{ 'mov eax,': [0xb8], 'mov ecx,': [0xb9], 'mov edx,': [0xba], 'mov ebx,': [0xbb] },
   ...{ 'mov esp,': [0xbc], 'mov esi,': [0xbe] },
   ...{ 'load eax,': [0xa1], lidt: [0x0f, 0x01, 0x1d], increase: [0xff, 0x05] },
+  ...{ 'mov edi,': [0xbf], 'and eax,': [0x25], 'add edx,': [0x81, 0xc2] },
+  ...{ 'store eax,': [0xa3], 'load edx,': [0x8b, 0x15], 'compare eax with': [0x3b, 0x05] },
 };
 
 /** Those that end with a place, and go there: four bytes that say how far that is. */
@@ -143,6 +147,50 @@ const idling = `
     gate off
 `;
 
+/** Counts in its memory, and says each number after a moment, once something is done with it. */
+const counting = (doing: string): string => `
+      mov esp, 0x90000
+    count:
+      increase counter
+      ${doing}
+      mov esi, before
+      call print
+      load eax, counter
+      xor ecx, ecx
+      mov ebx, 10
+    divide:
+      xor edx, edx
+      div ebx
+      push edx
+      inc ecx
+      test eax, eax
+      jnz divide
+    digit:
+      pop eax
+      add al, "0"
+      mov edx, 0x3f8
+      out dx, al
+      dec ecx
+      jnz digit
+      mov esi, after
+      call print
+      mov ecx, 10000000
+    wait:
+      dec ecx
+      jnz wait
+      jmp count
+    ${printing}
+    before:
+      "count "
+    after:
+      ".\\n"
+    counter:
+      "\\u0000\\u0000\\u0000"
+`;
+
+/** Where the first queue of a virtio device lies, which has room for 256 requests, and how far each side has come. */
+const ring = { descriptors: '0x200000', available: '0x201000', used: '0x202000' } as const;
+
 const programs = {
   /** Sleeps until the power button is pressed. */
   idle: idling,
@@ -195,43 +243,79 @@ const programs = {
   `,
 
   /** Counts in its memory, and says each number after a moment. */
-  counting: `
-      mov esp, 0x90000
-    count:
-      increase counter
-      mov esi, before
-      call print
-      load eax, counter
-      xor ecx, ecx
-      mov ebx, 10
-    divide:
-      xor edx, edx
-      div ebx
-      push edx
-      inc ecx
-      test eax, eax
-      jnz divide
-    digit:
-      pop eax
-      add al, "0"
-      mov edx, 0x3f8
+  counting: counting(''),
+
+  /** Does so once each has been written to another place of its disk. */
+  writing: `
+      mov edx, 0xcf8
+      mov eax, 0x80001004
+      out dx, eax
+      mov edx, 0xcfc
+      mov eax, 7
+      out dx, ax
+      mov edx, 0xcf8
+      mov eax, 0x80001010
+      out dx, eax
+      mov edx, 0xcfc
+      in eax, dx
+      and eax, 0xfffffffc
+      store eax, device
+      mov esi, descriptors
+      mov edi, ${ring.descriptors}
+      mov ecx, 12
+      rep movsd
+      load edx, device
+      add edx, 18
+      mov eax, 3
       out dx, al
-      dec ecx
-      jnz digit
-      mov esi, after
-      call print
-      mov ecx, 10000000
-    wait:
-      dec ecx
-      jnz wait
-      jmp count
-    ${printing}
-    before:
-      "count "
-    after:
-      ".\\n"
-    counter:
-      "\\u0000\\u0000\\u0000"
+      load edx, device
+      add edx, 8
+      mov eax, ${String(Number(ring.descriptors) / 4_096)}
+      out dx, eax
+      load edx, device
+      add edx, 18
+      mov eax, 7
+      out dx, al
+    ${counting(`
+      load eax, counter
+      shl eax, 7
+      store eax, sector
+      load eax, counter
+      shl eax, 16
+      store eax, ${ring.available}
+      load edx, device
+      add edx, 16
+      mov eax, 0
+      out dx, ax
+    writes:
+      load eax, ${ring.used}
+      shr eax, 16
+      compare eax with counter
+      jnz writes
+    `)}
+    device:
+      dword 0
+    descriptors:
+      dword request
+      dword 0
+      dword 16
+      dword 0x10001
+      dword counter
+      dword 0
+      dword 512
+      dword 0x20001
+      dword status
+      dword 0
+      dword 1
+      dword 2
+    request:
+      dword 1
+      dword 0
+    sector:
+      dword 0
+      dword 0
+    status:
+      zeros 512
   `,
 
   /** Stands still for ever, deaf to all interrupts, as Linux does after halt. */
@@ -250,13 +334,14 @@ export type TinyKernel = keyof typeof programs;
 
 /** Makes an image of a kernel, the least memory that there can be, and a blank disk. */
 export const makeTinyImage = (folder: string, kernel: TinyKernel): string =>
-  makeImage(folder, multiboot(programs[kernel]));
+  makeImage(folder, multiboot(programs[kernel]), kernel === 'writing' ? 2 ** 26 : 65_536);
 
 /** Makes an image around the bytes of a kernel. */
-export function makeImage(folder: string, kernel: Buffer): string {
+export function makeImage(folder: string, kernel: Buffer, diskBytes = 65_536): string {
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, 'kernel'), kernel);
-  writeFileSync(join(folder, 'disk.raw'), Buffer.alloc(65_536));
+  writeFileSync(join(folder, 'disk.raw'), '');
+  truncateSync(join(folder, 'disk.raw'), diskBytes);
   const disk = { file: 'disk.raw', format: 'raw' };
   const description = { version: 1, kernel: 'kernel', memoryMiB: 16, disk };
   writeFileSync(join(folder, 'image.json'), JSON.stringify(description));
