@@ -140,22 +140,28 @@ async function spanOf(log: LogFiles, query: LogQuery): Promise<Span> {
   if (query.tail === 0) return { start: end, end };
   for (let length = shortestTail; ; length *= 16) {
     const from = Math.max(start, end - Math.min(length, longestTail));
-    const place = await startOfTail(log, { start: from, end }, query);
+    const place = await startOfTail(log, { start: from, end }, query, from > start);
     if (place !== undefined) return { start: place, end };
     if (from === start || length >= longestTail) return { start: from, end };
   }
 }
 
-/** The place before the n-th line from the end, if there is one before it in the span. */
+/** The place before the n-th line from the end, if there is one before it in the span, which may begin amid a line. */
 async function startOfTail(
   log: LogFiles,
   { start, end }: Span,
   query: LogQuery,
+  isCut: boolean,
 ): Promise<number | undefined> {
   const lines = createLogLines(longestLine);
   const ends: number[] = [];
+  let isWhole = !isCut;
   const count = (told: ReturnType<typeof lines.flush>): void => {
-    for (const { line, isLast } of told) if (isLast && isAsked(line, query)) ends.push(line.cursor);
+    for (const { line, isLast } of told) {
+      // Of what is cut nobody can tell of which line it is the end.
+      if (isWhole && isLast && isAsked(line, query)) ends.push(line.cursor);
+      isWhole = true;
+    }
   };
   for await (const chunk of chunks(log, start, end)) count(lines.push(chunk));
   count(lines.flush());

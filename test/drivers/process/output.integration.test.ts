@@ -174,6 +174,17 @@ describe('what a process writes', () => {
     expect(long.map(({ text }) => text).join('')).toBe('é'.repeat(100_000));
     expect(long.map(({ partial }) => partial)).toEqual([...long.slice(1).map(() => true), false]);
     expect(lines.at(-1)).toMatchObject({ text: 'next', partial: false });
+    await expect(linesOf(plan, { tail: 1 })).resolves.toEqual(lines.slice(-1));
+    await expect(linesOf(plan, { tail: 2 })).resolves.toEqual(lines);
+  });
+
+  it('is told whole where the last line is asked for, however long it is', async () => {
+    const { plan, machine } = await bench.launched({
+      entrypoint: [process.execPath, '-e', `console.log('before'); console.log('x'.repeat(200_000))`],
+    });
+    await exitOf(machine);
+    const last = await linesOf(plan, { tail: 1 });
+    expect(last.map(({ text }) => text).join('')).toBe('x'.repeat(200_000));
   });
 
   it('goes on to be read when a process is started again, and cursors lead on', async () => {
