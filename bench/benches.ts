@@ -3,7 +3,9 @@ import { before } from './tables/before.js';
 import { behind } from './tables/behind.js';
 import { consume } from './tables/consume.js';
 import { consumeMemory } from './tables/consumeMemory.js';
+import { copies } from './tables/copies.js';
 import { create } from './tables/create.js';
+import { deletion } from './tables/deletion.js';
 import { durable } from './tables/durable.js';
 import { idleMemory } from './tables/idleMemory.js';
 import { idleProcessor } from './tables/idleProcessor.js';
@@ -12,6 +14,7 @@ import { lostWakeUp } from './tables/lostWakeUp.js';
 import { machineBytes } from './tables/machineBytes.js';
 import { machines } from './tables/machines.js';
 import { opening } from './tables/opening.js';
+import { output } from './tables/output.js';
 import { publish } from './tables/publish.js';
 import { reads } from './tables/reads.js';
 import { replay } from './tables/replay.js';
@@ -34,6 +37,7 @@ export const benches: readonly Bench[] = [
   reads,
   lostWakeUp,
   create,
+  deletion,
   standstill,
   idleMemory,
   idleProcessor,
@@ -41,6 +45,8 @@ export const benches: readonly Bench[] = [
   replay,
   behind,
   opening,
+  copies,
+  output,
   before,
   machines,
   machineBytes,

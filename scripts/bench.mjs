@@ -1,7 +1,7 @@
 // Runs a program of bench/ on the built package: `node scripts/bench.mjs run publish`. The peers are installed first, and
 // the package is built, where that is missing or older than the sources. With `--source` before the name it runs on the
 // sources themselves: enough to check answers, and nothing has to be built. `--base REV` names the revision that the table
-// `before` measures against.
+// `before` measures against, `--output-mb N` how much the table `output` writes.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,8 +10,15 @@ import { installPeers } from './peers.mjs';
 const [first, ...others] = process.argv.slice(2);
 const onSource = first === '--source';
 const [program, ...options] = onSource ? others : [first, ...others];
-const baseAt = options.indexOf('--base');
-const [, base] = baseAt < 0 ? [] : options.splice(baseAt, 2);
+const base = taken('--base');
+const outputMb = taken('--output-mb');
+
+/** Takes an option with its value from those that the program gets. */
+function taken(name) {
+  const at = options.indexOf(name);
+  const [, value] = at < 0 ? [] : options.splice(at, 2);
+  return value;
+}
 
 function isStale() {
   const built = 'dist/esm/package.json';
@@ -29,6 +36,7 @@ const env = {
   ...process.env,
   TS_NODE_PROJECT: onSource ? 'tsconfig.json' : 'bench/tsconfig.dist.json',
   ...(base === undefined ? {} : { BENCH_BASE: base }),
+  ...(outputMb === undefined ? {} : { BENCH_OUTPUT_MB: outputMb }),
 };
 const node = ['--expose-gc', '--require', 'ts-node/register', `bench/${program}.ts`, ...options];
 const { status, signal } = spawnSync(process.execPath, node, { env, stdio: 'inherit' });

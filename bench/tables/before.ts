@@ -1,16 +1,13 @@
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import * as now from 'rx-instances';
 import type { Driver, InstanceManager } from 'rx-instances';
 import { filter, firstValueFrom, lastValueFrom, mergeMap, range, take } from 'rxjs';
 import type { Bench, Contender, Session } from '../harness/bench.js';
 import { base, type Build, earlierBuild } from '../harness/earlierBuild.js';
 import { idleDriver } from '../harness/idleDriver.js';
-import { filledFolder, newFolder } from '../harness/scratch.js';
+import { filledFolder } from '../harness/scratch.js';
+import { imageOf, openStage, sleeper, type Stage } from '../harness/stage.js';
 
-const sleeper = ['sleep', '60'];
 const files = 1_000;
 
 /** A verb, done to something of its own name that is made before and taken back after; only the verb is timed. */
@@ -24,25 +21,10 @@ interface Act {
   readonly undo: (name: string) => Promise<unknown>;
 }
 
-/** A manager of processes with a data directory. */
-interface Stage {
-  readonly manager: InstanceManager;
-  /** The names in the working directory of an instance. */
-  filesOf(name: string): Promise<readonly string[]>;
-  /** Creates an instance that is Stopped. */
-  stopped(name: string, image: string): Promise<void>;
-}
-
 const one = firstValueFrom;
 
-/** An image of so many small files. */
-const imageOf = (count: number): Promise<string> =>
-  filledFolder(`image-of-${String(count)}`, async (folder) => {
-    for (let index = 0; index < count; index += 1) {
-      await mkdir(join(folder, String(index % 10)), { recursive: true });
-      await writeFile(join(folder, String(index % 10), `${String(index)}.txt`), 'x'.repeat(1_024));
-    }
-  });
+/** The image of those files. */
+const image = (count: number): Promise<string> => imageOf(count, 10);
 
 const nothing = (): Promise<void> => Promise.resolve();
 
@@ -71,7 +53,7 @@ const deleting = (stage: Stage): Act => ({
 const forking =
   (times: number, count: number) =>
   async ({ manager, stopped, filesOf }: Stage): Promise<Act> => {
-    await stopped('source', count === 0 ? 'scratch' : await imageOf(count));
+    await stopped('source', count === 0 ? 'scratch' : await image(count));
     return {
       times,
       act: (name) => one(manager.fork('source', { name, targetState: 'Stopped' })),
@@ -84,7 +66,7 @@ const forking =
   };
 
 const snapshotting = async ({ manager, stopped }: Stage): Promise<Act> => {
-  await stopped('source', await imageOf(files));
+  await stopped('source', await image(files));
   return {
     times: 1,
     act: (name) => one(manager.createSnapshot('source', { kind: 'Stopped', name })),
@@ -99,7 +81,7 @@ const snapshotting = async ({ manager, stopped }: Stage): Promise<Act> => {
 };
 
 const restoring = async ({ manager, stopped, filesOf }: Stage): Promise<Act> => {
-  await stopped('source', await imageOf(files));
+  await stopped('source', await image(files));
   const before = await filesOf('source');
   const { id } = await one(manager.createSnapshot('source', { kind: 'Stopped' }));
   return {
@@ -114,32 +96,12 @@ const restoring = async ({ manager, stopped, filesOf }: Stage): Promise<Act> => 
 
 /** Opens a stage in a new data directory, and does a verb there. */
 async function verb(
-  { openManager, createProcessDriver }: Build,
+  build: Build,
   folder: string,
   actOn: (stage: Stage) => Act | Promise<Act>,
 ): Promise<Session> {
-  const dataDir = newFolder(folder);
-  const manager = await openManager({ dataDir, drivers: [createProcessDriver()] });
-  const {
-    times,
-    prepare = nothing,
-    act,
-    look,
-    undo,
-  } = await actOn({
-    manager,
-    filesOf: async (name) => {
-      const { id } = await one(manager.get(name));
-      return readdirSync(join(dataDir, 'instances', id, 'work'), {
-        recursive: true,
-        encoding: 'utf8',
-      }).sort();
-    },
-    stopped: async (name, image) => {
-      await one(manager.create({ name, image, entrypoint: sleeper }));
-      await one(manager.stop(name));
-    },
-  });
+  const stage = await openStage(build, folder);
+  const { times, prepare = nothing, act, look, undo } = await actOn(stage);
   let count = 0;
   const names = (length: number): readonly string[] =>
     Array.from({ length }, () => `act-${String((count += 1))}`);
@@ -161,7 +123,7 @@ async function verb(
       for (const name of acts) await undo(name);
       return (ms / times) * 1e6;
     },
-    close: () => manager.close({ stopInstances: true }),
+    close: () => stage.manager.close({ stopInstances: true }),
   };
 }
 

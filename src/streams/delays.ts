@@ -117,6 +117,7 @@ export class DelayLine {
     this.#lastInTurn = undefined;
     this.#isRunning = false;
     if (this.#first === undefined) this.#stop();
-    else this.#setTimer((this.#first.due as number) - monotonicNow());
+    // What came due while the others had their turn is late by now; Node warns of a timer for less than nothing.
+    else this.#setTimer(Math.max(0, (this.#first.due as number) - monotonicNow()));
   }
 }

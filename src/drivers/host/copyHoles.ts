@@ -1,4 +1,6 @@
+import { read } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
+import { promisify } from 'node:util';
 
 /** Read at a time. */
 const pieceBytes = 256 * 1_024;
@@ -6,14 +8,16 @@ const pieceBytes = 256 * 1_024;
 const blockBytes = 64 * 1_024;
 const zeros = Buffer.alloc(blockBytes);
 
+const readFd = promisify(read);
+
 /** Copies a file to where nothing is, for its owner only, without writing what is empty in it. */
-export async function copyHoles(source: FileHandle, target: Buffer, size: number): Promise<void> {
+export async function copyHoles(source: number, target: Buffer, size: number): Promise<void> {
   const copy = await open(target, 'wx', 0o600);
   try {
     const buffer = Buffer.allocUnsafe(Math.min(size, pieceBytes));
     let place = 0;
     while (place < size) {
-      const { bytesRead } = await source.read(buffer, 0, Math.min(buffer.length, size - place), place);
+      const { bytesRead } = await readFd(source, buffer, 0, Math.min(buffer.length, size - place), place);
       // It is shorter than it was.
       if (bytesRead === 0) break;
       for (let start = 0; start < bytesRead; start += blockBytes) {

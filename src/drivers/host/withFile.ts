@@ -1,4 +1,4 @@
-import { constants } from 'node:fs';
+import { constants, fstatSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 
 /**
@@ -9,7 +9,7 @@ export async function withFile<T>(path: Buffer | string, work: (file: FileHandle
   const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
   const file = await open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   try {
-    if (!(await file.stat()).isFile()) throw new Error(`${path.toString()} is no regular file`);
+    if (!fstatSync(file.fd).isFile()) throw new Error(`${path.toString()} is no regular file`);
     return await work(file);
   } finally {
     await file.close();

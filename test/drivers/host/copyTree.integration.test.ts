@@ -22,6 +22,7 @@ import { join } from 'node:path';
 import { copyTree } from '../../../src/drivers/host/copyTree.js';
 import { removeTree } from '../../../src/drivers/host/removeTree.js';
 import { startSwapper } from '../../support/swapper.js';
+import { until } from '../../support/until.js';
 
 const mebibyte = 1_024 * 1_024;
 
@@ -150,6 +151,38 @@ it('names the file that may not be read, not how it was reached', async () => {
   rmSync(target, { recursive: true });
   const error: unknown = await copyTree(join(source, 'none'), target).catch((failure: unknown) => failure);
   expect(String(error)).toContain(join(source, 'none'));
+});
+
+describe('of which files vanish once it has begun', () => {
+  const names = Array.from({ length: 300 }, (_, index) => `file-${String(index)}`);
+  const removed = names.filter((_, index) => index >= 150);
+
+  /** Begins to copy, and removes the half whose turn comes later; both in this process, so that it is half of them in every run. */
+  async function copyWhatVanishes(isLive: boolean): Promise<void> {
+    for (const name of names) writeFileSync(join(source, name), name);
+    const copied = copyTree(source, target, { isLive });
+    const outcome = copied.catch((failure: unknown) => failure);
+    const copies = (): number => (existsSync(target) ? readdirSync(target).length : 0);
+    await until(copies, (count) => count > 0);
+    const late = readdirSync(source).filter((name) => removed.includes(name));
+    for (const name of late) rmSync(join(source, name));
+    await outcome;
+    return copied;
+  }
+
+  it('copies the others, if somebody may change it', async () => {
+    await copyWhatVanishes(true);
+    const copy = contentOf(target);
+    expect(copy).toEqual(expect.arrayContaining([...contentOf(source)]));
+    expect(copy.length).toBeLessThan(names.length);
+  });
+
+  it('fails, if nobody may, and tells which', async () => {
+    await expect(copyWhatVanishes(false)).rejects.toMatchObject({
+      code: 'ENOENT',
+      message: expect.stringContaining(join(source, 'file-')) as string,
+    });
+  });
 });
 
 describe('with limits', () => {

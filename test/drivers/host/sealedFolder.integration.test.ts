@@ -133,11 +133,21 @@ async function laid(): Promise<Seal> {
   return sealed.seal();
 }
 
+/** Writes to a file that even its owner may only read, and leaves its mode as it is. */
+function writing(path: string, write: () => void): void {
+  const { mode } = lstatSync(path);
+  chmodSync(path, 0o600);
+  write();
+  chmodSync(path, mode & 0o7777);
+}
+
 /** Changes some bytes and leaves all else as it is. */
 function flip(path: string, place: number): void {
-  const file = openSync(path, 'r+');
-  writeSync(file, Buffer.from('#'), 0, 1, place);
-  closeSync(file);
+  writing(path, () => {
+    const file = openSync(path, 'r+');
+    writeSync(file, Buffer.from('#'), 0, 1, place);
+    closeSync(file);
+  });
 }
 
 test('the size is that of all files', async () => {
@@ -166,7 +176,9 @@ test.each<[string, () => void, string, string, string]>([
   [
     'a byte more',
     () => {
-      appendFileSync(join(folder, 'work/text'), '!');
+      writing(join(folder, 'work/text'), () => {
+        appendFileSync(join(folder, 'work/text'), '!');
+      });
     },
     'work/text',
     'mode 400, 6 bytes',
@@ -175,7 +187,9 @@ test.each<[string, () => void, string, string, string]>([
   [
     'a file cut short',
     () => {
-      truncateSync(join(folder, 'work/large'), 9);
+      writing(join(folder, 'work/large'), () => {
+        truncateSync(join(folder, 'work/large'), 9);
+      });
     },
     'work/large',
     'mode 400, 9 bytes',
@@ -258,7 +272,9 @@ test.each<[string, () => void, string, string, string]>([
   [
     'another manifest',
     () => {
-      appendFileSync(join(folder, 'manifest.json'), ' ');
+      writing(join(folder, 'manifest.json'), () => {
+        appendFileSync(join(folder, 'manifest.json'), ' ');
+      });
     },
     'manifest.json',
     'SHA-256 *',
