@@ -1,4 +1,5 @@
 import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { found } from '../codecs/decode.js';
 import { StoreFailed } from '../lifecycle/errors.js';
 import { checkDatabase } from './checkDatabase.js';
@@ -25,10 +26,14 @@ export interface DataDirStanding {
  * @throws {@link StoreFailed} as a rejection
  */
 export async function checkDataDir(dataDir: string, beginAnew: boolean): Promise<DataDirStanding> {
-  const { marker, store, database } = pathsIn(dataDir);
+  const { marker, pool, store, database } = pathsIn(dataDir);
   const stats = await stat(dataDir);
-  const others = await strangersIn(dataDir, isOurs);
   const hasMarker = (await statOf(marker)) !== undefined;
+  // Whoever makes a pool has written the marker before.
+  const others = await strangersIn(
+    dataDir,
+    (name) => isOurs(name) || (hasMarker && join(dataDir, name) === pool),
+  );
   if (!hasMarker) await checkRecognisable(dataDir, [...others, ...(await strangersIn(store, isOfStore))]);
 
   checkOwn(dataDir, stats, 'folder');
@@ -54,7 +59,7 @@ export async function checkNothingIsLeft(dataDir: string): Promise<void> {
   );
 }
 
-const ours = ['instances', 'lock', 'pool', 'snapshots', 'store', markerName];
+const ours = ['instances', 'lock', 'snapshots', 'store', markerName];
 /** It lies in every new file system of Linux. */
 const nobodys = 'lost+found';
 const isOurs = (name: string): boolean => ours.includes(name) || isUnfinishedMarker(name) || name === nobodys;

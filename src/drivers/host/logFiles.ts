@@ -170,6 +170,9 @@ export function createLogFiles(home: string, log = 'app'): LogFiles {
     read: (place) => inFolder(nothingAt(place), (folder) => readAt(folder, place)),
     beginRaw: () =>
       inFolder(undefined, (folder) => {
+        // Whoever still reads what an earlier run has left finds it, and keeps no more of that.
+        const opened = folder.open(file, constants.O_RDWR | constants.O_CREAT);
+        if (opened !== undefined) closeSync(opened.fd);
         const bytes = size(folder, readFile);
         if (bytes === 0) return;
         const start = endOf(partsIn(folder));

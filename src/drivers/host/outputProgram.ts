@@ -54,7 +54,7 @@ export function outputProgram(): void {
   const net = process.getBuiltinModule('node:net');
   const { basename, dirname } = process.getBuiltinModule('node:path');
   // There is no RxJS here.
-  const { setTimeout: later } = process.getBuiltinModule('node:timers');
+  const { setImmediate: nextTurn, setTimeout: later } = process.getBuiltinModule('node:timers');
   const { O_APPEND, O_CREAT, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR } = fs.constants;
 
   const current = 'app.cri.log';
@@ -68,6 +68,8 @@ export function outputProgram(): void {
   const restMs = 10;
   const restMsForEach = 0.1;
   const littleBytes = 4_096;
+  /** How much is written to logs before who else has something is read, and orders are heard. */
+  const mostInTurn = 512 * 1_024;
   /** How long to wait before what could not be written is written again. */
   const againMs = 250;
   const noDescriptor = new Set(['EMFILE', 'ENFILE']);
@@ -81,14 +83,15 @@ export function outputProgram(): void {
     maxBytes: number;
     keep: number;
     fd: number | undefined;
-    /** The place at which the file begins. */
-    start: number;
+    inode: bigint;
     size: number;
     /** Each character is a byte. */
     pending: string;
     isWaiting: boolean;
     /** Nothing is kept until then: there is something else in the place of the log. */
     lostUntil: number;
+    /** Whether a later run writes its log itself: what is still to come of those before is lost. */
+    isOver: boolean;
   }
   interface Stream {
     readonly name: 'stdout' | 'stderr';
@@ -159,7 +162,8 @@ export function outputProgram(): void {
       .filter(({ start, end }) => start < end && end <= 2 ** 52)
       .sort((one, other) => one.end - other.end);
 
-  const layAside = (within: (name: string) => string, name: string, start: number, size: number): void => {
+  const layAside = (within: (name: string) => string, name: string, size: number): void => {
+    const start = partsIn(within).at(-1)?.end ?? 0;
     fs.renameSync(within(name), within(`${name}.${String(start)}-${String(start + size)}`));
   };
 
@@ -174,14 +178,16 @@ export function outputProgram(): void {
 
   const open = (log: Log): number =>
     inFolder(log.folder, (within) => {
-      const start = partsIn(within).at(-1)?.end ?? 0;
       const raw = fs.lstatSync(within(former), { throwIfNoEntry: false });
-      const rawBytes = raw?.isFile() === true ? raw.size : 0;
       // Written straight by a process: each part holds one kind of lines.
-      if (rawBytes > 0) layAside(within, former, start, rawBytes);
+      if (raw?.isFile() === true) {
+        if (raw.size > 0) layAside(within, former, raw.size);
+        else fs.rmSync(within(former));
+      }
       const fd = openFile(within(current));
-      log.start = start + rawBytes;
-      log.size = fs.fstatSync(fd).size;
+      const { ino, size } = fs.fstatSync(fd, { bigint: true });
+      log.inode = ino;
+      log.size = Number(size);
       const last = Buffer.alloc(1);
       // Whoever wrote it was killed amid a line.
       if (log.size > 0 && fs.readSync(fd, last, 0, 1, log.size - 1) === 1 && last[0] !== 10) {
@@ -195,9 +201,30 @@ export function outputProgram(): void {
     log.fd = undefined;
   };
 
+  /**
+   * Whether what is open still is the log. Another reader, of a run of which something is left, may have laid it aside; or somebody
+   * has taken it away, with the instance or without.
+   */
+  const isCurrent = (log: Log): boolean => {
+    const path = `${log.folder}/${current}`;
+    const found = fs.lstatSync(path, { throwIfNoEntry: false, bigint: true });
+    if (found?.ino !== log.inode) return false;
+    log.size = Number(found.size);
+    return true;
+  };
+
+  const leave = (log: Log): void => {
+    close(log);
+    log.isOver = fs.lstatSync(`${log.folder}/${former}`, { throwIfNoEntry: false }) !== undefined;
+  };
+
   const rotate = (log: Log): void => {
     inFolder(log.folder, (within) => {
-      layAside(within, current, log.start, log.size);
+      if (!isCurrent(log)) {
+        leave(log);
+        return;
+      }
+      layAside(within, current, log.size);
       close(log);
       for (const { name } of partsIn(within).slice(0, -log.keep)) fs.rmSync(within(name), { force: true });
     });
@@ -213,6 +240,8 @@ export function outputProgram(): void {
 
   const write = (log: Log): void => {
     while (log.pending !== '') {
+      if (log.fd !== undefined && !isCurrent(log)) leave(log);
+      if (log.isOver) throw new Error('its process writes the log itself');
       const fd = log.fd ?? open(log);
       const bytes = fitting(log);
       if (bytes === 0) {
@@ -220,7 +249,6 @@ export function outputProgram(): void {
         continue;
       }
       const written = fs.writeSync(fd, log.pending.slice(0, bytes), null, 'latin1');
-      log.size += written;
       log.pending = log.pending.slice(written);
     }
   };
@@ -269,6 +297,7 @@ export function outputProgram(): void {
   /** Written at once: what was read and not written is lost when it is killed. */
   const append = (log: Log, text: string): void => {
     log.pending += text;
+    keptInTurn += text.length;
     flush(log);
   };
 
@@ -284,6 +313,21 @@ export function outputProgram(): void {
       (last === -1 ? '' : `${whole}${text.slice(0, last).replaceAll('\n', `\n${whole}`)}\n`) +
         (rest === '' ? '' : `${head}P:${output.run} ${rest}\n`),
     );
+  };
+
+  let keptInTurn = 0;
+  const givingWay = new Map<Socket, Log>();
+  /** Who writes as fast as it can has the others read too, and their orders heard. */
+  const giveWay = (socket: Socket, log: Log): void => {
+    socket.pause();
+    givingWay.set(socket, log);
+    if (givingWay.size > 1) return;
+    nextTurn(() => {
+      keptInTurn = 0;
+      const all = [...givingWay];
+      givingWay.clear();
+      for (const [it, { isWaiting }] of all) if (!isWaiting) it.resume();
+    });
   };
 
   let lastRested = 0;
@@ -345,6 +389,7 @@ export function outputProgram(): void {
     if (stream.isOver) return;
     stream.isOver = true;
     resting.delete(stream.socket);
+    givingWay.delete(stream.socket);
     stream.socket.destroy();
     endRuns(run.log);
   };
@@ -376,11 +421,11 @@ export function outputProgram(): void {
   const logIn = ({ logs: folder, maxBytes, keep }: Output): Log => {
     const known = logs.get(folder);
     const log = known ?? {
-      ...{ folder, runs: new Set(), maxBytes, keep, fd: undefined, start: 0, size: 0 },
-      ...{ pending: '', isWaiting: false, lostUntil: 0 },
+      ...{ folder, runs: new Set(), maxBytes, keep, fd: undefined, inode: BigInt(0), size: 0 },
+      ...{ pending: '', isWaiting: false, lostUntil: 0, isOver: false },
     };
     logs.set(folder, log);
-    return Object.assign(log, { maxBytes, keep });
+    return Object.assign(log, { maxBytes, keep, isOver: false });
   };
 
   const startTime = ((stat) => stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '')(
@@ -404,7 +449,9 @@ export function outputProgram(): void {
     const callback = (length: number): boolean => {
       take(run, stream, buffer.subarray(0, length));
       if (length < littleBytes) rest(socket, log);
-      return length >= littleBytes && !log.isWaiting;
+      else if (keptInTurn > mostInTurn) giveWay(socket, log);
+      else return !log.isWaiting;
+      return false;
     };
     // With a buffer of ours it reads nothing while it is paused: what it had read would be lost with it.
     const options = { fd, readable: true, writable: false, onread: { buffer, callback } };
@@ -457,9 +504,12 @@ export function outputProgram(): void {
     if (!process.connected && runs.size === 0) process.exit();
   };
 
-  /** By a program: Node can't make any. */
+  /**
+   * By a program: Node can't make any. Only their owner enters the folder in which they lie; who has one open may open it once more, as
+   * `/dev/stdout`, also as another user.
+   */
   const make = (paths: readonly string[]): void => {
-    execFile('mkfifo', ['-m', '600', ...paths], (error, _, said) => {
+    execFile('mkfifo', ['-m', '622', ...paths], (error, _, said) => {
       const reason = error?.code === 'ENOENT' ? 'the program mkfifo is not there' : said.trim();
       const code = error === null ? undefined : (error.signal ?? String(error.code));
       report({ kind: 'made', failure: error === null ? undefined : reason, code });

@@ -10,12 +10,18 @@ export interface Command {
   readonly env: Readonly<Record<string, string>>;
   /** File to which stdout and stderr are appended, or the pipes through which they are read. */
   readonly output: string | Output;
-  /** A folder on the file system of the pipes, in which others may be made ahead. */
-  readonly pool?: string;
+  readonly pool?: Pool;
   /** A file that it gets open for reading, as its descriptor 3. */
   readonly handedPath?: string;
   /** Where to keep what runs and how it ended. What has it outlives the one that asked for it; what has not is killed then. */
   readonly keep?: Keep;
+}
+
+/** A folder on the file system of the pipes, in which others may be made ahead. */
+export interface Pool {
+  readonly path: string;
+  /** The name of the file by which it is known as ours; one without it is left alone. */
+  readonly mark: string;
 }
 
 /** A file that tells which process is an instance's, and how it ended. */

@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import type { Output, OutputOrder, OutputReport } from './outputProgram.js';
 import type { SpawnerFiles } from './spawnerFiles.js';
-import type { Command } from './spawnerMessages.js';
+import type { Command, Pool } from './spawnerMessages.js';
 
 /** What a spawner does about the output of what it starts. Another process reads it; the pipes are open here too. */
 export interface SpawnerOutput {
@@ -13,7 +13,7 @@ export interface SpawnerOutput {
   follow(id: number, output: Output, held?: readonly number[]): void;
   /** Does something once all is in the log that a process has written so far, or nobody can write any more. */
   onceRead(id: number, then: () => void): void;
-  /** Does something once nobody can write any more of a process, and all is in the log; after a second at the latest. */
+  /** Does something once nobody can write any more of a process, and all is in the log; after 5 s at the latest. */
   onceOver(id: number, then: () => void): void;
   /** Lets go of pipes that somebody else has open, and tells whether there were any, or will be. */
   letAllGo(): boolean;
@@ -60,7 +60,7 @@ export function spawnerOutput(needs: SpawnerOutputNeeds): SpawnerOutput {
   const restMs = 50;
   const mostTries = 100;
   /** How long the end of a process may be kept back until what it wrote is read. */
-  const mostReadMs = 1_000;
+  const mostReadMs = 5_000;
 
   interface Reader {
     readonly process: ChildProcess;
@@ -227,8 +227,13 @@ export function spawnerOutput(needs: SpawnerOutputNeeds): SpawnerOutput {
   }
   const wanted: Wanted[] = [];
 
-  /** The names of the pipes that lie ready in each pool. */
-  const pools = new Map<string, string[]>();
+  interface Ready {
+    readonly mark: string;
+    /** The names of the pipes that lie ready. */
+    readonly names: string[];
+  }
+  /** By path; `undefined` are those that can't be used. */
+  const pools = new Map<string, Ready | undefined>();
   const pooled = /^\d{1,10}\.\d{1,16}$/;
   let pooledSoFar = 0;
 
@@ -237,52 +242,88 @@ export function spawnerOutput(needs: SpawnerOutputNeeds): SpawnerOutput {
     return found?.isFIFO() === true && found.uid === process.geteuid?.();
   };
 
-  /** The names of a pool that is used for the first time: somebody who was killed may have left some. */
-  const poolAt = (path: string): string[] => {
-    const known = pools.get(path);
-    if (known !== undefined) return known;
-    makeFolder(path);
-    const names = fs
-      .readdirSync(path)
-      .filter((name) => pooled.test(name) && isPipe(join(path, name)))
-      .slice(0, mostInPool);
-    pools.set(path, names);
-    return names;
+  /** Whether a folder bears our mark, and is this user's; nobody else's is taken, and an empty one is what was cut off. */
+  const isPool = ({ path, mark }: Pool): boolean => {
+    try {
+      fs.rmdirSync(path);
+    } catch {
+      // There is something in it, or it is none, or not there.
+    }
+    try {
+      fs.mkdirSync(path, { mode: 0o700 });
+      fs.closeSync(fs.openSync(join(path, mark), 'wx', 0o600));
+      return true;
+    } catch {
+      const [folder, file] = [path, join(path, mark)].map((it) =>
+        fs.lstatSync(it, { throwIfNoEntry: false }),
+      );
+      const own = process.geteuid?.();
+      return (
+        folder?.isDirectory() === true && file?.isFile() === true && folder.uid === own && file.uid === own
+      );
+    }
+  };
+
+  /** One that is used for the first time: somebody who was killed may have left pipes in it. */
+  const openPool = (pool: Pool): Ready | undefined => {
+    const { path, mark } = pool;
+    if (pools.has(path)) return pools.get(path);
+    const found = isPool(pool) ? fs.readdirSync(path) : undefined;
+    const names = found?.filter((name) => pooled.test(name) && isPipe(join(path, name))).slice(0, mostInPool);
+    const ready = names && { mark, names };
+    pools.set(path, ready);
+    return ready;
   };
 
   /** Moves pipes out of a pool to where they are wanted, and tells whether there were any. */
-  const takeFrom = (pool: string, { pipes }: Output): boolean => {
+  const takeFrom = (pool: Pool, { pipes }: Output): boolean => {
     const folders: number[] = [];
+    const taken: string[] = [];
     try {
-      const names = poolAt(pool);
+      const names = openPool(pool)?.names ?? [];
       if (names.length < pipeNames.length) return false;
       makeFolder(pipes);
-      const [from, to] = [openFolder(pool), openFolder(pipes)];
+      const [from, to] = [openFolder(pool.path), openFolder(pipes)];
       folders.push(from, to);
-      for (const name of pipeNames) fs.renameSync(within(from, names.pop() ?? ''), within(to, name));
+      taken.push(...names.splice(-pipeNames.length));
+      for (const name of pipeNames) {
+        fs.renameSync(within(from, taken[0] ?? ''), within(to, name));
+        taken.shift();
+      }
       return true;
-    } catch {
+    } catch (error) {
       // Who makes them where they are wanted is told why that fails.
+      const { code } = error as NodeJS.ErrnoException;
+      for (const name of taken) fs.rmSync(join(pool.path, name), { force: true });
+      if (code === 'EXDEV') {
+        emptyPool(pool.path);
+        pools.set(pool.path, undefined);
+      } else pools.delete(pool.path);
       return false;
     } finally {
       for (const folder of folders) fs.closeSync(folder);
     }
   };
 
+  const emptyPool = (path: string): void => {
+    const ready = pools.get(path);
+    if (ready === undefined) return;
+    try {
+      for (const name of ready.names) fs.rmSync(join(path, name), { force: true });
+      if (fs.readdirSync(path).some((name) => name !== ready.mark)) return;
+      fs.rmSync(join(path, ready.mark), { force: true });
+      fs.rmdirSync(path);
+    } catch {
+      // It is gone by now.
+    }
+  };
+
   const emptyPools = (): void => {
     if (making !== undefined) return;
-    for (const [pool, names] of pools) {
-      try {
-        for (const name of names) fs.rmSync(join(pool, name), { force: true });
-        fs.rmdirSync(pool);
-      } catch {
-        // It holds something else, or is gone by now.
-      }
-    }
+    for (const path of pools.keys()) emptyPool(path);
     pools.clear();
   };
 
-  /** What is made in one folder, which is open meanwhile. */
   interface Made {
     readonly folder: number;
     readonly names: readonly string[];
@@ -320,8 +361,9 @@ export function spawnerOutput(needs: SpawnerOutputNeeds): SpawnerOutput {
     }
   };
 
-  const madeAhead = ([pool, names]: readonly [string, string[]]): readonly Made[] => {
-    if (names.length > fewInPool) return [];
+  const madeAhead = ([pool, ready]: readonly [string, Ready | undefined]): readonly Made[] => {
+    if (ready === undefined || ready.names.length > fewInPool) return [];
+    const { names } = ready;
     try {
       const folder = openFolder(pool);
       const more = Array.from(

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { LaunchFailed } from '../../lifecycle/errors.js';
 import type { InstanceSpec } from '../../lifecycle/instance.js';
 import { messageOf } from '../../lifecycle/messageOf.js';
-import type { LaunchPlan } from '../driver.js';
+import { type LaunchPlan, ownMark } from '../driver.js';
 import type { Output } from '../host/outputProgram.js';
 import type { Spawner, Started } from '../host/spawner.js';
 import type { Keep } from '../host/spawnerMessages.js';
@@ -44,7 +44,7 @@ export async function startProcess(
     return await spawner.start({
       ...{ program, args, cwd: dir, below, env, output },
       ...(keep !== undefined && { keep }),
-      ...(plan.pool !== undefined && { pool: plan.pool }),
+      ...(plan.pool !== undefined && { pool: { path: plan.pool, mark: ownMark } }),
     });
   } catch (error) {
     throw new LaunchFailed(reasonOf(error as NodeJS.ErrnoException, { program, place, below, output }), {

@@ -134,6 +134,16 @@ describe('what a process writes', () => {
     expect(readdirSync(join(plan.home, 'run'))).not.toContain('stdout');
   });
 
+  it('is all there though another writes as fast as it can', async () => {
+    const { machine: flood } = await bench.launched({ entrypoint: ['yes', ''] });
+    for (let job = 0; job < 5; job += 1) {
+      const { plan, machine } = await bench.launched(script('echo result; exit 3'));
+      await exitOf(machine);
+      await expect(textsOf(plan)).resolves.toEqual(['result']);
+    }
+    await all(flood.kill());
+  });
+
   it('may go through /dev/stdout and /dev/stderr by name, and takes nothing away', async () => {
     const { plan, machine } = await bench.launched(
       script(

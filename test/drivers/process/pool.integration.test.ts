@@ -1,7 +1,8 @@
-import { lstatSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { lstatSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EMPTY, firstValueFrom } from 'rxjs';
 import { createProcessDriver, type Driver, type LaunchPlan, type Machine } from 'rx-instances';
+import { ownMark } from '../../../src/drivers/driver.js';
 import { runProgram } from '../../../src/drivers/host/runProgram.js';
 import { all, createProcessBench, eventually, exitOf, script } from './processBench.js';
 
@@ -71,6 +72,7 @@ it('leaves nothing of them behind', async () => {
 
 it('goes on with those that somebody has left who was killed, and leaves alone what is no pipe of its own', async () => {
   mkdirSync(pool, { mode: 0o700 });
+  writeFileSync(join(pool, ownMark), '');
   await runProgram(
     'mkfifo',
     ['12.1', '12.2', 'mine'].map((name) => join(pool, name)),
@@ -82,7 +84,37 @@ it('goes on with those that somebody has left who was killed, and leaves alone w
   expect(pipesIn(join(plan.home, 'run')).toSorted()).toEqual(left.toSorted());
   await all(machine.kill());
   await all(driver.close?.() ?? EMPTY);
-  expect(readdirSync(pool).toSorted()).toEqual(['12.3', 'mine']);
+  expect(readdirSync(pool).toSorted()).toEqual([ownMark, '12.3', 'mine'].toSorted());
+});
+
+it.each<[string, () => void]>([
+  [
+    'a folder of somebody',
+    () => {
+      mkdirSync(pool, { mode: 0o755 });
+      writeFileSync(join(pool, 'mine'), 'a file');
+    },
+  ],
+  [
+    'a file of somebody',
+    () => {
+      writeFileSync(pool, 'a file');
+    },
+  ],
+  [
+    'a link',
+    () => {
+      symlinkSync('/nowhere', pool);
+    },
+  ],
+])('leaves alone what stands in the place of the pool and is %s', async (_, lay) => {
+  lay();
+  const before = lstatSync(pool);
+  const entries = before.isDirectory() ? readdirSync(pool) : [];
+  await expect(said(await prepared('echo here'))).resolves.toEqual(['here']);
+  await all(driver.close?.() ?? EMPTY);
+  expect(lstatSync(pool)).toMatchObject({ ino: before.ino, mode: before.mode, size: before.size });
+  expect(before.isDirectory() ? readdirSync(pool) : []).toEqual(entries);
 });
 
 it.each([
