@@ -1,6 +1,6 @@
 /** Runs jobs, three at a time, as a build server does: each has its exit code and its output, and nothing of it is left. */
 import { createProcessDriver, openManager, type RunOutcome } from 'rx-instances';
-import { catchError, from, lastValueFrom, map, mergeMap, of, tap, timeout } from 'rxjs';
+import { catchError, from, lastValueFrom, map, mergeMap, of, tap } from 'rxjs';
 
 const jobs = {
   lint: 'echo all is well',
@@ -9,8 +9,11 @@ const jobs = {
   endless: 'sleep 600',
 };
 
-const told = ({ exit, stdout, stderr }: RunOutcome): string =>
-  `${exit.code === 0 ? 'passed' : `failed with ${String(exit.code ?? exit.signal)}`}: ${(stdout + stderr).trim()}`;
+function told({ exit, stdout, stderr }: RunOutcome): string {
+  const failed =
+    exit.timedOut === undefined ? `failed with ${String(exit.code ?? exit.signal)}` : 'took too long';
+  return `${exit.code === 0 ? 'passed' : failed}: ${(stdout + stderr).trim()}`;
+}
 
 async function main(): Promise<void> {
   const manager = await openManager({ drivers: [createProcessDriver()] });
@@ -19,13 +22,13 @@ async function main(): Promise<void> {
   const results$ = from(Object.entries(jobs)).pipe(
     mergeMap(
       ([job, script]) =>
-        manager.run({ image: 'scratch', entrypoint: ['sh', '-c', script], tags: { job } }).pipe(
-          // Whoever stops listening has the job stopped and removed.
-          timeout(1_500),
-          map(told),
-          catchError((error: unknown) => of(`gave up: ${String(error)}`)),
-          map((result) => `${job} ${result}`),
-        ),
+        manager
+          .run({ image: 'scratch', entrypoint: ['sh', '-c', script], runTimeoutMs: 1_500, tags: { job } })
+          .pipe(
+            map(told),
+            catchError((error: unknown) => of(`gave up: ${String(error)}`)),
+            map((result) => `${job} ${result}`),
+          ),
       3,
     ),
     tap((line) => {
