@@ -217,7 +217,7 @@ async function copyRam(from: string, to: string): Promise<void> {
     await rm(to, { force: true });
     await withFile(from, async (file) => {
       const { size, atimeMs, mtimeMs } = await file.stat();
-      await copyHoles(file, Buffer.from(to), size);
+      await copyHoles(file.fd, Buffer.from(to), size);
       await utimes(to, Math.round(atimeMs) / 1_000, Math.round(mtimeMs) / 1_000);
     });
   }
