@@ -368,6 +368,38 @@ describe('what lies in the place of what is ours', () => {
   });
 });
 
+describe('a directory that is missing', () => {
+  it('is made with those above it, for its owner only', async () => {
+    const folder = dataDirs.make();
+    const dataDir = join(folder, 'deep', 'below', 'data');
+    await dataDirs.open(dataDir);
+    for (const path of [dataDir, join(dataDir, '..'), join(dataDir, '..', '..')]) {
+      expect(statSync(path).mode & 0o777).toBe(0o700);
+    }
+  });
+
+  it('is refused where nothing can be made, which is named', async () => {
+    const folder = dataDirs.make();
+    symlinkSync('nowhere', join(folder, 'link'));
+    await expect(dataDirs.open(join(folder, 'link', 'deep', 'data'))).rejects.toMatchObject({
+      _tag: 'StoreFailed',
+      reason: expect.stringContaining(
+        `nothing can be made in ${join(folder, 'link')}; name another`,
+      ) as string,
+    });
+    expect(readdirSync(folder)).toEqual(['link']);
+  });
+
+  it('is refused where a file is, and left alone', async () => {
+    const file = join(dataDirs.make(), 'file');
+    writeFileSync(file, 'of somebody');
+    for (const path of [file, join(file, 'data')]) {
+      await expect(dataDirs.open(path)).rejects.toMatchObject({ _tag: 'StoreFailed' });
+    }
+    expect(readFileSync(file, 'utf8')).toBe('of somebody');
+  });
+});
+
 it.each([0o777, 0o277, 0o377])(
   'a directory is not made with the umask %i, which takes the rights of its owner from all that is made',
   async (mask) => {
