@@ -243,6 +243,16 @@ describe('a store that is gone', () => {
     }
   });
 
+  it('is told of with what lies among the homes and snapshots, but for what a file system has of itself', async () => {
+    const dataDir = await filledDir(dataDirs);
+    mkdirSync(join(dataDir, 'instances', idOf('a')));
+    for (const folder of ['instances', 'snapshots']) {
+      mkdirSync(join(dataDir, folder, 'lost+found'));
+    }
+    rmSync(fileOf(dataDir));
+    expect(await refusalOf(dataDir)).toContain('there is 1 home, the mark of a store');
+  });
+
   it('is not taken for new though nothing but a marker is left', async () => {
     const dataDir = await filledDir(dataDirs);
     rmSync(fileOf(dataDir));
