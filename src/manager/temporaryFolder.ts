@@ -62,9 +62,9 @@ export async function sweepTemporaryFolders(
   logger: Logger,
   root = tmpdir(),
 ): Promise<void> {
-  const names = await readdir(root).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT' || error.code === 'ENOTDIR')
-      throw new StoreFailed(noRoot(root), { cause: error });
+  const names = await readdir(root).catch((error: unknown) => {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') throw new StoreFailed(noRoot(root), { cause: error });
     return [];
   });
   const managerIds = names
