@@ -2,10 +2,11 @@ import * as E from 'fp-ts/lib/Either.js';
 import * as t from 'io-ts';
 import { lstat, mkdir, open, readdir, readFile, rm, rmdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { concat, defer, EMPTY, from, lastValueFrom, mergeMap } from 'rxjs';
 import { id } from '../codecs/id.js';
 import { type Driver, ownMark } from '../drivers/driver.js';
+import { StoreFailed } from '../lifecycle/errors.js';
 import { type DataDirLock, lockDataDir } from '../store/dataDirLock.js';
 import { pathsIn } from '../store/dataDirPaths.js';
 import type { Logger } from './logger.js';
@@ -21,9 +22,9 @@ const longestMark = 4_096;
 
 type Drivers = ReadonlyMap<string, Driver>;
 
-/** Where the homes of a manager lie that keeps nothing. */
+/** Where the homes of a manager lie that keeps nothing: a path that holds for who works elsewhere too, as an instance does. */
 export const temporaryFolder = (managerId: string, root = tmpdir()): string =>
-  join(root, `${prefix}${managerId}`);
+  resolve(root, `${prefix}${managerId}`);
 
 /** Whether one of these drivers leaves files behind where this process ends. */
 export const canLeave = (drivers: Drivers): boolean =>
@@ -52,6 +53,8 @@ export const leaveTemporaryFolder = (folder: string): Promise<void> =>
 /**
  * Removes the folders of managers that have ended without `close`, with all that still runs there. Only those that bear our
  * mark, are this user's alone, were used with drivers of which each is at hand, and whose lock the kernel has taken back.
+ *
+ * @throws {@link StoreFailed} as a rejection, where there is no folder for temporary files: nobody would remove one that is made
  */
 export async function sweepTemporaryFolders(
   drivers: Drivers,
@@ -59,7 +62,11 @@ export async function sweepTemporaryFolders(
   logger: Logger,
   root = tmpdir(),
 ): Promise<void> {
-  const names = await readdir(root).catch(() => []);
+  const names = await readdir(root).catch((error: unknown) => {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') throw new StoreFailed(noRoot(root), { cause: error });
+    return [];
+  });
   const managerIds = names
     .filter((name) => name.startsWith(prefix))
     .map((name) => name.slice(prefix.length))
@@ -74,6 +81,9 @@ export async function sweepTemporaryFolders(
   };
   await lastValueFrom(from(managerIds).pipe(mergeMap(sweep, foldersAtATime)), { defaultValue: undefined });
 }
+
+const noRoot = (root: string): string =>
+  `there is no directory for temporary files: TMPDIR is ${root}; make it, or let TMPDIR name another, or open with a data directory (dataDir)`;
 
 async function sweepFolder(folder: string, drivers: Drivers, now: () => number): Promise<void> {
   if (!(await isLeft(folder, drivers))) return;

@@ -33,11 +33,14 @@ export function checkDatabase(path: string): Held | undefined {
     }
     return held;
   } catch (error) {
-    throw new StoreFailed(`the database is damaged: ${messageOf(error)}`, { cause: error });
+    throw new StoreFailed(`the database is damaged: ${messageOf(error)}; ${remedy}`, { cause: error });
   } finally {
     closeSync(fd);
   }
 }
+
+const remedy =
+  'put back a copy of store/data.mdb, or move it away and begin anew (beginAnew), which leaves what else is there alone';
 
 /** What a database holds. */
 export interface Held {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { chmod, mkdir, open, readFile, rmdir, stat } from 'node:fs/promises';
+import { chmod, open, readFile, rmdir, stat } from 'node:fs/promises';
 import { defer, ignoreElements, lastValueFrom } from 'rxjs';
 import { StoreFailed } from '../lifecycle/errors.js';
 import { messageOf } from '../lifecycle/messageOf.js';
@@ -11,6 +11,7 @@ import { completeMarker } from './dataDirMarker.js';
 import { pathsIn } from './dataDirPaths.js';
 import { createDurableStore, type DurableStoreOptions } from './durableStore.js';
 import type { EventLogOptions } from './eventLog.js';
+import { makeFolders } from './makeFolders.js';
 import { makeRoom } from './makeRoom.js';
 import { ownFolder } from './ownFolder.js';
 import { statOf } from './statOf.js';
@@ -64,8 +65,7 @@ export async function openDataDir(dataDir: string, options: DataDirOptions): Pro
 
 /** Makes the directory, unless it is there, and not with a umask that takes its owner's rights from whatever is made in it. */
 async function makeDataDir(dataDir: string): Promise<void> {
-  const made = await mkdir(dataDir, { recursive: true, mode: 0o700 });
-  if (made === undefined || ((await stat(dataDir)).mode & 0o700) === 0o700) return;
+  if (!(await makeFolders(dataDir)) || ((await stat(dataDir)).mode & 0o700) === 0o700) return;
   await rmdir(dataDir);
   throw new StoreFailed('the umask of this process takes the rights of its owner from what it makes');
 }

@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
-import { mkdir, open } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { checkOwn } from './checkOwn.js';
+import { makeFolders } from './makeFolders.js';
 import { statOf } from './statOf.js';
 
 /**
@@ -11,7 +12,7 @@ import { statOf } from './statOf.js';
  */
 export async function ownFolder(path: string): Promise<void> {
   const there = await statOf(path);
-  if (there === undefined) await mkdir(path, { recursive: true, mode: 0o700 });
+  if (there === undefined) await makeFolders(path);
   else checkOwn(path, there, 'folder');
   const folder = await open(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
   try {

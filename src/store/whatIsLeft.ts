@@ -16,8 +16,11 @@ export async function whatIsLeft(dataDir: string): Promise<string | undefined> {
   return left.length === 0 ? undefined : left.join(', ');
 }
 
-const countIn = async (folder: string): Promise<number> =>
-  (await statOf(folder)) === undefined ? 0 : (await readdir(folder)).length;
+/** Whatever lies there counts, since it may be somebody else's who calls a folder so; but what each file system has of itself. */
+const countIn = async (folder: string): Promise<number> => {
+  if ((await statOf(folder)) === undefined) return 0;
+  return (await readdir(folder)).filter((name) => name !== 'lost+found').length;
+};
 
 const told = (count: number, one: string, many: string): readonly string[] =>
   count === 0 ? [] : [`${String(count)} ${count === 1 ? one : many}`];

@@ -13,7 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { firstValueFrom } from 'rxjs';
 import { createMemoryDriver, createProcessDriver, type Driver, openManager } from 'rx-instances';
 import {
@@ -89,6 +89,32 @@ describe('a manager without a data directory', () => {
     await manager.close();
     await sweepTemporaryFolders(drivers(), Date.now, noLogger);
     expect(existsSync(folder)).toBe(false);
+  });
+});
+
+describe('where temporary files lie', () => {
+  it('may be told by a path from here on', () => {
+    const managerId = createId();
+    expect(temporaryFolder(managerId, relative(process.cwd(), own))).toBe(temporaryFolder(managerId, own));
+  });
+
+  it.each<[string, () => string]>([
+    ['is not made where it is missing', () => join(own, 'missing', 'deep')],
+    [
+      'is not where a file is',
+      () => {
+        writeFileSync(join(own, 'file'), '');
+        return join(own, 'file');
+      },
+    ],
+  ])('%s: that is told', async (_, root) => {
+    const path = root();
+    const before = readdirSync(own, { recursive: true });
+    await expect(sweepTemporaryFolders(drivers(), Date.now, noLogger, path)).rejects.toMatchObject({
+      _tag: 'StoreFailed',
+      reason: expect.stringContaining(`TMPDIR is ${path};`) as string,
+    });
+    expect(readdirSync(own, { recursive: true })).toEqual(before);
   });
 });
 

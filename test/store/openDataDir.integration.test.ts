@@ -206,6 +206,19 @@ describe('a store that is gone', () => {
       },
     ],
     [
+      'of as many zeros as it had bytes',
+      (path) => {
+        writeFileSync(path, Buffer.alloc(statSync(path).size));
+      },
+    ],
+    [
+      'of more zeros than are read at a time',
+      (path) => {
+        truncateSync(path, 0);
+        truncateSync(path, 2 ** 20 + 1);
+      },
+    ],
+    [
       'missing with its folder',
       (path) => {
         rmSync(join(path, '..'), { recursive: true });
@@ -230,16 +243,26 @@ describe('a store that is gone', () => {
     }
   });
 
+  it('is told of with what lies among the homes and snapshots, but for what a file system has of itself', async () => {
+    const dataDir = await filledDir(dataDirs);
+    mkdirSync(join(dataDir, 'instances', idOf('a')));
+    for (const folder of ['instances', 'snapshots']) {
+      mkdirSync(join(dataDir, folder, 'lost+found'));
+    }
+    rmSync(fileOf(dataDir));
+    expect(await refusalOf(dataDir)).toContain('there is 1 home, the mark of a store');
+  });
+
   it('is not taken for new though nothing but a marker is left', async () => {
     const dataDir = await filledDir(dataDirs);
     rmSync(fileOf(dataDir));
     expect(await refusalOf(dataDir)).toContain('the mark of a store');
   });
 
-  it('is begun anew where that is said, once all is let go of', async () => {
+  it.each(lost)('since it is %s is begun anew where that is said, once all is let go of', async (_, lose) => {
     const dataDir = await filledDir(dataDirs);
     mkdirSync(join(dataDir, 'instances', idOf('a')));
-    truncateSync(fileOf(dataDir), 0);
+    lose(fileOf(dataDir));
     const asked: string[] = [];
     const beginAnew = (): Promise<void> => {
       asked.push('let go');
@@ -252,6 +275,53 @@ describe('a store that is gone', () => {
     expect(asked).toEqual(['let go']);
     expect(readdirSync(join(dataDir, 'instances'))).toEqual([idOf('a')]);
   });
+});
+
+describe('a store that is damaged', () => {
+  it.each<[string, (path: string) => void]>([
+    [
+      'cut',
+      (path) => {
+        truncateSync(path, 5_000);
+      },
+    ],
+    [
+      'of something else behind a megabyte of zeros',
+      (path) => {
+        writeFileSync(path, Buffer.concat([Buffer.alloc(2 ** 20), Buffer.from('kept')]));
+      },
+    ],
+    [
+      'longer than what is looked through for zeros',
+      (path) => {
+        truncateSync(path, 0);
+        truncateSync(path, 5 * 2 ** 30);
+      },
+    ],
+  ])(
+    'since it is %s is refused and left as it is, also to who begins anew, who is told how to go on',
+    async (_, harm) => {
+      const dataDir = await filledDir(dataDirs);
+      mkdirSync(join(dataDir, 'instances', idOf('a')));
+      harm(fileOf(dataDir));
+      const { size } = statSync(fileOf(dataDir));
+      const beginAnew = (): Promise<void> => Promise.resolve();
+      for (const options of [{}, { beginAnew } as never]) {
+        await expect(dataDirs.open(dataDir, options)).rejects.toMatchObject({
+          _tag: 'StoreFailed',
+          reason: expect.stringMatching(
+            /damaged: .+; put back a copy of store\/data.mdb, or move it away and begin anew \(beginAnew\)/,
+          ) as string,
+        });
+      }
+      expect(statSync(fileOf(dataDir)).size).toBe(size);
+
+      renameSync(fileOf(dataDir), join(dataDirs.make(), 'away'));
+      const store = await dataDirs.open(dataDir, { beginAnew } as never);
+      expect((await firstValueFrom(store.load())).instances).toEqual([]);
+      expect(readdirSync(join(dataDir, 'instances'))).toEqual([idOf('a')]);
+    },
+  );
 });
 
 describe('what lies in the place of what is ours', () => {
@@ -305,6 +375,38 @@ describe('what lies in the place of what is ours', () => {
     }
     // Nobody else than the superuser can give a file away.
     await expect(dataDirs.open('/etc')).rejects.toMatchObject({ _tag: 'StoreFailed' });
+  });
+});
+
+describe('a directory that is missing', () => {
+  it('is made with those above it, for its owner only', async () => {
+    const folder = dataDirs.make();
+    const dataDir = join(folder, 'deep', 'below', 'data');
+    await dataDirs.open(dataDir);
+    for (const path of [dataDir, join(dataDir, '..'), join(dataDir, '..', '..')]) {
+      expect(statSync(path).mode & 0o777).toBe(0o700);
+    }
+  });
+
+  it('is refused where nothing can be made, which is named', async () => {
+    const folder = dataDirs.make();
+    symlinkSync('nowhere', join(folder, 'link'));
+    await expect(dataDirs.open(join(folder, 'link', 'deep', 'data'))).rejects.toMatchObject({
+      _tag: 'StoreFailed',
+      reason: expect.stringContaining(
+        `nothing can be made in ${join(folder, 'link')}; name another`,
+      ) as string,
+    });
+    expect(readdirSync(folder)).toEqual(['link']);
+  });
+
+  it('is refused where a file is, and left alone', async () => {
+    const file = join(dataDirs.make(), 'file');
+    writeFileSync(file, 'of somebody');
+    for (const path of [file, join(file, 'data')]) {
+      await expect(dataDirs.open(path)).rejects.toMatchObject({ _tag: 'StoreFailed' });
+    }
+    expect(readFileSync(file, 'utf8')).toBe('of somebody');
   });
 });
 

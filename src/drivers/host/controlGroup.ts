@@ -115,13 +115,21 @@ export function sweepGroups(): void {
 }
 
 const ourName = /^rx-instances\.[0-9.]+$/;
+/** It says who has made the group. */
+const spawnerIn = /^rx-instances\.(\d+)\.(\d+)\.\d+$/;
 
 /** The group of a name that a handle or a record tells; none where that can't be one that a spawner has made. */
 export function createControlGroup(name: string): ControlGroup | undefined {
   const parts = name.split('/');
-  const isOurs = name.startsWith('/') && !parts.includes('..') && ourName.test(parts.at(-1) ?? '');
+  const last = parts.at(-1) ?? '';
+  const isOurs = name.startsWith('/') && !parts.includes('..') && ourName.test(last);
   const dir = isOurs ? dirOf(name) : undefined;
   if (dir === undefined) return undefined;
+
+  const [, spawnerPid, spawnerStart] = spawnerIn.exec(last) ?? [];
+
+  /** It is in the group of what it has started until it has entered the next. By its name anybody may go. */
+  const isSpawner = (pid: number): boolean => String(pid) === spawnerPid && startTimeOf(pid) === spawnerStart;
 
   const pids = (): readonly number[] => membersOf(dir);
   const isSo = (event: string): boolean => linesOf(join(dir, 'cgroup.events')).includes(event);
@@ -144,7 +152,7 @@ export function createControlGroup(name: string): ControlGroup | undefined {
       }),
     );
 
-  /** Whether whoever has started a process is still in its group; an instance that only looks like it gains a second. */
+  /** Whether whoever has started a process is still in its group, and not held there. */
   const holdsSpawner = (looks: number): boolean => looks < spawnerLooks && pids().some(isSpawner);
 
   return {
@@ -188,9 +196,13 @@ export function createControlGroup(name: string): ControlGroup | undefined {
   };
 }
 
-/** It is in the group of what it has started until it has entered the next. */
-const isSpawner = (pid: number): boolean =>
-  linesOf(`/proc/${String(pid)}/cmdline`).some((line) => line.split('\0').includes('rx-instances-spawner'));
+/** Its name stands in parentheses and may hold any character. */
+const startTimeOf = (pid: number): string | undefined =>
+  linesOf(`/proc/${String(pid)}/stat`)
+    .join('\n')
+    .split(') ')
+    .at(-1)
+    ?.split(' ')[19];
 
 const groupsIn = (dir: string): readonly string[] => {
   try {

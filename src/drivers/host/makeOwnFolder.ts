@@ -11,11 +11,24 @@ export async function makeOwnFolder(path: string): Promise<void> {
   await make().catch(async (error: unknown) => {
     // Only the first of all has to make the folder in which they lie.
     if (codeOf(error) !== 'ENOENT') throw error;
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    await makeFolders(dirname(path));
     await make();
   });
   // To close what is empty takes no time.
   closeSync(await openFile(join(path, ownMark), 'wx', 0o600));
+}
+
+/** One after another: Node's own way of it (`recursive`) may never answer. */
+async function makeFolders(path: string): Promise<void> {
+  const make = (): Promise<void> =>
+    mkdir(path, { mode: 0o700 }).catch((error: unknown) => {
+      if (codeOf(error) !== 'EEXIST') throw error;
+    });
+  await make().catch(async (error: unknown) => {
+    if (codeOf(error) !== 'ENOENT' || dirname(path) === path) throw error;
+    await makeFolders(dirname(path));
+    await make();
+  });
 }
 
 const openFile = promisify(open);

@@ -1,6 +1,7 @@
 import { realpath } from 'node:fs/promises';
-import { basename, sep } from 'node:path';
+import { basename, dirname, sep } from 'node:path';
 import { groupNameOf } from './controlGroup.js';
+import { directoryId } from './directoryId.js';
 import type { ProcessHandle } from './processHandle.js';
 import { type ProcessEntry, processTable } from './processTable.js';
 import { isOfRun, type RunRecord, spawnerName } from './runRecord.js';
@@ -11,7 +12,7 @@ export interface Claim {
   /** From the store, which instances cannot write; `undefined` where only the home tells of it. */
   readonly stored: ProcessHandle | undefined;
   readonly run: RunRecord | undefined;
-  /** Where it works by what the store tells, if not in its home. */
+  /** Where it is to work by what the store tells now, if not in its home. */
   readonly cwd?: string | undefined;
 }
 
@@ -20,7 +21,8 @@ export interface Claim {
  * spawners start does for as long as it lives, and one of these holds:
  *
  * - the kernel has it in the control group that the store names
- * - as this user, it works in the home or writes there (or in the directory that the store names), and began with the instance's id in its environment, or store and home agree
+ * - as this user, it works in the home or writes there (or in a directory that the store names, by its path or as the one where it
+ *   was started), and began with the instance's id in its environment, or store and home agree
  *   on the run
  * - store and home agree on the run, and a spawner is its parent
  *
@@ -35,8 +37,11 @@ export async function isOurs(entry: ProcessEntry, { home, stored, run, cwd }: Cl
   const isNamed = bornWith.includes(idIn(home));
   const isGrouped = isWithinGroup(pid, stored?.group ?? run?.handle.group);
   if (isGrouped && (stored?.group !== undefined || isNamed)) return true;
-  const isOwnHere =
-    isOwn && ((await isPlaced(pid, home)) || (cwd !== undefined && (await isPlaced(pid, cwd))));
+  const isHere = async (): Promise<boolean> =>
+    (await isPlaced(pid, home)) ||
+    (cwd !== undefined && (await isPlaced(pid, cwd))) ||
+    (stored?.place !== undefined && (await isWithin(pid, stored.place)));
+  const isOwnHere = isOwn && (await isHere());
   if (isNamed && isOwnHere) return true;
   const isChild = parent === run?.spawner.pid && (await isSpawner(run.spawner));
   if (stored === undefined) return isNamed && isChild;
@@ -52,6 +57,21 @@ export async function isPlaced(pid: number, home: string): Promise<boolean> {
   if (process.platform !== 'linux') return true;
   const root = `${await realpath(home).catch(() => home)}${sep}`;
   return (await processTable.places(pid)).some((place) => `${place}${sep}`.startsWith(root));
+}
+
+/** Whether a process works in a directory, or writes to a file of it, wherever that lies by now. */
+async function isWithin(pid: number, directory: string): Promise<boolean> {
+  // Also where it was removed.
+  if ((await directoryId(`/proc/${String(pid)}/cwd`)) === directory) return true;
+  const above = new Set((await processTable.places(pid)).flatMap(foldersAbove));
+  for (const folder of above) if ((await directoryId(folder)) === directory) return true;
+  return false;
+}
+
+/** All folders that a path leads through but the root, in which all is. What is no path leads through none. */
+function foldersAbove(path: string): readonly string[] {
+  const parent = dirname(path);
+  return parent === path || parent === '.' || parent === sep ? [] : [parent, ...foldersAbove(parent)];
 }
 
 function isWithinGroup(pid: number, name: string | undefined): boolean {

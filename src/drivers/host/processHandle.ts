@@ -20,6 +20,8 @@ export interface ProcessHandle extends MachineHandle {
   readonly group?: string;
   /** Names its run in the log. Absent where it writes there itself. */
   readonly run?: string;
+  /** The directory outside its home in which it was started, by its {@link directoryId}: no path of it needs to stay what it was. */
+  readonly place?: string;
 }
 
 /** Decodes the handle of a process. @throws {@link InvalidRequest} */
@@ -52,5 +54,5 @@ export const optionalHandleFields = { token: t.string, group: t.string, run: t.s
 export const processHandle: t.Type<ProcessHandle, unknown> = closed(
   'handle of a process',
   processHandleFields,
-  optionalHandleFields,
+  { ...optionalHandleFields, place: t.string },
 );

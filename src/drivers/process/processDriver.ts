@@ -6,6 +6,7 @@ import { integer, longestTimerMs, programName, variableName } from '../../codecs
 import { LogNotFound, NotSupported } from '../../lifecycle/errors.js';
 import type { MachineHandle } from '../../lifecycle/instance.js';
 import type { Driver, LaunchPlan, Machine } from '../driver.js';
+import { directoryId } from '../host/directoryId.js';
 import { createLogFiles } from '../host/logFiles.js';
 import { readLog } from '../host/logReader.js';
 import { createEndedMachine } from '../host/endedMachine.js';
@@ -102,6 +103,8 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
     const log = createLogFiles(plan.home);
     const isPiped = (plan.spec.output ?? defaultOutput) === 'pipes';
     if (!isPiped) await log.beginRaw();
+    const outside = placeOutside(plan.spec);
+    const place = outside === undefined ? undefined : await directoryId(outside);
     const run = await runs.start({
       home: plan.home,
       log,
@@ -109,7 +112,7 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
       isPiped,
       start: (spawner, keep, output) => startProcess(spawner, plan, output ?? log.path, { keep, inheritEnv }),
     });
-    return machineOf(plan, run);
+    return machineOf(plan, place === undefined ? run : { ...run, handle: { ...run.handle, place } });
   };
 
   const adopt = async (plan: LaunchPlan, handle: MachineHandle): Promise<Machine> => {

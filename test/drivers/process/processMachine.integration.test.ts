@@ -2,9 +2,10 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { filter, firstValueFrom, NEVER, of, tap } from 'rxjs';
 import type { Exit, InstanceSpec, Machine, Signal } from 'rx-instances';
-import { groupNameOf, groupsPlace } from '../../../src/drivers/host/controlGroup.js';
+import { createControlGroup, groupNameOf, groupsPlace } from '../../../src/drivers/host/controlGroup.js';
 import { createLogFiles } from '../../../src/drivers/host/logFiles.js';
 import { createProcessGroup } from '../../../src/drivers/host/processGroup.js';
+import { decodeProcessHandle } from '../../../src/drivers/host/processHandle.js';
 import { createProcessMachine } from '../../../src/drivers/process/processMachine.js';
 import { kernelViewOf, processesOf } from '../../support/processes.js';
 import { until } from '../../support/until.js';
@@ -103,8 +104,8 @@ function isFrozen(pid: number): boolean {
 }
 
 /** A machine one of whose processes has left its group. */
-async function withRunaway(): Promise<Launched & { readonly runaway: number }> {
-  const launched = await bench.launched(script('setsid sleep 600 &', 'while :; do sleep 600; done'));
+async function withRunaway(line = 'sleep 600'): Promise<Launched & { readonly runaway: number }> {
+  const launched = await bench.launched(script(`setsid ${line} &`, 'while :; do sleep 600; done'));
   const gone = (): number | undefined =>
     processesOf(launched.plan.instanceId).find((member) => kernelViewOf(member)?.group !== launched.pid);
   const runaway = (await until(gone, (found) => found !== undefined)) as number;
@@ -318,6 +319,23 @@ describe('freezing', () => {
     expect(isFrozen(runaway)).toBe(hasControlGroups);
     await all(freezingOf(machine).thaw());
     expect(isFrozen(runaway)).toBe(false);
+  });
+
+  it('halts, and ends in no more than a moment, also what calls itself as who starts processes does', async () => {
+    const { machine, runaway } = await withRunaway(
+      "sh -c 'while :; do sleep 0.02; done' rx-instances-spawner",
+    );
+    await all(freezingOf(machine).freeze());
+    expect(isFrozen(runaway)).toBe(hasControlGroups);
+    await all(freezingOf(machine).thaw());
+    const group = createProcessGroup(
+      decodeProcessHandle(machine.handle),
+      createControlGroup((machine.handle['group'] as string | undefined) ?? ''),
+    );
+    if (hasControlGroups) await expect(group.members()).resolves.toContain(runaway);
+    process.kill(machine.handle.pid as number, 'SIGKILL');
+    await all(group.end());
+    if (hasControlGroups) expect(kernelViewOf(runaway)).toBeUndefined();
   });
 
   it.each<[string, string]>([
