@@ -172,6 +172,11 @@ export interface LogLine {
    * finished.
    */
   readonly partial: boolean;
+  /**
+   * Present where something is gone that the log had before this line: its limit was reached before it was read on from the line
+   * before, or from `after`; or somebody has emptied it. Of lines that were cut by that the beginning may be missing.
+   */
+  readonly gap?: true;
   /** The place after it in the log: with `after`, reading goes on there. It grows from line to line. */
   readonly cursor: number;
   /** Names the run of the machine that wrote it, among those of one instance. Absent where `time` is. */

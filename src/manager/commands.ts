@@ -49,13 +49,18 @@ export interface RunOptions {
 export interface RunOutcome {
   /** How it ended. Code and signal are null where nobody could tell; `timedOut` says that its time was over. */
   readonly exit: Exit;
-  /** What it wrote, line ends included; of a machine that writes both streams to one log, all of it. */
+  /**
+   * What it wrote, as UTF-8, a line's end as `\n` where it was `\r\n` too; of a machine that writes both streams to one log, all
+   * of it.
+   */
   readonly stdout: string;
   /** What it wrote to its other stream. */
   readonly stderr: string;
   /**
-   * Whether the beginning of one of the streams was left out, because of {@link RunOptions.outputMaxBytes}. What the log had lost
-   * before by its own limit (`storage.log_max_bytes`, 256 MiB if nothing else is set) is not told by it.
+   * Whether something of it is missing: what came before the last {@link RunOptions.outputMaxBytes} of a stream, or what the log had lost by
+   * its own limit before the end, when it is read. The log keeps
+   * (`logKeep` + 1) × `logMaxBytes` of the driver, 40 MiB if nothing else is set, in which each line has some 40 bytes more: its
+   * time, stream and run.
    */
   readonly truncated: boolean;
   /** The instance as it was when it had ended; it is gone now. */

@@ -1,11 +1,11 @@
 import { defer, map, type Observable, reduce } from 'rxjs';
 import type { LogLine } from '../drivers/driver.js';
 
-/** What was written, as it was written. */
+/** What was written; every line ends with `\n`. */
 export interface Output {
   readonly stdout: string;
   readonly stderr: string;
-  /** Whether one of them was more than may be gathered, so that its beginning is missing. */
+  /** Whether something is missing: one of them was more than may be gathered, or the log had lost it. */
   readonly truncated: boolean;
 }
 
@@ -13,7 +13,9 @@ export interface Output {
 export const gatherOutput = (lines$: Observable<LogLine>, mostBytes: number): Observable<Output> =>
   defer(() => {
     const [stdout, stderr] = [createText(mostBytes), createText(mostBytes)];
-    const add = (texts: Texts, { stream, text, partial }: LogLine): Texts => {
+    let hasGap = false;
+    const add = (texts: Texts, { stream, text, partial, gap }: LogLine): Texts => {
+      hasGap ||= gap ?? false;
       texts[stream].add(partial ? text : `${text}\n`);
       return texts;
     };
@@ -22,7 +24,7 @@ export const gatherOutput = (lines$: Observable<LogLine>, mostBytes: number): Ob
       map(() => ({
         stdout: stdout.end(),
         stderr: stderr.end(),
-        truncated: stdout.isCut() || stderr.isCut(),
+        truncated: hasGap || stdout.isCut() || stderr.isCut(),
       })),
     );
   });

@@ -27,6 +27,21 @@ it('a job is run in a home of its own, and its output is all that it wrote, in e
   expect(await left()).toEqual([]);
 });
 
+it('whatever was lost of the output of a job that writes more than its log keeps, it is told', async () => {
+  const drivers = [createProcessDriver({ pollMs: 5, logMaxBytes: 100_000, logKeep: 2 })];
+  const small = await openManager({ drivers });
+  const { stdout, truncated } = await firstValueFrom(small.run(script('seq 1 100000')));
+  await small.close();
+  const numbers = Array.from({ length: 100_000 }, (_, n) => `${String(n + 1)}\n`).join('');
+  expect(stdout.slice(-7)).toBe('100000\n');
+  expect(truncated).toBe(stdout !== numbers);
+});
+
+it('the line ends of Windows are told as the others', async () => {
+  const { stdout } = await firstValueFrom(manager.run(script("printf 'a\\r\\nb\\rc\\n'")));
+  expect(stdout).toBe('a\nb\rc\n');
+});
+
 it('a job that ends by a signal, and one that writes nothing, are told as such', async () => {
   const outcome = await firstValueFrom(manager.run(script('kill -9 $$')));
   expect(outcome).toMatchObject({ exit: { code: null, signal: 'SIGKILL' }, stdout: '', stderr: '' });

@@ -230,6 +230,14 @@ it('each stream is gathered by itself, as it was written', async () => {
   });
 });
 
+it('what a log had lost before it was read is told to be missing', async () => {
+  expect(await output([line('a'), line('b', { gap: true }), line('c')])).toEqual({
+    stdout: 'a\nb\nc\n',
+    stderr: '',
+    truncated: true,
+  });
+});
+
 it.each([
   ['as much as fits', ['ab', 'cd'], 6, 'ab\ncd\n', false],
   ['the end of what does not fit', ['ab', 'cd'], 5, 'b\ncd\n', true],

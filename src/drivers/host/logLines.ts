@@ -16,6 +16,14 @@ export interface Told {
   readonly isLast: boolean;
 }
 
+/** Where reading begins. */
+export interface Reading {
+  /** The first place that is asked for: where what is read begins later, something is gone. @defaultValue 0 */
+  readonly from?: number;
+  /** The `cursor` of a line: what was told with it and before is not told again. @defaultValue `from` */
+  readonly after?: number;
+}
+
 /** A line whose end has not come yet. */
 interface Open {
   readonly time: number | undefined;
@@ -24,6 +32,7 @@ interface Open {
   bytes: Buffer;
 }
 
+const nothing = Buffer.alloc(0);
 const newline = 10;
 const carriageReturn = 13;
 
@@ -33,12 +42,19 @@ const longestHead = 64;
 /** No reader of output writes a longer one: it was damaged. */
 const longestRecord = 256 * 1_024;
 
-/** Creates {@link LogLines}. A line of more bytes than `longest` is told in pieces, none of which cuts a character. */
-export function createLogLines(longest: number): LogLines {
-  let rest: Buffer = Buffer.alloc(0);
+/**
+ * Creates {@link LogLines}. A line of more bytes than `longest` is told in pieces, none of which cuts a character. What does not
+ * follow on what was read before is never joined to it: the first line after such a place has a `gap`.
+ *
+ * From every cursor the rest can be told, and nothing twice, if it is read from before the lines that were open there.
+ */
+export function createLogLines(longest: number, { from = 0, after: asked = from }: Reading = {}): LogLines {
+  let rest: Buffer = nothing;
   let isRaw = true;
   /** The place after what was read. */
-  let last = 0;
+  let last = from;
+  let after = asked;
+  let isAfterGap = false;
   let told: Told[] = [];
   const opened = new Map<string, Open>();
   let stamp = '';
@@ -49,18 +65,24 @@ export function createLogLines(longest: number): LogLines {
     return stampedAt;
   };
 
-  const lineOf = ({ time, stream, run }: Open, bytes: Buffer, cursor: number, partial: boolean): LogLine => ({
-    ...(time !== undefined && { time }),
-    ...{ stream, text: bytes.toString('utf8'), partial, cursor },
-    ...(run !== undefined && { run }),
-  });
+  const tell = (open: Open, bytes: Buffer, cursor: number, isPartial: boolean, isLast: boolean): void => {
+    if (cursor <= after) return;
+    const { time, stream, run } = open;
+    const line: LogLine = {
+      ...(time !== undefined && { time }),
+      ...{ stream, text: bytes.toString('utf8'), partial: isPartial, cursor },
+      ...(run !== undefined && { run }),
+      ...(isAfterGap && { gap: true }),
+    };
+    isAfterGap = false;
+    told.push({ line, isLast });
+  };
 
-  /** Tells of a line that is too long what can be told now; `after` is the place after what is left of it. */
-  const tellPieces = (open: Open, after: number): void => {
+  /** Tells of a line that is too long what can be told now; `end` is the place after what is left of it. */
+  const tellPieces = (open: Open, end: number): void => {
     while (open.bytes.length > longest) {
       const length = wholeCharacters(open.bytes, longest);
-      const cursor = after - (open.bytes.length - length);
-      told.push({ line: lineOf(open, open.bytes.subarray(0, length), cursor, true), isLast: false });
+      tell(open, open.bytes.subarray(0, length), end - (open.bytes.length - length), true, false);
       open.bytes = open.bytes.subarray(length);
     }
   };
@@ -69,13 +91,17 @@ export function createLogLines(longest: number): LogLines {
     tellPieces(open, cursor - 1);
     const { bytes } = open;
     const text = bytes.at(-1) === carriageReturn ? bytes.subarray(0, -1) : bytes;
-    told.push({ line: lineOf(open, text, cursor, false), isLast: true });
+    tell(open, text, cursor, false, true);
   };
 
   const tellUnfinished = (open: Open, cursor: number): void => {
     tellPieces(open, cursor);
-    if (open.bytes.length > 0) told.push({ line: lineOf(open, open.bytes, cursor, true), isLast: true });
+    if (open.bytes.length > 0) tell(open, open.bytes, cursor, true, true);
   };
+
+  /** Leaves out of what ends at a place what was told before, where that was amid it. */
+  const untold = (bytes: Buffer, begin: number, end: number): Buffer =>
+    begin < after && after <= end ? bytes.subarray(Math.max(0, bytes.length - (end - after))) : bytes;
 
   /** Of another run no more is to be expected, where it was killed with whoever read it. */
   const endOthers = (stream: string, run: string, cursor: number): void => {
@@ -86,36 +112,60 @@ export function createLogLines(longest: number): LogLines {
     }
   };
 
-  const takeRecord = (bytes: Buffer, cursor: number): void => {
+  /** Takes what lies between two places; of one without an end that is all that there is of it. */
+  const takeRecord = (bytes: Buffer, begin: number, cursor: number, isTorn = false): void => {
     const [all = '', time = '', stream, kind, run = '', end] =
       head.exec(bytes.toString('latin1', 0, longestHead)) ?? [];
     if (stream !== 'stdout' && stream !== 'stderr') {
-      tellWhole({ ...raw, bytes }, cursor);
+      takeRaw(bytes, begin, cursor);
       return;
     }
-    endOthers(stream, run, cursor - bytes.length - 1);
+    // No other line has its cursor amid a head.
+    endOthers(stream, run, begin + 1);
     const key = `${stream} ${run}`;
     const text = bytes.subarray(all.length);
-    const before = opened.get(key);
-    const open = before ?? { time: timeOf(time), stream, run, bytes: text };
-    if (before !== undefined) before.bytes = Buffer.concat([before.bytes, text]);
+    const open = opened.get(key) ?? { time: timeOf(time), stream, run, bytes: nothing };
+    const joined = open.bytes.length === 0 ? text : Buffer.concat([open.bytes, text]);
+    open.bytes = untold(joined, begin, begin + bytes.length);
     opened.delete(key);
-    if (kind === 'F') tellWhole(open, cursor);
+    if (kind === 'F' && !isTorn) tellWhole(open, cursor);
     else if (end !== undefined) tellUnfinished(open, cursor);
     else {
-      tellPieces(open, cursor - 1);
+      tellPieces(open, begin + bytes.length);
+      // The last: what is told at the end of all that is there is told of it first.
       opened.set(key, open);
+      if (cursor === after) forgetOpen();
     }
   };
 
-  const flush = (cursor: number): void => {
-    if (rest.length > 0) {
-      if (isRaw) tellUnfinished({ ...raw, bytes: rest }, cursor);
-      else takeRecord(rest, cursor);
-    }
-    rest = rest.subarray(0, 0);
-    for (const open of opened.values()) tellUnfinished(open, cursor);
+  /** Whoever has the place after a part of a line for a cursor was told at the end of what was there then. */
+  const forgetOpen = (): void => {
+    for (const open of opened.values()) open.bytes = nothing;
+  };
+
+  const takeRaw = (bytes: Buffer, begin: number, cursor: number): void => {
+    tellWhole({ ...raw, bytes: untold(bytes, begin, begin + bytes.length) }, cursor);
+  };
+
+  const flush = (): void => {
+    const begin = last - rest.length;
+    // A part of a head is no text.
+    const end = isRaw || isLong(rest) || head.test(rest.toString('latin1')) ? last : begin;
+    if (isRaw) tellUnfinished({ ...raw, bytes: untold(rest, begin, last) }, last);
+    else if (end > begin) takeRecord(rest, begin, end, true);
+    rest = nothing;
+    const left = [...opened.values()].filter(({ bytes }) => bytes.length > 0).reverse();
+    for (const [index, open] of left.entries()) tellUnfinished(open, end - (left.length - 1 - index));
     opened.clear();
+  };
+
+  /** Goes on at a place that is not the next: what lay between is gone, or all, where somebody else has emptied the log. */
+  const goOnAt = (place: number): void => {
+    const hadOpen = opened.size > 0 || rest.length > 0;
+    flush();
+    if (place < last) after = 0;
+    isAfterGap ||= place < last || place > after || hadOpen;
+    last = place;
   };
 
   const taken = (): readonly Told[] => {
@@ -126,8 +176,10 @@ export function createLogLines(longest: number): LogLines {
 
   return {
     push: (chunk) => {
+      const begin = chunk.next - chunk.bytes.length;
+      if (begin !== last) goOnAt(begin);
       if (chunk.isRaw !== isRaw && chunk.bytes.length > 0) {
-        flush(last);
+        flush();
         ({ isRaw } = chunk);
       }
       last = chunk.next;
@@ -136,12 +188,12 @@ export function createLogLines(longest: number): LogLines {
         const end = rest.indexOf(newline);
         if (end === -1) break;
         const line = rest.subarray(0, end);
+        const place = last - rest.length;
         rest = rest.subarray(end + 1);
-        if (isRaw) tellWhole({ ...raw, bytes: line }, last - rest.length);
-        else takeRecord(line, last - rest.length);
+        (isRaw ? takeRaw : takeRecord)(line, place, last - rest.length);
       }
       if (rest.length > (isRaw ? longest : longestRecord)) {
-        const open = { ...raw, bytes: rest };
+        const open = { ...raw, bytes: untold(rest, last - rest.length, last) };
         tellPieces(open, last);
         rest = open.bytes;
       }
@@ -149,11 +201,13 @@ export function createLogLines(longest: number): LogLines {
     },
 
     flush: () => {
-      flush(last);
+      flush();
       return taken();
     },
   };
 }
+
+const isLong = ({ length }: Buffer): boolean => length >= longestHead;
 
 /** What processes have written by themselves tells neither. */
 const raw = { time: undefined, stream: 'stdout', run: undefined } as const;

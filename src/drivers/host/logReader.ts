@@ -3,13 +3,14 @@ import {
   concat,
   concatMap,
   defer,
+  EMPTY,
   filter,
   from,
+  map,
   Observable,
   type OperatorFunction,
   repeat,
   ReplaySubject,
-  skipWhile,
   takeUntil,
   timer,
   using,
@@ -17,7 +18,9 @@ import {
 import { connect } from '../../streams/connect.js';
 import type { LogLine, LogOptions } from '../driver.js';
 import type { Chunk, LogFiles } from './logFiles.js';
-import { createLogLines } from './logLines.js';
+import { createLogLines, type Reading, type Told } from './logLines.js';
+
+const newline = 10;
 
 /** A line of more bytes is told in pieces. */
 const longestLine = 64 * 1_024;
@@ -26,8 +29,8 @@ const longestLine = 64 * 1_024;
 const longestTail = 16 * 1_024 * 1_024;
 const shortestTail = 64 * 1_024;
 
-/** How far before a place a line may begin that ends after it. */
-const lookBack = 2 * longestLine;
+/** Where a line begins that is open at a place is looked for in steps, and in as many bytes as the last lines. */
+const stepBack = 256 * 1_024;
 
 /** How a log is followed. */
 export interface Following {
@@ -45,23 +48,22 @@ export type LogQuery = Required<Pick<LogOptions, 'tail'>> & Pick<LogOptions, 'st
  */
 export const readLog = (log: LogFiles, query: LogQuery, following?: Following): Observable<LogLine> =>
   following === undefined
-    ? linesOf(log, query, (from, end) => chunksOf(log, from, end).pipe(splitLines(longestLine)))
-    : heard(following, (heard) => linesOf(log, query, (from) => followFrom(log, from, heard)));
+    ? linesOf(log, query, (reading, end) =>
+        reading.after === end
+          ? EMPTY
+          : chunksOf(log, reading.from, end).pipe(splitLines(longestLine, reading)),
+      )
+    : heard(following, (heard) => linesOf(log, query, (reading) => follow(log, reading, heard, longestLine)));
 
 const linesOf = (
   log: LogFiles,
   query: LogQuery,
-  read: (from: number, end: number) => Observable<LogLine>,
+  read: (reading: Required<Reading>, end: number) => Observable<LogLine>,
 ): Observable<LogLine> =>
-  defer(() => spanOf(log, query)).pipe(
-    concatMap(({ start, end }) =>
-      read(Math.max(0, start - lookBack), end).pipe(
-        // Where somebody else empties the log, places begin anew.
-        skipWhile((line) => line.cursor <= start),
-        filter((line) => isAsked(line, query)),
-      ),
-    ),
-  );
+  defer(async () => {
+    const { start, end } = await spanOf(log, query);
+    return { reading: { from: await beginningAt(log, start, query), after: start }, end };
+  }).pipe(concatMap(({ reading, end }) => read(reading, end).pipe(onlyAsked(query))));
 
 /** Hears of the end from the beginning, also while nobody has come to ask for it yet. */
 const heard = <T>(
@@ -80,6 +82,25 @@ const isAsked = ({ stream, time }: LogLine, query: LogQuery): boolean =>
   (query.stream === undefined || stream === query.stream) &&
   (query.since === undefined || (time !== undefined && time >= query.since));
 
+/** A gap before a line that is not asked for is one before the next that is. */
+const onlyAsked =
+  (query: LogQuery): OperatorFunction<LogLine, LogLine> =>
+  (lines$) =>
+    defer(() => {
+      let isAfterGap = false;
+      return lines$.pipe(
+        filter((line) => {
+          isAfterGap ||= line.gap ?? false;
+          return isAsked(line, query);
+        }),
+        map((line) => {
+          const told = isAfterGap ? ({ ...line, gap: true } as const) : line;
+          isAfterGap = false;
+          return told;
+        }),
+      );
+    });
+
 /**
  * Emits every line from a place on, each when it is finished, until it is to end; one of more bytes than `longest` in pieces.
  * After as many bytes the event loop has its turn: what is done with a line may take its time.
@@ -87,11 +108,18 @@ const isAsked = ({ stream, time }: LogLine, query: LogQuery): boolean =>
 export const followFrom = (
   log: LogFiles,
   start: number,
-  { pollMs, end$ }: Following,
+  following: Following,
   longest = longestLine,
+): Observable<LogLine> => follow(log, { from: start, after: start }, following, longest);
+
+const follow = (
+  log: LogFiles,
+  reading: Required<Reading>,
+  { pollMs, end$ }: Following,
+  longest: number,
 ): Observable<LogLine> =>
   defer(() => {
-    let place = start;
+    let place = reading.from;
     const onward = async function* (): AsyncGenerator<Chunk> {
       for (;;) {
         const { bytes, next, isRaw } = await log.read(place);
@@ -106,7 +134,7 @@ export const followFrom = (
     };
     const pass$ = defer(() => from(onward()));
     const passes$ = pass$.pipe(repeat({ delay: () => timer(pollMs).pipe(takeUntil(end$)) }));
-    return concat(passes$, pass$).pipe(splitLines(longest));
+    return concat(passes$, pass$).pipe(splitLines(longest, reading));
   });
 
 const chunksOf = (log: LogFiles, start: number, end: number): Observable<Chunk> =>
@@ -135,45 +163,114 @@ interface Span {
 
 async function spanOf(log: LogFiles, query: LogQuery): Promise<Span> {
   const [first, end] = await Promise.all([log.start(), log.end()]);
-  const start = Math.min(end, Math.max(first, query.after ?? 0));
+  const start = Math.min(end, query.after ?? first);
   if (query.tail === Infinity) return { start, end };
   if (query.tail === 0) return { start: end, end };
   for (let length = shortestTail; ; length *= 16) {
     const from = Math.max(start, end - Math.min(length, longestTail));
-    const place = await startOfTail(log, { start: from, end }, query, from > start);
+    const { ends, firstWhole } = await lineEnds(log, { start: from, end }, query, from > start);
+    const place = ends.at(-query.tail - 1);
     if (place !== undefined) return { start: place, end };
-    if (from === start || length >= longestTail) return { start: from, end };
+    if (from === start || length >= longestTail) return { start: firstWhole, end };
   }
 }
 
-/** The place before the n-th line from the end, if there is one before it in the span, which may begin amid a line. */
-async function startOfTail(
+interface LineEnds {
+  /** The places after lines that are asked for. */
+  readonly ends: readonly number[];
+  /** From which place on lines are whole. */
+  readonly firstWhole: number;
+}
+
+/** Where lines end in a span, which may begin amid one. */
+async function lineEnds(
   log: LogFiles,
   { start, end }: Span,
   query: LogQuery,
   isCut: boolean,
-): Promise<number | undefined> {
-  const lines = createLogLines(longestLine);
+): Promise<LineEnds> {
+  // Where a line ends right before it, nothing else is cut.
+  const from = isCut ? start - 1 : start;
+  const lines = createLogLines(longestLine, { from });
   const ends: number[] = [];
-  let isWhole = !isCut;
-  const count = (told: ReturnType<typeof lines.flush>): void => {
+  let firstWhole = isCut ? undefined : start;
+  const count = (told: readonly Told[]): void => {
     for (const { line, isLast } of told) {
+      firstWhole ??= line.gap ? from : line.cursor;
       // Of what is cut nobody can tell of which line it is the end.
-      if (isWhole && isLast && isAsked(line, query)) ends.push(line.cursor);
-      isWhole = true;
+      if (line.cursor > firstWhole && isLast && isAsked(line, query)) ends.push(line.cursor);
     }
   };
-  for await (const chunk of chunks(log, start, end)) count(lines.push(chunk));
+  for await (const chunk of chunks(log, from, end)) count(lines.push(chunk));
   count(lines.flush());
-  return ends.at(-query.tail - 1);
+  return { ends, firstWhole: firstWhole ?? start };
+}
+
+/** A place from which to read, so that every line is whole that ends after another. */
+async function beginningAt(log: LogFiles, place: number, query: LogQuery): Promise<number> {
+  const unsettled = new Set(query.stream === undefined ? streams : [query.stream]);
+  const first = Math.max(await log.start(), place - longestTail);
+  let beginning = place;
+  for (let end = place; end > first && unsettled.size > 0;) {
+    const start = Math.max(first, end - stepBack);
+    const { bytes, isWhole } = await keptBefore(log, { start, end });
+    for (const stream of unsettled) {
+      const length = lastEnd(bytes, stream);
+      if (length === undefined && isWhole) continue;
+      beginning = Math.min(beginning, end - bytes.length + (length ?? 0));
+      unsettled.delete(stream);
+    }
+    end = start;
+  }
+  return unsettled.size > 0 ? Math.min(beginning, first) : beginning;
+}
+
+/** What readers of output have written at the end of a span, and whether that is all of it: before it no line is open then. */
+async function keptBefore(
+  log: LogFiles,
+  { start, end }: Span,
+): Promise<{ readonly bytes: Buffer; readonly isWhole: boolean }> {
+  let kept: Buffer[] = [];
+  let last = start;
+  let isWhole = true;
+  for await (const { bytes, next, isRaw } of chunks(log, start, end)) {
+    if (isRaw || next - bytes.length !== last) {
+      kept = [];
+      isWhole = false;
+    }
+    if (!isRaw) kept.push(bytes);
+    last = next;
+  }
+  return last === end ? { bytes: Buffer.concat(kept), isWhole } : { bytes: Buffer.alloc(0), isWhole: false };
+}
+
+const streams = ['stdout', 'stderr'] as const;
+
+/** The length of a record's time, with what follows it. */
+const timeLength = '2026-11-28T12:00:00.000Z '.length;
+
+/** Where the last record ends in it that ends a line of a stream. */
+function lastEnd(bytes: Buffer, stream: LogLine['stream']): number | undefined {
+  const mark = `Z ${stream} F`;
+  for (
+    let at = bytes.lastIndexOf(mark, undefined, 'latin1');
+    at > 0;
+    at = bytes.lastIndexOf(mark, at - 1, 'latin1')
+  ) {
+    const begin = at + 2 - timeLength;
+    const end = bytes.indexOf('\n', at);
+    // Texts may hold the same words.
+    if (begin > 0 && bytes[begin - 1] === newline && end !== -1) return end + 1;
+  }
+  return undefined;
 }
 
 /** Turns what is read into lines. When that completes, what is left is a line too. */
 const splitLines =
-  (longest: number): OperatorFunction<Chunk, LogLine> =>
+  (longest: number, reading: Reading): OperatorFunction<Chunk, LogLine> =>
   (chunks$) =>
     new Observable((subscriber) => {
-      const lines = createLogLines(longest);
+      const lines = createLogLines(longest, reading);
       connect(chunks$, subscriber, {
         next: (chunk) => {
           for (const { line } of lines.push(chunk)) subscriber.next(line);

@@ -3,7 +3,7 @@ import { appendFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { lastValueFrom, map, NEVER, type Observable, toArray } from 'rxjs';
 import type { LogLine } from '../../../src/drivers/driver.js';
 import type { LogFiles } from '../../../src/drivers/host/logFiles.js';
-import { followFrom, readLog } from '../../../src/drivers/host/logReader.js';
+import { followFrom, type LogQuery, readLog } from '../../../src/drivers/host/logReader.js';
 import { until } from '../../support/until.js';
 import { createLogBench, layAside } from './logBench.js';
 
@@ -111,6 +111,90 @@ describe('the tail of a log', () => {
       [65_536, 34_464],
       [65_536, 34_464],
     ]);
+  });
+});
+
+describe('after a line', () => {
+  const record = (tags: string, it: string, stream = 'stdout'): string =>
+    `2026-11-28T12:00:00.000Z ${stream} ${tags} ${it}\n`;
+
+  const createRead = (content: string): LogFiles => {
+    const log = createLog('');
+    writeFileSync(log.path.replace(/\.log$/, '.cri.log'), content);
+    return log;
+  };
+
+  const all = (log: LogFiles, query: Partial<LogQuery> = {}): Promise<LogLine[]> =>
+    lastValueFrom(readLog(log, { tail: Infinity, ...query }).pipe(toArray()));
+
+  /** What is told after each line is what was told after it. */
+  const expectRest = async (log: LogFiles, query: Partial<LogQuery> = {}): Promise<void> => {
+    const lines = await all(log, query);
+    for (const [index, { cursor }] of lines.entries()) {
+      if (index > 3 && index < lines.length - 3) continue;
+      // Not as a whole: what differs of long lines tells nobody anything.
+      const rest = (await all(log, { ...query, after: cursor })).map(inShort);
+      expect(rest).toEqual(lines.slice(index + 1).map(inShort));
+    }
+  };
+  const inShort = ({ text: it, ...line }: LogLine): unknown => ({
+    ...line,
+    text: [it.length, it.slice(0, 9)],
+  });
+
+  it('of several pieces comes the rest of it, and nothing twice', async () => {
+    const numbers = Array.from({ length: 60_000 }, (_, number) => String(number).padStart(5, '0')).join('');
+    const parts = numbers.match(/.{1,50000}/g) ?? [];
+    const long = parts.map((part) => record('P:r', part)).join('') + record('F:r', '');
+    await expectRest(createRead(record('F:r', 'before') + long + record('F:r', 'behind')));
+    await expectRest(createLog(`before\n${numbers}\nbehind\n`));
+  });
+
+  it.each([150, 1_000, 3_000])(
+    'comes a whole line that had begun %i KB before in the other stream',
+    async (kilobytes) => {
+      const others = record('F:r', 'x'.repeat(955), 'stderr').repeat(kilobytes);
+      const content = record('F:r', 'before') + record('P:r', '0% ') + others + record('F:r', '100%');
+      const log = createRead(content);
+      await expectRest(log);
+      await expectRest(log, { stream: 'stderr' });
+      expect((await tail(log, 1)).concat(await tail(log, 2))).toEqual([
+        '0% 100%',
+        expect.any(String),
+        '0% 100%',
+      ]);
+      const [{ cursor = 0 } = {}] = await all(log, { stream: 'stderr', tail: 1 });
+      await expect(all(log, { stream: 'stdout', after: cursor })).resolves.toMatchObject([
+        { text: '0% 100%' },
+      ]);
+    },
+  );
+
+  it('words like those before a line are not taken for such', async () => {
+    const odd = `2026-11-28T12:00:00.000Z stdout F:r `.repeat(5_000);
+    const content =
+      record('P:r', 'begun') + record('F:r', odd, 'stderr').repeat(2) + record('F:r', ' and ended');
+    await expectRest(createRead(content));
+  });
+
+  it('that is gone comes the first that is kept, and says so, to whoever asks for one stream too', async () => {
+    const log = createLog('');
+    const words = ['a', 'b', 'c', 'd', 'e'];
+    for (const word of words) {
+      appendFileSync(log.path, `${word}\n`);
+      await layAside(log, 3);
+    }
+    const gaps = async (query: Partial<LogQuery>): Promise<readonly unknown[]> =>
+      (await all(log, query)).map(({ text: it, gap }) => [it, gap]);
+    const [d, e] = [
+      ['d', undefined],
+      ['e', undefined],
+    ];
+    expect(await gaps({ after: 2 })).toEqual([['c', true], d, e]);
+    expect(await gaps({ after: 0, stream: 'stdout' })).toEqual([['c', true], d, e]);
+    expect(await gaps({ after: 4 })).toEqual([['c', undefined], d, e]);
+    expect(await gaps({})).toEqual([['c', undefined], d, e]);
+    expect(await gaps({ after: 0, tail: 1 })).toEqual([e]);
   });
 });
 
