@@ -15,7 +15,7 @@ const faultsOf = (fields: object): readonly string[] => {
 const argumentsRule = 'arguments (an array of texts)';
 const argumentRule = 'a text without NUL characters';
 const program = 'a program, as the first text of entrypoint or, without one, of cmd';
-const signalRule = 'the name of a signal, such as SIGTERM';
+const signalRule = 'the name of a signal, such as SIGTERM or SIGRTMIN+3';
 const millisecondsRule = 'milliseconds (a whole number from 0 to 2147483647)';
 const cwdRule =
   'a directory (an absolute path, or one within the working directory without "..", at most 4096 characters)';
@@ -73,7 +73,7 @@ it.each<[object, readonly string[]]>([
   [
     { readiness: { kind: 'tcp', port: 0, path: '/' } },
     [
-      'readiness.path | a text of 1 character | another key; known are kind, port',
+      'readiness.path | a text of 1 character | another key; known are kind, port, timeoutMs',
       'readiness.port | 0 | TCP port (a whole number from 1 to 65535)',
     ],
   ],
