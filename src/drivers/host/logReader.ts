@@ -29,8 +29,9 @@ const longestLine = 64 * 1_024;
 const longestTail = 16 * 1_024 * 1_024;
 const shortestTail = 64 * 1_024;
 
-/** Where a line begins that is open at a place is looked for in steps, and in as many bytes as the last lines. */
+/** Where a line begins that is open at a place is looked for in steps, and not far: of most logs one stream is silent. */
 const stepBack = 256 * 1_024;
+const farthestBack = 4 * 1_024 * 1_024;
 
 /** How a log is followed. */
 export interface Following {
@@ -209,7 +210,7 @@ async function lineEnds(
 /** A place from which to read, so that every line is whole that ends after another. */
 async function beginningAt(log: LogFiles, place: number, query: LogQuery): Promise<number> {
   const unsettled = new Set(query.stream === undefined ? streams : [query.stream]);
-  const first = Math.max(await log.start(), place - longestTail);
+  const first = Math.max(await log.start(), place - farthestBack);
   let beginning = place;
   for (let end = place; end > first && unsettled.size > 0;) {
     const start = Math.max(first, end - stepBack);
