@@ -163,8 +163,8 @@ describe('after a line', () => {
         expect.any(String),
         '0% 100%',
       ]);
-      const [{ cursor = 0 } = {}] = await all(log, { stream: 'stderr', tail: 1 });
-      await expect(all(log, { stream: 'stdout', after: cursor })).resolves.toMatchObject([
+      const [last] = await all(log, { stream: 'stderr', tail: 1 });
+      await expect(all(log, { stream: 'stdout', after: last?.cursor ?? 0 })).resolves.toMatchObject([
         { text: '0% 100%' },
       ]);
     },
