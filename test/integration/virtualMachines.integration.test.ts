@@ -352,11 +352,13 @@ describe('what is wrong is told, and changes nothing:', () => {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port: host } = server.address() as AddressInfo;
-    await expect(create({ ports: [{ guest: 80, host }] })).rejects.toMatchObject({
+    const creating = create({ ports: [{ guest: 80, host }] });
+    await expect(creating.finally(() => server.close())).rejects.toMatchObject({
       _tag: 'LaunchFailed',
-      message: expect.stringContaining('Could not set up host forwarding rule') as string,
+      message: expect.stringContaining(
+        `for port ${String(host)} of this host, to lead to 80 of the guest, which is in use`,
+      ) as string,
     });
-    server.close();
   });
 
   it('more memory than there is', async () => {

@@ -204,8 +204,10 @@ describe('a manager with a data directory', () => {
     );
     expect(readdirSync(join(dataDir, 'instances'))).toStrictEqual([id]);
     const paths = ['', ...readdirSync(dataDir, { recursive: true, encoding: 'utf8' })];
-    // What lies in a home is its driver's business, and behind a folder that nobody else may enter.
-    const ours = paths.filter((path) => !path.startsWith(join('instances', id)));
+    // What lies in a home or a pool is its driver's business, and behind a folder that nobody else may enter.
+    const ours = paths.filter(
+      (path) => ![join('instances', id), join('pool', '/')].some((its) => path.startsWith(its)),
+    );
     expect(ours.length).toBeGreaterThan(5);
     expect(ours.filter((path) => (statSync(join(dataDir, path)).mode & 0o077) !== 0)).toStrictEqual([]);
     await manager.close({ stopInstances: true });

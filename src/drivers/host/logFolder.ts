@@ -75,6 +75,11 @@ export function openLogFolder(path: string): LogFolder | undefined {
         folder.check();
         const stats = fstatSync(fd);
         if (stats.isFile() && stats.nlink === 1) return { fd, stats };
+        // It was removed since, as a part is when the log is laid aside.
+        if (stats.isFile() && stats.nlink === 0) {
+          closeSync(fd);
+          return undefined;
+        }
         throw new LogUnreadable(join(path, name), stats.isFile() ? 'a file with several names' : notPlain);
       } catch (error) {
         closeSync(fd);

@@ -199,7 +199,11 @@ export function createSpawner({ nodePath, readsOutput = false }: SpawnerOptions 
       const ended = new Promise((done) => child.once('exit', done));
       // A channel that is closed loses what it has not sent yet, and what was to be forgotten would be killed.
       await told;
-      if (child.connected) child.disconnect();
+      if (child.connected) {
+        const disconnected = new Promise((done) => child.once('disconnect', done));
+        child.send({ kind: 'close' } satisfies Order, nothing);
+        await disconnected;
+      }
       if (lasts) child.unref();
       else if (child.exitCode === null && child.signalCode === null) await ended;
     },

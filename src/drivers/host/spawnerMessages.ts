@@ -45,6 +45,8 @@ export type Order =
   | { readonly kind: 'forget'; readonly id: number }
   /** Kills what a process leaves behind, should it end, only after that time from now. */
   | { readonly kind: 'spare'; readonly id: number; readonly graceMs: number }
+  /** Removes what was made ahead, and lets go of the one that it serves. */
+  | { readonly kind: 'close' }
   /** Reads what a process writes that another spawner has started, which is gone with its reader. */
   | { readonly kind: 'read'; readonly id: number; readonly output: Output };
 

@@ -19,8 +19,8 @@ export interface SpawnerOutput {
   letAllGo(): boolean;
   /** Removes the pipes of what was not started: nobody reads them. */
   removePipes(output: Output): void;
-  /** Removes what was made ahead. */
-  emptyPools(): void;
+  /** Removes what was made ahead, as soon as nothing is being made any more, and does something then. */
+  emptyPools(then: () => void): void;
   /** Whether an end waits for what is not read yet, or pipes are made. */
   isBusy(): boolean;
   /** Ends this process as soon as nobody needs it to hold a pipe open. */
@@ -318,10 +318,16 @@ export function spawnerOutput(needs: SpawnerOutputNeeds): SpawnerOutput {
     }
   };
 
-  const emptyPools = (): void => {
-    if (making !== undefined) return;
+  const emptyPools = (then: () => void): void => {
+    if (making !== undefined) {
+      onceMade.push(() => {
+        emptyPools(then);
+      });
+      return;
+    }
     for (const path of pools.keys()) emptyPool(path);
     pools.clear();
+    then();
   };
 
   interface Made {
@@ -336,6 +342,7 @@ export function spawnerOutput(needs: SpawnerOutputNeeds): SpawnerOutput {
     by: Reader | undefined;
   }
   let making: Making | undefined;
+  const onceMade: (() => void)[] = [];
 
   const askForPipes = (): void => {
     if (making === undefined) return;
@@ -396,10 +403,8 @@ export function spawnerOutput(needs: SpawnerOutputNeeds): SpawnerOutput {
       making = undefined;
       for (const { folder } of all) fs.closeSync(folder);
       for (const { then } of all) then(error);
-      if (!process.connected) {
-        emptyPools();
-        onIdle();
-      } else if (wanted.length > 0) makePipes();
+      if (process.connected && wanted.length > 0) makePipes();
+      else for (const next of onceMade.splice(0)) next();
     };
     making = { paths, done, by: undefined };
     askForPipes();

@@ -300,6 +300,12 @@ export function spawnerProgram(
       out.follow(order.id, order.output);
       return;
     }
+    if (order.kind === 'close') {
+      out.emptyPools(() => {
+        if (process.connected) process.disconnect();
+      });
+      return;
+    }
     const child = children.get(order.id);
     if (child === undefined) return;
     if (order.kind === 'forget') child.outlives = true;
@@ -307,7 +313,7 @@ export function spawnerProgram(
   });
 
   process.on('disconnect', () => {
-    out.emptyPools();
+    out.emptyPools(endWhenDone);
     for (const [id, { end, outlives }] of [...children]) {
       if (outlives) continue;
       end();

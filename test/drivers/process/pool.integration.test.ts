@@ -70,6 +70,14 @@ it('leaves nothing of them behind', async () => {
   expect(readdirSync(bench.folder)).not.toContain('pool');
 });
 
+it('leaves nothing of them behind either where a process runs on', async () => {
+  const machine = await launched({ ...(await prepared('exec sleep 600')), outlives: true });
+  machine.detach?.();
+  await all(driver.close?.() ?? EMPTY);
+  expect(readdirSync(bench.folder)).not.toContain('pool');
+  process.kill(Number(machine.handle.pid), 'SIGKILL');
+});
+
 it('goes on with those that somebody has left who was killed, and leaves alone what is no pipe of its own', async () => {
   mkdirSync(pool, { mode: 0o700 });
   writeFileSync(join(pool, ownMark), '');
