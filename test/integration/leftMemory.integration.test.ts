@@ -31,16 +31,18 @@ afterEach(async () => {
 
 const folderOf = ({ id }: Pick<Instance, 'id'>): string => join(dataDir, 'instances', id, 'vm');
 
+const ofNoMemory = new Set(['image.json', 'layers.json']);
+
 /**
- * What is left of a memory in the home of an instance, and how many names that has. Beside a memory that is kept its hash, and
- * those of its disks, come at some time: there they don't count. Where the image lies is of no memory.
+ * What is left of a memory in the home of an instance, and how many names that has. Beside a memory that is kept its hash comes at
+ * some time: there it doesn't count. Where the image lies, and the hashes of disks, are of no memory.
  */
 function memoryOf(instance: Pick<Instance, 'id'>): Readonly<Record<string, number>> {
   const names = readdirSync(folderOf(instance));
-  const ignored = names.includes('memory.json') ? ['ram.json', 'layers.json'] : [];
+  const ignored = names.includes('memory.json') ? ['ram.json'] : [];
   return Object.fromEntries(
     names
-      .filter((name) => !name.startsWith('disk') && name !== 'image.json' && !ignored.includes(name))
+      .filter((name) => !name.startsWith('disk') && !ofNoMemory.has(name) && !ignored.includes(name))
       .toSorted()
       .map((name) => [name, statSync(join(folderOf(instance), name)).nlink]),
   );
