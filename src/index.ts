@@ -75,19 +75,7 @@ export type {
 export { boundedIterable } from './streams/boundedIterable.js';
 export { boundedMergeMap } from './streams/boundedMergeMap.js';
 export { fromEither, toTaskEither } from './streams/bridges.js';
-export {
-  type Buffering,
-  byInstance,
-  type ConsumeOptions,
-  type DropReason,
-  type IterateOptions,
-  type Lag,
-  type Overflow,
-  type SubscriberLabel,
-  type WatchBuffering,
-  type WatchOptions,
-  type WorkBuffering,
-} from './streams/buffering.js';
+export type { Buffering, DropReason, Lag, Overflow, WorkBuffering } from './streams/buffering.js';
 export type { ConsumerStats, LabelStats } from './streams/consumers.js';
 export {
   createLifecycleBus,
@@ -95,10 +83,18 @@ export {
   type LifecycleBus,
   type LifecycleBusOptions,
 } from './streams/lifecycleBus.js';
+export {
+  type ConsumeOptions,
+  type IterateOptions,
+  latestByInstance,
+  type SubscriberLabel,
+  type WatchBuffering,
+  type WatchOptions,
+} from './streams/eventOptions.js';
 export type { EventFilter, InstanceFilter } from './streams/instanceFilter.js';
 export type { LifecycleLog } from './streams/lifecycleLog.js';
 export type { InstanceChange } from './streams/instanceChange.js';
-export type { TableView } from './streams/snapshotThen.js';
+export type { TableView } from './streams/tableThenChanges.js';
 export { type StateSource, waitForState } from './streams/waitForState.js';
 export type { WaitOptions } from './streams/waitOptions.js';
 export type { WaitEnd, WaitOutcome } from './streams/waits.js';

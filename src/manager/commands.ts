@@ -3,7 +3,7 @@ import type { LogLine, LogOptions } from '../drivers/driver.js';
 import type { LifecycleEvent } from '../lifecycle/event.js';
 import type { DriverFields, Exit, Instance } from '../lifecycle/instance.js';
 import type { State } from '../lifecycle/state.js';
-import type { ConsumeOptions, IterateOptions, WatchOptions } from '../streams/buffering.js';
+import type { ConsumeOptions, IterateOptions, WatchOptions } from '../streams/eventOptions.js';
 import type { ConsumerStats } from '../streams/consumers.js';
 import type { InstanceFilter } from '../streams/instanceFilter.js';
 import type { EventsOptions } from '../streams/lifecycleBus.js';

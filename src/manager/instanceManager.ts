@@ -229,25 +229,25 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
   };
   const waits = new Waits(
     {
-      hear: (instanceId, listener) => {
-        bus.hear('wait_for_state', instanceId, listener);
+      addListener: (instanceId, listener) => {
+        bus.addListener('wait_for_state', instanceId, listener);
         return undefined;
       },
-      leave: (instanceId, listener) => {
-        bus.leave('wait_for_state', instanceId, listener);
+      removeListener: (instanceId, listener) => {
+        bus.removeListener('wait_for_state', instanceId, listener);
       },
-      known: (instanceId, tell) => {
-        tell({ value: table.get(instanceId) });
+      known: (instanceId, callback) => {
+        callback({ value: table.get(instanceId) });
         return undefined;
       },
       truth: poll,
       names: {
         idOf: (idOrName) => table.find(idOrName).id,
-        expect: (idOrName, listener) => {
-          bus.expect('wait_for_state', idOrName, listener);
+        addCreationListener: (idOrName, listener) => {
+          bus.addCreationListener('wait_for_state', idOrName, listener);
         },
-        forget: (idOrName, listener) => {
-          bus.forget('wait_for_state', idOrName, listener);
+        removeCreationListener: (idOrName, listener) => {
+          bus.removeCreationListener('wait_for_state', idOrName, listener);
         },
       },
     },

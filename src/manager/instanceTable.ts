@@ -4,7 +4,7 @@ import type { Instance } from '../lifecycle/instance.js';
 import { found } from '../codecs/decode.js';
 import type { ListFilter } from './commands.js';
 import { holdsFor } from '../streams/instanceFilter.js';
-import type { TableView } from '../streams/snapshotThen.js';
+import type { TableView } from '../streams/tableThenChanges.js';
 
 /** All instances as the events made them, by id and by name. */
 export interface InstanceTable {

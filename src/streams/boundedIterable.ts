@@ -1,7 +1,9 @@
 import { type Observable, Subscriber } from 'rxjs';
 import { SubscriberLagged } from '../lifecycle/errors.js';
-import { type Buffering, type Lag, type QueueSettings, queueSettings } from './buffering.js';
+import type { Buffering, Lag } from './buffering.js';
+import { type QueueInput, unrecorded } from './feed.js';
 import { Fifo } from './fifo.js';
+import { type QueueSettings, queueSettings } from './queueSettings.js';
 import { RingBuffer } from './ringBuffer.js';
 
 /**
@@ -26,19 +28,16 @@ import { RingBuffer } from './ringBuffer.js';
  * ```
  */
 export function boundedIterable<T>(source$: Observable<T>, buffering: Buffering<T> = {}): AsyncIterable<T> {
-  const reading = { source$, settings: queueSettings(buffering) };
-  return iterateThrough(() => reading);
+  const settings = queueSettings(buffering);
+  return iterateQueue(() => unrecorded(source$), settings);
 }
 
-/** What one iteration reads, and how. */
-interface Reading<T> {
-  readonly source$: Observable<T>;
-  readonly settings: QueueSettings<T>;
-}
-
-/** {@link boundedIterable} with settings decoded already; each iteration begins a reading of its own. */
-export const iterateThrough = <T>(begin: () => Reading<T>): AsyncIterable<T> => ({
-  [Symbol.asyncIterator]: () => createIterator(begin()),
+/** {@link boundedIterable} of a source that its queue may pause, with settings decoded already; each iteration has an input of its own. */
+export const iterateQueue = <T>(
+  input: () => QueueInput<T>,
+  settings: QueueSettings<T>,
+): AsyncIterable<T> => ({
+  [Symbol.asyncIterator]: () => createIterator(input(), settings),
 });
 
 interface Reader<T> {
@@ -52,31 +51,32 @@ interface Failure {
 
 const done = { done: true, value: undefined } as const;
 
-function createIterator<T>({ source$, settings }: Reading<T>): AsyncIterator<T, undefined> {
-  const queue = new RingBuffer<T>(settings);
+function createIterator<T>(
+  { source, recorder }: QueueInput<T>,
+  settings: QueueSettings<T>,
+): AsyncIterator<T, undefined> {
   // Readers wait only while the queue is empty.
   const readers = new Fifo<Reader<T>>();
-  const closeLedger = settings.ledger.opened(queue);
   let ended = false;
   let failure: Failure | undefined;
 
-  /** An error is told to one reader; whoever reads after it finds the end. */
+  /** One reader gets an error; whoever reads after it finds the end. */
   const finish = (reader: Reader<T>): void => {
-    const told = failure;
+    const thrown = failure;
     failure = undefined;
-    if (told === undefined) reader.resolve(done);
-    else reader.reject(told.error);
+    if (thrown === undefined) reader.resolve(done);
+    else reader.reject(thrown.error);
   };
 
   const end = (how?: Failure): void => {
     ended = true;
     failure = how;
-    closeLedger();
+    closeRecord();
     for (let reader = readers.shift(); reader !== undefined; reader = readers.shift()) finish(reader);
   };
 
   const stop = (how?: Failure): void => {
-    subscription.unsubscribe();
+    link.unsubscribe();
     queue.clear();
     end(how);
   };
@@ -89,7 +89,7 @@ function createIterator<T>({ source$, settings }: Reading<T>): AsyncIterator<T, 
     }
   };
 
-  const subscription = new Subscriber<T>({
+  const link = new Subscriber<T>({
     next: (value: T) => {
       const reader = readers.shift();
       if (reader === undefined) offer(value);
@@ -102,18 +102,21 @@ function createIterator<T>({ source$, settings }: Reading<T>): AsyncIterator<T, 
       end();
     },
   });
-  source$.subscribe(subscription);
+  const feed = source(link);
+  const queue = new RingBuffer<T>(settings, recorder, feed);
+  const closeRecord = recorder.opened(queue);
+  feed.start();
 
-  const tell = (lag: Lag<T>): void => {
-    settings.ledger.lagged();
+  const reportLag = (lag: Lag<T>): void => {
+    recorder.lagged();
     settings.onLag(lag);
   };
 
   const read = (reader: Reader<T>): void => {
     const lag = queue.takeLag();
-    // Taken together, since who is told of a lag may make the source emit, and so change the queue.
+    // Taken together, since `onLag` may make the source emit, and so change the queue.
     const first = queue.size > 0 ? { done: false as const, value: queue.shift() } : undefined;
-    if (lag !== undefined) tell(lag);
+    if (lag !== undefined) reportLag(lag);
     if (first !== undefined) reader.resolve(first);
     else if (lag !== undefined) read(reader);
     else if (ended) finish(reader);

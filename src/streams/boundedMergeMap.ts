@@ -1,7 +1,16 @@
-import { from, Observable, type ObservableInput, type Observer, type OperatorFunction } from 'rxjs';
+import {
+  from,
+  Observable,
+  type ObservableInput,
+  type Observer,
+  type OperatorFunction,
+  Subscriber,
+} from 'rxjs';
 import { SubscriberLagged } from '../lifecycle/errors.js';
-import { type Lag, type WorkBuffering, type WorkSettings, workSettings } from './buffering.js';
+import type { Lag, WorkBuffering } from './buffering.js';
 import { connect } from './connect.js';
+import { type QueueInput, unrecorded } from './feed.js';
+import { type WorkSettings, workSettings } from './queueSettings.js';
 import { RingBuffer } from './ringBuffer.js';
 
 /**
@@ -36,99 +45,103 @@ export function boundedMergeMap<T, R>(
   project: (value: T, index: number) => ObservableInput<R>,
   buffering: WorkBuffering<T> = {},
 ): OperatorFunction<T, R> {
-  return mergeMapThrough(project, workSettings(project, buffering));
+  const settings = workSettings(project, buffering);
+  return (source$) => mergeMapQueue(unrecorded(source$), project, settings);
 }
 
-/** {@link boundedMergeMap} with settings decoded already. */
-export function mergeMapThrough<T, R>(
+/** {@link boundedMergeMap} of a source that its queue may pause, with settings decoded already. */
+export function mergeMapQueue<T, R>(
+  { source, recorder }: QueueInput<T>,
   project: (value: T, index: number) => ObservableInput<R>,
   settings: WorkSettings<T>,
-): OperatorFunction<T, R> {
-  return (source$) =>
-    new Observable<R>((subscriber) => {
-      const queue = new RingBuffer<T>(settings);
-      let index = 0;
-      let active = 0;
-      let sourceCompleted = false;
-      let draining = false;
+): Observable<R> {
+  return new Observable<R>((subscriber) => {
+    let index = 0;
+    let active = 0;
+    let sourceCompleted = false;
+    let draining = false;
 
-      const fail = (error: unknown): void => {
-        subscriber.error(error);
-      };
+    const fail = (error: unknown): void => {
+      subscriber.error(error);
+    };
 
-      // One for all the work: nothing in it depends on the value.
-      const work: Observer<R> = {
-        next: (result) => {
-          subscriber.next(result);
-        },
-        error: fail,
-        complete: () => {
-          active -= 1;
-          drain();
-        },
-      };
+    // One for all the work: nothing in it depends on the value.
+    const work: Observer<R> = {
+      next: (result) => {
+        subscriber.next(result);
+      },
+      error: fail,
+      complete: () => {
+        active -= 1;
+        drain();
+      },
+    };
 
-      const begin = (value: T): void => {
-        if (subscriber.closed) return;
-        // Counted before the project is called: a project that makes the source emit must not find room twice.
-        active += 1;
-        let result$: Observable<R>;
-        try {
-          result$ = from(project(value, index++));
-        } catch (error) {
-          fail(error);
-          return;
-        }
-        connect(result$, subscriber, work);
-      };
+    const begin = (value: T): void => {
+      if (subscriber.closed) return;
+      // Counted before the project is called: a project that makes the source emit must not find room twice.
+      active += 1;
+      let result$: Observable<R>;
+      try {
+        result$ = from(project(value, index++));
+      } catch (error) {
+        fail(error);
+        return;
+      }
+      connect(result$, subscriber, work);
+    };
 
-      const offer = (value: T): void => {
-        try {
-          if (!queue.push(value)) fail(new SubscriberLagged(settings.capacity, queue.size + 1));
-        } catch (error) {
-          fail(error);
-        }
-      };
+    const offer = (value: T): void => {
+      try {
+        if (!queue.push(value)) fail(new SubscriberLagged(settings.capacity, queue.size + 1));
+      } catch (error) {
+        fail(error);
+      }
+    };
 
-      const tell = (lag: Lag<T>): void => {
-        settings.ledger.lagged();
-        try {
-          settings.onLag(lag);
-        } catch (error) {
-          fail(error);
-        }
-      };
+    const reportLag = (lag: Lag<T>): void => {
+      recorder.lagged();
+      try {
+        settings.onLag(lag);
+      } catch (error) {
+        fail(error);
+      }
+    };
 
-      // A project that completes at once comes back here: the flag turns what would be recursion into this loop.
-      const drain = (): void => {
-        if (draining) return;
-        draining = true;
-        while (active < settings.concurrency && !subscriber.closed) {
-          const lag = queue.takeLag();
-          // Taken together, since who is told of a lag may make the source emit, and so change the queue.
-          const first = queue.size > 0 ? { value: queue.shift() } : undefined;
-          if (lag !== undefined) tell(lag);
-          if (first !== undefined) begin(first.value);
-          else if (lag === undefined) break;
-        }
-        draining = false;
-        if (sourceCompleted && active === 0 && queue.size === 0) subscriber.complete();
-      };
+    // A project that completes at once comes back here: the flag turns what would be recursion into this loop.
+    const drain = (): void => {
+      if (draining) return;
+      draining = true;
+      while (active < settings.concurrency && !subscriber.closed) {
+        const lag = queue.takeLag();
+        // Taken together, since `onLag` may make the source emit, and so change the queue.
+        const first = queue.size > 0 ? { value: queue.shift() } : undefined;
+        if (lag !== undefined) reportLag(lag);
+        if (first !== undefined) begin(first.value);
+        else if (lag === undefined) break;
+      }
+      draining = false;
+      if (sourceCompleted && active === 0 && queue.size === 0) subscriber.complete();
+    };
 
-      subscriber.add(settings.ledger.opened(queue));
-      subscriber.add(() => {
-        queue.clear();
-      });
-      connect(source$, subscriber, {
-        next: (value) => {
-          if (active < settings.concurrency && !draining) begin(value);
-          else offer(value);
-        },
-        error: fail,
-        complete: () => {
-          sourceCompleted = true;
-          drain();
-        },
-      });
+    const link = new Subscriber<T>({
+      next: (value: T) => {
+        if (active < settings.concurrency && !draining) begin(value);
+        else offer(value);
+      },
+      error: fail,
+      complete: () => {
+        sourceCompleted = true;
+        drain();
+      },
     });
+    const feed = source(link);
+    const queue = new RingBuffer<T>(settings, recorder, feed);
+    subscriber.add(recorder.opened(queue));
+    subscriber.add(() => {
+      queue.clear();
+    });
+    subscriber.add(link);
+    feed.start();
+  });
 }

@@ -1,7 +1,8 @@
 import { decodeOrThrow } from '../codecs/decode.js';
 import { text } from '../codecs/scalars.js';
 import { TooManyConsumers } from '../lifecycle/errors.js';
-import type { DropReason, Ledger, QueueDepth } from './buffering.js';
+import type { DropReason } from './buffering.js';
+import type { QueueDepth, QueueRecorder } from './queueRecorder.js';
 
 /** What one consumer's subscribers are doing, all together. */
 export interface ConsumerStats {
@@ -46,7 +47,7 @@ export const knownConsumers = [
 export const consumerLimit = 64;
 
 /** The books on one consumer. */
-export interface Consumer extends Ledger {
+export interface Consumer extends QueueRecorder {
   /** A subscriber came. */
   joined(): void;
   /** A subscriber went. */

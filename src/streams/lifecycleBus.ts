@@ -1,13 +1,5 @@
-import {
-  defer,
-  EMPTY,
-  Observable,
-  type ObservableInput,
-  ReplaySubject,
-  type Subscriber,
-  Subscription,
-  throwError,
-} from 'rxjs';
+import { defer, EMPTY, type Observable, type ObservableInput, ReplaySubject, throwError } from 'rxjs';
+import { callback } from '../codecs/callback.js';
 import { closed, isRecord } from '../codecs/closed.js';
 import { cursor } from '../codecs/cursor.js';
 import { decodeOrThrow } from '../codecs/decode.js';
@@ -15,35 +7,24 @@ import { nothing } from '../codecs/nothing.js';
 import { withMethods } from '../codecs/withMethods.js';
 import { ManagerClosed } from '../lifecycle/errors.js';
 import type { Cursor, LifecycleEvent } from '../lifecycle/event.js';
-import { Audience } from './audience.js';
-import { createBookmarks } from './bookmarks.js';
-import { iterateThrough } from './boundedIterable.js';
-import { mergeMapThrough } from './boundedMergeMap.js';
-import {
-  byInstance,
-  callback,
-  capacityCodec,
-  type ConsumeOptions,
-  consumeSettings,
-  defaultCapacity,
-  type IterateOptions,
-  iterateSettings,
-  type QueueSettings,
-  subscriberKeys,
-  type SubscriberLabel,
-  type WatchOptions,
-  watchSettings,
-} from './buffering.js';
+import { iterateQueue } from './boundedIterable.js';
+import { mergeMapQueue } from './boundedMergeMap.js';
+import { defaultCapacity } from './buffering.js';
 import { type Consumer, type ConsumerStats, createConsumers } from './consumers.js';
-import { concerns, type EventFilter, hasConditions } from './instanceFilter.js';
 import { type Connect, ContainedObservable, through } from './containedObservable.js';
+import { createDurableCursors } from './durableCursors.js';
+import { createEventFeeds } from './eventFeeds.js';
+import type { ConsumeOptions, IterateOptions, SubscriberLabel, WatchOptions } from './eventOptions.js';
+import { consumeSettings, iterateSettings, subscriberKeys, watchSettings } from './eventSettings.js';
+import { EventSubject } from './eventSubject.js';
+import { unqueued } from './feed.js';
+import type { InstanceChange } from './instanceChange.js';
+import { concerns, type EventFilter } from './instanceFilter.js';
 import type { LifecycleLog } from './lifecycleLog.js';
 import type { Listener } from './listeners.js';
-import { largestPage, pageFor, replay, type ReplayOptions } from './replay.js';
+import { capacityCodec } from './queueSettings.js';
 import { reportThrow } from './reportThrow.js';
-import type { InstanceChange } from './instanceChange.js';
-import { snapshotThen, type TableView } from './snapshotThen.js';
-import { type GatedSource, type Join, Turnstile } from './turnstile.js';
+import { type TableView, tableThenChanges } from './tableThenChanges.js';
 
 /** Which events to hear. */
 export interface EventsOptions extends EventFilter, SubscriberLabel {
@@ -112,8 +93,8 @@ const liveOptions = closed(
   { ...subscriberKeys, after: nothing<Cursor>('nothing: this bus has no log to read from') },
 );
 
-/** What is right by a look needs no decoder: streams of one instance are asked for by the hundred thousand. */
-const isPlain = (options: unknown): boolean =>
+/** Needs no decoder: streams of one instance are asked for by the hundred thousand. */
+const isOnlyInstanceId = (options: unknown): boolean =>
   isRecord(options) && typeof options['instanceId'] === 'string' && Object.keys(options).length === 1;
 
 const busOptions = closed(
@@ -130,21 +111,19 @@ const busOptions = closed(
 export const createLifecycleBus = (options: LifecycleBusOptions = {}): LifecycleBus =>
   createManagerBus(options);
 
-/** A bus with an entry for those who listen by the hundred thousand. */
+/** A bus with an entry for listeners by the hundred thousand. */
 export interface ManagerBus extends LifecycleBus {
-  /** Tells a listener the events of one instance, with nothing in between. */
-  hear(consumer: string, instanceId: string, listener: Listener<LifecycleEvent>): void;
-  /** Tells him no more. */
-  leave(consumer: string, instanceId: string, listener: Listener<LifecycleEvent>): void;
-  /** Tells a listener the first event of each instance that is made with this id or name. */
-  expect(consumer: string, idOrName: string, listener: Listener<LifecycleEvent>): void;
-  /** Tells him no more. */
-  forget(consumer: string, idOrName: string, listener: Listener<LifecycleEvent>): void;
-  /** Counts and reports what somebody threw who was told by a listener. */
+  /** Adds a listener of the events of one instance, with nothing in between. */
+  addListener(consumer: string, instanceId: string, listener: Listener<LifecycleEvent>): void;
+  removeListener(consumer: string, instanceId: string, listener: Listener<LifecycleEvent>): void;
+  /** Adds a listener of the first event of each instance that is created with this id or name. */
+  addCreationListener(consumer: string, idOrName: string, listener: Listener<LifecycleEvent>): void;
+  removeCreationListener(consumer: string, idOrName: string, listener: Listener<LifecycleEvent>): void;
+  /** Counts and reports what the subscriber behind a listener threw. */
   threw(consumer: string, error: unknown): void;
   /** Tells those who watch that it will close. */
   closing(): void;
-  /** Emits once when that is told, at once to whoever comes later, and completes. */
+  /** Emits once when it will close, at once to whoever subscribes later, and completes. */
   readonly closing$: Observable<void>;
 }
 
@@ -152,159 +131,12 @@ export interface ManagerBus extends LifecycleBus {
 export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
   decodeOrThrow(busOptions, options);
   const { capacity = defaultCapacity, onThrow = reportThrow, log } = options;
-  const audience = new Audience<LifecycleEvent>();
-  /** Those who expect an instance, by what they will know it by. */
-  const expectant = new Audience<LifecycleEvent>();
+  const subject = new EventSubject();
+  const feeds = createEventFeeds(subject, log);
   const consumers = createConsumers();
-  const turnstile = new Turnstile<LifecycleEvent>();
-  const bookmarks = log && createBookmarks(log);
+  const durableCursors = log && createDurableCursors(log);
   const closing$ = new ReplaySubject<void>(1);
-  const pending: LifecycleEvent[] = [];
-  let publishing = false;
-  let isClosed = false;
-
-  const tell = (event: LifecycleEvent): void => {
-    turnstile.pass(event);
-    audience.tell(event, event.instanceId);
-    if (event.action !== 'create' && event.action !== 'fork') return;
-    expectant.tell(event, event.instanceId);
-    expectant.tell(event, event.instance.name);
-  };
-
-  const tellInTurn = (event: LifecycleEvent): void => {
-    publishing = true;
-    tell(event);
-    if (pending.length > 0) {
-      // Goes on to the events that are put in meanwhile.
-      for (const next of pending) tell(next);
-      pending.length = 0;
-    }
-    publishing = false;
-    if (isClosed) completeAll();
-  };
-
-  const completeAll = (): void => {
-    // Those behind closed gates first: one that opens on hearing the end would come too late to hear it.
-    turnstile.complete();
-    audience.complete();
-    expectant.complete();
-  };
-
-  const join =
-    (
-      of: Consumer,
-      { instanceId, label }: EventsOptions,
-      wants: ((event: LifecycleEvent) => boolean) | undefined,
-    ): Connect<LifecycleEvent> =>
-    (subscriber) => {
-      const observer = wants === undefined ? subscriber : picking(wants, subscriber);
-      if (isClosed) {
-        observer.complete();
-        return undefined;
-      }
-      const consumer = bookOf(of, label);
-      consumer.joined();
-      audience.join(observer, instanceId);
-      return new Subscription(() => {
-        audience.leave(observer, instanceId);
-        consumer.left();
-      });
-    };
-
-  const enter =
-    (instanceId?: string): Join<LifecycleEvent> =>
-    (listener) => {
-      audience.join(listener, instanceId);
-      return () => {
-        audience.leave(listener, instanceId);
-      };
-    };
-
-  /** Counts who subscribes. */
-  const attended = (
-    consumer: Consumer,
-    values$: Observable<LifecycleEvent>,
-    tooLate: (subscriber: Subscriber<LifecycleEvent>) => void,
-  ): Observable<LifecycleEvent> =>
-    new Observable((subscriber) => {
-      if (isClosed) {
-        tooLate(subscriber);
-        return;
-      }
-      consumer.joined();
-      subscriber.add(consumer.left);
-      subscriber.add(values$.subscribe(subscriber));
-    });
-
-  /** The events after a place in the log. */
-  const resumed = (
-    consumer: Consumer,
-    from: LifecycleLog,
-    options: Omit<ReplayOptions, 'onResumed'>,
-  ): GatedSource<LifecycleEvent> => {
-    const { values$, gate } = replay(from, turnstile, enter(options.instanceId), {
-      ...options,
-      onResumed: consumer.resumed,
-    });
-    return { gate, values$: attended(consumer, values$, options.after === undefined ? complete : cutOff) };
-  };
-
-  /** What one queue is filled from. */
-  const source = (
-    consumer: Consumer,
-    { overflow, capacity }: QueueSettings<LifecycleEvent>,
-    filter: EventFilter,
-    after?: Cursor,
-  ): Source => {
-    const { instanceId } = filter;
-    const wants = hasConditions(filter) ? concerns(filter) : undefined;
-    if (log !== undefined && overflow === 'resume') {
-      return resumed(consumer, log, { after, pageSize: pageFor(capacity), instanceId, wants });
-    }
-    // A gate counts whatever goes by; of these only some do.
-    if (instanceId !== undefined || wants !== undefined) {
-      return { values$: attended(consumer, picked(instanceId, wants), complete) };
-    }
-    const { values$, gate } = turnstile.gated(enter(), (count) => {
-      consumer.dropped('buffer_full', count);
-    });
-    return { gate, values$: attended(consumer, values$, complete) };
-  };
-
-  /** The events of one instance, or of all, that are wanted. */
-  const picked = (
-    instanceId: string | undefined,
-    wants: ((event: LifecycleEvent) => boolean) | undefined,
-  ): Observable<LifecycleEvent> =>
-    new Observable((subscriber) => {
-      const listener = picking(wants ?? always, subscriber);
-      audience.join(listener, instanceId);
-      return () => {
-        audience.leave(listener, instanceId);
-      };
-    });
-
-  /** A queue that is filled, and whose books are kept. */
-  const queued = <Settings extends QueueSettings<LifecycleEvent>>(
-    consumer: Consumer,
-    settings: Settings,
-    filter: EventFilter,
-    after?: Cursor,
-  ): { readonly values$: Observable<LifecycleEvent>; readonly settings: Settings } => {
-    const { values$, gate } = source(consumer, settings, filter, after);
-    return { values$, settings: { ...settings, ledger: consumer, ...(gate && { gate }) } };
-  };
-
-  /** For a watch: all events from which an instance can come to be watched, or not to be any more. */
-  const watched = (
-    consumer: Consumer,
-    settings: QueueSettings<LifecycleEvent>,
-    filter: EventFilter,
-  ): ReturnType<typeof queued<QueueSettings<LifecycleEvent>>> => {
-    if (!hasConditions(filter)) return queued(consumer, settings, filter);
-    const values$ = attended(consumer, picked(filter.instanceId, undefined), complete);
-    return { values$, settings: { ...settings, ledger: consumer } };
-  };
+  const defaults = { capacity, hasLog: log !== undefined };
 
   const reported = (name: string, error: unknown): void => {
     try {
@@ -324,28 +156,24 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
       threw(name, error);
     });
 
-  const defaults = { ...byInstance, capacity, hasLog: log !== undefined };
-
   return {
     publish: (event) => {
-      if (isClosed) return;
-      if (publishing) pending.push(event);
-      else tellInTurn(event);
+      subject.publish(event);
     },
-    hear: (name, instanceId, listener) => {
+    addListener: (name, instanceId, listener) => {
       consumers.of(name).joined();
-      audience.join(listener, instanceId);
+      subject.listeners.add(listener, instanceId);
     },
-    leave: (name, instanceId, listener) => {
-      audience.leave(listener, instanceId);
+    removeListener: (name, instanceId, listener) => {
+      subject.listeners.remove(listener, instanceId);
       consumers.of(name).left();
     },
-    expect: (name, idOrName, listener) => {
+    addCreationListener: (name, idOrName, listener) => {
       consumers.of(name).joined();
-      expectant.join(listener, idOrName);
+      subject.creationListeners.add(listener, idOrName);
     },
-    forget: (name, idOrName, listener) => {
-      expectant.leave(listener, idOrName);
+    removeCreationListener: (name, idOrName, listener) => {
+      subject.creationListeners.remove(listener, idOrName);
       consumers.of(name).left();
     },
     threw,
@@ -358,99 +186,77 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
     }),
     events: (name, options = {}) => {
       const codec = log === undefined ? liveOptions : eventsOptions;
-      const asked: EventsOptions = isPlain(options) ? options : decodeOrThrow(codec, options);
-      const { after, instanceId, label } = asked;
-      const wants = hasConditions(asked) ? concerns(asked) : undefined;
+      const asked: EventsOptions = isOnlyInstanceId(options) ? options : decodeOrThrow(codec, options);
+      const { after, label } = asked;
       const consumer = consumers.of(name);
-      if (log === undefined || after === undefined) return contained(name, join(consumer, asked, wants));
-      const begin = { after, instanceId, wants, pageSize: largestPage };
-      return contained(name, through(defer(() => resumed(bookOf(consumer, label), log, begin).values$)));
+      if (log === undefined || after === undefined) {
+        return contained(name, (observer, subscription) =>
+          feeds.live(recorderOf(consumer, label), asked)(observer, subscription),
+        );
+      }
+      const events$ = defer(() => unqueued(feeds.after(recorderOf(consumer, label), log, asked, after)));
+      return contained(name, through(events$));
     },
     consume: (name, project, options = {}) => {
-      const asked = consumeSettings(project, options, defaults);
+      const settings = consumeSettings(project, options, defaults);
       const { after, label } = options;
       const consumer = consumers.of(name);
-      const work$ = defer(() => {
-        const { values$, settings } = queued(bookOf(consumer, label), asked, options, after);
-        return values$.pipe(mergeMapThrough(project, settings));
-      });
-      if (bookmarks === undefined || !asked.durable) return contained(name, through(work$));
-      const durable$ = bookmarks.keep(name, ({ after: place, follow, mark }) => {
+      const work$ = defer(() =>
+        mergeMapQueue(feeds.queued(recorderOf(consumer, label), settings, options, after), project, settings),
+      );
+      if (durableCursors === undefined || !settings.durable) return contained(name, through(work$));
+      const durable$ = durableCursors.keep(name, ({ after: place, follow, mark }) => {
         // All of them: what is left out is to be done with too, or its place would stay behind for good.
-        const { values$, settings } = queued(bookOf(consumer, label), asked, {}, place);
-        return values$.pipe(follow, mergeMapThrough(mark(onlyFor(options, project)), settings));
+        const { source, recorder } = feeds.queued(recorderOf(consumer, label), settings, {}, place);
+        return mergeMapQueue({ source: follow(source), recorder }, mark(onlyFor(options, project)), settings);
       });
-      const whileOpen$ = defer(() => (isClosed ? throwError(() => new ManagerClosed()) : durable$));
+      const whileOpen$ = defer(() => (subject.isClosed ? throwError(() => new ManagerClosed()) : durable$));
       return contained(name, through(whileOpen$));
     },
     iterate: (name, options = {}) => {
-      const asked = iterateSettings(options, defaults);
+      const settings = iterateSettings(options, defaults);
       const { after, label } = options;
       const consumer = consumers.of(name);
-      return iterateThrough(() => {
-        const { values$, settings } = queued(bookOf(consumer, label), asked, options, after);
-        return { source$: values$, settings };
-      });
+      return iterateQueue(
+        () => feeds.queued(recorderOf(consumer, label), settings, options, after),
+        settings,
+      );
     },
     watch: (name, read, options = {}) => {
-      const asked = watchSettings(options, defaults);
+      const settings = watchSettings(options, { capacity });
       const { instanceId, label } = options;
       const consumer = consumers.of(name);
-      const watch$ = defer(() => {
-        // Also what does not fit the conditions any more.
-        const { values$, settings } = watched(bookOf(consumer, label), asked, options);
-        return values$.pipe(snapshotThen(() => read(instanceId), settings, closing$, options));
-      });
+      const watch$ = defer(() =>
+        tableThenChanges(
+          feeds.watched(recorderOf(consumer, label), options),
+          () => read(instanceId),
+          settings,
+          closing$,
+          options,
+        ),
+      );
       return contained(name, through(watch$));
     },
     stats: () => {
-      turnstile.settle();
+      subject.paused.report();
       return consumers.stats();
     },
     close: () => {
-      if (isClosed) return;
-      isClosed = true;
-      if (!publishing) completeAll();
+      subject.close();
     },
   };
 }
 
-/** The books on one subscription. */
-const bookOf = (consumer: Consumer, label: string | undefined): Consumer =>
+/** What records one subscription. */
+const recorderOf = (consumer: Consumer, label: string | undefined): Consumer =>
   label === undefined ? consumer : consumer.labelled(label);
-
-const complete = (subscriber: Subscriber<unknown>): void => {
-  subscriber.complete();
-};
-
-const cutOff = (subscriber: Subscriber<unknown>): void => {
-  subscriber.error(new ManagerClosed());
-};
-
-/** What one queue is filled from; without a gate where not all that goes by concerns it. */
-type Source = Pick<GatedSource<LifecycleEvent>, 'values$'> & Partial<GatedSource<LifecycleEvent>>;
-
-/** Tells a listener what is wanted. */
-const picking = (
-  wants: (event: LifecycleEvent) => boolean,
-  listener: Listener<LifecycleEvent>,
-): Listener<LifecycleEvent> => ({
-  next: (event) => {
-    if (wants(event)) listener.next(event);
-  },
-  complete: () => {
-    listener.complete();
-  },
-});
-
-const always = (): boolean => true;
 
 /** Work for the events of a filter, counted by themselves; nothing for the others. */
 function onlyFor<R>(
   filter: EventFilter,
   project: (event: LifecycleEvent, index: number) => ObservableInput<R>,
 ): (event: LifecycleEvent, index: number) => ObservableInput<R> {
-  const wants = concerns(filter);
+  const isWanted = concerns(filter);
   let index = 0;
-  return (event) => (wants(event) ? project(event, index++) : EMPTY);
+  return (event) => (isWanted(event) ? project(event, index++) : EMPTY);
 }

@@ -56,14 +56,14 @@ export class Listeners<T> {
     return true;
   }
 
-  /** Holds the list for the next {@link tell}: who comes from now on hears from the value after that on. */
+  /** Holds the list for the next {@link emit}: who comes from now on hears from the value after that on. */
   hold(): void {
     this.#held = this.#only === undefined ? this.#places.length : 1;
   }
 
   /** Tells a value to all who are in the list since it was held. */
-  tell(value: T): void {
-    if (this.#only === undefined) this.#tellPlaces(value, this.#held as number);
+  emit(value: T): void {
+    if (this.#only === undefined) this.#emitToPlaces(value, this.#held as number);
     else this.#only.next(value);
     this.#held = undefined;
     this.#leaving = none;
@@ -77,7 +77,7 @@ export class Listeners<T> {
     for (const listener of all) if (listener !== undefined && this.remove(listener)) listener.complete();
   }
 
-  #tellPlaces(value: T, length: number): void {
+  #emitToPlaces(value: T, length: number): void {
     const [places, calls] = [this.#places, this.#calls];
     for (let place = 0; place < length; place += 1) {
       const call = calls[place];

@@ -1,4 +1,7 @@
-import type { Lag, QueueDepth, QueueSettings } from './buffering.js';
+import type { Lag } from './buffering.js';
+import type { Feed } from './feed.js';
+import type { QueueDepth, QueueRecorder } from './queueRecorder.js';
+import type { QueueSettings } from './queueSettings.js';
 
 /** Stands where a value was folded away. */
 const hole = Symbol('hole');
@@ -7,11 +10,16 @@ const hole = Symbol('hole');
  * A queue of at most `capacity` values with an {@link Overflow} policy, which remembers where values were lost: what
  * {@link takeLag} tells and what {@link shift} gives are together all that was pushed, in its order.
  *
+ * It pauses its feed where that spares the publisher work: with `dropNewest` from the first loss until there is room, with `resume`
+ * from when it is full until it is empty.
+ *
  * Slots are a ring that doubles as it fills, so that an idle queue of a large capacity costs nothing. Only `latest`
  * makes holes; they are closed when the ring is full, which keeps a push at constant cost on average.
  */
 export class RingBuffer<T> implements QueueDepth {
   readonly #settings: QueueSettings<T>;
+  readonly #recorder: QueueRecorder;
+  readonly #feed: Feed<T>;
   #values = new Array<T | typeof hole | undefined>(4);
   /** What was lost just before the value in the slot. */
   #lags = new Array<Growing<T> | undefined>(4);
@@ -24,14 +32,16 @@ export class RingBuffer<T> implements QueueDepth {
   #used = 0;
   #size = 0;
   #highWater = 0;
-  #isGateClosed = false;
+  #isPaused = false;
   /** For `latest`: the slot of the newest waiting value of each key. */
   #newest = new Map<unknown, number>();
   /** For `latest`: the slots of values that a newer one of their key has made old, in the order in which that happened. */
   #superseded = new Set<number>();
 
-  constructor(settings: QueueSettings<T>) {
+  constructor(settings: QueueSettings<T>, recorder: QueueRecorder, feed: Feed<T>) {
     this.#settings = settings;
+    this.#recorder = recorder;
+    this.#feed = feed;
   }
 
   /** How many values wait. */
@@ -46,25 +56,25 @@ export class RingBuffer<T> implements QueueDepth {
 
   /** Puts a value last, at the cost that the policy demands. Returns `false` where the policy is to fail. */
   push(value: T): boolean {
-    const { capacity, overflow, ledger } = this.#settings;
+    const { capacity, overflow } = this.#settings;
     const key = overflow === 'latest' ? this.#supersede(value) : undefined;
-    // With `resume` the last one that fitted has closed the gate.
+    // With `resume` the last one that fitted has paused the feed.
     if (overflow !== 'resume' && this.#size >= capacity) {
       switch (overflow) {
         case 'dropNewest':
           this.#lagBehind = lose(this.#lagBehind, value);
-          ledger.dropped('buffer_full', 1);
-          this.#closeGate();
+          this.#recorder.dropped('buffer_full', 1);
+          this.#pause();
           return true;
         case 'dropOldest':
           this.#loseOldest();
-          ledger.dropped('overwritten', 1);
+          this.#recorder.dropped('overwritten', 1);
           break;
         case 'latest':
-          if (this.#loseSuperseded()) ledger.dropped('folded', 1);
+          if (this.#loseSuperseded()) this.#recorder.dropped('folded', 1);
           break;
         case 'fail':
-          ledger.dropped('failed', this.#size + 1);
+          this.#recorder.dropped('failed', this.#size + 1);
           return false;
       }
     }
@@ -84,7 +94,7 @@ export class RingBuffer<T> implements QueueDepth {
   /** Takes the first value. The queue must not be empty, and its lag must have been taken just before. */
   shift(): T {
     const { overflow } = this.#settings;
-    if (this.#isGateClosed && overflow !== 'resume') this.#openGate();
+    if (this.#isPaused && overflow !== 'resume') this.#resume();
     const slot = this.#head;
     const value = this.#values[slot] as T;
     if (overflow === 'latest') this.#forgetKey(slot);
@@ -92,13 +102,13 @@ export class RingBuffer<T> implements QueueDepth {
     this.#advance();
     this.#size -= 1;
     // Last, since it may fill the queue; and of an empty one, so that the log is read by pages and not by values.
-    if (this.#isGateClosed && this.#size === 0) this.#openGate();
+    if (this.#isPaused && this.#size === 0) this.#resume();
     return value;
   }
 
-  /** Forgets all that waits and all that was lost. */
+  /** Discards all that waits and all that was lost. */
   clear(): void {
-    if (this.#isGateClosed && this.#settings.overflow !== 'resume') this.#openGate();
+    if (this.#isPaused && this.#settings.overflow !== 'resume') this.#resume();
     this.#values.fill(undefined);
     this.#lags.fill(undefined);
     this.#keys = [];
@@ -109,18 +119,16 @@ export class RingBuffer<T> implements QueueDepth {
     this.#superseded.clear();
   }
 
-  #closeGate(): void {
-    const { gate } = this.#settings;
-    if (gate === undefined) return;
-    gate.close();
-    this.#isGateClosed = true;
+  #pause(): void {
+    this.#isPaused = true;
+    this.#feed.pause();
   }
 
-  #openGate(): void {
-    this.#isGateClosed = false;
-    const missed = this.#settings.gate?.open();
+  #resume(): void {
+    this.#isPaused = false;
+    const missed = this.#feed.resume();
     if (missed === undefined) return;
-    // It was closed by a first loss, which is still the last thing that this queue knows of.
+    // It was paused by a first loss, which is still the last thing that this queue knows of.
     const lag = this.#lagBehind as Growing<T>;
     lag.missed += missed.missed;
     lag.to = missed.to;
@@ -136,7 +144,7 @@ export class RingBuffer<T> implements QueueDepth {
     this.#size += 1;
     if (this.#size > this.#highWater) this.#highWater = this.#size;
     const { capacity, overflow } = this.#settings;
-    if (overflow === 'resume' && this.#size >= capacity) this.#closeGate();
+    if (overflow === 'resume' && this.#size >= capacity) this.#pause();
     if (overflow !== 'latest') return;
     this.#keys[slot] = key;
     this.#newest.set(key, slot);

@@ -4,7 +4,7 @@ import type { LifecycleEvent } from '../lifecycle/event.js';
 import type { Instance } from '../lifecycle/instance.js';
 import type { State } from '../lifecycle/state.js';
 import { isVirtualTime } from './monotonicNow.js';
-import { look } from './look.js';
+import { readOnce } from './readOnce.js';
 import type { WaitOptions } from './waitOptions.js';
 import { type WaitOutcome, Waits } from './waits.js';
 
@@ -28,7 +28,7 @@ export interface StateSource {
  * - with the target;
  * - with a state from which the target is out of reach unless somebody acts, not timed out: `Unknown`, `Stopped`, `Standby`,
  *   `Shutdown`, `Paused` when not a target, unless it may go `through` that;
- * - at the deadline, after one last look: `timedOut` unless that look shows one of the above.
+ * - at the deadline, after one last read: `timedOut` unless that read shows one of the above.
  *
  * `reached` tells whether it was the target. With `mayBeAbsent` the instance need not be there yet: the first event of its id, or the first
  * read that finds it, begins the wait.
@@ -44,7 +44,7 @@ export interface StateSource {
  *
  * Errors of the stream: {@link InvalidRequest}, for a target (`Unknown` is none) or an option that can't be understood;
  * {@link InstanceNotFound}, also when it is deleted meanwhile, and at the deadline when one that `mayBeAbsent` has not come; {@link ManagerClosed}, when the events complete;
- * {@link StateUnreadable}, at the deadline, when no look ever succeeded; the reason of `signal`.
+ * {@link StateUnreadable}, at the deadline, when no read ever succeeded; the reason of `signal`.
  *
  * @see hypeman `lib/instances/wait.go`
  *
@@ -91,10 +91,10 @@ const known = new WeakMap<StateSource, Waits>();
 
 const createWaits = (source: StateSource): Waits =>
   new Waits({
-    hear: (instanceId, listener) => source.events(instanceId).subscribe(listener),
-    leave: (_, __, heard) => {
-      heard?.unsubscribe();
+    addListener: (instanceId, listener) => source.events(instanceId).subscribe(listener),
+    removeListener: (_, __, added) => {
+      added?.unsubscribe();
     },
-    known: (instanceId, tell) => look(() => source.read(instanceId), tell),
+    known: (instanceId, callback) => readOnce(() => source.read(instanceId), callback),
     truth: (instanceId) => source.refresh?.(instanceId) ?? source.read(instanceId),
   });

@@ -5,7 +5,7 @@ import type { Instance } from '../lifecycle/instance.js';
 import type { State } from '../lifecycle/state.js';
 import { type Delayed, type DelayLine, Delays } from './delays.js';
 import type { Listener } from './listeners.js';
-import { type Look, look } from './look.js';
+import { type ReadResult, readOnce } from './readOnce.js';
 import { monotonicNow } from './monotonicNow.js';
 import { type Polled, SharedPoll } from './sharedPoll.js';
 import { type WaitOptions, type WaitSettings, waitSettings } from './waitOptions.js';
@@ -22,12 +22,12 @@ export interface WaitOutcome {
   /** Whether the deadline came first. */
   readonly timedOut: boolean;
   /**
-   * What decided: the first read, an event, a poll, or the look at the deadline. A manager publishes what its polls
+   * What decided: the first read, an event, a poll, or the read at the deadline. A manager publishes what its polls
    * find, so that there such a change arrives as an `event`.
    */
   readonly via: 'read' | 'event' | 'poll' | 'deadline';
   readonly elapsedMs: number;
-  /** Looks that were answered to this wait, failed ones included. */
+  /** Reads that were answered to this wait, failed ones included. */
   readonly reads: number;
 }
 
@@ -38,14 +38,13 @@ export interface WaitListener extends Listener<LifecycleEvent> {
 
 /** Where waits learn of instances. */
 export interface WaitPort {
-  /** Tells the events of an instance from now on; what it returns is what `leave` needs besides. */
-  hear(instanceId: string, listener: WaitListener): Subscription | undefined;
-  /** Tells them no more. */
-  leave(instanceId: string, listener: WaitListener, heard: Subscription | undefined): void;
+  /** Adds a listener of the events of an instance; what it returns is what `removeListener` needs besides. */
+  addListener(instanceId: string, listener: WaitListener): Subscription | undefined;
+  removeListener(instanceId: string, listener: WaitListener, added: Subscription | undefined): void;
   /** How instances are found that are known by more than their id. */
   readonly names?: WaitNames;
-  /** Tells what is known now, once, as {@link look} does. */
-  known(instanceId: string, tell: (found: Look<Instance>) => void): Subscription | undefined;
+  /** Calls back with what is known now, once, as {@link readOnce} does. */
+  known(instanceId: string, callback: (found: ReadResult<Instance>) => void): Subscription | undefined;
   /** What is true, where that may differ from what is known. */
   truth(instanceId: string): Observable<Instance>;
 }
@@ -54,10 +53,9 @@ export interface WaitPort {
 export interface WaitNames {
   /** The id of an instance. @throws {@link InstanceNotFound}, {@link AmbiguousName} */
   idOf(idOrName: string): string;
-  /** Tells the first event of the next instance that has this id or name. */
-  expect(idOrName: string, listener: WaitListener): void;
-  /** Expects it no more. */
-  forget(idOrName: string, listener: WaitListener): void;
+  /** Adds a listener of the first event of the next instance that is created with this id or name. */
+  addCreationListener(idOrName: string, listener: WaitListener): void;
+  removeCreationListener(idOrName: string, listener: WaitListener): void;
 }
 
 /** How a wait ended, for whoever keeps the books. One that was left has not ended. */
@@ -67,8 +65,8 @@ export interface WaitEnd {
   readonly seconds: number;
 }
 
-/** How long the look at the deadline may take. */
-const lastLookMs = 1_000;
+/** How long the read at the deadline may take. */
+const lastReadMs = 1_000;
 
 /**
  * Waits that share one poll and their timers, so that a hundred thousand can be pending: each is one object that listens
@@ -165,11 +163,11 @@ class Wait implements WaitListener, Delayed {
   #newest: Instance | undefined;
   #reads = 0;
   #lastFailure: ErrorOptions | undefined;
-  #heard: Subscription | undefined;
-  /** The look that is under way. */
-  #looking: Subscription | undefined;
+  #added: Subscription | undefined;
+  /** The read that is under way. */
+  #reading: Subscription | undefined;
   #polled: Polled<Instance> | undefined;
-  #pollListener: Listener<Look<Instance>> | undefined;
+  #pollListener: Listener<ReadResult<Instance>> | undefined;
   #onAbort: (() => void) | undefined;
 
   constructor(waits: Waits, observer: Observer<WaitOutcome>, instanceId: string, settings: WaitSettings) {
@@ -186,16 +184,16 @@ class Wait implements WaitListener, Delayed {
   /** Listens first, then reads, then polls: nothing that happens in between is missed. Each step may be the last. */
   begin(settings: WaitSettings): void {
     this.#heedSignal();
-    const { hear, leave, known } = this.#waits.port;
-    const heard = hear(this.#instanceId, this);
-    if (this.#isOver) leave(this.#instanceId, this, heard);
+    const { addListener, removeListener, known } = this.#waits.port;
+    const added = addListener(this.#instanceId, this);
+    if (this.#isOver) removeListener(this.#instanceId, this, added);
     else {
-      this.#heard = heard;
-      const looking = known(this.#instanceId, (found) => {
+      this.#added = added;
+      const reading = known(this.#instanceId, (found) => {
         this.weigh(found, 'read');
       });
       // Most have told by now.
-      if (looking?.closed === false) this.#looking = looking;
+      if (reading?.closed === false) this.#reading = reading;
       this.#pollUntilDeadline(settings);
     }
   }
@@ -210,7 +208,7 @@ class Wait implements WaitListener, Delayed {
   expect({ timeoutMs }: WaitSettings): void {
     this.#heedSignal();
     this.#isExpecting = true;
-    this.#names.expect(this.#instanceId, this);
+    this.#names.addCreationListener(this.#instanceId, this);
     this.#waits.deadlines.start(this, timeoutMs);
   }
 
@@ -226,9 +224,9 @@ class Wait implements WaitListener, Delayed {
   /** Goes on with the instance that was made, of which it hears from the next event on. */
   #begun({ instanceId }: LifecycleEvent): void {
     this.#isExpecting = false;
-    this.#names.forget(this.#instanceId, this);
+    this.#names.removeCreationListener(this.#instanceId, this);
     this.#instanceId = instanceId;
-    this.#heard = this.#waits.port.hear(instanceId, this);
+    this.#added = this.#waits.port.addListener(instanceId, this);
     this.#poll();
   }
 
@@ -254,7 +252,7 @@ class Wait implements WaitListener, Delayed {
     this.#observer.error(error);
   }
 
-  weigh(found: Look<Instance>, via: WaitOutcome['via']): void {
+  weigh(found: ReadResult<Instance>, via: WaitOutcome['via']): void {
     this.#reads += 1;
     if ('value' in found) this.#consider(found.value, via);
     else if (this.#isFinal(found.error)) this.error(found.error);
@@ -266,17 +264,17 @@ class Wait implements WaitListener, Delayed {
     return hasTag(error, 'ManagerClosed') || (!isYetToCome && hasTag(error, 'InstanceNotFound'));
   }
 
-  /** The deadline: one last look, for which there is a second at most. */
+  /** The deadline: one last read, for which there is a second at most. */
   onDue(): void {
     if (this.#isLate || this.#isExpecting) {
       this.#giveUp();
       return;
     }
     this.#isLate = true;
-    this.#waits.deadlines.start(this, lastLookMs);
-    this.#looking?.unsubscribe();
+    this.#waits.deadlines.start(this, lastReadMs);
+    this.#reading?.unsubscribe();
     const { truth } = this.#waits.port;
-    this.#looking = look(
+    this.#reading = readOnce(
       () => truth(this.#instanceId),
       (found) => {
         this.weigh(found, 'deadline');
@@ -289,9 +287,9 @@ class Wait implements WaitListener, Delayed {
   unsubscribe(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    if (this.#isExpecting) this.#names.forget(this.#instanceId, this);
-    else this.#waits.port.leave(this.#instanceId, this, this.#heard);
-    this.#looking?.unsubscribe();
+    if (this.#isExpecting) this.#names.removeCreationListener(this.#instanceId, this);
+    else this.#waits.port.removeListener(this.#instanceId, this, this.#added);
+    this.#reading?.unsubscribe();
     if (this.#pollListener !== undefined) this.#polled?.leave(this.#pollListener);
     this.#waits.deadlines.cancel(this);
     if (this.#onAbort !== undefined) this.#signal?.removeEventListener('abort', this.#onAbort);
@@ -356,7 +354,7 @@ class Wait implements WaitListener, Delayed {
 }
 
 /** Takes what polls bring to a wait. */
-class PollListener implements Listener<Look<Instance>> {
+class PollListener implements Listener<ReadResult<Instance>> {
   place: number | undefined;
   readonly #wait: Wait;
 
@@ -364,7 +362,7 @@ class PollListener implements Listener<Look<Instance>> {
     this.#wait = wait;
   }
 
-  next(found: Look<Instance>): void {
+  next(found: ReadResult<Instance>): void {
     this.#wait.weigh(found, 'poll');
   }
 

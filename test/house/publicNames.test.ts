@@ -57,7 +57,7 @@ describe('the public names', () => {
        actions
        boundedIterable
        boundedMergeMap
-       byInstance
+       latestByInstance
        closeOnSignals
        createLifecycleBus
        createMemoryDriver

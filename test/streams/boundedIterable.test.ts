@@ -1,7 +1,10 @@
 import * as fc from 'fast-check';
 import { EMPTY, Observable, of, range, Subject, throwError } from 'rxjs';
-import { boundedIterable, iterateThrough } from '../../src/streams/boundedIterable.js';
-import { type Buffering, type Lag, type Overflow, queueSettings } from '../../src/streams/buffering.js';
+import { boundedIterable, iterateQueue } from '../../src/streams/boundedIterable.js';
+import type { Buffering, Lag, Overflow } from '../../src/streams/buffering.js';
+import { unpausable } from '../../src/streams/feed.js';
+import { noRecorder } from '../../src/streams/queueRecorder.js';
+import { queueSettings } from '../../src/streams/queueSettings.js';
 import { thrownBy } from '../support/thrownBy.js';
 
 const lagText = ({ missed, from, to }: Lag<number>): string =>
@@ -188,12 +191,12 @@ describe('boundedIterable', () => {
     expect(refusal({ concurrency: 2 })).toMatchObject({ faults: [{ path: 'concurrency' }] });
   });
 
-  test('closes its queue in the books when it ends, however it ends', async () => {
+  test('records the end of its queue when it ends, however it ends', async () => {
     const closed = jest.fn();
     const settings = queueSettings<number>({ capacity: 1, overflow: 'fail' });
-    const ledger = { ...settings.ledger, opened: () => closed };
+    const recorder = { ...noRecorder, opened: () => closed };
     const iterate = (source$: Observable<number>): AsyncIterator<number> =>
-      iterateThrough(() => ({ source$, settings: { ...settings, ledger } }))[Symbol.asyncIterator]();
+      iterateQueue(() => ({ source: unpausable(source$), recorder }), settings)[Symbol.asyncIterator]();
     const calls = (end: () => void): number => {
       closed.mockClear();
       end();

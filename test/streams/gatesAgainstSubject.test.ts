@@ -2,22 +2,17 @@ import * as fc from 'fast-check';
 import { type Observable, of, Subject } from 'rxjs';
 import type { SubscriberLagged } from '../../src/lifecycle/errors.js';
 import type { LifecycleEvent } from '../../src/lifecycle/event.js';
-import { iterateThrough } from '../../src/streams/boundedIterable.js';
-import { mergeMapThrough } from '../../src/streams/boundedMergeMap.js';
-import {
-  type Buffering,
-  byInstance,
-  type Lag,
-  type Overflow,
-  queueSettings,
-  type WorkBuffering,
-  workSettings,
-} from '../../src/streams/buffering.js';
+import { iterateQueue } from '../../src/streams/boundedIterable.js';
+import { mergeMapQueue } from '../../src/streams/boundedMergeMap.js';
+import type { Buffering, Lag, Overflow, WorkBuffering } from '../../src/streams/buffering.js';
 import { type ConsumerStats, createConsumers } from '../../src/streams/consumers.js';
+import { latestByInstance } from '../../src/streams/eventOptions.js';
+import { unpausable } from '../../src/streams/feed.js';
 import { createLifecycleBus } from '../../src/streams/lifecycleBus.js';
+import { queueSettings, workSettings } from '../../src/streams/queueSettings.js';
 import { aDelete, anUpdate } from '../support/lifecycleEvents.js';
 
-/** A stream and its one subscriber: over a bus, or over a Subject that tells it everything. */
+/** A stream and its one subscriber: over a bus, or over a Subject that emits it everything. */
 interface Wiring {
   consume(
     project: (event: LifecycleEvent) => Observable<number>,
@@ -42,8 +37,7 @@ const overBus = (): Wiring => {
 
 /** Publishes one after another, as the bus does. */
 const overSubject = (): Wiring => {
-  const ledger = createConsumers().of('app');
-  const defaults = { ...byInstance, ledger };
+  const recorder = createConsumers().of('app');
   const events$ = new Subject<LifecycleEvent>();
   const pending: (LifecycleEvent | 'end')[] = [];
   let publishing = false;
@@ -61,14 +55,21 @@ const overSubject = (): Wiring => {
   };
   return {
     consume: (project, buffering) =>
-      events$.pipe(mergeMapThrough(project, workSettings(project, buffering, defaults))),
+      mergeMapQueue(
+        { source: unpausable(events$), recorder },
+        project,
+        workSettings(project, { ...latestByInstance, ...buffering }),
+      ),
     iterate: (buffering) =>
-      iterateThrough(() => ({ source$: events$, settings: queueSettings(buffering, defaults) })),
+      iterateQueue(
+        () => ({ source: unpausable(events$), recorder }),
+        queueSettings({ ...latestByInstance, ...buffering }),
+      ),
     publish: put,
     close: () => {
       put('end');
     },
-    stats: () => ledger.stats(),
+    stats: () => recorder.stats(),
   };
 };
 
@@ -158,7 +159,7 @@ class Play {
   }
 
   /** Notes what the statistics tell. */
-  look(): void {
+  readOnce(): void {
     const { maxQueueDepth, highWater, dropped, lagged } = this.#wiring.stats() as ConsumerStats;
     this.log.push(JSON.stringify({ maxQueueDepth, highWater, dropped, lagged }));
   }
@@ -169,7 +170,7 @@ class Play {
     while (this.#running.length > 0) this.act({ kind: 'finish', which: 0 });
     for (let count = 0; count < 8; count += 1) this.#read();
     await Promise.all(this.#reads);
-    this.look();
+    this.readOnce();
     return this.log;
   }
 
@@ -208,7 +209,7 @@ const failureText = (error: unknown): string => {
   return `${_tag} (${String(missed)})`;
 };
 
-test('consume does what boundedMergeMap does over a Subject that tells it everything', async () => {
+test('consume does what boundedMergeMap does over a Subject that emits it everything', async () => {
   const concurrency = fc.oneof(fc.integer({ min: 1, max: 3 }), fc.constant(Infinity));
   const kinds = ['update', 'update', 'delete', 'finish'] as const;
   await fc.assert(
@@ -223,7 +224,7 @@ test('consume does what boundedMergeMap does over a Subject that tells it everyt
           one.consume({ ...buffering, concurrency }, isQuick);
           for (const step of steps) {
             one.act(step);
-            one.look();
+            one.readOnce();
           }
           return one.end();
         };
@@ -234,7 +235,7 @@ test('consume does what boundedMergeMap does over a Subject that tells it everyt
   );
 });
 
-test('iterate does what boundedIterable does over a Subject that tells it everything', async () => {
+test('iterate does what boundedIterable does over a Subject that emits it everything', async () => {
   const kinds = ['update', 'update', 'update', 'delete', 'read', 'read', 'read', 'return'] as const;
   await fc.assert(
     fc.asyncProperty(
@@ -247,7 +248,7 @@ test('iterate does what boundedIterable does over a Subject that tells it everyt
           one.iterate(buffering);
           for (const [index, step] of steps.entries()) {
             one.act(step);
-            one.look();
+            one.readOnce();
             // Some reads are heard of before the next step, and some are not.
             if (index % 3 === 0) await Promise.resolve();
           }

@@ -2,7 +2,7 @@ import { type Observable, of, Subject } from 'rxjs';
 import type { LifecycleEvent } from '../../src/lifecycle/event.js';
 import type { Lag, Overflow } from '../../src/streams/buffering.js';
 import { createLifecycleBus, type LifecycleBus } from '../../src/streams/lifecycleBus.js';
-import type { TableView } from '../../src/streams/snapshotThen.js';
+import type { TableView } from '../../src/streams/tableThenChanges.js';
 import { anUpdate } from '../support/lifecycleEvents.js';
 import { marbles } from '../support/marbles.js';
 import { released } from '../support/released.js';

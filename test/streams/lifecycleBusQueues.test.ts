@@ -3,7 +3,7 @@ import type { LifecycleEvent } from '../../src/lifecycle/event.js';
 import type { Buffering, DropReason, Lag, Overflow } from '../../src/streams/buffering.js';
 import { knownConsumers } from '../../src/streams/consumers.js';
 import { createLifecycleBus, type LifecycleBus } from '../../src/streams/lifecycleBus.js';
-import type { TableView } from '../../src/streams/snapshotThen.js';
+import type { TableView } from '../../src/streams/tableThenChanges.js';
 import { hear } from '../support/hear.js';
 import { aDelete, anUpdate } from '../support/lifecycleEvents.js';
 import { marbles } from '../support/marbles.js';

@@ -6,7 +6,7 @@ import { released } from '../support/released.js';
 /** Tells in one go. */
 const tell = <T>(listeners: Listeners<T>, value: T): void => {
   listeners.hold();
-  listeners.tell(value);
+  listeners.emit(value);
 };
 
 /** Listeners by name, who note what they hear; on hearing a value one may do something. */
@@ -132,7 +132,7 @@ describe('a list that is held', () => {
     add(...names);
     listeners.hold();
     add('x', 'y');
-    listeners.tell(1);
+    listeners.emit(1);
     expect(heard).toEqual(names.map((name) => `${name}1`));
     tell(listeners, 2);
     expect(heard.slice(names.length)).toEqual([...names, 'x', 'y'].map((name) => `${name}2`));
@@ -147,7 +147,7 @@ describe('a list that is held', () => {
     listeners.hold();
     for (const name of names) remove(name);
     add('a');
-    listeners.tell(1);
+    listeners.emit(1);
     expect(heard).toEqual([]);
     tell(listeners, 2);
     expect(heard).toEqual(['a2']);
@@ -225,7 +225,7 @@ class Described {
     this.#held = [...this.#inside];
   }
 
-  tell(value: number): void {
+  emit(value: number): void {
     for (const one of this.#held) if (this.#inside.includes(one)) one.listener.next(value);
   }
 
@@ -240,19 +240,19 @@ class Described {
 
 /** What may happen to one of them: where it is in the list it leaves, else it comes. */
 type Step =
-  { readonly kind: 'turn'; readonly who: number } | { readonly kind: 'hold' } | { readonly kind: 'tell' };
+  { readonly kind: 'turn'; readonly who: number } | { readonly kind: 'hold' } | { readonly kind: 'emit' };
 
 const who = fc.nat(11);
 const turn = fc.record({ kind: fc.constant('turn' as const), who });
 const step: fc.Arbitrary<Step> = fc.oneof(
   { arbitrary: turn, weight: 4 },
   { arbitrary: fc.constant({ kind: 'hold' as const }), weight: 1 },
-  { arbitrary: fc.constant({ kind: 'tell' as const }), weight: 2 },
+  { arbitrary: fc.constant({ kind: 'emit' as const }), weight: 2 },
 );
 
 /** Plays steps on a list; whoever is told something does the next of the deeds. Returns all that can be seen. */
 const play = (
-  list: Pick<Listeners<number>, 'add' | 'remove' | 'hold' | 'tell' | 'complete' | 'isEmpty'>,
+  list: Pick<Listeners<number>, 'add' | 'remove' | 'hold' | 'emit' | 'complete' | 'isEmpty'>,
   steps: readonly Step[],
   deeds: readonly (readonly number[])[],
 ): readonly string[] => {
@@ -284,9 +284,9 @@ const play = (
   let isHeld = false;
   for (const [value, one] of steps.entries()) {
     if (one.kind === 'turn') toggle(one.who);
-    else if (one.kind === 'tell') {
+    else if (one.kind === 'emit') {
       if (!isHeld) list.hold();
-      list.tell(value);
+      list.emit(value);
       isHeld = false;
     } else if (!isHeld) {
       list.hold();
@@ -294,7 +294,7 @@ const play = (
     }
     log.push(list.isEmpty ? 'empty' : 'some');
   }
-  if (isHeld) list.tell(-1);
+  if (isHeld) list.emit(-1);
   list.complete();
   return log;
 };

@@ -18,11 +18,11 @@ describe('who hears a bus with nothing in between', () => {
     const listener = noting(heard);
     const subscribers = (): unknown => bus.stats()['app']?.subscribers;
     bus.publish(anUpdate(1));
-    bus.hear('app', 'a', listener);
+    bus.addListener('app', 'a', listener);
     bus.publish(anUpdate(2));
     bus.publish(anUpdate(3, { id: 'b' }));
     expect([heard, subscribers()]).toEqual([[2], 1]);
-    bus.leave('app', 'a', listener);
+    bus.removeListener('app', 'a', listener);
     bus.publish(anUpdate(4));
     expect([heard, subscribers()]).toEqual([[2], 0]);
   });
@@ -30,7 +30,7 @@ describe('who hears a bus with nothing in between', () => {
   test('is told the end', () => {
     const bus = createManagerBus({});
     const heard: (number | 'end')[] = [];
-    bus.hear('app', 'a', noting(heard));
+    bus.addListener('app', 'a', noting(heard));
     bus.publish(anUpdate(1));
     bus.close();
     expect(heard).toEqual([1, 'end']);
@@ -41,7 +41,7 @@ describe('who hears a bus with nothing in between', () => {
     const heard: string[] = [];
     const note = (name: string) => (): unknown => heard.push(name);
     bus.events('app', { instanceId: 'a' }).subscribe(note('first'));
-    bus.hear('app', 'a', { next: note('second'), complete: note('end') });
+    bus.addListener('app', 'a', { next: note('second'), complete: note('end') });
     bus.events('app', { instanceId: 'a' }).subscribe(note('third'));
     bus.publish(anUpdate(1));
     expect(heard).toEqual(['first', 'second', 'third']);

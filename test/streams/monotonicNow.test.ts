@@ -7,11 +7,11 @@ const hourMs = 3_600_000;
 test('in virtual time it is the virtual time', () => {
   const seen: number[] = [];
   marbles(({ flush }) => {
-    const look = (): void => {
+    const check = (): void => {
       seen.push(monotonicNow());
     };
-    look();
-    for (const delay of [1, 50, hourMs]) asyncScheduler.schedule(look, delay);
+    check();
+    for (const delay of [1, 50, hourMs]) asyncScheduler.schedule(check, delay);
     flush();
   });
   expect(seen).toEqual([0, 1, 50, hourMs]);

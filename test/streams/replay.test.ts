@@ -70,11 +70,11 @@ describe('events after a cursor', () => {
       const { bus } = createLoggedBus({ before: 2_500 });
       const { told } = listen(bus, { after: place(0) });
       const seen: number[] = [];
-      const look = (): void => {
+      const note = (): void => {
         seen.push(told.length);
-        if (seen.length < 5) asyncScheduler.schedule(look, time('-|') - 1);
+        if (seen.length < 5) asyncScheduler.schedule(note, time('-|') - 1);
       };
-      look();
+      note();
       flush();
       expect(seen).toEqual([0, 1_000, 2_000, 2_500, 2_500]);
       expect(told).toEqual(numbers(1, 2_500));

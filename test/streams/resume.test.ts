@@ -97,11 +97,11 @@ describe('the policy resume', () => {
       logged.publish(3_501);
       open();
       const seen: number[] = [];
-      const look = (): void => {
+      const note = (): void => {
         seen.push(begun.length);
-        if (seen.length < 5) asyncScheduler.schedule(look, time('-|') - 1);
+        if (seen.length < 5) asyncScheduler.schedule(note, time('-|') - 1);
       };
-      look();
+      note();
       flush();
       expect(seen).toEqual([501, 1_501, 2_501, 3_501, 3_501]);
     });

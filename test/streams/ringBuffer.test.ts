@@ -1,12 +1,9 @@
 import * as fc from 'fast-check';
-import {
-  type Buffering,
-  type DropReason,
-  type Gate,
-  type Lag,
-  type Overflow,
-  queueSettings,
-} from '../../src/streams/buffering.js';
+import { EMPTY, Subscriber } from 'rxjs';
+import type { Buffering, DropReason, Lag, Overflow } from '../../src/streams/buffering.js';
+import { type Feed, unpausable } from '../../src/streams/feed.js';
+import { noRecorder, type QueueRecorder } from '../../src/streams/queueRecorder.js';
+import { queueSettings } from '../../src/streams/queueSettings.js';
 import { RingBuffer } from '../../src/streams/ringBuffer.js';
 
 /** A value that knows its place among all, its key, and whether it ends its key. */
@@ -42,7 +39,11 @@ const written = (told: readonly Told<number>[]): readonly string[] =>
       : `lost ${String(one.lost.from)}..${String(one.lost.to)} (${String(one.lost.missed)})`,
   );
 
-const ringOf = (buffering: Buffering<number>): RingBuffer<number> => new RingBuffer(queueSettings(buffering));
+const ringOf = <T = number>(
+  buffering: Buffering<T>,
+  recorder: QueueRecorder = noRecorder,
+  feed: Feed<T> = unpausable<T>(EMPTY)(new Subscriber()),
+): RingBuffer<T> => new RingBuffer(queueSettings(buffering), recorder, feed);
 
 const pushAll = (queue: RingBuffer<number>, ...values: readonly number[]): boolean =>
   values.every((value) => queue.push(value));
@@ -56,7 +57,7 @@ describe('a queue with room', () => {
   });
 
   test('holds what is falsy as it holds the rest', () => {
-    const queue = new RingBuffer<unknown>(queueSettings({ capacity: 5 }));
+    const queue = ringOf<unknown>({ capacity: 5 });
     for (const value of [undefined, null, 0, '', false]) queue.push(value);
     expect(drain(queue)).toEqual([
       { value: undefined },
@@ -115,7 +116,7 @@ describe('a full queue', () => {
     texts.map((text, place) => ({ place, key: text.charAt(0), ends: text.endsWith('!') }));
 
   const latest = (capacity: number, ...texts: readonly string[]): readonly string[] => {
-    const queue = new RingBuffer(queueSettings<Item>({ ...keyed, capacity, overflow: 'latest' }));
+    const queue = ringOf<Item>({ ...keyed, capacity, overflow: 'latest' });
     for (const item of items(...texts)) queue.push(item);
     const textOf = ({ place }: Item): string => texts[place] ?? '';
     return drain(queue).map((told) =>
@@ -158,9 +159,8 @@ describe('a full queue', () => {
   test('counts every loss by its reason', () => {
     const losses = (overflow: Overflow): readonly [DropReason, number][] => {
       const counted: [DropReason, number][] = [];
-      const settings = queueSettings<number>({ capacity: 2, overflow });
       const dropped = (reason: DropReason, count: number): number => counted.push([reason, count]);
-      const queue = new RingBuffer({ ...settings, ledger: { ...settings.ledger, dropped } });
+      const queue = ringOf({ capacity: 2, overflow }, { ...noRecorder, dropped });
       pushAll(queue, 1, 2, 3);
       return counted;
     };
@@ -172,56 +172,57 @@ describe('a full queue', () => {
 
   test('does not count a value that is kept beyond the capacity', () => {
     const dropped = jest.fn();
-    const settings = queueSettings<number>({ capacity: 1, overflow: 'latest', keyOf: (value) => value });
-    const queue = new RingBuffer({ ...settings, ledger: { ...settings.ledger, dropped } });
+    const buffering = { capacity: 1, overflow: 'latest', keyOf: (value: number) => value } as const;
+    const queue = ringOf(buffering, { ...noRecorder, dropped });
     pushAll(queue, 1, 2);
     expect([queue.size, queue.highWater, dropped.mock.calls]).toEqual([2, 2, []]);
   });
 });
 
-describe('a gate', () => {
-  const gated = (overflow: Overflow, missed?: { readonly missed: number; readonly to: number }) => {
+describe('the feed of a queue', () => {
+  const fed = (overflow: Overflow, missed?: { readonly missed: number; readonly to: number }) => {
     const moved: string[] = [];
-    const gate: Gate<number> = {
-      close: () => moved.push('closed'),
-      open: () => {
-        moved.push('opened');
+    const feed: Feed<number> = {
+      start: () => undefined,
+      pause: () => moved.push('paused'),
+      resume: () => {
+        moved.push('resumed');
         return missed;
       },
     };
-    return { moved, queue: new RingBuffer({ ...queueSettings<number>({ capacity: 2, overflow }), gate }) };
+    return { moved, queue: ringOf({ capacity: 2, overflow }, noRecorder, feed) };
   };
 
-  test('is closed with the first loss of the newest, and opened by who takes a value', () => {
-    const { moved, queue } = gated('dropNewest');
+  test('is paused with the first loss of the newest, and resumed as a value is taken', () => {
+    const { moved, queue } = fed('dropNewest');
     pushAll(queue, 1, 2);
     expect(moved).toEqual([]);
     pushAll(queue, 3);
-    expect(moved).toEqual(['closed']);
-    expect([queue.takeLag(), moved]).toEqual([undefined, ['closed']]);
-    expect([queue.shift(), moved]).toEqual([1, ['closed', 'opened']]);
+    expect(moved).toEqual(['paused']);
+    expect([queue.takeLag(), moved]).toEqual([undefined, ['paused']]);
+    expect([queue.shift(), moved]).toEqual([1, ['paused', 'resumed']]);
     expect(written(take(queue))).toEqual(['2']);
-    expect(moved).toEqual(['closed', 'opened']);
+    expect(moved).toEqual(['paused', 'resumed']);
   });
 
-  test('adds what it kept out to what was lost', () => {
-    const { queue } = gated('dropNewest', { missed: 4, to: 7 });
+  test('adds what it missed to what was lost', () => {
+    const { queue } = fed('dropNewest', { missed: 4, to: 7 });
     pushAll(queue, 1, 2, 3);
     expect(written(take(queue))).toEqual(['1']);
     pushAll(queue, 8);
     expect(written(drain(queue))).toEqual(['2', 'lost 3..7 (5)', '8']);
   });
 
-  test('is opened by a queue that is told to forget all', () => {
-    const { moved, queue } = gated('dropNewest', { missed: 4, to: 7 });
+  test('is resumed by a queue that is cleared', () => {
+    const { moved, queue } = fed('dropNewest', { missed: 4, to: 7 });
     pushAll(queue, 1, 2, 3);
     queue.clear();
     queue.clear();
-    expect([moved, queue.takeLag()]).toEqual([['closed', 'opened'], undefined]);
+    expect([moved, queue.takeLag()]).toEqual([['paused', 'resumed'], undefined]);
   });
 
-  test.each<Overflow>(['dropOldest', 'latest', 'fail'])('stays open with %s', (overflow) => {
-    const { moved, queue } = gated(overflow);
+  test.each<Overflow>(['dropOldest', 'latest', 'fail'])('is never paused with %s', (overflow) => {
+    const { moved, queue } = fed(overflow);
     pushAll(queue, 1, 2, 3, 4);
     drain(queue);
     queue.clear();
@@ -310,7 +311,7 @@ describe('whatever is pushed and taken', () => {
         fc.constantFrom<Overflow>('dropNewest', 'dropOldest', 'latest', 'fail'),
         fc.array(step, { maxLength: 80 }),
         (capacity, overflow, steps) => {
-          const queue = new RingBuffer(queueSettings<Item>({ ...keyed, capacity, overflow }));
+          const queue = ringOf<Item>({ ...keyed, capacity, overflow });
           const described = new Described(capacity, overflow);
           let place = 0;
           for (const one of steps) {
@@ -333,7 +334,7 @@ describe('whatever is pushed and taken', () => {
   test('what is lost and what is given are together all that was pushed, in order', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 9 }), lossy, fc.array(step), (capacity, overflow, steps) => {
-        const queue = new RingBuffer(queueSettings<Item>({ ...keyed, capacity, overflow }));
+        const queue = ringOf<Item>({ ...keyed, capacity, overflow });
         const told: Told<Item>[] = [];
         let place = 0;
         for (const one of steps) {
@@ -356,7 +357,7 @@ describe('whatever is pushed and taken', () => {
   test('no more wait than there is capacity, but for one of each key and all ends, with latest', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 9 }), lossy, fc.array(step), (capacity, overflow, steps) => {
-        const queue = new RingBuffer(queueSettings<Item>({ ...keyed, capacity, overflow }));
+        const queue = ringOf<Item>({ ...keyed, capacity, overflow });
         const described = new Described(capacity, overflow);
         let place = 0;
         for (const one of steps) {

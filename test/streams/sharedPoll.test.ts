@@ -13,7 +13,7 @@ import {
 } from 'rxjs';
 import { Delays } from '../../src/streams/delays.js';
 import type { Listener } from '../../src/streams/listeners.js';
-import type { Look } from '../../src/streams/look.js';
+import type { ReadResult } from '../../src/streams/readOnce.js';
 import { SharedPoll } from '../../src/streams/sharedPoll.js';
 import { collectGarbage } from '../support/collectGarbage.js';
 import { type Marbles, marbles } from '../support/marbles.js';
@@ -23,8 +23,8 @@ const createPoll = <T>(read: (key: string) => Observable<T>) => {
   const shared = new SharedPoll(read, new Delays());
   return {
     poll: (key: string, intervalMs: number) =>
-      new Observable<Look<T>>((subscriber) => {
-        const listener: Listener<Look<T>> = {
+      new Observable<ReadResult<T>>((subscriber) => {
+        const listener: Listener<ReadResult<T>> = {
           next: (look) => {
             subscriber.next(look);
           },
@@ -55,12 +55,12 @@ const stage = (takes = 0) => {
   return { reads, shared };
 };
 
-const textOf = <T>(look: Look<T>): unknown => ('value' in look ? look.value : look.error);
+const textOf = <T>(look: ReadResult<T>): unknown => ('value' in look ? look.value : look.error);
 
 /** Polls from one time to another, and notes what comes, and when. */
 const pollBetween = (
   { cold }: Marbles,
-  poll$: Observable<Look<string>>,
+  poll$: Observable<ReadResult<string>>,
   from: number,
   to: number,
 ): readonly string[] => {
@@ -374,7 +374,7 @@ describe('a shared poll', () => {
   test('keeps values that are nothing apart from failures', () => {
     const shared = createPoll(() => of(undefined));
     marbles(({ flush }) => {
-      const heard: Look<undefined>[] = [];
+      const heard: ReadResult<undefined>[] = [];
       shared
         .poll('a', 10)
         .pipe(take(1))
@@ -423,7 +423,7 @@ describe('a shared poll', () => {
 
   test('forgets an interval at which nothing is polled any more', () => {
     const shared = new SharedPoll(() => NEVER, new Delays());
-    const listener: Listener<Look<never>> = { next: fail, complete: fail };
+    const listener: Listener<ReadResult<never>> = { next: fail, complete: fail };
     const heapAfter = (count: number): number => {
       for (let interval = 1; interval <= count; interval += 1) {
         shared.join('a', 1_000 + interval, listener).leave(listener);

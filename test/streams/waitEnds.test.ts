@@ -86,20 +86,20 @@ describe('who keeps the books', () => {
     ],
     [
       'a delete',
-      ({ audience, wait }) => {
+      ({ listeners, wait }) => {
         wait('a', 'Running');
         later(() => {
-          audience.tell(aDelete(9), 'a');
+          listeners.emit(aDelete(9), 'a');
         });
       },
       ['failed', 'none', 1.5],
     ],
     [
       'the end of the events',
-      ({ audience, wait }) => {
+      ({ listeners, wait }) => {
         wait('a', 'Running');
         later(() => {
-          audience.complete();
+          listeners.complete();
         });
       },
       ['failed', 'none', 1.5],
@@ -184,7 +184,7 @@ describe('who waits', () => {
     'and throws at the end, by %s, hurts no other wait',
     (way) => {
       marbles(({ flush }) => {
-        const { wait$, threw, tell, set, audience, listening, underWay } = waitingRoom();
+        const { wait$, threw, tell, set, listeners, listening, underWay } = waitingRoom();
         const heard: string[] = [];
         const failure = new Error('of the teardown');
         const options = { timeoutMs: 10, pollMs: way === 'poll' ? 5 : 20 };
@@ -208,7 +208,7 @@ describe('who waits', () => {
         asyncScheduler.schedule(() => {
           if (way === 'event') tell('a', 'Running');
           if (way === 'poll') set('a', 'Running');
-          if (way === 'error') audience.complete();
+          if (way === 'error') listeners.complete();
         }, 1);
         flush();
         expect(heard).toEqual(['first', 'thrower', 'last'].map((name) => `${name} via ${way}`));

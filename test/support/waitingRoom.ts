@@ -2,16 +2,16 @@ import { type Observable, of, type Subscription } from 'rxjs';
 import type { LifecycleEvent } from '../../src/lifecycle/event.js';
 import type { Instance } from '../../src/lifecycle/instance.js';
 import type { State } from '../../src/lifecycle/state.js';
-import { Audience } from '../../src/streams/audience.js';
+import { KeyedListeners } from '../../src/streams/keyedListeners.js';
 import { ContainedObservable } from '../../src/streams/containedObservable.js';
-import { look } from '../../src/streams/look.js';
+import { readOnce } from '../../src/streams/readOnce.js';
 import type { WaitOptions } from '../../src/streams/waitOptions.js';
 import { type WaitEnd, type WaitListener, type WaitOutcome, Waits } from '../../src/streams/waits.js';
 import { anInstance, anUpdate } from './lifecycleEvents.js';
 
 /** A table of instances, all `Initializing` from the beginning, and those who wait for them. */
 export const waitingRoom = () => {
-  const audience = new Audience<LifecycleEvent>();
+  const listeners = new KeyedListeners<LifecycleEvent>();
   const table = new Map<string, Instance>();
   const ends: WaitEnd[] = [];
   const threw: unknown[] = [];
@@ -24,16 +24,16 @@ export const waitingRoom = () => {
   };
   const waits = new Waits(
     {
-      hear: (id, listener: WaitListener) => {
+      addListener: (id, listener: WaitListener) => {
         listening += 1;
-        audience.join(listener, id);
+        listeners.add(listener, id);
         return undefined;
       },
-      leave: (id, listener) => {
+      removeListener: (id, listener) => {
         listening -= 1;
-        audience.leave(listener, id);
+        listeners.remove(listener, id);
       },
-      known: (id, tell) => look(() => read(id), tell),
+      known: (id, callback) => readOnce(() => read(id), callback),
       truth: read,
     },
     (end) => ends.push(end),
@@ -50,7 +50,7 @@ export const waitingRoom = () => {
   return {
     waits,
     wait$,
-    audience,
+    listeners,
     ends,
     threw,
     listening: (): number => listening,
@@ -63,7 +63,7 @@ export const waitingRoom = () => {
     tell: (id: string, state: State): void => {
       revision += 1;
       table.set(id, anInstance({ id, state, revision }));
-      audience.tell(anUpdate(revision, { id, state }), id);
+      listeners.emit(anUpdate(revision, { id, state }), id);
     },
     wait: (
       id: string,

@@ -1,33 +1,33 @@
-import { Directory } from './directory.js';
+import { SweptMap } from './sweptMap.js';
 import { type Listener, Listeners } from './listeners.js';
 
-/** All who listen: to everything, or to what has one key. Telling costs nothing to those who listen to another key. */
-export class Audience<T> {
+/** Listeners of everything, and of what has one key. To emit costs nothing for those of other keys. */
+export class KeyedListeners<T> {
   readonly #toAll = new Listeners<T>();
-  readonly #toOne = new Directory<Listeners<T>>();
+  readonly #toOne = new SweptMap<Listeners<T>>();
 
-  /** Takes one in, who hears from the next value on. */
-  join(listener: Listener<T>, key?: string): void {
+  /** Adds a listener, from the next value on. */
+  add(listener: Listener<T>, key?: string): void {
     const listeners = key === undefined ? this.#toAll : this.#toOne.fill(key, createListeners);
     listeners.add(listener);
   }
 
-  /** Lets one go, who joined under this key. */
-  leave(listener: Listener<T>, key?: string): void {
+  /** Removes a listener that was added with this key. */
+  remove(listener: Listener<T>, key?: string): void {
     const listeners = key === undefined ? this.#toAll : this.#toOne.get(key);
     if (listeners?.remove(listener) === true && key !== undefined && listeners.isEmpty) this.#toOne.emptied();
   }
 
-  tell(value: T, key: string): void {
+  emit(value: T, key: string): void {
     const listeners = this.#toOne.get(key);
-    // Both first: who comes while the one is told does not hear of it in the other.
+    // Both first: what is added while one emits does not get this value from the other.
     this.#toAll.hold();
     listeners?.hold();
-    this.#toAll.tell(value);
-    listeners?.tell(value);
+    this.#toAll.emit(value);
+    listeners?.emit(value);
   }
 
-  /** Tells all the end. */
+  /** Completes all. */
   complete(): void {
     this.#toAll.complete();
     for (const listeners of this.#toOne.values()) listeners.complete();

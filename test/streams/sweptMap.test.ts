@@ -1,5 +1,5 @@
 import * as fc from 'fast-check';
-import { Directory, type Entry } from '../../src/streams/directory.js';
+import { SweptMap, type Entry } from '../../src/streams/sweptMap.js';
 import { released } from '../support/released.js';
 
 /** An entry that counts those who need it. */
@@ -14,13 +14,13 @@ class Counted implements Entry {
 const make = (): Counted => new Counted();
 
 /** Makes an entry needed, and tells it. */
-const need = (directory: Directory<Counted>, key: string): Counted => {
+const need = (directory: SweptMap<Counted>, key: string): Counted => {
   const entry = directory.fill(key, make);
   entry.count += 1;
   return entry;
 };
 
-const release = (directory: Directory<Counted>, key: string): void => {
+const release = (directory: SweptMap<Counted>, key: string): void => {
   const entry = directory.get(key) as Counted;
   entry.count -= 1;
   if (entry.isEmpty) directory.emptied();
@@ -31,7 +31,7 @@ const keysOf = (count: number, prefix = 'key'): readonly string[] =>
 
 describe('a directory', () => {
   test('makes an entry once, and gives it for as long as it is needed', () => {
-    const directory = new Directory<Counted>();
+    const directory = new SweptMap<Counted>();
     expect(directory.get('a')).toBeUndefined();
     const entry = need(directory, 'a');
     expect(need(directory, 'a')).toBe(entry);
@@ -40,7 +40,7 @@ describe('a directory', () => {
   });
 
   test('keeps some that are empty, to be filled again', () => {
-    const directory = new Directory<Counted>();
+    const directory = new SweptMap<Counted>();
     need(directory, 'stays');
     for (const key of keysOf(100)) {
       need(directory, key);
@@ -55,7 +55,7 @@ describe('a directory', () => {
   });
 
   test('forgets all at once when nobody needs any of them', () => {
-    const directory = new Directory<Counted>();
+    const directory = new SweptMap<Counted>();
     for (const key of ['a', 'b', 'c']) need(directory, key);
     for (const key of ['a', 'b', 'c']) release(directory, key);
     expect([[...directory.values()], directory.isEmpty]).toEqual([[], true]);
@@ -65,7 +65,7 @@ describe('a directory', () => {
   });
 
   test('never holds more that are empty than are needed, but for a few', () => {
-    const directory = new Directory<Counted>();
+    const directory = new SweptMap<Counted>();
     const lasting = keysOf(100, 'lasting');
     for (const key of lasting) need(directory, key);
     for (const key of keysOf(10_000)) {
@@ -81,7 +81,7 @@ test('whatever is needed and released, it gives what a Map would', () => {
   const key = fc.nat(40).map((index) => `key-${String(index)}`);
   fc.assert(
     fc.property(fc.array(fc.record({ key, isNeeded: fc.boolean() }), { maxLength: 400 }), (steps) => {
-      const directory = new Directory<Counted>();
+      const directory = new SweptMap<Counted>();
       const needed = new Map<string, { readonly entry: Counted; count: number }>();
       for (const step of steps) {
         const known = needed.get(step.key);
@@ -108,7 +108,7 @@ test('whatever is needed and released, it gives what a Map would', () => {
 });
 
 test('an entry that nobody needs any more is released with the last of all', async () => {
-  const directory = new Directory<Counted>();
+  const directory = new SweptMap<Counted>();
   const isReleased = await released(() => {
     const entry = need(directory, 'a');
     release(directory, 'a');

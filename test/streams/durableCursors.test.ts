@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { EMPTY, NEVER, type Observable, of, Subject, throwError, timer } from 'rxjs';
 import { CursorExpired } from '../../src/lifecycle/errors.js';
 import type { LifecycleEvent } from '../../src/lifecycle/event.js';
-import type { ConsumeOptions } from '../../src/streams/buffering.js';
+import type { ConsumeOptions } from '../../src/streams/eventOptions.js';
 import { createLifecycleBus, type LifecycleBus } from '../../src/streams/lifecycleBus.js';
 import { createLoggedBus, numbers } from '../support/loggedBus.js';
 import { marbles } from '../support/marbles.js';

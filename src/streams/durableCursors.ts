@@ -1,35 +1,25 @@
-import {
-  concat,
-  defer,
-  finalize,
-  from,
-  mergeMap,
-  type MonoTypeOperatorFunction,
-  Observable,
-  type ObservableInput,
-  of,
-  tap,
-} from 'rxjs';
+import { concat, defer, from, mergeMap, Observable, type ObservableInput, of, Subscriber, tap } from 'rxjs';
 import { isRecord } from '../codecs/closed.js';
 import { ConsumerTaken, type CursorExpired } from '../lifecycle/errors.js';
 import type { Cursor, LifecycleEvent } from '../lifecycle/event.js';
+import type { FeedSource } from './feed.js';
 import type { LifecycleLog } from './lifecycleLog.js';
 
 /** What is done for an event. */
 type Project<R> = (event: LifecycleEvent, index: number) => ObservableInput<R>;
 
 /** Where one consumer is in the log, while he works. */
-export interface Bookmark {
+export interface DurableCursor {
   /** Place of the last event with which he was done before. */
   readonly after: Cursor;
   /** Watches over where the events come from. */
-  follow: MonoTypeOperatorFunction<LifecycleEvent>;
+  follow(source: FeedSource<LifecycleEvent>): FeedSource<LifecycleEvent>;
   /** Watches over what is done for each of them. */
   mark<R>(project: Project<R>): Project<R>;
 }
 
 /** Remembers for each consumer with which event he was done last. */
-export interface Bookmarks {
+export interface DurableCursors {
   /**
    * Runs work that begins where the consumer was before; the first time at the end of the log, which is remembered before
    * the work begins. Each event is remembered once its project has completed, and so have those of all events before
@@ -37,11 +27,11 @@ export interface Bookmarks {
    *
    * Errors: {@link ConsumerTaken}; those of the log; those of the work.
    */
-  keep<R>(consumer: string, work: (bookmark: Bookmark) => Observable<R>): Observable<R>;
+  keep<R>(consumer: string, work: (bookmark: DurableCursor) => Observable<R>): Observable<R>;
 }
 
-/** Creates the {@link Bookmarks} of a log. */
-export function createBookmarks(log: LifecycleLog): Bookmarks {
+/** Creates the {@link DurableCursors} of a log. */
+export function createDurableCursors(log: LifecycleLog): DurableCursors {
   // Newer than what is in the log while a save is under way.
   const places = new Map<string, number>();
   const taken = new Set<string>();
@@ -82,7 +72,7 @@ export function createBookmarks(log: LifecycleLog): Bookmarks {
               places.set(consumer, sequence);
               return log.saveCursor(consumer, sequence);
             };
-            return work(createBookmark({ epoch: log.head().epoch, sequence: place }, moveTo, fail));
+            return work(createDurableCursor({ epoch: log.head().epoch, sequence: place }, moveTo, fail));
           }),
         );
         subscriber.add(work$.subscribe(subscriber));
@@ -90,11 +80,11 @@ export function createBookmarks(log: LifecycleLog): Bookmarks {
   };
 }
 
-function createBookmark(
+function createDurableCursor(
   after: Cursor,
   moveTo: (sequence: number) => Observable<never>,
   fail: (error: unknown) => void,
-): Bookmark {
+): DurableCursor {
   // In the order of the events, which have no holes.
   const underWay = new Set<number>();
   let begun = after.sequence;
@@ -131,20 +121,32 @@ function createBookmark(
     moveTo(sequence).subscribe({ error: ignore });
   };
 
+  /** When all that came before is done, what the log has lost is all that was lost: next time it goes on behind that. */
+  const passOver = (error: unknown): void => {
+    if (!isExpired(error) || error.cursor.sequence !== place()) return;
+    begun = error.oldest - 1;
+    saveAtOnce();
+  };
+
   return {
     after,
-    follow: (events$) =>
-      events$.pipe(
-        tap({
-          error: (error: unknown) => {
-            // When all that came before is done, what the log has lost is all that was lost: next time it goes on behind.
-            if (!isExpired(error) || error.cursor.sequence !== place()) return;
-            begun = error.oldest - 1;
-            saveAtOnce();
-          },
-        }),
-        finalize(saveAtOnce),
-      ),
+    follow: (source) => (subscriber) => {
+      const link = new Subscriber<LifecycleEvent>({
+        next: (event: LifecycleEvent) => {
+          subscriber.next(event);
+        },
+        error: (error: unknown) => {
+          passOver(error);
+          subscriber.error(error);
+        },
+        complete: () => {
+          subscriber.complete();
+        },
+      });
+      link.add(saveAtOnce);
+      subscriber.add(link);
+      return source(link);
+    },
     mark: (project) => (event, index) => {
       begun = event.sequence;
       underWay.add(begun);

@@ -2,16 +2,25 @@ import * as fc from 'fast-check';
 import { defer, delay, EMPTY, NEVER, type Observable, of, Subject, throwError } from 'rxjs';
 import type { Cursor, LifecycleEvent } from '../../src/lifecycle/event.js';
 import type { Instance } from '../../src/lifecycle/instance.js';
-import { type Lag, type WatchBuffering, watchSettings } from '../../src/streams/buffering.js';
+import type { Lag } from '../../src/streams/buffering.js';
+import type { WatchBuffering } from '../../src/streams/eventOptions.js';
+import { watchSettings } from '../../src/streams/eventSettings.js';
+import { unrecorded } from '../../src/streams/feed.js';
 import { createLifecycleBus } from '../../src/streams/lifecycleBus.js';
 import type { InstanceChange } from '../../src/streams/instanceChange.js';
-import { snapshotThen, type TableView } from '../../src/streams/snapshotThen.js';
+import { type TableView, tableThenChanges } from '../../src/streams/tableThenChanges.js';
 import { aDelete, anUpdate } from '../support/lifecycleEvents.js';
 import { marbles } from '../support/marbles.js';
 import { operatorContract } from '../support/operatorContract.js';
 
 const start: Cursor = { epoch: 'e', sequence: 0 };
 const noInstances = (): Observable<TableView> => of({ ...start, instances: [] });
+
+/** As an operator over plain events. */
+const watching =
+  (read: () => Observable<TableView>, buffering: WatchBuffering = {}) =>
+  (events$: Observable<LifecycleEvent>): Observable<InstanceChange> =>
+    tableThenChanges(unrecorded(events$), read, watchSettings(buffering));
 
 const textOf = (change: InstanceChange): string => {
   switch (change.kind) {
@@ -58,7 +67,7 @@ const stage = (buffering: WatchBuffering = {}) => {
       }
     },
     watch: (read$ = read) =>
-      events$.pipe(snapshotThen(read$, watchSettings(buffering))).subscribe({
+      events$.pipe(watching(read$, buffering)).subscribe({
         next: (change) => told.push(textOf(change)),
         error: (error: unknown) => told.push(String(error)),
         complete: () => told.push('end'),
@@ -66,9 +75,9 @@ const stage = (buffering: WatchBuffering = {}) => {
   };
 };
 
-describe('snapshotThen, as an operator', () => {
+describe('tableThenChanges, as an operator', () => {
   operatorContract({
-    operator: () => snapshotThen(noInstances, watchSettings({})),
+    operator: () => watching(noInstances),
     values: [anUpdate(1), anUpdate(2), anUpdate(3)],
   });
 });
@@ -91,7 +100,7 @@ describe('a watch', () => {
     marbles(({ flush }) => {
       const events$ = new Subject<LifecycleEvent>();
       const told: InstanceChange[] = [];
-      events$.pipe(snapshotThen(noInstances, watchSettings({}))).subscribe((change) => told.push(change));
+      events$.pipe(watching(noInstances)).subscribe((change) => told.push(change));
       const update = anUpdate(1);
       const gone = aDelete(2);
       events$.next(update);
@@ -212,7 +221,7 @@ describe('a watch', () => {
         return of({ ...start, instances: [] }).pipe(delay(3));
       };
       of(anUpdate(1))
-        .pipe(snapshotThen(read, watchSettings({})))
+        .pipe(watching(read))
         .subscribe({ next: (change) => told.push(textOf(change)), complete: () => told.push('end') });
       flush();
       expect([told, reads]).toEqual([['all: ', 'a1', 'end'], 1]);
@@ -272,12 +281,10 @@ describe('a watch', () => {
     marbles(({ flush }) => {
       const scene = stage();
       const told: string[] = [];
-      const subscription = scene.events$
-        .pipe(snapshotThen(() => of(scene.view()), watchSettings({})))
-        .subscribe((change) => {
-          told.push(textOf(change));
-          if (told.length < 4) scene.send(anUpdate(told.length));
-        });
+      const subscription = scene.events$.pipe(watching(() => of(scene.view()))).subscribe((change) => {
+        told.push(textOf(change));
+        if (told.length < 4) scene.send(anUpdate(told.length));
+      });
       flush();
       expect(told).toEqual(['all: ', 'a1', 'a2', 'a3']);
       subscription.unsubscribe();

@@ -1,12 +1,12 @@
 import { EMPTY, NEVER, Observable, of, Subject, throwError } from 'rxjs';
-import { type Look, look } from '../../src/streams/look.js';
+import { type ReadResult, readOnce } from '../../src/streams/readOnce.js';
 
 const failure = new Error('of the read');
 
 /** What a look tells, at once. */
-const told = <T>(read: () => Observable<T>): readonly Look<T>[] => {
-  const looks: Look<T>[] = [];
-  look(read, (one) => looks.push(one));
+const told = <T>(read: () => Observable<T>): readonly ReadResult<T>[] => {
+  const looks: ReadResult<T>[] = [];
+  readOnce(read, (one) => looks.push(one));
   return looks;
 };
 
@@ -25,7 +25,7 @@ describe('a look', () => {
   test('has left the read before it tells', () => {
     const read$ = new Subject<number>();
     const observed: boolean[] = [];
-    look(
+    readOnce(
       () => read$,
       () => observed.push(read$.observed),
     );
@@ -70,8 +70,8 @@ describe('a look', () => {
 
   test('tells nothing while there is nothing, and nothing any more once unsubscribed', () => {
     const read$ = new Subject<number>();
-    const looks: Look<number>[] = [];
-    const link = look(
+    const looks: ReadResult<number>[] = [];
+    const link = readOnce(
       () => read$,
       (one) => looks.push(one),
     );

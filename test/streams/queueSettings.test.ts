@@ -1,14 +1,6 @@
-import {
-  type Buffering,
-  byInstance,
-  consumeSettings,
-  defaultCapacity,
-  dropReasons,
-  type Ledger,
-  queueSettings,
-  watchSettings,
-  workSettings,
-} from '../../src/streams/buffering.js';
+import { type Buffering, defaultCapacity, dropReasons } from '../../src/streams/buffering.js';
+import { watchSettings } from '../../src/streams/eventSettings.js';
+import { completed, queueSettings, workSettings } from '../../src/streams/queueSettings.js';
 import { aDelete, anUpdate } from '../support/lifecycleEvents.js';
 import { thrownBy } from '../support/thrownBy.js';
 
@@ -26,14 +18,12 @@ describe.each(doors)('buffering of %s', (_, settle) => {
     expect(settle({})).toMatchObject({ capacity: 256, overflow: 'dropNewest' });
   });
 
-  test('has one key for all, which nothing ends, and tells nobody', () => {
-    const { keyOf, endsKey, onLag, ledger } = settle({});
+  test('has one key for all, which nothing ends, and nobody to tell of a lag', () => {
+    const { keyOf, endsKey, onLag } = settle({});
     const event = aDelete(1);
     expect(keyOf(event)).toBe(keyOf(anUpdate(2, { id: 'b' })));
     expect(endsKey(event)).toBe(false);
     expect(onLag({ missed: 1, from: event, to: event })).toBeUndefined();
-    expect(ledger.opened({ size: 0, highWater: 0 })()).toBeUndefined();
-    expect([ledger.dropped('folded', 1), ledger.lagged()]).toEqual([undefined, undefined]);
   });
 
   test('takes what is said, and what is left open as not said', () => {
@@ -109,40 +99,19 @@ test.each<[unknown, string]>([
 ])('work that is no function is refused: %p', (project, found) => {
   const faults = [{ path: 'project', found, expected: 'a function' }];
   expect(thrownBy(() => workSettings(project, {}))).toMatchObject({ faults });
-  expect(thrownBy(() => consumeSettings(project, {}, {}))).toMatchObject({ faults });
 });
 
 test('work is refused with the faults of its buffering', () => {
   const faults = [{ path: 'project' }, { path: 'project' }, { path: 'capacity' }];
   const buffering = { capacity: 0, project: noWork } as object;
   expect(thrownBy(() => workSettings(1, buffering))).toMatchObject({ faults });
-  expect(thrownBy(() => consumeSettings(1, buffering, {}))).toMatchObject({ faults });
 });
 
-test.each(['overflow', 'keyOf', 'endsKey', 'concurrency'])('a watch knows no %s', (key) => {
-  expect(thrownBy(() => watchSettings({ [key]: 1 }))).toMatchObject({ faults: [{ path: key }] });
-});
-
-test('defaults of a manager hold where the subscriber does not say, and only there', () => {
-  const ledger: Ledger = { opened: () => jest.fn(), dropped: jest.fn(), lagged: jest.fn() };
-  const defaults = { ...byInstance, capacity: 7, ledger };
-  for (const settings of [
-    queueSettings({}, defaults),
-    workSettings(noWork, {}, defaults),
-    watchSettings({}, defaults),
-  ]) {
-    expect(settings).toMatchObject(defaults);
-  }
+test('defaults hold where nothing is said, and only there', () => {
+  const defaults = { capacity: 7, keyOf: jest.fn(), endsKey: jest.fn() };
+  expect(completed({}, defaults)).toMatchObject(defaults);
   const said: Buffering<unknown> = { capacity: 3, keyOf: jest.fn(), endsKey: jest.fn() };
-  expect(queueSettings(said, { capacity: 7, keyOf: jest.fn(), endsKey: jest.fn(), ledger })).toMatchObject({
-    ...said,
-    ledger,
-  });
-});
-
-test('an event is kept by its instance, and a delete ends it', () => {
-  expect([byInstance.keyOf(anUpdate(1, { id: 'b' })), byInstance.keyOf(aDelete(2, 'c'))]).toEqual(['b', 'c']);
-  expect([byInstance.endsKey(anUpdate(1)), byInstance.endsKey(aDelete(2))]).toEqual([false, true]);
+  expect(completed(said, defaults)).toMatchObject(said);
 });
 
 test('every policy has a reason of its own', () => {
@@ -161,14 +130,5 @@ describe.each(doors.slice(0, 2))('resume for %s', (_, settle) => {
         },
       ],
     });
-  });
-
-  test('is taken with a log', () => {
-    const [buffering, withLog] = [{ overflow: 'resume' } as const, { hasLog: true }];
-    const settled =
-      settle === doors[0][1]
-        ? queueSettings(buffering, withLog)
-        : consumeSettings(noWork, buffering, withLog);
-    expect(settled).toMatchObject({ overflow: 'resume' });
   });
 });

@@ -1,4 +1,4 @@
-/** What a {@link Directory} can hold. */
+/** What a {@link SweptMap} can hold. */
 export interface Entry {
   /** Nobody needs it any more, until somebody gets it again. */
   readonly isEmpty: boolean;
@@ -11,7 +11,7 @@ const fewEmpty = 16;
  * Things by key, which come and go by the same keys again and again. What has become empty stays for a while: a Map takes
  * longer for a key each time that it is deleted and set again, until it is laid out anew.
  */
-export class Directory<V extends Entry> {
+export class SweptMap<V extends Entry> {
   #entries = new Map<string, V>();
   #empty = 0;
 
