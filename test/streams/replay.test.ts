@@ -65,6 +65,19 @@ describe('events after a cursor', () => {
     });
   });
 
+  test('are those for which a filter holds', () => {
+    marbles(({ flush }) => {
+      const { bus, events, publish } = createLoggedBus({ before: 3 });
+      const driver = (events[0] as LifecycleEvent).instance?.spec.driver as string;
+      const [matching, other] = [driver, 'another'].map((one) =>
+        listen(bus, { after: place(1), driver: one }),
+      );
+      flush();
+      publish();
+      expect([matching?.told, other?.told]).toEqual([[2, 3, 4], []]);
+    });
+  });
+
   test('come in pages of 1,000, each in a turn of its own', () => {
     marbles(({ flush, time }) => {
       const { bus } = createLoggedBus({ before: 2_500 });
