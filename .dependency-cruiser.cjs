@@ -6,7 +6,7 @@
  */
 const floors = [
   { lifecycle: { uses: [] } },
-  { codecs: { uses: ['io-ts', 'fp-ts', 'node:'] } },
+  { codecs: { uses: ['io-ts', 'fp-ts'] } },
   { streams: { uses: ['rxjs', 'io-ts', 'fp-ts'] } },
   {
     drivers: { uses: ['rxjs', 'io-ts', 'fp-ts', 'node:', 're2js'] },

@@ -1,7 +1,7 @@
 import * as E from 'fp-ts/lib/Either.js';
 import * as t from 'io-ts';
-import { types } from 'node:util';
 import { anotherKey } from './anotherKey.js';
+import { isProxy } from './isProxy.js';
 import { secret } from './secret.js';
 
 type Decoded<Required extends t.Props, Optional extends t.Props> = {
@@ -64,5 +64,5 @@ export const isRecord = (value: unknown): value is Readonly<Record<string, unkno
 export function isPlain(value: unknown): value is Readonly<Record<string, unknown>> {
   if (!isRecord(value)) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === null || (!types.isProxy(prototype) && Object.getPrototypeOf(prototype) === null);
+  return prototype === null || (!isProxy(prototype) && Object.getPrototypeOf(prototype) === null);
 }

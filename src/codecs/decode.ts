@@ -1,8 +1,8 @@
 import * as E from 'fp-ts/lib/Either.js';
 import type * as t from 'io-ts';
-import { inspect, types } from 'node:util';
 import { isPlain } from './closed.js';
 import { described } from './described.js';
+import { isProxy } from './isProxy.js';
 import { type Fault, InvalidRequest } from '../lifecycle/errors.js';
 import { onOneLine } from '../lifecycle/onOneLine.js';
 
@@ -27,19 +27,33 @@ export function found(value: unknown): string {
     case 'function':
     case 'undefined':
       return described(value);
+    case 'string':
+      return onOneLine(quoted(value.slice(0, longestFound)), longestFound);
+    case 'bigint':
+      return onOneLine(`${String(value)}n`, longestFound);
     default:
-      return onOneLine(inspect(value, { maxStringLength: longestFound }), longestFound);
+      return onOneLine(Object.is(value, -0) ? '-0' : String(value), longestFound);
   }
 }
 
 function outlined(value: object): string {
-  const keys = !types.isProxy(value) && isPlain(value) ? Object.keys(value) : [];
+  const keys = !isProxy(value) && isPlain(value) ? Object.keys(value) : [];
   if (keys.length === 0) return described(value);
   const names = keys
     .slice(0, mostKeys)
-    .map((key) => (isWord(key) ? key : inspect(key.slice(0, longestFound))));
+    .map((key) => (isWord(key) ? key : quoted(key.slice(0, longestFound))));
   return `an object with ${names.join(', ')}${keys.length > mostKeys ? ', …' : ''}`;
 }
+
+/** In the quotes that it does not hold, as it would stand in a program. */
+function quoted(text: string): string {
+  const quote = ["'", '"', '`'].find((mark) => !text.includes(mark)) ?? "'";
+  const escaped = text.replaceAll('\\', '\\\\').replaceAll(quote, `\\${quote}`);
+  return `${quote}${escaped.replace(/\p{Cs}/gu, unpaired)}${quote}`;
+}
+
+/** Half of a character, which no encoding can carry. */
+const unpaired = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).toUpperCase()}`;
 
 const mostKeys = 20;
 
@@ -59,7 +73,7 @@ export function decode<A>(codec: t.Decoder<unknown, A>, value: unknown): E.Eithe
 /** Decodes a value from outside, or throws. @throws {@link InvalidRequest} naming every fault. */
 export function decodeOrThrow<A>(codec: t.Decoder<unknown, A>, value: unknown): A {
   const decoded = decode(codec, value);
-  if (E.isLeft(decoded)) throw new InvalidRequest(decoded.left);
+  if (E.isLeft(decoded)) throw new InvalidRequest({ faults: decoded.left });
   return decoded.right;
 }
 
@@ -71,7 +85,7 @@ export function decodeAllOrThrow(
     const decoded = decode(codec, value);
     return E.isLeft(decoded) ? decoded.left : [];
   });
-  if (faults.length > 0) throw new InvalidRequest(faults);
+  if (faults.length > 0) throw new InvalidRequest({ faults });
 }
 
 function faultsOf(errors: t.Errors): readonly Fault[] {

@@ -1,5 +1,5 @@
-import { types } from 'node:util';
 import { isPlain } from './closed.js';
+import { isProxy } from './isProxy.js';
 
 /** Says what kind of value it is and how large, and nothing of what it holds; without running any code of it. */
 export function described(value: unknown): string {
@@ -23,7 +23,7 @@ export function described(value: unknown): string {
 }
 
 function objectDescribed(value: object): string {
-  if (types.isProxy(value)) return 'a proxy';
+  if (isProxy(value)) return 'a proxy';
   if (Array.isArray(value))
     return value.length === 0 ? '[]' : `an array of ${counted(value.length, 'value')}`;
   const prototype: unknown = Object.getPrototypeOf(value);
@@ -41,6 +41,6 @@ function classOf(prototype: unknown): string | undefined {
 
 /** A property of its own, unless it is a getter. */
 const property = (value: unknown, key: string): unknown =>
-  types.isProxy(value) ? undefined : Object.getOwnPropertyDescriptor(value, key)?.value;
+  isProxy(value) ? undefined : Object.getOwnPropertyDescriptor(value, key)?.value;
 
 const counted = (count: number, what: string): string => `${String(count)} ${what}${count === 1 ? '' : 's'}`;

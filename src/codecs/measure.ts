@@ -1,4 +1,4 @@
-import { types } from 'node:util';
+import { isProxy } from './isProxy.js';
 
 /** What a value may be at most. */
 export interface Measures {
@@ -21,7 +21,7 @@ export function exceeded(value: unknown, { bytes, levels }: Measures): keyof Mea
     // Empty places too: whoever looks at an array looks at each.
     else if (Array.isArray(part)) left -= 8 * part.length;
     if (left < 0) return 'bytes';
-    if (typeof part !== 'object' || part === null || types.isProxy(part)) return undefined;
+    if (typeof part !== 'object' || part === null || isProxy(part)) return undefined;
     if (level === levels) return 'levels';
     // Not all keys in one array: there may be millions.
     for (const key in part) {
@@ -36,5 +36,21 @@ export function exceeded(value: unknown, { bytes, levels }: Measures): keyof Mea
 }
 
 /** Of a text that is too long for what is left, only that it is. */
-const lengthOf = (text: string, left: number): number =>
-  text.length > left ? text.length : Buffer.byteLength(text);
+const lengthOf = (text: string, left: number): number => (text.length > left ? text.length : bytesOf(text));
+
+/** In UTF-8. A pair of surrogates is two units and four bytes; one alone is written as a sign of three. */
+function bytesOf(text: string): number {
+  let bytes = text.length;
+  for (let index = 0; index < text.length; index += 1) {
+    const unit = text.charCodeAt(index);
+    if (unit > 0x7f) bytes += 1;
+    if (unit > 0x7ff && !isPaired(text, index, unit)) bytes += 1;
+  }
+  return bytes;
+}
+
+const isPaired = (text: string, index: number, unit: number): boolean =>
+  unit >= 0xd800 && unit < 0xe000 && (unit < 0xdc00 ? isLow(text, index + 1) : isHigh(text, index - 1));
+const isHigh = (text: string, index: number): boolean => isWithin(text.charCodeAt(index), 0xd800, 0xdbff);
+const isLow = (text: string, index: number): boolean => isWithin(text.charCodeAt(index), 0xdc00, 0xdfff);
+const isWithin = (unit: number, from: number, to: number): boolean => unit >= from && unit <= to;

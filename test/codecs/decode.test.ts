@@ -5,6 +5,7 @@ import { inspect } from 'node:util';
 import { closed } from '../../src/codecs/closed.js';
 import { decode, decodeAllOrThrow, decodeOrThrow, found } from '../../src/codecs/decode.js';
 import { InvalidRequest } from '../../src/lifecycle/errors.js';
+import { onOneLine } from '../../src/lifecycle/onOneLine.js';
 
 const faults = (codec: t.Mixed, value: unknown): unknown => {
   const decoded = decode(codec, value);
@@ -44,6 +45,26 @@ describe('found', () => {
     [new Map([[1, 2]]), 'an instance of Map'],
   ])('writes %p', (value, text) => {
     expect(found(value)).toBe(text);
+  });
+
+  test('writes what is no object as a person would, on one line', () => {
+    const primitive = fc.oneof(
+      fc.string({ unit: 'binary', maxLength: 20 }),
+      fc.double(),
+      fc.bigInt(),
+      fc.boolean(),
+    );
+    fc.assert(
+      fc.property(primitive, (value) => {
+        expect(found(value)).toBe(onOneLine(inspect(value), 80));
+      }),
+    );
+    expect(['\ud800', 'a\\b', `'"`, `'"\``].map(found)).toEqual([
+      "'\\uD800'",
+      "'a\\\\b'",
+      '`\'"`',
+      `'\\'"\`'`,
+    ]);
   });
 
   test('runs no code of the value', () => {
@@ -207,10 +228,12 @@ describe('decodeOrThrow', () => {
 
   test('throws InvalidRequest with every fault', () => {
     expect(() => decodeOrThrow(t.type({ a: t.string, b: t.string }), {})).toThrow(
-      new InvalidRequest([
-        { path: 'a', found: 'nothing', expected: 'string' },
-        { path: 'b', found: 'nothing', expected: 'string' },
-      ]),
+      new InvalidRequest({
+        faults: [
+          { path: 'a', found: 'nothing', expected: 'string' },
+          { path: 'b', found: 'nothing', expected: 'string' },
+        ],
+      }),
     );
   });
 });
@@ -226,10 +249,12 @@ describe('decodeAllOrThrow', () => {
     expect(() => {
       decodeAllOrThrow([t.type({ a: t.string }), {}], [t.number, 7], [t.type({ b: t.string }), { b: 1 }]);
     }).toThrow(
-      new InvalidRequest([
-        { path: 'a', found: 'nothing', expected: 'string' },
-        { path: 'b', found: '1', expected: 'string' },
-      ]),
+      new InvalidRequest({
+        faults: [
+          { path: 'a', found: 'nothing', expected: 'string' },
+          { path: 'b', found: '1', expected: 'string' },
+        ],
+      }),
     );
   });
 });

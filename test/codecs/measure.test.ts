@@ -1,3 +1,4 @@
+import * as fc from 'fast-check';
 import { exceeded } from '../../src/codecs/measure.js';
 
 const throwing = (): never => {
@@ -22,6 +23,17 @@ describe('a value', () => {
     ['nothing', undefined, undefined],
   ])('%s', (_, value, expected) => {
     expect(exceeded(value, { bytes: 108, levels: 4 })).toBe(expected);
+  });
+
+  test('that is a text takes as many bytes as UTF-8 does', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', maxLength: 50 }), fc.nat(2), (text, surrogate) => {
+        const value = [text, ['', '\ud83d', '\ude00'][surrogate], text].join('');
+        const bytes = 8 + Buffer.byteLength(value);
+        expect(exceeded(value, { bytes, levels: 1 })).toBeUndefined();
+        expect(exceeded(value, { bytes: bytes - 1, levels: 1 })).toBe('bytes');
+      }),
+    );
   });
 
   test('that holds itself nests too deep', () => {
