@@ -71,7 +71,7 @@ const threadDriver: Driver = {
   launch: (plan) => defer(() => of(startThread(plan))),
   adopt: (_, { thread }) => defer(() => of(existing(machines.get(thread)))),
   discard: (home) => done(() => homes.delete(home)),
-  logs: (_, { source }) => throwError(() => new LogNotFound(source, [])),
+  logs: (_, { source }) => throwError(() => new LogNotFound({ source, sources: [] })),
 };
 
 void openManager({ drivers: [threadDriver] }).then(async (manager) => {

@@ -3,7 +3,7 @@ import { messageOf } from '../lifecycle/messageOf.js';
 
 /** What is told when the directory of an image cannot be read, or another one that a request names. */
 export const imageUnreadable = (path: string, error: unknown, what = 'image'): LaunchFailed =>
-  new LaunchFailed(reasonOf(`${what} ${path}`, error), { cause: error });
+  new LaunchFailed({ reason: reasonOf(`${what} ${path}`, error) }, { cause: error });
 
 function reasonOf(it: string, error: unknown): string {
   switch ((error as NodeJS.ErrnoException).code) {

@@ -2,6 +2,7 @@ import type { Cursor } from './event.js';
 import { messageOf } from './messageOf.js';
 import { onOneLine } from './onOneLine.js';
 import type { State } from './state.js';
+import { taggedError } from './taggedError.js';
 
 /** One thing that is wrong with a value from outside. */
 export interface Fault {
@@ -16,227 +17,139 @@ export interface Fault {
   readonly expected: string;
 }
 
-/** The longest name that a message repeats, in characters. */
-const longestName = 200;
-
 /** Writes a fault as one sentence. */
 export const describeFault = ({ path, found, expected }: Fault): string =>
   `${path === '' ? '' : `${path}: `}found ${found}, expected ${expected}`;
 
 /** What came from outside can't be understood; `faults` names every failing path. */
-export class InvalidRequest extends Error {
-  readonly _tag = 'InvalidRequest';
-  override readonly name = 'InvalidRequest';
-  constructor(readonly faults: readonly Fault[]) {
-    super(faults.map(describeFault).join('; '));
-  }
-}
+export class InvalidRequest extends taggedError(
+  'InvalidRequest',
+  ({ faults }: { readonly faults: readonly Fault[] }) => faults.map(describeFault).join('; '),
+) {}
 
 /** No instance has this id or name, or an id that begins so; or it was deleted meanwhile. */
-export class InstanceNotFound extends Error {
-  readonly _tag = 'InstanceNotFound';
-  override readonly name = 'InstanceNotFound';
-  constructor(readonly idOrName: string) {
-    super(`there is no instance "${onOneLine(idOrName, longestName)}"`);
-  }
-}
+export class InstanceNotFound extends taggedError(
+  'InstanceNotFound',
+  ({ idOrName }: { readonly idOrName: string }) => `there is no instance "${named(idOrName)}"`,
+) {}
 
 /** Several instances have an id that begins so. */
-export class AmbiguousName extends Error {
-  readonly _tag = 'AmbiguousName';
-  override readonly name = 'AmbiguousName';
-  constructor(
-    readonly idOrName: string,
-    readonly matches: readonly string[],
-  ) {
-    super(`"${onOneLine(idOrName, longestName)}" stands for several instances: ${matches.join(', ')}`);
-  }
-}
+export class AmbiguousName extends taggedError(
+  'AmbiguousName',
+  ({ idOrName, matches }: { readonly idOrName: string; readonly matches: readonly string[] }) =>
+    `"${named(idOrName)}" stands for several instances: ${matches.join(', ')}`,
+) {}
 
 /** Another instance has this name. */
-export class NameTaken extends Error {
-  readonly _tag = 'NameTaken';
-  override readonly name = 'NameTaken';
-  constructor(readonly taken: string) {
-    super(`the name "${taken}" is taken`);
-  }
-}
+export class NameTaken extends taggedError(
+  'NameTaken',
+  ({ taken }: { readonly taken: string }) => `the name "${taken}" is taken`,
+) {}
 
 /** The instance has another revision than was expected: somebody was quicker. Nothing was changed. */
-export class Conflict extends Error {
-  readonly _tag = 'Conflict';
-  override readonly name = 'Conflict';
-  constructor(
-    readonly instanceId: string,
-    readonly revision: number,
-    readonly expectedRevision: number,
-  ) {
-    super(
-      `instance ${instanceId} has revision ${String(revision)}, expected was ${String(expectedRevision)}`,
-    );
-  }
-}
+export class Conflict extends taggedError(
+  'Conflict',
+  (fields: { readonly instanceId: string; readonly revision: number; readonly expectedRevision: number }) =>
+    `instance ${fields.instanceId} has revision ${String(fields.revision)}, expected was ${String(fields.expectedRevision)}`,
+) {}
 
 /** The verb is not allowed in the instance's state; nothing was changed. `remedy` says what would be allowed. */
-export class InvalidState extends Error {
-  readonly _tag = 'InvalidState';
-  override readonly name = 'InvalidState';
-  constructor(
-    readonly instanceId: string,
-    readonly state: State,
-    readonly verb: string,
-    readonly remedy: string,
-  ) {
-    super(`cannot ${verb} instance ${instanceId} while it is ${state}: ${remedy}`);
-  }
-}
+export class InvalidState extends taggedError(
+  'InvalidState',
+  (fields: {
+    readonly instanceId: string;
+    readonly state: State;
+    readonly verb: string;
+    readonly remedy: string;
+  }) => `cannot ${fields.verb} instance ${fields.instanceId} while it is ${fields.state}: ${fields.remedy}`,
+) {}
 
 /** The driver of this instance cannot do what the verb needs; nothing was changed. `reason` says what it cannot, and what it can. */
-export class NotSupported extends Error {
-  readonly _tag = 'NotSupported';
-  override readonly name = 'NotSupported';
-  constructor(
-    readonly driver: string,
-    readonly verb: string,
-    readonly reason: string,
-  ) {
-    super(`the driver "${onOneLine(driver, longestName)}" cannot ${verb}: ${onOneLine(reason)}`);
-  }
-}
-
-/** Something failed for a reason that can be told; `cause` has more. */
-abstract class FailedFor extends Error {
-  constructor(
-    what: string,
-    readonly reason: string,
-    options?: ErrorOptions,
-  ) {
-    super(`${what}: ${onOneLine(reason)}`, options);
-  }
-}
+export class NotSupported extends taggedError(
+  'NotSupported',
+  ({ driver, verb, reason }: { readonly driver: string; readonly verb: string; readonly reason: string }) =>
+    `the driver "${named(driver)}" cannot ${verb}: ${onOneLine(reason)}`,
+) {}
 
 /** A machine could not be started; `cause` says why. No instance and no file of the attempt is left. */
-export class LaunchFailed extends FailedFor {
-  readonly _tag = 'LaunchFailed';
-  override readonly name = 'LaunchFailed';
-  constructor(reason: string, options?: ErrorOptions) {
-    super('launch failed', reason, options);
-  }
-}
+export class LaunchFailed extends taggedError(
+  'LaunchFailed',
+  ({ reason }: { readonly reason: string }) => `launch failed: ${onOneLine(reason)}`,
+) {}
 
 /** A driver failed to carry out a verb on a machine; `cause` says why. */
-export class DriverFailed extends Error {
-  readonly _tag = 'DriverFailed';
-  override readonly name = 'DriverFailed';
-  constructor(
-    readonly instanceId: string,
-    readonly verb: string,
-    options: ErrorOptions & { readonly cause: unknown },
-  ) {
-    super(`cannot ${verb} instance ${instanceId}: ${onOneLine(messageOf(options.cause))}`, options);
-  }
-}
+export class DriverFailed extends taggedError(
+  'DriverFailed',
+  ({ instanceId, verb }: { readonly instanceId: string; readonly verb: string }, cause) =>
+    `cannot ${verb} instance ${instanceId}: ${onOneLine(messageOf(cause))}`,
+) {}
 
 /** The driver keeps no log of this name. */
-export class LogNotFound extends Error {
-  readonly _tag = 'LogNotFound';
-  override readonly name = 'LogNotFound';
-  constructor(
-    readonly source: string,
-    readonly sources: readonly string[],
-  ) {
-    super(`there is no log "${onOneLine(source, longestName)}"; there is ${sources.join(', ') || 'none'}`);
-  }
-}
+export class LogNotFound extends taggedError(
+  'LogNotFound',
+  ({ source, sources }: { readonly source: string; readonly sources: readonly string[] }) =>
+    `there is no log "${named(source)}"; there is ${sources.join(', ') || 'none'}`,
+) {}
 
 /**
  * A log, or the folder of the logs, is not what it was made as: what runs in the instance has put something else in its place
  * (`found`: a link, a pipe, …). Nothing of it was read or changed.
  */
-export class LogUnreadable extends Error {
-  readonly _tag = 'LogUnreadable';
-  override readonly name = 'LogUnreadable';
-  constructor(
-    readonly path: string,
-    readonly found: string,
-  ) {
-    super(`the log ${onOneLine(path)} is not read: it is ${found}`);
-  }
-}
+export class LogUnreadable extends taggedError(
+  'LogUnreadable',
+  ({ path, found }: { readonly path: string; readonly found: string }) =>
+    `the log ${onOneLine(path)} is not read: it is ${found}`,
+) {}
 
 /** A subscriber with the policy `fail` fell behind by more than its capacity; `missed` values were lost to it. */
-export class SubscriberLagged extends Error {
-  readonly _tag = 'SubscriberLagged';
-  override readonly name = 'SubscriberLagged';
-  constructor(
-    readonly capacity: number,
-    readonly missed: number,
-  ) {
-    super(`the subscriber fell behind by more than ${String(capacity)} values and lost ${String(missed)}`);
-  }
-}
+export class SubscriberLagged extends taggedError(
+  'SubscriberLagged',
+  ({ capacity, missed }: { readonly capacity: number; readonly missed: number }) =>
+    `the subscriber fell behind by more than ${String(capacity)} values and lost ${String(missed)}`,
+) {}
 
 /** There is no snapshot with this id; or it was deleted meanwhile. */
-export class SnapshotNotFound extends Error {
-  readonly _tag = 'SnapshotNotFound';
-  override readonly name = 'SnapshotNotFound';
-  constructor(readonly snapshotId: string) {
-    super(`there is no snapshot "${onOneLine(snapshotId, longestName)}"`);
-  }
-}
+export class SnapshotNotFound extends taggedError(
+  'SnapshotNotFound',
+  ({ snapshotId }: { readonly snapshotId: string }) => `there is no snapshot "${named(snapshotId)}"`,
+) {}
 
 /**
  * The files of a snapshot are not what they were when it was taken; `differences` names each, with its path in the
  * snapshot's folder. Nothing was made of it, and nothing was changed.
  */
-export class SnapshotDamaged extends Error {
-  readonly _tag = 'SnapshotDamaged';
-  override readonly name = 'SnapshotDamaged';
-  constructor(
-    readonly snapshotId: string,
-    readonly differences: readonly Fault[],
-  ) {
-    const told = differences.slice(0, mostTold).map(describeFault);
-    const more = differences.length - told.length;
+export class SnapshotDamaged extends taggedError(
+  'SnapshotDamaged',
+  ({ snapshotId, differences }: { readonly snapshotId: string; readonly differences: readonly Fault[] }) => {
+    const described = differences.slice(0, mostDescribed).map(describeFault);
+    const more = differences.length - described.length;
     const rest = more > 0 ? [`${String(more)} more differences`] : [];
-    super(`the snapshot ${snapshotId} is damaged: ${[...told, ...rest].join('; ')}`);
-  }
-}
+    return `the snapshot ${snapshotId} is damaged: ${[...described, ...rest].join('; ')}`;
+  },
+) {}
 
 /**
  * The memory that was kept of an instance cannot be gone on from: it is not as it was saved, or this QEMU would build another
  * machine. `differences` names each. Nothing was changed; stopped, the instance can still be started from the beginning.
  */
-export class SnapshotIncompatible extends Error {
-  readonly _tag = 'SnapshotIncompatible';
-  override readonly name = 'SnapshotIncompatible';
-  constructor(readonly differences: readonly Fault[]) {
-    super(`the memory cannot be gone on from: ${differences.map(describeFault).join('; ')}`);
-  }
-}
-
-const mostTold = 10;
+export class SnapshotIncompatible extends taggedError(
+  'SnapshotIncompatible',
+  ({ differences }: { readonly differences: readonly Fault[] }) =>
+    `the memory cannot be gone on from: ${differences.map(describeFault).join('; ')}`,
+) {}
 
 /** The store could not keep or read something; `cause` says why. Instances and machines are as they were. */
-export class StoreFailed extends FailedFor {
-  readonly _tag = 'StoreFailed';
-  override readonly name = 'StoreFailed';
-  constructor(reason: string, options?: ErrorOptions) {
-    super('the store failed', reason, options);
-  }
-}
+export class StoreFailed extends taggedError(
+  'StoreFailed',
+  ({ reason }: { readonly reason: string }) => `the store failed: ${onOneLine(reason)}`,
+) {}
 
 /** A manager holds this data directory: `holder`, unless that gave no answer that can be understood within 3 s. */
-export class DataDirLocked extends Error {
-  readonly _tag = 'DataDirLocked';
-  override readonly name = 'DataDirLocked';
-  constructor(
-    readonly dataDir: string,
-    readonly holder?: LockHolder,
-  ) {
-    super(`the data directory ${dataDir} is held by ${describeHolder(holder)}`);
-  }
-}
+export class DataDirLocked extends taggedError(
+  'DataDirLocked',
+  ({ dataDir, holder }: { readonly dataDir: string; readonly holder?: LockHolder | undefined }) =>
+    `the data directory ${dataDir} is held by ${describeHolder(holder)}`,
+) {}
 
 /** Who holds a data directory. */
 export interface LockHolder {
@@ -247,6 +160,99 @@ export interface LockHolder {
   readonly since: number;
 }
 
+/**
+ * The event log can't go on from this place: an event after it is not kept any more (`oldest` is the first that is), or
+ * the place is none of this log, whose name is `epoch`. Begin anew with `watch`, or after the event before `oldest`.
+ */
+export class CursorExpired extends taggedError(
+  'CursorExpired',
+  ({ cursor, oldest, epoch }: { readonly cursor: Cursor; readonly oldest: number; readonly epoch: string }) =>
+    `the log ${epoch} begins with event ${String(oldest)} and cannot go on after event ${String(cursor.sequence)} of ${cursor.epoch}`,
+) {}
+
+/** The manager was closed; this says nothing of its instances. */
+export class ManagerClosed extends taggedError('ManagerClosed', () => 'the manager is closed') {}
+
+/** A wait ended without one successful read of the instance; `cause` is the last failure, if any read failed. */
+export class StateUnreadable extends taggedError(
+  'StateUnreadable',
+  ({ instanceId }: { readonly instanceId: string }) =>
+    `the state of instance ${instanceId} could not be read`,
+) {}
+
+/** Somebody consumes durably under this name already; there can be one at a time, since one place is remembered. */
+export class ConsumerTaken extends taggedError(
+  'ConsumerTaken',
+  ({ consumer }: { readonly consumer: string }) => `"${consumer}" consumes durably already`,
+) {}
+
+/** The manager knows as many consumer names as metric labels should hold. */
+export class TooManyConsumers extends taggedError(
+  'TooManyConsumers',
+  ({ consumer, limit }: { readonly consumer: string; readonly limit: number }) =>
+    `"${consumer}" would be consumer name ${String(limit + 1)}; a manager knows at most ${String(limit)}`,
+) {}
+
+/** Every class of {@link InstanceError}, by its tag. */
+export const errorClasses = {
+  InvalidRequest,
+  InstanceNotFound,
+  AmbiguousName,
+  NameTaken,
+  Conflict,
+  InvalidState,
+  NotSupported,
+  LaunchFailed,
+  DriverFailed,
+  LogNotFound,
+  LogUnreadable,
+  SubscriberLagged,
+  SnapshotNotFound,
+  SnapshotDamaged,
+  SnapshotIncompatible,
+  StoreFailed,
+  DataDirLocked,
+  CursorExpired,
+  ManagerClosed,
+  StateUnreadable,
+  ConsumerTaken,
+  TooManyConsumers,
+} as const;
+
+/** Every error that comes out of this package, to be told apart by `_tag`. */
+export type InstanceError = InstanceType<(typeof errorClasses)[keyof typeof errorClasses]>;
+
+/**
+ * Tells an {@link InstanceError}, by its tag: also one of another copy of this package, of which `instanceof` knows nothing.
+ *
+ * @example
+ * ```ts
+ * import { InstanceNotFound, isInstanceError } from 'rx-instances';
+ *
+ * isInstanceError(new InstanceNotFound({ idOrName: 'web' })); // => true
+ * isInstanceError(new Error('there is no instance "web"')); // => false
+ * ```
+ */
+export const isInstanceError = (error: unknown): error is InstanceError =>
+  typeof error === 'object' &&
+  error !== null &&
+  '_tag' in error &&
+  typeof error._tag === 'string' &&
+  Object.hasOwn(errorClasses, error._tag);
+
+/** Tells the {@link InstanceError} of one tag. */
+export const hasTag = <Tag extends InstanceError['_tag']>(
+  error: unknown,
+  tag: Tag,
+): error is Extract<InstanceError, { readonly _tag: Tag }> => isInstanceError(error) && error._tag === tag;
+
+const mostDescribed = 10;
+
+/** The longest name that a message repeats, in characters. */
+const longestName = 200;
+
+const named = (text: string): string => onOneLine(text, longestName);
+
 /** Says it whatever it is: an error that threw while it is made would hide the other. */
 function describeHolder(holder: LockHolder | undefined): string {
   if (holder === undefined) return 'a process that does not answer';
@@ -254,66 +260,4 @@ function describeHolder(holder: LockHolder | undefined): string {
   const time = Number.isNaN(since.getTime()) ? 'no time' : since.toISOString();
   const host = holder.host.slice(0, 255).replace(/\p{Cc}/gu, '?');
   return `process ${String(holder.pid)} on ${host} since ${time}`;
-}
-
-/**
- * The event log can't go on from this place: an event after it is not kept any more (`oldest` is the first that is), or
- * the place is none of this log, whose name is `epoch`. Begin anew with `watch`, or after the event before `oldest`.
- */
-export class CursorExpired extends Error {
-  readonly _tag = 'CursorExpired';
-  override readonly name = 'CursorExpired';
-  constructor(
-    readonly cursor: Cursor,
-    readonly oldest: number,
-    readonly epoch: string,
-  ) {
-    super(
-      `the log ${epoch} begins with event ${String(oldest)} and cannot go on after event ${String(cursor.sequence)} of ${cursor.epoch}`,
-    );
-  }
-}
-
-/** The manager was closed; this says nothing of its instances. */
-export class ManagerClosed extends Error {
-  readonly _tag = 'ManagerClosed';
-  override readonly name = 'ManagerClosed';
-  constructor() {
-    super('the manager is closed');
-  }
-}
-
-/** A wait ended without one successful look at the instance; `cause` is the last failure, if any look failed. */
-export class StateUnreadable extends Error {
-  readonly _tag = 'StateUnreadable';
-  override readonly name = 'StateUnreadable';
-  constructor(
-    readonly instanceId: string,
-    options?: ErrorOptions,
-  ) {
-    super(`the state of instance ${instanceId} could not be read`, options);
-  }
-}
-
-/** Somebody consumes durably under this name already; there can be one at a time, since one place is remembered. */
-export class ConsumerTaken extends Error {
-  readonly _tag = 'ConsumerTaken';
-  override readonly name = 'ConsumerTaken';
-  constructor(readonly consumer: string) {
-    super(`"${consumer}" consumes durably already`);
-  }
-}
-
-/** The manager knows as many consumer names as metric labels should hold. */
-export class TooManyConsumers extends Error {
-  readonly _tag = 'TooManyConsumers';
-  override readonly name = 'TooManyConsumers';
-  constructor(
-    readonly consumer: string,
-    readonly limit: number,
-  ) {
-    super(
-      `"${consumer}" would be consumer name ${String(limit + 1)}; a manager knows at most ${String(limit)}`,
-    );
-  }
 }

@@ -53,7 +53,7 @@ export function createSnapshotCommands(
         const decoded = requests.decodeRestoreSnapshot(snapshot, sized(request));
         if (snapshot.instanceId !== instance.id) {
           const expected = `the id of a snapshot of instance ${instance.id}`;
-          throw new InvalidRequest([{ path: 'snapshotId', found: found(snapshotId), expected }]);
+          throw new InvalidRequest({ faults: [{ path: 'snapshotId', found: found(snapshotId), expected }] });
         }
         return queue.run(snapshot.id, () =>
           snapshotVerbs.restore(instance, snapshots.get(snapshot.id), decoded),

@@ -1,5 +1,5 @@
 import { type Observable, throwError } from 'rxjs';
-import { DriverFailed, LaunchFailed } from '../lifecycle/errors.js';
+import { DriverFailed, hasTag, LaunchFailed } from '../lifecycle/errors.js';
 import type { Instance } from '../lifecycle/instance.js';
 import { messageOf } from '../lifecycle/messageOf.js';
 
@@ -8,7 +8,7 @@ export const launchFailed = (error: unknown): Observable<never> =>
   throwError(() =>
     hasTag(error, 'LaunchFailed') || hasTag(error, 'SnapshotIncompatible')
       ? error
-      : new LaunchFailed(messageOf(error), { cause: error }),
+      : new LaunchFailed({ reason: messageOf(error) }, { cause: error }),
   );
 
 /** Tells a failure of a driver as one of a verb; what it says of itself that it can't do goes through. */
@@ -16,8 +16,5 @@ export const driverFailed =
   (instance: Pick<Instance, 'id'>, verb: string) =>
   (cause: unknown): Observable<never> =>
     throwError(() =>
-      hasTag(cause, 'NotSupported') ? cause : new DriverFailed(instance.id, verb, { cause }),
+      hasTag(cause, 'NotSupported') ? cause : new DriverFailed({ instanceId: instance.id, verb }, { cause }),
     );
-
-const hasTag = (error: unknown, tag: string): boolean =>
-  typeof error === 'object' && error !== null && '_tag' in error && error._tag === tag;

@@ -353,7 +353,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
       moving('update', idOrName, (instance) => {
         const { id, revision } = instance;
         const { expectedRevision = revision } = requests.decodeUpdateOptions(options);
-        if (expectedRevision !== revision) throw new Conflict(id, revision, expectedRevision);
+        if (expectedRevision !== revision) throw new Conflict({ instanceId: id, revision, expectedRevision });
         const spec = sized(requests.decodeUpdate(driverOf(instance.spec), instance.spec, sized(patch)));
         return isDeepStrictEqual(spec, instance.spec) ? of(instance) : verbs.update(instance, spec);
       }),
@@ -367,7 +367,12 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
         if (kind !== 'move') {
           const running = 'what runs is changed by update and then restart';
           const needed = kind === 'noop' ? running : neededFor('start');
-          throw new InvalidState(instance.id, instance.state, 'start', needed);
+          throw new InvalidState({
+            instanceId: instance.id,
+            state: instance.state,
+            verb: 'start',
+            remedy: needed,
+          });
         }
         return verbs.start(instance, spec);
       }),
@@ -377,7 +382,12 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     restart: (idOrName) =>
       onInstance('restart', idOrName, (instance) => {
         if (transition('stop', instance.state).kind === 'refused') {
-          throw new InvalidState(instance.id, instance.state, 'restart', neededFor('stop', 'Stopped'));
+          throw new InvalidState({
+            instanceId: instance.id,
+            state: instance.state,
+            verb: 'restart',
+            remedy: neededFor('stop', 'Stopped'),
+          });
         }
         return verbs.restart(instance);
       }),

@@ -45,13 +45,15 @@ export function createInstanceTable(instances: readonly Instance[], start: Curso
 
   const get = (id: string): Instance => {
     const instance = byId.get(id);
-    if (instance === undefined) throw new InstanceNotFound(id);
+    if (instance === undefined) throw new InstanceNotFound({ idOrName: id });
     return instance;
   };
 
   const idOf = (idOrName: string): string | undefined => {
     if (typeof idOrName !== 'string') {
-      throw new InvalidRequest([{ path: 'idOrName', found: found(idOrName), expected: 'an id or a name' }]);
+      throw new InvalidRequest({
+        faults: [{ path: 'idOrName', found: found(idOrName), expected: 'an id or a name' }],
+      });
     }
     return byId.has(idOrName) ? idOrName : idByName.get(idOrName);
   };
@@ -60,8 +62,8 @@ export function createInstanceTable(instances: readonly Instance[], start: Curso
     const isLong = prefix.length >= shortestPrefix;
     const matches = isLong ? [...byId.keys()].filter((id) => id.startsWith(prefix)) : [];
     const [match] = matches;
-    if (match === undefined) throw new InstanceNotFound(prefix);
-    if (matches.length > 1) throw new AmbiguousName(prefix, matches);
+    if (match === undefined) throw new InstanceNotFound({ idOrName: prefix });
+    if (matches.length > 1) throw new AmbiguousName({ idOrName: prefix, matches });
     return match;
   };
 
@@ -88,7 +90,7 @@ export function createInstanceTable(instances: readonly Instance[], start: Curso
       return { ...cursor, instances: instance === undefined ? [] : [instance] };
     },
     reserve: (name) => {
-      if (idByName.has(name) || reserved.has(name)) throw new NameTaken(name);
+      if (idByName.has(name) || reserved.has(name)) throw new NameTaken({ taken: name });
       reserved.add(name);
     },
     release: (name) => {

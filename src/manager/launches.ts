@@ -93,8 +93,8 @@ export function createLaunches({
         const driver = driverOf(plan.spec);
         const faults = faultsOfKept(driver, plan.spec);
         if (faults.length === 0) return driver.launch(plan);
-        const cause = new InvalidRequest(faults);
-        throw new LaunchFailed(`the spec has to be updated: ${cause.message}`, { cause });
+        const cause = new InvalidRequest({ faults });
+        throw new LaunchFailed({ reason: `the spec has to be updated: ${cause.message}` }, { cause });
       }),
     );
 
@@ -120,7 +120,7 @@ export function createLaunches({
     const held = machines.of(id);
     const freezing = held?.machine.freezing;
     if (held === undefined || freezing === undefined) {
-      throw new NotSupported(spec.driver, verb, 'its machines cannot be halted');
+      throw new NotSupported({ driver: spec.driver, verb, reason: 'its machines cannot be halted' });
     }
     return { held, freezing };
   };

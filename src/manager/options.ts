@@ -55,7 +55,7 @@ export interface ManagerOptions {
 /** Checks what a manager is given and puts the drivers in order by their kind. @throws {@link InvalidRequest} */
 export function driversOf(options: ManagerOptions): ReadonlyMap<string, Driver> {
   const decoded = decode(managerOptions, options);
-  if (E.isLeft(decoded)) throw new InvalidRequest(decoded.left);
+  if (E.isLeft(decoded)) throw new InvalidRequest({ faults: decoded.left });
   const drivers = new Map<string, Driver>();
   const faults: Fault[] = [];
   options.drivers.forEach((driver, index) => {
@@ -75,7 +75,7 @@ export function driversOf(options: ManagerOptions): ReadonlyMap<string, Driver> 
     faults.push({ path: 'beginAnew', found: 'true', expected: 'none without dataDir' });
   }
   if (drivers.size === 0) faults.push({ path: 'drivers', found: '[]', expected: 'at least one driver' });
-  if (faults.length > 0) throw new InvalidRequest(faults);
+  if (faults.length > 0) throw new InvalidRequest({ faults });
   return drivers;
 }
 

@@ -39,7 +39,9 @@ export function sized<T>(value: T, mostBytes = defaultMostBytes): T {
   const excess = exceeded(value, { bytes: mostBytes, levels: mostLevels });
   if (excess === undefined) return value;
   const limit = excess === 'bytes' ? `${String(mostBytes)} bytes` : `${String(mostLevels)} levels of nesting`;
-  throw new InvalidRequest([{ path: '', found: `more than ${limit}`, expected: `at most ${limit}` }]);
+  throw new InvalidRequest({
+    faults: [{ path: '', found: `more than ${limit}`, expected: `at most ${limit}` }],
+  });
 }
 
 /** Decodes a request to create. @throws {@link InvalidRequest} naming every fault, those of the driver's fields included */
@@ -53,24 +55,25 @@ export function decodeCreation(drivers: Drivers, request: unknown): Creation {
     const spec = specOf({ ...rest, driver: driver.right.kind, env, tags, ...fields.right });
     return { name, driver: driver.right, spec };
   }
-  throw new InvalidRequest([
-    ...faultsOf(decoded),
-    ...(E.isLeft(driver) ? driver.left : withCommon(keysOfCreation, fields)),
-  ]);
+  throw new InvalidRequest({
+    faults: [...faultsOf(decoded), ...(E.isLeft(driver) ? driver.left : withCommon(keysOfCreation, fields))],
+  });
 }
 
 /** Decodes a request to update into the spec that it leads to. @throws {@link InvalidRequest} */
 export function decodeUpdate(driver: Driver, spec: InstanceSpec, patch: unknown): InstanceSpec {
   const [said, others] = split(patch, keysOfUpdate);
   if (Object.keys(said).length + Object.keys(others).length === 0) {
-    throw new InvalidRequest([{ path: '', found: found(patch), expected: 'at least one field to change' }]);
+    throw new InvalidRequest({
+      faults: [{ path: '', found: found(patch), expected: 'at least one field to change' }],
+    });
   }
   const decoded = decode(common, said);
   const kept = ownFields(spec);
   // What is not changed may be what an earlier version took and this driver does not.
   const fields = Object.keys(others).length === 0 ? E.right(kept) : driver.decode({ ...kept, ...others });
   if (E.isLeft(decoded) || E.isLeft(fields)) {
-    throw new InvalidRequest([...faultsOf(decoded), ...withCommon(keysOfUpdate, fields)]);
+    throw new InvalidRequest({ faults: [...faultsOf(decoded), ...withCommon(keysOfUpdate, fields)] });
   }
   return specOf({ ...baseOf(spec), ...decoded.right, ...fields.right });
 }
@@ -81,7 +84,7 @@ export function decodeOverrides(driver: Driver, spec: InstanceSpec, overrides: u
   if (Object.keys(unknown).length > 0) decodeOrThrow(noOverrides, unknown);
   if (Object.keys(said).length === 0) return spec;
   const fields = driver.decode({ ...ownFields(spec), ...said });
-  if (E.isLeft(fields)) throw new InvalidRequest(fields.left);
+  if (E.isLeft(fields)) throw new InvalidRequest({ faults: fields.left });
   return specOf({ ...baseOf(spec), ...fields.right });
 }
 
@@ -109,7 +112,8 @@ export const decodeFork = (request: unknown): ForkRequest => decodeOrThrow(fork,
  */
 export function decodeSignal({ kind, capabilities }: Driver, name: unknown): string {
   const { signals = [] } = capabilities;
-  if (signals.length === 0) throw new NotSupported(kind, 'signal', 'its machines take no signals');
+  if (signals.length === 0)
+    throw new NotSupported({ driver: kind, verb: 'signal', reason: 'its machines take no signals' });
   return decodeOrThrow(closed('signal', { signal: oneOf(signals) }, {}), { signal: name }).signal;
 }
 
@@ -151,7 +155,7 @@ function ownFields(spec: InstanceSpec): Fields {
  */
 function split(value: unknown, keys: readonly string[]): readonly [Fields, Fields] {
   if (!isRecord(value)) {
-    throw new InvalidRequest([{ path: '', found: described(value), expected: 'an object' }]);
+    throw new InvalidRequest({ faults: [{ path: '', found: described(value), expected: 'an object' }] });
   }
   const said = Object.entries(value).filter(([, part]) => part !== undefined);
   const part = (isNamed: boolean): Fields =>

@@ -58,7 +58,7 @@ export function createRun(tools: RunTools): InstanceManager['run'] {
     const closed$ = closing$.pipe(mergeMap(() => throwError(() => new ManagerClosed())));
     const views$ = eventsOf(created.id).pipe(
       map(({ instance }) => {
-        if (instance === undefined) throw new InstanceNotFound(created.id);
+        if (instance === undefined) throw new InstanceNotFound({ idOrName: created.id });
         return instance;
       }),
       // The queue of the instance is still held: nothing can have happened to it since.
@@ -83,7 +83,10 @@ export function createRun(tools: RunTools): InstanceManager['run'] {
   /** What the end was, of an instance that may have been started again since. Holds its queue. */
   const told = (end: Instance, now: Instance, mostBytes: number): Observable<RunOutcome> => {
     if (end.state === 'Unknown') {
-      return throwError(() => new DriverFailed(end.id, 'run', { cause: end.stateError ?? 'it was lost' }));
+      return throwError(
+        () =>
+          new DriverFailed({ instanceId: end.id, verb: 'run' }, { cause: end.stateError ?? 'it was lost' }),
+      );
     }
     const stopped$ = now.state === 'Shutdown' ? verbs.stop(now) : of(end);
     return stopped$.pipe(mergeMap((stopped) => outcomeOf(stopped, mostBytes)));

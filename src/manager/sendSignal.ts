@@ -21,7 +21,8 @@ export const createSendSignal =
   (machines: Machines, observations: Pick<Observations, 'refresh'>): SendSignal =>
   (instance, name) => {
     const refuseUnlessHearing = ({ id, state }: Instance): void => {
-      if (!hearing.includes(state)) throw new InvalidState(id, state, 'signal', neededState(hearing));
+      if (!hearing.includes(state))
+        throw new InvalidState({ instanceId: id, state, verb: 'signal', remedy: neededState(hearing) });
     };
 
     const sent$ = defer(() => {

@@ -40,7 +40,7 @@ export function decodeRestoreSnapshot(
   const { targetState = kind === 'Standby' ? 'Running' : 'Stopped' } = decodeOrThrow(restore, request);
   if (kind === 'Stopped' && targetState === 'Standby') {
     const expected = 'Stopped or Running, for a snapshot of kind Stopped';
-    throw new InvalidRequest([{ path: 'targetState', found: found(targetState), expected }]);
+    throw new InvalidRequest({ faults: [{ path: 'targetState', found: found(targetState), expected }] });
   }
   return { targetState };
 }

@@ -33,13 +33,16 @@ export function createSnapshotTable(kept: readonly Snapshot[]): SnapshotTable {
     get: (id) => {
       const snapshot = byId.get(id);
       if (snapshot !== undefined) return snapshot;
-      if (typeof id === 'string') throw new SnapshotNotFound(id);
-      throw new InvalidRequest([{ path: 'snapshotId', found: found(id), expected: 'the id of a snapshot' }]);
+      if (typeof id === 'string') throw new SnapshotNotFound({ snapshotId: id });
+      throw new InvalidRequest({
+        faults: [{ path: 'snapshotId', found: found(id), expected: 'the id of a snapshot' }],
+      });
     },
     all: () => [...byId.values()],
     matching,
     checkName: (instanceId, name) => {
-      if (name !== undefined && matching({ instanceId, name }).length > 0) throw new NameTaken(name);
+      if (name !== undefined && matching({ instanceId, name }).length > 0)
+        throw new NameTaken({ taken: name });
     },
     add: (snapshot) => {
       byId.set(snapshot.id, snapshot);

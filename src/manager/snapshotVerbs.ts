@@ -72,7 +72,11 @@ export function createSnapshotVerbs(workshop: SnapshotWorkshop): SnapshotVerbs {
     if (facet?.kinds.includes(kind) === true) return facet;
     const kinds = facet?.kinds ?? [];
     const only = kinds.length === 0 ? '' : `, only of kind ${kinds.join(' or ')}`;
-    throw new NotSupported(spec.driver, verb, `it has no snapshots of kind ${kind}${only}`);
+    throw new NotSupported({
+      driver: spec.driver,
+      verb,
+      reason: `it has no snapshots of kind ${kind}${only}`,
+    });
   };
 
   const planOf = (
@@ -85,7 +89,7 @@ export function createSnapshotVerbs(workshop: SnapshotWorkshop): SnapshotVerbs {
     facet.check(folderOf(snapshot.id), snapshot).pipe(
       catchError(driverFailed({ id }, verb)),
       mergeMap((differences) => {
-        if (differences.length > 0) throw new SnapshotDamaged(snapshot.id, differences);
+        if (differences.length > 0) throw new SnapshotDamaged({ snapshotId: snapshot.id, differences });
         return EMPTY;
       }),
     );
@@ -122,7 +126,7 @@ export function createSnapshotVerbs(workshop: SnapshotWorkshop): SnapshotVerbs {
       const facet = facetOf(spec, kind, 'createSnapshot');
       if (!takenIn[kind].some((each) => each === state)) {
         const needed = `for the kind ${kind} it has to be ${takenIn[kind].join(' or ')}`;
-        throw new InvalidState(instanceId, state, 'createSnapshot', needed);
+        throw new InvalidState({ instanceId, state, verb: 'createSnapshot', remedy: needed });
       }
       snapshots.checkName(instanceId, name);
       const id = createId();
@@ -184,7 +188,12 @@ export function createSnapshotVerbs(workshop: SnapshotWorkshop): SnapshotVerbs {
     restore: (instance, snapshot, request) => {
       const { id, state } = instance;
       if (state !== 'Stopped' && state !== 'Standby') {
-        throw new InvalidState(id, state, 'restoreSnapshot', 'it has to be Stopped or Standby');
+        throw new InvalidState({
+          instanceId: id,
+          state,
+          verb: 'restoreSnapshot',
+          remedy: 'it has to be Stopped or Standby',
+        });
       }
       const { spec } = snapshot;
       const facet = facetOf(spec, snapshot.kind, 'restoreSnapshot');

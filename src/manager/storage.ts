@@ -5,7 +5,7 @@ import { concat, defer, EMPTY, ignoreElements, lastValueFrom } from 'rxjs';
 import { found } from '../codecs/decode.js';
 import { id as idCodec } from '../codecs/id.js';
 import { type Driver, ownMark } from '../drivers/driver.js';
-import { InvalidRequest, StoreFailed } from '../lifecycle/errors.js';
+import { InvalidRequest, isInstanceError, StoreFailed } from '../lifecycle/errors.js';
 import { messageOf } from '../lifecycle/messageOf.js';
 import { defaultRetention } from '../store/logSpan.js';
 import { createMemoryStore } from '../store/memoryStore.js';
@@ -94,9 +94,11 @@ export async function openStorage(
     return { store: held, kept, folder, homes, pool, ownerless, snapshots, isDurable, leave };
   } catch (error) {
     await lastValueFrom(store.close(), { defaultValue: undefined });
-    const isOurs = typeof error === 'object' && error !== null && '_tag' in error;
-    if (isOurs || dataDir === undefined) throw error;
-    throw new StoreFailed(`cannot open the data directory ${dataDir}: ${messageOf(error)}`, { cause: error });
+    if (isInstanceError(error) || dataDir === undefined) throw error;
+    throw new StoreFailed(
+      { reason: `cannot open the data directory ${dataDir}: ${messageOf(error)}` },
+      { cause: error },
+    );
   }
 }
 
@@ -181,9 +183,9 @@ async function letGo(
 function checkIds({ instances, snapshots }: Kept): void {
   const wrong = [...instances, ...snapshots].find(({ id }) => !idCodec.is(id));
   if (wrong === undefined) return;
-  throw new StoreFailed(
-    `it holds a record with a wrong id: found ${found(wrong.id)}, expected ${idCodec.name}`,
-  );
+  throw new StoreFailed({
+    reason: `it holds a record with a wrong id: found ${found(wrong.id)}, expected ${idCodec.name}`,
+  });
 }
 
 /** Without its driver nothing can be done with an instance, nor with a snapshot. */
@@ -192,5 +194,7 @@ function checkDrivers({ instances, snapshots }: Kept, drivers: ReadonlyMap<strin
   const lacking = new Set(kinds.filter((kind) => !drivers.has(kind)));
   if (lacking.size === 0) return;
   const expected = `also ${[...lacking].join(', ')}, of which instances or snapshots are kept`;
-  throw new InvalidRequest([{ path: 'drivers', found: [...drivers.keys()].join(', '), expected }]);
+  throw new InvalidRequest({
+    faults: [{ path: 'drivers', found: [...drivers.keys()].join(', '), expected }],
+  });
 }

@@ -64,7 +64,8 @@ export async function sweepTemporaryFolders(
 ): Promise<void> {
   const names = await readdir(root).catch((error: unknown) => {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ENOTDIR') throw new StoreFailed(noRoot(root), { cause: error });
+    if (code === 'ENOENT' || code === 'ENOTDIR')
+      throw new StoreFailed({ reason: noRoot(root) }, { cause: error });
     return [];
   });
   const managerIds = names

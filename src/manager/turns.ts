@@ -1,6 +1,6 @@
 import { createId } from '@paralleldrive/cuid2';
 import { defer, finalize, type Observable, of, tap } from 'rxjs';
-import { InvalidState, ManagerClosed } from '../lifecycle/errors.js';
+import { InvalidState, isInstanceError, ManagerClosed } from '../lifecycle/errors.js';
 import type { Instance } from '../lifecycle/instance.js';
 import { type Action, transition } from '../lifecycle/state.js';
 import type { KeyedQueue } from '../streams/keyedQueue.js';
@@ -77,7 +77,12 @@ export function createTurns(
       onInstance(action, idOrName, (instance) => {
         const { kind } = transition(action, instance.state);
         if (kind === 'refused') {
-          throw new InvalidState(instance.id, instance.state, action, neededFor(action));
+          throw new InvalidState({
+            instanceId: instance.id,
+            state: instance.state,
+            verb: action,
+            remedy: neededFor(action),
+          });
         }
         return kind === 'noop' ? of(instance) : task(instance);
       }),
@@ -98,5 +103,4 @@ export function createTurns(
 }
 
 /** An error that is none of ours counts as `Error`, so that the results stay few. */
-const tagOf = (error: unknown): string =>
-  typeof error === 'object' && error !== null && '_tag' in error ? String(error._tag) : 'Error';
+const tagOf = (error: unknown): string => (isInstanceError(error) ? error._tag : 'Error');

@@ -243,7 +243,7 @@ export function createVerbs(
     copy: (source, id, request) => {
       if (!still(source) && (source.state !== 'Running' || request.fromRunning !== true)) {
         const needed = 'it has to be Stopped or Standby, or Running with fromRunning: true';
-        throw new InvalidState(source.id, source.state, 'fork', needed);
+        throw new InvalidState({ instanceId: source.id, state: source.state, verb: 'fork', remedy: needed });
       }
       const copy$ = defer(() =>
         driverOf(source.spec).prepare({

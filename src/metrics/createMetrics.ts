@@ -84,7 +84,7 @@ function join(own: Registry, registry: MetricsOptions['registry']): () => void {
     .filter((name) => registry.getSingleMetric(name) !== undefined);
   if (taken.length > 0) {
     const expected = 'a registry without them, or another prefix';
-    throw new InvalidRequest([{ path: 'registry', found: taken.join(', '), expected }]);
+    throw new InvalidRequest({ faults: [{ path: 'registry', found: taken.join(', '), expected }] });
   }
   for (const { metric } of metrics) registry.registerMetric(metric);
   return () => {

@@ -38,7 +38,7 @@ export async function checkDataDir(dataDir: string, beginAnew: boolean): Promise
 
   checkOwn(dataDir, stats, 'folder');
   if (others.length > 0 && (stats.mode & 0o022) !== 0) {
-    throw new StoreFailed('it holds what is not ours, and others than its owner may write in it');
+    throw new StoreFailed({ reason: 'it holds what is not ours, and others than its owner may write in it' });
   }
   await readMarker(dataDir);
   await checkParts(dataDir);
@@ -54,9 +54,9 @@ export async function checkDataDir(dataDir: string, beginAnew: boolean): Promise
 export async function checkNothingIsLeft(dataDir: string): Promise<void> {
   const left = await whatIsLeft(dataDir);
   if (left === undefined) return;
-  throw new StoreFailed(
-    `store/data.mdb is missing or holds nothing, and yet there is ${left}; put back a copy of it, or begin anew (beginAnew), which leaves what is there alone`,
-  );
+  throw new StoreFailed({
+    reason: `store/data.mdb is missing or holds nothing, and yet there is ${left}; put back a copy of it, or begin anew (beginAnew), which leaves what is there alone`,
+  });
 }
 
 const ours = ['instances', 'lock', 'snapshots', 'store', markerName];
@@ -76,11 +76,13 @@ async function strangersIn(folder: string, isKnown: (name: string) => boolean): 
 async function checkRecognisable(dataDir: string, strangers: readonly string[]): Promise<void> {
   if (strangers.length === 0) {
     if (await hasNoOtherStore(dataDir)) return;
-    throw new StoreFailed('it is no data directory, and not empty: its store/data.mdb is of somebody else');
+    throw new StoreFailed({
+      reason: 'it is no data directory, and not empty: its store/data.mdb is of somebody else',
+    });
   }
   const isKnown = await hasOurStore(dataDir).catch(() => false);
   if (!isKnown) {
-    throw new StoreFailed(`it is no data directory, and not empty: it holds ${shown(strangers)}`);
+    throw new StoreFailed({ reason: `it is no data directory, and not empty: it holds ${shown(strangers)}` });
   }
 }
 

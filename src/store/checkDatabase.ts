@@ -33,7 +33,10 @@ export function checkDatabase(path: string): Held | undefined {
     }
     return held;
   } catch (error) {
-    throw new StoreFailed(`the database is damaged: ${messageOf(error)}; ${remedy}`, { cause: error });
+    throw new StoreFailed(
+      { reason: `the database is damaged: ${messageOf(error)}; ${remedy}` },
+      { cause: error },
+    );
   } finally {
     closeSync(fd);
   }

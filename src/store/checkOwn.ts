@@ -9,12 +9,12 @@ import { StoreFailed } from '../lifecycle/errors.js';
  */
 export function checkOwn(path: string, stats: Stats, kind: 'folder' | 'file'): void {
   const found = kindOf(stats);
-  if (found !== kind) throw new StoreFailed(`${path} is a ${found}, where a ${kind} has to be`);
+  if (found !== kind) throw new StoreFailed({ reason: `${path} is a ${found}, where a ${kind} has to be` });
   const own = process.geteuid?.() ?? stats.uid;
   if (stats.uid !== own) {
-    throw new StoreFailed(
-      `the ${kind} ${path} belongs to user ${String(stats.uid)}, and has to belong to user ${String(own)}, who opens it`,
-    );
+    throw new StoreFailed({
+      reason: `the ${kind} ${path} belongs to user ${String(stats.uid)}, and has to belong to user ${String(own)}, who opens it`,
+    });
   }
 }
 

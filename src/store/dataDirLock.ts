@@ -76,13 +76,13 @@ async function take(dataDir: string, folder: string, mine: string, answerMs: num
     const last = Math.max(0, ...(await numbersIn(folder)));
     if (last !== asked) [asked, until] = [last, performance.now() + answerMs];
     const restMs = until - performance.now();
-    if (restMs <= 0) throw new DataDirLocked(dataDir);
+    if (restMs <= 0) throw new DataDirLocked({ dataDir });
     const answer = last === 0 ? 'dead' : await stateOf(pathOf(last), restMs);
     if (answer === 'gone') {
       await firstValueFrom(timer(pauseMs));
       continue;
     }
-    if (answer !== 'dead') throw new DataDirLocked(dataDir, answer);
+    if (answer !== 'dead') throw new DataDirLocked({ dataDir, holder: answer });
 
     const number = last + 1;
     if (!(await isLinked(mine, pathOf(number)))) continue;
@@ -98,7 +98,7 @@ async function take(dataDir: string, folder: string, mine: string, answerMs: num
 async function stateOf(path: string, withinMs: number): ReturnType<typeof askHolder> {
   const stats = await statOf(path);
   if (stats?.isSymbolicLink() === true) {
-    throw new StoreFailed(`lock/${basename(path)} is a link, where a socket has to be`);
+    throw new StoreFailed({ reason: `lock/${basename(path)} is a link, where a socket has to be` });
   }
   return askHolder(path, withinMs);
 }
@@ -119,9 +119,10 @@ async function numbersIn(folder: string): Promise<readonly number[]> {
   const names = (await readdir(folder)).filter((name) => /^[1-9]\d*$/.test(name));
   const numbers = names.map(Number);
   if (numbers.length > most || numbers.some((number) => number >= highest)) {
-    throw new StoreFailed(
-      'the folder lock holds names that no manager has given; remove what is in it while no manager runs',
-    );
+    throw new StoreFailed({
+      reason:
+        'the folder lock holds names that no manager has given; remove what is in it while no manager runs',
+    });
   }
   return numbers;
 }
@@ -143,7 +144,7 @@ const longestFolder = 70;
 function shortened(folder: string): { readonly path: string; close(): void } {
   if (Buffer.byteLength(folder) <= longestFolder) return { path: folder, close: () => undefined };
   if (process.platform !== 'linux') {
-    throw new StoreFailed(`the path ${folder} is longer than ${String(longestFolder)} bytes`);
+    throw new StoreFailed({ reason: `the path ${folder} is longer than ${String(longestFolder)} bytes` });
   }
   const fd = openSync(folder, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
   return {

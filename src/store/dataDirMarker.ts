@@ -82,9 +82,9 @@ function decoded(path: string, text: string): DataDirMarker {
   );
   if (E.isLeft(faultsOr)) {
     const faults = faultsOr.left.map(describeFault).join('; ');
-    throw new StoreFailed(
-      `${path} cannot be understood: ${faults}; put back a copy, or remove the file if it is damaged`,
-    );
+    throw new StoreFailed({
+      reason: `${path} cannot be understood: ${faults}; put back a copy, or remove the file if it is damaged`,
+    });
   }
   return faultsOr.right;
 }

@@ -108,7 +108,7 @@ interface Stats {
 const bytesOf = (key: string): Buffer => Buffer.from(key, 'latin1');
 
 const failed = (doing: string, cause: unknown): StoreFailed =>
-  new StoreFailed(`cannot ${doing}: ${messageOf(cause)}`, { cause });
+  new StoreFailed({ reason: `cannot ${doing}: ${messageOf(cause)}` }, { cause });
 
 function attempt<T>(doing: string, work: () => T): T {
   try {

@@ -103,9 +103,9 @@ function headerOf(database: Database, damaged: DamagedRow[]): Header | undefined
   if (E.isRight(decoded)) return decoded.right;
   const record = opened(row);
   if (E.isRight(record) && record.right.version > header.version) {
-    throw new StoreFailed(
-      `its format has version ${String(record.right.version)}, of which this program knows up to ${String(header.version)}`,
-    );
+    throw new StoreFailed({
+      reason: `its format has version ${String(record.right.version)}, of which this program knows up to ${String(header.version)}`,
+    });
   }
   damaged.push({ row, faults: decoded.left });
   return undefined;

@@ -61,7 +61,7 @@ export function createGroupCommit<State>(database: Database, initial: State): Gr
         put: ({ key, bytes }) => {
           // Here it fails alone; in the database, with all others.
           if (key.length > longestKey)
-            throw new StoreFailed(`cannot write: the key ${key.slice(0, 40)}… is too long`);
+            throw new StoreFailed({ reason: `cannot write: the key ${key.slice(0, 40)}… is too long` });
           own.set(key, bytes);
         },
         remove: (key) => own.set(key, undefined),

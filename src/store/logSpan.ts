@@ -37,7 +37,7 @@ export function pageAfter(
   { oldest, sequence }: Omit<LogSpan, 'bytes'>,
 ): readonly [first: number, last: number] {
   const isPlace = after.epoch === epoch && Number.isInteger(after.sequence) && after.sequence <= sequence;
-  if (!isPlace || after.sequence < oldest - 1) throw new CursorExpired(after, oldest, epoch);
+  if (!isPlace || after.sequence < oldest - 1) throw new CursorExpired({ cursor: after, oldest, epoch });
   return [after.sequence + 1, Math.min(after.sequence + limit, sequence)];
 }
 

@@ -29,7 +29,10 @@ export async function makeFolders(path: string): Promise<boolean> {
   await makeFolders(parent);
   return make().catch((error: unknown) => {
     if (codeOf(error) !== 'ENOENT') throw error;
-    throw new StoreFailed(`nothing can be made in ${parent}; name another folder`, { cause: error });
+    throw new StoreFailed(
+      { reason: `nothing can be made in ${parent}; name another folder` },
+      { cause: error },
+    );
   });
 }
 

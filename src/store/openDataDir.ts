@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { chmod, open, readFile, rmdir, stat } from 'node:fs/promises';
 import { defer, ignoreElements, lastValueFrom } from 'rxjs';
-import { StoreFailed } from '../lifecycle/errors.js';
+import { hasTag, StoreFailed } from '../lifecycle/errors.js';
 import { messageOf } from '../lifecycle/messageOf.js';
 import { checkDatabase } from './checkDatabase.js';
 import { checkDataDir, checkNothingIsLeft } from './checkDataDir.js';
@@ -59,7 +59,10 @@ export async function openDataDir(dataDir: string, options: DataDirOptions): Pro
   } catch (error) {
     if (hasTag(error, 'DataDirLocked')) throw error;
     const reason = hasTag(error, 'StoreFailed') ? error.reason : messageOf(error);
-    throw new StoreFailed(`cannot open the data directory ${dataDir}: ${reason}`, { cause: error });
+    throw new StoreFailed(
+      { reason: `cannot open the data directory ${dataDir}: ${reason}` },
+      { cause: error },
+    );
   }
 }
 
@@ -67,7 +70,9 @@ export async function openDataDir(dataDir: string, options: DataDirOptions): Pro
 async function makeDataDir(dataDir: string): Promise<void> {
   if (!(await makeFolders(dataDir)) || ((await stat(dataDir)).mode & 0o700) === 0o700) return;
   await rmdir(dataDir);
-  throw new StoreFailed('the umask of this process takes the rights of its owner from what it makes');
+  throw new StoreFailed({
+    reason: 'the umask of this process takes the rights of its owner from what it makes',
+  });
 }
 
 /** A link may stand for a data directory; where it leads, its owner decides. */
@@ -75,7 +80,9 @@ async function checkLink(path: string): Promise<void> {
   const there = await statOf(path);
   const owners = [0, process.geteuid?.()];
   if (there?.isSymbolicLink() !== true || owners.includes(there.uid)) return;
-  throw new StoreFailed(`it is a link of user ${String(there.uid)}, who may let it lead anywhere`);
+  throw new StoreFailed({
+    reason: `it is a link of user ${String(there.uid)}, who may let it lead anywhere`,
+  });
 }
 
 async function openStore(dataDir: string, options: DataDirOptions): Promise<Store> {
@@ -131,9 +138,3 @@ async function tellsBirth(): Promise<boolean> {
   const { birthtimeNs, ctimeNs } = await stat(process.execPath, { bigint: true });
   return birthtimeNs !== ctimeNs;
 }
-
-const hasTag = <Tag extends string>(
-  error: unknown,
-  tag: Tag,
-): error is { readonly _tag: Tag; readonly reason: string } =>
-  typeof error === 'object' && error !== null && '_tag' in error && error._tag === tag;

@@ -21,7 +21,8 @@ export async function ownFile(path: string, use: 'read' | 'write'): Promise<File
     checkOwn(path, stats, 'file');
     if (use === 'read') return file;
     // What is written would be seen under its other name too.
-    if (stats.nlink > 1) throw new StoreFailed(`the file ${path} has ${String(stats.nlink)} names, not one`);
+    if (stats.nlink > 1)
+      throw new StoreFailed({ reason: `the file ${path} has ${String(stats.nlink)} names, not one` });
     if ((stats.mode & 0o777) !== 0o600) await file.chmod(0o600);
     return file;
   } catch (error) {

@@ -147,7 +147,7 @@ function written(value: unknown): string {
   try {
     return JSON.stringify(value);
   } catch (error) {
-    throw new StoreFailed(`cannot write: ${messageOf(error)}`, { cause: error });
+    throw new StoreFailed({ reason: `cannot write: ${messageOf(error)}` }, { cause: error });
   }
 }
 

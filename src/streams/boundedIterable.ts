@@ -83,7 +83,8 @@ function createIterator<T>(
 
   const offer = (value: T): void => {
     try {
-      if (!queue.push(value)) stop({ error: new SubscriberLagged(settings.capacity, queue.size + 1) });
+      if (!queue.push(value))
+        stop({ error: new SubscriberLagged({ capacity: settings.capacity, missed: queue.size + 1 }) });
     } catch (error) {
       stop({ error });
     }

@@ -93,7 +93,8 @@ export function mergeMapQueue<T, R>(
 
     const offer = (value: T): void => {
       try {
-        if (!queue.push(value)) fail(new SubscriberLagged(settings.capacity, queue.size + 1));
+        if (!queue.push(value))
+          fail(new SubscriberLagged({ capacity: settings.capacity, missed: queue.size + 1 }));
       } catch (error) {
         fail(error);
       }

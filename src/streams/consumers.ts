@@ -73,7 +73,7 @@ export function createConsumers(): Consumers {
 
   const add = (name: string): Consumer => {
     decodeOrThrow(consumerName, name);
-    if (byName.size === consumerLimit) throw new TooManyConsumers(name, consumerLimit);
+    if (byName.size === consumerLimit) throw new TooManyConsumers({ consumer: name, limit: consumerLimit });
     const consumer = createConsumer();
     byName.set(name, consumer);
     return consumer;

@@ -1,6 +1,5 @@
 import { concat, defer, from, mergeMap, Observable, type ObservableInput, of, Subscriber, tap } from 'rxjs';
-import { isRecord } from '../codecs/closed.js';
-import { ConsumerTaken, type CursorExpired } from '../lifecycle/errors.js';
+import { ConsumerTaken, hasTag } from '../lifecycle/errors.js';
 import type { Cursor, LifecycleEvent } from '../lifecycle/event.js';
 import type { FeedSource } from './feed.js';
 import type { LifecycleLog } from './lifecycleLog.js';
@@ -56,7 +55,7 @@ export function createDurableCursors(log: LifecycleLog): DurableCursors {
     keep: (consumer, work) =>
       new Observable((subscriber) => {
         if (taken.has(consumer)) {
-          subscriber.error(new ConsumerTaken(consumer));
+          subscriber.error(new ConsumerTaken({ consumer }));
           return;
         }
         taken.add(consumer);
@@ -123,7 +122,7 @@ function createDurableCursor(
 
   /** When all that came before is done, what the log has lost is all that was lost: next time it goes on behind that. */
   const passOver = (error: unknown): void => {
-    if (!isExpired(error) || error.cursor.sequence !== place()) return;
+    if (!hasTag(error, 'CursorExpired') || error.cursor.sequence !== place()) return;
     begun = error.oldest - 1;
     saveAtOnce();
   };
@@ -163,7 +162,3 @@ function createDurableCursor(
 }
 
 const ignore = (): void => undefined;
-
-/** By its tag: two builds of this package may meet in one process. */
-const isExpired = (error: unknown): error is CursorExpired =>
-  isRecord(error) && error['_tag'] === 'CursorExpired';

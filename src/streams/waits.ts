@@ -1,5 +1,5 @@
 import type { Observable, Observer, Subscription, Unsubscribable } from 'rxjs';
-import { InstanceNotFound, ManagerClosed, StateUnreadable } from '../lifecycle/errors.js';
+import { hasTag, InstanceNotFound, ManagerClosed, StateUnreadable } from '../lifecycle/errors.js';
 import type { LifecycleEvent } from '../lifecycle/event.js';
 import type { Instance } from '../lifecycle/instance.js';
 import type { State } from '../lifecycle/state.js';
@@ -235,7 +235,7 @@ class Wait implements WaitListener, Delayed {
     if (this.#isExpecting) this.#begun(event);
     // A source may tell the events of others too.
     if (event.instanceId !== this.#instanceId) return;
-    if (event.action === 'delete') this.error(new InstanceNotFound(this.#instanceId));
+    if (event.action === 'delete') this.error(new InstanceNotFound({ idOrName: this.#instanceId }));
     else this.#consider(event.instance, 'event');
   }
 
@@ -316,9 +316,9 @@ class Wait implements WaitListener, Delayed {
   #giveUp(): void {
     const failure = this.#lastFailure?.cause;
     if (this.#newest === undefined) {
-      if (this.#isExpecting) this.error(new InstanceNotFound(this.#instanceId));
+      if (this.#isExpecting) this.error(new InstanceNotFound({ idOrName: this.#instanceId }));
       else if (hasTag(failure, 'InstanceNotFound')) this.error(failure);
-      else this.error(new StateUnreadable(this.#instanceId, this.#lastFailure));
+      else this.error(new StateUnreadable({ instanceId: this.#instanceId }, this.#lastFailure));
     } else this.#end(this.#newest, 'deadline', true);
   }
 
@@ -370,6 +370,3 @@ class PollListener implements Listener<ReadResult<Instance>> {
     // A poll never ends.
   }
 }
-
-const hasTag = (error: unknown, tag: string): boolean =>
-  typeof error === 'object' && error !== null && '_tag' in error && error._tag === tag;

@@ -57,7 +57,6 @@ describe('the public names', () => {
        actions
        boundedIterable
        boundedMergeMap
-       latestByInstance
        closeOnSignals
        createLifecycleBus
        createMemoryDriver
@@ -67,6 +66,8 @@ describe('the public names', () => {
        describeConfigErrors
        describeFault
        fromEither
+       isInstanceError
+       latestByInstance
        loadConfig
        openManager
        states
@@ -104,6 +105,7 @@ describe('the public names', () => {
        Freezing
        Instance
        InstanceChange
+       InstanceError
        InstanceFilter
        InstanceManager
        InstanceSpec

@@ -189,7 +189,7 @@ describe('restore', () => {
     ['a failure', new Error('no room'), { _tag: 'LaunchFailed', message: 'launch failed: no room' }],
     [
       'a memory that cannot be gone on from',
-      new SnapshotIncompatible([{ path: 'qemu', found: "'8.0.0'", expected: "'7.2.0'" }]),
+      new SnapshotIncompatible({ differences: [{ path: 'qemu', found: "'8.0.0'", expected: "'7.2.0'" }] }),
       { _tag: 'SnapshotIncompatible', differences: [{ path: 'qemu' }] },
     ],
   ])('that meets %s leaves the instance on standby, to be restored later', async (_, error, expected) => {
@@ -206,7 +206,7 @@ describe('restore', () => {
 
   it('hands on the very error that says why a memory cannot be gone on from', async () => {
     await given('Standby');
-    const error = new SnapshotIncompatible([]);
+    const error = new SnapshotIncompatible({ differences: [] });
     broken.set('resume', error);
     await expect(value(manager.restore('web'))).rejects.toBe(error);
   });
@@ -440,7 +440,7 @@ describe('a snapshot of kind Standby', () => {
 
   it.each<[string, Error, string]>([
     ['a failure', new Error('no room'), 'LaunchFailed'],
-    ['what cannot be gone on from', new SnapshotIncompatible([]), 'SnapshotIncompatible'],
+    ['what cannot be gone on from', new SnapshotIncompatible({ differences: [] }), 'SnapshotIncompatible'],
   ])('that meets %s when it is restored leaves what was there, memory and all', async (_, error, _tag) => {
     await given();
     const { id } = await value(manager.createSnapshot('web', { kind: 'Standby' }));

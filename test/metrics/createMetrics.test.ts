@@ -153,7 +153,7 @@ describe('options', () => {
     ['registry', '{}', 'a Registry', { registry: {} }],
     ['', 'nothing', 'metrics options', undefined],
   ])('that cannot be understood are refused: %j, found %s', (path, found, expected, options) => {
-    expect(refusal(options)).toStrictEqual(new InvalidRequest([{ path, found, expected }]));
+    expect(refusal(options)).toStrictEqual(new InvalidRequest({ faults: [{ path, found, expected }] }));
     expect(refusal(options)).toMatchObject({ faults: [{ path, found, expected }] });
     expect(namesIn(registry)).toEqual([]);
   });
@@ -170,13 +170,15 @@ describe('options', () => {
     for (const name of taken) new Gauge({ name, help: 'mine', registers: [busy] });
     const { bus, manager } = handMade();
     expect(() => createMetrics(manager, { registry: busy, prefix: 'app_' })).toThrow(
-      new InvalidRequest([
-        {
-          path: 'registry',
-          found: 'app_instances, app_instances_waits_total',
-          expected: 'a registry without them, or another prefix',
-        },
-      ]),
+      new InvalidRequest({
+        faults: [
+          {
+            path: 'registry',
+            found: 'app_instances, app_instances_waits_total',
+            expected: 'a registry without them, or another prefix',
+          },
+        ],
+      }),
     );
     expect(namesIn(busy)).toEqual(taken);
     expect(bus.stats()['metrics']?.subscribers).toBe(0);

@@ -57,7 +57,7 @@ describe('the lock of a data directory', () => {
   it('is held by one of a process, and tells the other by whom', async () => {
     const held = await lock();
     await expect(lock()).rejects.toStrictEqual(
-      new DataDirLocked(dataDir, { pid: process.pid, host: hostname(), since: 1234 }),
+      new DataDirLocked({ dataDir, holder: { pid: process.pid, host: hostname(), since: 1234 } }),
     );
     await held.release();
     await (await lock()).release();
@@ -99,7 +99,7 @@ describe('the lock of a data directory', () => {
   it('stays with a holder that does not answer, who cannot be named then', async () => {
     const child = await holder();
     process.kill(child.pid, 'SIGSTOP');
-    await expect(lock()).rejects.toStrictEqual(new DataDirLocked(dataDir));
+    await expect(lock()).rejects.toStrictEqual(new DataDirLocked({ dataDir }));
   });
 
   it.each<[string, (socket: Socket) => void]>([
@@ -122,7 +122,7 @@ describe('the lock of a data directory', () => {
     server.listen(join(dataDir, 'lock', '1'));
     await once(server, 'listening');
     try {
-      await expect(lock()).rejects.toStrictEqual(new DataDirLocked(dataDir));
+      await expect(lock()).rejects.toStrictEqual(new DataDirLocked({ dataDir }));
     } finally {
       for (const socket of sockets) socket.destroy();
       server.close();

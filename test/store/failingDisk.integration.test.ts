@@ -17,7 +17,7 @@ jest.setTimeout(120_000);
 
 const dataDirs = createDataDirs();
 const options = { ...defaults, onDamaged: () => undefined };
-const broken = new StoreFailed('cannot write: Input/output error');
+const broken = new StoreFailed({ reason: 'cannot write: Input/output error' });
 
 const outcomeOf = (work$: Observable<unknown>): Promise<unknown> =>
   lastValueFrom(work$, { defaultValue: undefined }).then(

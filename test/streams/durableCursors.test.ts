@@ -188,7 +188,9 @@ describe('a durable consumer', () => {
         return NEVER;
       };
       const read: typeof log.read = (after, limit) =>
-        after.sequence < 64 ? log.read(after, limit) : throwError(() => new CursorExpired(after, 100, 'e'));
+        after.sequence < 64
+          ? log.read(after, limit)
+          : throwError(() => new CursorExpired({ cursor: after, oldest: 100, epoch: 'e' }));
       const { told } = consume(createLifecycleBus({ log: { ...log, read, saveCursor } }), undefined, {
         capacity: 64,
       });

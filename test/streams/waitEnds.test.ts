@@ -133,7 +133,7 @@ describe('who keeps the books', () => {
       'a look that says it is gone',
       ({ waits, wait }) => {
         jest.spyOn(waits.port, 'known').mockImplementation((id, tell) => {
-          tell({ error: new InstanceNotFound(id) });
+          tell({ error: new InstanceNotFound({ idOrName: id }) });
           return undefined;
         });
         wait('a', 'Running');

@@ -204,7 +204,7 @@ describe('a wait fails', () => {
   });
 
   test.each([
-    ['InstanceNotFound', new InstanceNotFound('a')],
+    ['InstanceNotFound', new InstanceNotFound({ idOrName: 'a' })],
     ['ManagerClosed', new ManagerClosed()],
   ])('with %s, whichever look finds it', (tag, failure) => {
     const fails = () => throwError(() => failure);

@@ -128,7 +128,7 @@ describe('a wait that may go through a state', () => {
 });
 
 describe('a wait for what may be absent', () => {
-  const absent = () => throwError(() => new InstanceNotFound('a'));
+  const absent = () => throwError(() => new InstanceNotFound({ idOrName: 'a' }));
   const mayBeAbsent = true;
 
   it('is decided by the first event of it', () => {

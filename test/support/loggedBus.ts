@@ -28,7 +28,7 @@ export function createLoggedBus({ before = 0, keeps = Infinity, isSlow = false }
         reads.push([after.sequence, limit]);
         const oldest = Math.max(1, events.length - keeps + 1);
         if (after.epoch !== 'e' || after.sequence > events.length || after.sequence < oldest - 1) {
-          throw new CursorExpired(after, oldest, 'e');
+          throw new CursorExpired({ cursor: after, oldest, epoch: 'e' });
         }
         return of({ events: events.slice(after.sequence, after.sequence + limit) });
       });

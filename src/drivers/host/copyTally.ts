@@ -30,14 +30,14 @@ export function createCopyTally(source: string, limits?: CopyLimits): CopyTally 
       if (entries <= maxEntries) return;
       const found = `more than ${String(maxEntries)} files and directories`;
       const expected = `at most ${String(maxEntries)} (copyMaxEntries)`;
-      throw new InvalidRequest([{ path: source, found, expected }]);
+      throw new InvalidRequest({ faults: [{ path: source, found, expected }] });
     },
     file: (bytes, path) => {
       allBytes += bytes;
       if (allBytes <= maxBytes) return;
       const found = `${String(bytes)} bytes, which makes ${String(allBytes)} so far`;
       const expected = `at most ${String(maxBytes)} bytes in all (copyMaxBytes)`;
-      throw new InvalidRequest([{ path, found, expected }]);
+      throw new InvalidRequest({ faults: [{ path, found, expected }] });
     },
   };
 }

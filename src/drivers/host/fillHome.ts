@@ -13,9 +13,12 @@ export async function fillHome(home: string, from: string, fill: () => Promise<u
   const failed = done.find((each) => each.status === 'rejected');
   if (failed === undefined) return;
   await removeTree(home);
-  throw new LaunchFailed(`the ${from} could not be copied: ${messageOf(failed.reason)}`, {
-    cause: failed.reason,
-  });
+  throw new LaunchFailed(
+    { reason: `the ${from} could not be copied: ${messageOf(failed.reason)}` },
+    {
+      cause: failed.reason,
+    },
+  );
 }
 
 /** One that is there already is somebody's, and stays as it is. */
@@ -23,6 +26,6 @@ async function makeHome(home: string): Promise<void> {
   try {
     await makeOwnFolder(home);
   } catch (error) {
-    throw new LaunchFailed(`the home could not be made: ${messageOf(error)}`, { cause: error });
+    throw new LaunchFailed({ reason: `the home could not be made: ${messageOf(error)}` }, { cause: error });
   }
 }

@@ -58,7 +58,7 @@ export function openLogFolder(path: string): LogFolder | undefined {
         for (let entry = entries.readSync(); entry !== null; entry = entries.readSync()) {
           names.push(entry.name);
           if (names.length > mostNames)
-            throw new LogUnreadable(path, `more than ${String(mostNames)} entries`);
+            throw new LogUnreadable({ path, found: `more than ${String(mostNames)} entries` });
         }
       } finally {
         entries.closeSync();
@@ -80,7 +80,10 @@ export function openLogFolder(path: string): LogFolder | undefined {
           closeSync(fd);
           return undefined;
         }
-        throw new LogUnreadable(join(path, name), stats.isFile() ? 'a file with several names' : notPlain);
+        throw new LogUnreadable({
+          path: join(path, name),
+          found: stats.isFile() ? 'a file with several names' : notPlain,
+        });
       } catch (error) {
         closeSync(fd);
         throw error;
@@ -126,7 +129,8 @@ function byName(itself: string): Held {
       .join();
   const before = identity();
   const check = (): void => {
-    if (before.includes('none') || identity() !== before) throw new LogUnreadable(itself, notFolder);
+    if (before.includes('none') || identity() !== before)
+      throw new LogUnreadable({ path: itself, found: notFolder });
   };
   check();
   return { itself, pathOf: (name) => join(itself, name), check, close: () => undefined };
@@ -144,13 +148,13 @@ function unlessMissing<T>(path: string, open: () => T): T | undefined {
       case 'ENOENT':
         return undefined;
       case 'ENOTDIR':
-        throw new LogUnreadable(path, notFolder);
+        throw new LogUnreadable({ path, found: notFolder });
       case 'ELOOP':
-        throw new LogUnreadable(path, 'a link');
+        throw new LogUnreadable({ path, found: 'a link' });
       case 'EISDIR':
       case 'ENXIO':
       case 'ENODEV':
-        throw new LogUnreadable(path, notPlain);
+        throw new LogUnreadable({ path, found: notPlain });
       default:
         throw error;
     }

@@ -17,7 +17,7 @@ export function nodeProgram(named: string | undefined): string {
 }
 
 const refused = (found: string): InvalidRequest =>
-  new InvalidRequest([{ path: 'nodePath', found, expected: 'the path of a Node.js' }]);
+  new InvalidRequest({ faults: [{ path: 'nodePath', found, expected: 'the path of a Node.js' }] });
 
 /** Node 20 and later tell, each since one of its releases. */
 function isSingleExecutable(): boolean {

@@ -221,7 +221,7 @@ export function createMemoryDriver(options: MemoryDriverOptions = {}): MemoryDri
       }),
     logs: (home, { source, tail, followUntil$: end$, ...query }) =>
       defer(() => {
-        if (source !== logSource) throw new LogNotFound(source, [logSource]);
+        if (source !== logSource) throw new LogNotFound({ source, sources: [logSource] });
         const { lines, written$ } = homeOf(home);
         const isAsked = ({ stream, time = 0, cursor }: LogLine): boolean =>
           (query.stream ?? stream) === stream && time >= (query.since ?? 0) && cursor > (query.after ?? 0);
@@ -246,7 +246,7 @@ export function createMemoryDriver(options: MemoryDriverOptions = {}): MemoryDri
 }
 
 const nothingKept = (): never => {
-  throw new LaunchFailed('the home holds no memory to go on from');
+  throw new LaunchFailed({ reason: 'the home holds no memory to go on from' });
 };
 
 const memoryFields = closed(

@@ -145,7 +145,7 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
         await removeTree(home);
       }).pipe(ignoreElements()),
     logs: (home, { source, followUntil$: end$, ...query }) => {
-      if (source !== logSource) return throwError(() => new LogNotFound(source, [logSource]));
+      if (source !== logSource) return throwError(() => new LogNotFound({ source, sources: [logSource] }));
       return readLog(createLogFiles(home), query, end$ && { pollMs, end$ });
     },
     snapshots: {
@@ -161,7 +161,11 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
 }
 
 const noSnapshots = (cwd: string): NotSupported =>
-  new NotSupported('process', 'createSnapshot', `the instance works in ${cwd}, of which nothing is copied`);
+  new NotSupported({
+    driver: 'process',
+    verb: 'createSnapshot',
+    reason: `the instance works in ${cwd}, of which nothing is copied`,
+  });
 
 const inheritance = t.union(
   [t.literal(true), t.readonlyArray(variableName)],

@@ -38,7 +38,7 @@ export async function startProcess(
   const fault = programFault(program, place);
   if (fault !== undefined) {
     const cause = Object.assign(new Error(`exec of ${program}: ENOEXEC`), { code: 'ENOEXEC', path: program });
-    throw new LaunchFailed(`"${program}" ${fault}`, { cause });
+    throw new LaunchFailed({ reason: `"${program}" ${fault}` }, { cause });
   }
   try {
     return await spawner.start({
@@ -47,9 +47,12 @@ export async function startProcess(
       ...(plan.pool !== undefined && { pool: { path: plan.pool, mark: ownMark } }),
     });
   } catch (error) {
-    throw new LaunchFailed(reasonOf(error as NodeJS.ErrnoException, { program, place, below, output }), {
-      cause: error,
-    });
+    throw new LaunchFailed(
+      { reason: reasonOf(error as NodeJS.ErrnoException, { program, place, below, output }) },
+      {
+        cause: error,
+      },
+    );
   }
 }
 

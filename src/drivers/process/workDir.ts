@@ -81,7 +81,7 @@ async function realDirectory(path: string, what: string): Promise<string> {
 /** What no system call would complain of is a fault of the request. */
 const refused = (reason: string, image: string, expected: string): LaunchFailed => {
   const fault = { path: 'image', found: found(image), expected };
-  return new LaunchFailed(reason, { cause: new InvalidRequest([fault]) });
+  return new LaunchFailed({ reason }, { cause: new InvalidRequest({ faults: [fault] }) });
 };
 
 /** A copy into itself would never end. */

@@ -97,9 +97,9 @@ export function createDisks(qemuImg: string, { run }: Programs): Disks {
       const isSame = await identities.isSame(each.file, each).catch(() => undefined);
       if (isSame === true) continue;
       const change = isSame === undefined ? 'is gone' : 'was changed';
-      throw new LaunchFailed(
-        `the disk of the image, ${each.file}, ${change} since the instance was made of it`,
-      );
+      throw new LaunchFailed({
+        reason: `the disk of the image, ${each.file}, ${change} since the instance was made of it`,
+      });
     }
   };
 
@@ -109,9 +109,9 @@ export function createDisks(qemuImg: string, { run }: Programs): Disks {
     const is = await readQcow2(path);
     const was: Qcow2 = { size: known.size, backing: belowOf(known, index) };
     if (!isDeepStrictEqual(is, was)) {
-      throw new LaunchFailed(
-        `the disk of the instance is damaged: ${path} is ${JSON.stringify(is)}, not ${JSON.stringify(was)}`,
-      );
+      throw new LaunchFailed({
+        reason: `the disk of the instance is damaged: ${path} is ${JSON.stringify(is)}, not ${JSON.stringify(was)}`,
+      });
     }
   };
 

@@ -18,7 +18,7 @@ export async function checkPlaces(home: string): Promise<void> {
   const check = async (path: string, what: 'file' | 'folder'): Promise<void> => {
     const found = await lstat(path).catch(() => undefined);
     if (found === undefined || (what === 'file' ? found.isFile() : found.isDirectory())) return;
-    throw new LaunchFailed(`the home of the instance is damaged: ${path} is no ${what}`);
+    throw new LaunchFailed({ reason: `the home of the instance is damaged: ${path} is no ${what}` });
   };
   await Promise.all([
     ...folders.map((path) => check(path, 'folder')),

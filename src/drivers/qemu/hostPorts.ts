@@ -16,7 +16,7 @@ export async function checkHostPorts(name: string, ports: readonly ForwardedPort
     return reason === undefined ? [] : [`${rule}, which ${reason}`];
   });
   const faults = (await Promise.all(checks)).flat();
-  if (faults.length > 0) throw new LaunchFailed(faults.join('; '));
+  if (faults.length > 0) throw new LaunchFailed({ reason: faults.join('; ') });
 }
 
 const reasonAgainst = (port: number): Promise<string | undefined> =>

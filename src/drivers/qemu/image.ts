@@ -51,9 +51,12 @@ export async function readImage(directory: string, known: Image['files'] = {}): 
   if (!isAbsolute(directory) || /\p{Cc}/u.test(directory)) {
     const expected = 'an absolute path without control characters';
     const fault = { path: 'image', found: found(directory), expected };
-    throw new LaunchFailed(`the image ${found(directory)} is no absolute path`, {
-      cause: new InvalidRequest([fault]),
-    });
+    throw new LaunchFailed(
+      { reason: `the image ${found(directory)} is no absolute path` },
+      {
+        cause: new InvalidRequest({ faults: [fault] }),
+      },
+    );
   }
   const folder = await realDirectory(directory);
   const said = decode(imageFile, await readDescription(directory, folder));
@@ -110,7 +113,7 @@ async function readDescription(directory: string, folder: string): Promise<unkno
     const reason = isMissing
       ? 'has no image.json'
       : `has an image.json that cannot be read: ${messageOf(error)}`;
-    throw new LaunchFailed(`the image ${directory} ${reason}`, { cause: error });
+    throw new LaunchFailed({ reason: `the image ${directory} ${reason}` }, { cause: error });
   }
   try {
     return JSON.parse(json) as unknown;
@@ -121,9 +124,12 @@ async function readDescription(directory: string, folder: string): Promise<unkno
 }
 
 const unusable = (directory: string, faults: readonly Fault[]): LaunchFailed =>
-  new LaunchFailed(`the image ${directory} cannot be used: ${faults.map(describeFault).join('; ')}`, {
-    cause: new InvalidRequest(faults),
-  });
+  new LaunchFailed(
+    { reason: `the image ${directory} cannot be used: ${faults.map(describeFault).join('; ')}` },
+    {
+      cause: new InvalidRequest({ faults }),
+    },
+  );
 
 /** The real path of a file that has to be in the image, or what is wrong with it. */
 async function fileIn(

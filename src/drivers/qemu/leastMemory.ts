@@ -14,9 +14,9 @@ export async function checkFitsMemory({ kernel, initrd }: Image, memoryMiB: numb
   const needed = Math.ceil(bytes / 2 ** 20);
   if (needed < memoryMiB) return;
   const files = initrd === undefined ? 'its kernel alone takes' : 'its kernel and initrd alone take';
-  throw new LaunchFailed(
-    `the machine has ${String(memoryMiB)} MiB of memory (memoryMiB), and ${files} ${String(needed)} MiB`,
-  );
+  throw new LaunchFailed({
+    reason: `the machine has ${String(memoryMiB)} MiB of memory (memoryMiB), and ${files} ${String(needed)} MiB`,
+  });
 }
 
 /** An ELF file says what of it is loaded, and may hold much more. */

@@ -94,7 +94,7 @@ export async function checkMemory(folder: string, kept: SavedMemory, now: Partia
   if (stateBytes === kept.state.bytes)
     compare('state.sha256', await hashOf(join(folder, state)), kept.state.sha256);
   if (kept.ram !== undefined) faults.push(...(await faultsOfKeptRam(folder, kept.ram, kept.state.sha256)));
-  if (faults.length > 0) throw new SnapshotIncompatible(faults);
+  if (faults.length > 0) throw new SnapshotIncompatible({ differences: faults });
 }
 
 /** Its content decides where its times say that it may be another file, or one that was changed, as after a copy. */

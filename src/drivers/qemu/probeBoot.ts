@@ -55,7 +55,7 @@ export async function probeBoot(
     );
     const ends$ = started.ended$.pipe(
       map(({ code }) => {
-        if (code === notFound) throw new LaunchFailed(missing(program));
+        if (code === notFound) throw new LaunchFailed({ reason: missing(program) });
         return false;
       }),
     );

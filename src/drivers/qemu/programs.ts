@@ -22,7 +22,7 @@ export const createPrograms = (timeoutMs = longestMs): Programs => ({
     } catch (error) {
       const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
       const message = isMissing ? missing(program) : `"${program}" failed: ${messageOf(error)}`;
-      throw new LaunchFailed(message, { cause: error });
+      throw new LaunchFailed({ reason: message }, { cause: error });
     }
   },
 });

@@ -114,7 +114,7 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
   ) as [string, string];
   if (userName !== undefined && !mayChangeUser()) {
     const expected = 'nothing: only root runs QEMU as another user';
-    throw new InvalidRequest([{ path: 'user', found: found(userName), expected }]);
+    throw new InvalidRequest({ faults: [{ path: 'user', found: found(userName), expected }] });
   }
   const spawner = createSpawner({ nodePath });
   const runs = createRuns({ pollMs, spawner });
@@ -153,9 +153,9 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
     const memoryMiB = spec.memoryMiB ?? image.memoryMiB;
     const hostMiB = Math.floor(totalmem() / 2 ** 20);
     if (memoryMiB > hostMiB) {
-      throw new LaunchFailed(
-        `the machine asks for ${String(memoryMiB)} MiB of memory, and this host has ${String(hostMiB)} MiB in all`,
-      );
+      throw new LaunchFailed({
+        reason: `the machine asks for ${String(memoryMiB)} MiB of memory, and this host has ${String(hostMiB)} MiB in all`,
+      });
     }
     return {
       ...{ qemu, machine, accel, cpu: cpuOf(accel) },
@@ -235,9 +235,9 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
     const socket = Buffer.byteLength(join(home, vmPaths.serialSocket));
     if (socket > longestSocketPath) {
       const [most, least] = [longestSocketPath, socket - longestSocketPath].map(String);
-      throw new LaunchFailed(
-        `the sockets in the home ${home} would have paths of more than ${String(most)} bytes; choose a data directory whose path is at least ${String(least)} bytes shorter`,
-      );
+      throw new LaunchFailed({
+        reason: `the sockets in the home ${home} would have paths of more than ${String(most)} bytes; choose a data directory whose path is at least ${String(least)} bytes shorter`,
+      });
     }
     const folder = machineDirOf(home);
     if (copyOf === undefined) {
@@ -311,7 +311,7 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
       confinement(),
       checkHostPorts(plan.name, plan.spec.ports),
     ]);
-    if (kept === undefined) throw new LaunchFailed('the home holds no memory to go on from');
+    if (kept === undefined) throw new LaunchFailed({ reason: 'the home holds no memory to go on from' });
     const { vm, ramIn } = kept;
     await checkMemory(folder, kept, {
       ...{ qemu, machine, cpu: cpuOf(vm.accel), hasDisk: disk !== undefined },
@@ -322,7 +322,7 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
         : await faultsOfLayers(folder, kept.layers, await disks.layers(folder))),
       ...(kept.boot === undefined ? [] : await faultsOfBoot(identities, kept.boot)),
     ];
-    if (faults.length > 0) throw new SnapshotIncompatible(faults);
+    if (faults.length > 0) throw new SnapshotIncompatible({ differences: faults });
     if (ramIn === 'state') await sound.naming(folder, () => forgetRam(folder));
     // What others go on from too has to stay as it is.
     const ramIsShared = ramIn === 'state' || (await ownsRam(folder));
@@ -373,7 +373,8 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
         await sound.naming(machineDirOf(home), () => removeTree(home));
       }).pipe(ignoreElements()),
     logs: (home, { source, followUntil$: end$, ...query }) => {
-      if (!logSources.includes(source)) return throwError(() => new LogNotFound(source, logSources));
+      if (!logSources.includes(source))
+        return throwError(() => new LogNotFound({ source, sources: logSources }));
       return readLog(createLogFiles(home, source), query, end$ && { pollMs, end$ });
     },
     snapshots: createQemuSnapshots({ disks, sound, keptHashes, copyMachine }),

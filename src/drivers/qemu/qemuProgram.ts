@@ -25,7 +25,7 @@ export async function inspectQemu(program: string, { run }: Programs): Promise<Q
   const version = /version (\d+\.\d+\.\d+)/.exec(versions)?.[1];
   const machine = /^pc\s.*\(alias of ([\w.-]+)\)/m.exec(machines)?.[1];
   if (version === undefined || machine === undefined) {
-    throw new LaunchFailed(`"${program}" is no QEMU with a board "pc"`);
+    throw new LaunchFailed({ reason: `"${program}" is no QEMU with a board "pc"` });
   }
   return { version, machine, hasSandbox };
 }

@@ -33,9 +33,9 @@ export async function findQemuUser(
     }
   }
   const names = usual.join(', ');
-  throw new LaunchFailed(
-    `this host has none of the users ${names}, as one of whom QEMU would run; name one by the option "user" of the driver, or "root"`,
-  );
+  throw new LaunchFailed({
+    reason: `this host has none of the users ${names}, as one of whom QEMU would run; name one by the option "user" of the driver, or "root"`,
+  });
 }
 
 async function known(name: string, { run }: Programs): Promise<QemuUser | undefined> {
@@ -46,6 +46,6 @@ async function known(name: string, { run }: Programs): Promise<QemuUser | undefi
     if (!Number.isSafeInteger(uid) || !Number.isSafeInteger(gid)) throw new Error('"id" tells no numbers');
     return uid === 0 ? undefined : { uid: uid as number, gid: gid as number };
   } catch (error) {
-    throw new LaunchFailed(`there is no user "${name}" as whom QEMU could run`, { cause: error });
+    throw new LaunchFailed({ reason: `there is no user "${name}" as whom QEMU could run` }, { cause: error });
   }
 }

@@ -94,7 +94,7 @@ export async function startQemu(runs: Runs, plan: QemuPlan): Promise<StartedQemu
           ...(keep !== undefined && { keep }),
         })
         .catch((error: unknown) => {
-          if (isCode(error, 'ENOENT')) throw new LaunchFailed(missing(program), { cause: error });
+          if (isCode(error, 'ENOENT')) throw new LaunchFailed({ reason: missing(program) }, { cause: error });
           throw error;
         }),
   });
@@ -118,7 +118,7 @@ export async function startQemu(runs: Runs, plan: QemuPlan): Promise<StartedQemu
           .pipe(catchError((error: unknown) => timer(endMs).pipe(mergeMap(() => throwError(() => error))))),
         run.ended$.pipe(
           mergeMap(() => wordsOf(vmmLog, vmmStart)),
-          mergeMap((words) => throwError(() => new LaunchFailed(words))),
+          mergeMap((words) => throwError(() => new LaunchFailed({ reason: words }))),
         ),
       ).pipe(take(1)),
     );
