@@ -33,7 +33,8 @@ export class EventSubject {
       this.#pending.length = 0;
     }
     this.#isPublishing = false;
-    if (this.#isClosed) this.#complete();
+    // Closed by a listener meanwhile.
+    if (this.isClosed) this.#complete();
   }
 
   /** Completes every listener, after the events published so far. */
