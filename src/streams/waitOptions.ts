@@ -1,6 +1,7 @@
 import * as E from 'fp-ts/lib/Either.js';
 import * as t from 'io-ts';
-import { closed, isPlain, isRecord } from '../codecs/closed.js';
+import { abortSignal } from '../codecs/abortSignal.js';
+import { closed, isPlain } from '../codecs/closed.js';
 import { decodeAllOrThrow } from '../codecs/decode.js';
 import { integer, oneOf } from '../codecs/scalars.js';
 import { type State, states } from '../lifecycle/state.js';
@@ -90,10 +91,6 @@ const target = new t.Type<readonly State[], unknown>(
   t.identity,
 );
 
-// By its shape: it may come from another realm, or be somebody's own.
-const isAbortSignal = (value: unknown): value is AbortSignal =>
-  isRecord(value) && typeof value['aborted'] === 'boolean' && typeof value['addEventListener'] === 'function';
-
 const longestMs = 300_000;
 
 const keys = {
@@ -101,12 +98,7 @@ const keys = {
   pollMs: integer('milliseconds', 1, longestMs),
   through: t.array(oneOf(deadEnds), `states that may come in between (a list of ${deadEnds.join(', ')})`),
   mayBeAbsent: t.boolean,
-  signal: new t.Type<AbortSignal, unknown>(
-    'an AbortSignal',
-    isAbortSignal,
-    (value, context) => (isAbortSignal(value) ? t.success(value) : t.failure(value, context)),
-    t.identity,
-  ),
+  signal: abortSignal,
 };
 
 function areOptions(options: unknown): boolean {
