@@ -104,23 +104,19 @@ export class NotSupported extends Error {
   }
 }
 
-/** Something failed for a reason that can be told; `cause` has more. */
-abstract class FailedFor extends Error {
+/**
+ * A machine could not be started: `reason` says why, and is the message; `cause` has more. What should have come to be by that, by `create`,
+ * `run`, `fork` or `forkSnapshot`, is not there, nor any file of it. An instance that was there before is as it was: after `start` and
+ * `restore` in its former state, after `restart` Stopped.
+ */
+export class LaunchFailed extends Error {
+  readonly _tag = 'LaunchFailed';
+  override readonly name = 'LaunchFailed';
   constructor(
-    what: string,
     readonly reason: string,
     options?: ErrorOptions,
   ) {
-    super(`${what}: ${onOneLine(reason)}`, options);
-  }
-}
-
-/** A machine could not be started; `cause` says why. No instance and no file of the attempt is left. */
-export class LaunchFailed extends FailedFor {
-  readonly _tag = 'LaunchFailed';
-  override readonly name = 'LaunchFailed';
-  constructor(reason: string, options?: ErrorOptions) {
-    super('launch failed', reason, options);
+    super(onOneLine(reason), options);
   }
 }
 
@@ -218,11 +214,14 @@ export class SnapshotIncompatible extends Error {
 const mostTold = 10;
 
 /** The store could not keep or read something; `cause` says why. Instances and machines are as they were. */
-export class StoreFailed extends FailedFor {
+export class StoreFailed extends Error {
   readonly _tag = 'StoreFailed';
   override readonly name = 'StoreFailed';
-  constructor(reason: string, options?: ErrorOptions) {
-    super('the store failed', reason, options);
+  constructor(
+    readonly reason: string,
+    options?: ErrorOptions,
+  ) {
+    super(`the store failed: ${onOneLine(reason)}`, options);
   }
 }
 

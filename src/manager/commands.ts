@@ -8,7 +8,7 @@ import type { ConsumerStats } from '../streams/consumers.js';
 import type { InstanceFilter } from '../streams/instanceFilter.js';
 import type { EventsOptions } from '../streams/lifecycleBus.js';
 import type { InstanceChange } from '../streams/instanceChange.js';
-import type { WaitOptions } from '../streams/waitOptions.js';
+import type { WaitOptions, WaitTarget } from '../streams/waitOptions.js';
 import type { WaitEnd, WaitOutcome } from '../streams/waits.js';
 import type { SnapshotCommands } from './snapshotCommands.js';
 
@@ -415,7 +415,7 @@ export interface InstanceManager extends Commands, SnapshotCommands {
    */
   waitForState(
     idOrName: string,
-    target: State | readonly State[],
+    target: WaitTarget | readonly WaitTarget[],
     options?: WaitOptions,
   ): Observable<WaitOutcome>;
 

@@ -6,6 +6,9 @@ import { decodeAllOrThrow } from '../codecs/decode.js';
 import { integer, oneOf } from '../codecs/scalars.js';
 import { type State, states } from '../lifecycle/state.js';
 
+/** What can be waited for. Whatever is `Unknown` ends a wait, for nothing leads on from there. */
+export type WaitTarget = Exclude<State, 'Unknown'>;
+
 /** How long to wait, and how often to look. Defaults are hypeman's. */
 export interface WaitOptions {
   /** Milliseconds to the deadline, 0 to 300000 (5 minutes). @defaultValue 60000 */
@@ -66,7 +69,7 @@ const settled = (targets: readonly State[], options: WaitOptions): WaitSettings 
 const without = (through: readonly State[] = []): readonly State[] =>
   through.length === 0 ? deadEnds : deadEnds.filter((state) => !through.includes(state));
 
-const reachableStates = states.filter((state): state is Exclude<State, 'Unknown'> => state !== 'Unknown');
+const reachableStates = states.filter((state): state is WaitTarget => state !== 'Unknown');
 
 /** Lists of one state, which a hundred thousand waits share. */
 const singles: ReadonlyMap<State, readonly State[]> = new Map(

@@ -28,11 +28,7 @@ const all = [
     'the driver "process" cannot fork: its machines cannot be halted',
     { driver: 'process', verb: 'fork', reason: 'its machines cannot be halted' },
   ],
-  [
-    new errors.LaunchFailed('no such file', { cause }),
-    'launch failed: no such file',
-    { reason: 'no such file', cause },
-  ],
+  [new errors.LaunchFailed('no such file', { cause }), 'no such file', { reason: 'no such file', cause }],
   [
     new errors.DriverFailed('i1', 'stop', { cause }),
     'cannot stop instance i1: no such file',
