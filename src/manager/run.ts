@@ -189,7 +189,7 @@ export function createRun(tools: RunTools): InstanceManager['run'] {
         const follow = (created: Instance): void => {
           const run = begin(created, decoded);
           subscriber.add(() => {
-            run.giveUp();
+            void run.giveUp();
           });
           if (subscriber.closed) return;
           const aborted$ = abortOf(signal).pipe(

@@ -163,6 +163,7 @@ describe('the public names', () => {
        WaitEnd
        WaitOptions
        WaitOutcome
+       WaitTarget
        WatchBuffering
        WatchOptions
        WorkBuffering"

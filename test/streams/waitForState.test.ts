@@ -550,9 +550,9 @@ describe('what cannot be understood is refused', () => {
   it('by the types too: nothing can wait for Unknown', () => {
     const source = { events: () => NEVER, read: () => of(created) };
     // @ts-expect-error -- no state that can be waited for
-    waitForState(source, 'a', 'Unknown');
+    void waitForState(source, 'a', 'Unknown');
     // @ts-expect-error -- nor in a list
-    waitForState(source, 'a', ['Stopped', 'Unknown']);
+    void waitForState(source, 'a', ['Stopped', 'Unknown']);
     const target: WaitTarget = 'Stopped';
     expect(waitForState(source, 'a', target)).toBeDefined();
   });
