@@ -98,7 +98,7 @@ export type { LifecycleLog } from './streams/lifecycleLog.js';
 export type { InstanceChange } from './streams/instanceChange.js';
 export type { TableView } from './streams/tableThenChanges.js';
 export { type StateSource, waitForState } from './streams/waitForState.js';
-export type { WaitOptions } from './streams/waitOptions.js';
+export type { WaitOptions, WaitTarget } from './streams/waitOptions.js';
 export type { WaitEnd, WaitOutcome } from './streams/waits.js';
 
 // What machines run on, and where instances are kept.

@@ -1,8 +1,8 @@
-import type { State } from 'rx-instances';
+import type { WaitTarget } from 'rx-instances';
 import { lastValueFrom, takeUntil, timer } from 'rxjs';
 import { type Actor, pause, type World } from './world.js';
 
-const targets: readonly (State | readonly State[])[] = [
+const targets: readonly (WaitTarget | readonly WaitTarget[])[] = [
   'Running',
   'Stopped',
   'Standby',

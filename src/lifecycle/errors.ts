@@ -71,10 +71,13 @@ export class NotSupported extends taggedError(
     `the driver "${named(driver)}" cannot ${verb}: ${onOneLine(reason)}`,
 ) {}
 
-/** A machine could not be started; `cause` says why. No instance and no file of the attempt is left. */
-export class LaunchFailed extends taggedError(
-  'LaunchFailed',
-  ({ reason }: { readonly reason: string }) => `launch failed: ${onOneLine(reason)}`,
+/**
+ * A machine could not be started: `reason` says why, and is the message; `cause` has more. What should have come to be by that, by `create`,
+ * `run`, `fork` or `forkSnapshot`, is not there, nor any file of it. An instance that was there before is as it was: after `start` and
+ * `restore` in its former state, after `restart` Stopped.
+ */
+export class LaunchFailed extends taggedError('LaunchFailed', ({ reason }: { readonly reason: string }) =>
+  onOneLine(reason),
 ) {}
 
 /** A driver failed to carry out a verb on a machine; `cause` says why. */

@@ -92,7 +92,8 @@ const table: Record<Action, Row> = {
 };
 
 /**
- * Tells what an action means for an instance in a state; `absent` stands for an instance that does not exist yet.
+ * Tells what an action means for an instance in a state; `absent` stands for an instance that does not exist yet. An action or a
+ * state that there is not, which the types refuse, is `refused`.
  *
  * @example
  * ```ts
@@ -104,5 +105,7 @@ const table: Record<Action, Row> = {
  * ```
  */
 export function transition(action: Action, from: State | 'absent'): Move {
-  return table[action][from] ?? refused;
+  const rows: Partial<Record<string, Row>> = table;
+  const row = Object.hasOwn(table, action) ? rows[action] : undefined;
+  return (row !== undefined && Object.hasOwn(row, from) ? row[from] : undefined) ?? refused;
 }

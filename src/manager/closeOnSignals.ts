@@ -1,9 +1,13 @@
 import { constants } from 'node:os';
 import { concat, fromEvent, ignoreElements, map, merge, of, type Subscription, takeUntil } from 'rxjs';
+import { decodeOrThrow } from '../codecs/decode.js';
+import { withMethods } from '../codecs/withMethods.js';
 import type { CloseOptions, InstanceManager } from './commands.js';
 import { decodeClose } from './requests.js';
 
 type Closable = Pick<InstanceManager, 'close' | 'measurements$'>;
+
+const closable = withMethods('a manager', 'close');
 
 const signals = ['SIGINT', 'SIGTERM'] as const;
 
@@ -22,7 +26,7 @@ const listening = new WeakMap<Closable, Subscription>();
  * rejection that nobody handles ends the process before its instances have stopped.
  *
  * @param options - what `close` is told
- * @throws {@link InvalidRequest} at once for options that can't be understood
+ * @throws {@link InvalidRequest} at once for what is no manager, and for options that can't be understood
  *
  * @example
  * ```ts
@@ -40,6 +44,7 @@ export function closeOnSignals(
   manager: Pick<InstanceManager, 'close' | 'measurements$'>,
   options: CloseOptions = {},
 ): Subscription {
+  decodeOrThrow(closable, manager);
   const decoded = decodeClose(options);
   const known = listening.get(manager);
   if (known?.closed === false) return known;

@@ -8,7 +8,7 @@ import type { ConsumerStats } from '../streams/consumers.js';
 import type { InstanceFilter } from '../streams/instanceFilter.js';
 import type { EventsOptions } from '../streams/lifecycleBus.js';
 import type { InstanceChange } from '../streams/instanceChange.js';
-import type { WaitOptions } from '../streams/waitOptions.js';
+import type { WaitOptions, WaitTarget } from '../streams/waitOptions.js';
 import type { WaitEnd, WaitOutcome } from '../streams/waits.js';
 import type { SnapshotCommands } from './snapshotCommands.js';
 
@@ -43,6 +43,21 @@ export interface RunOptions {
    * @defaultValue 16 MiB
    */
   readonly outputMaxBytes?: number;
+  /**
+   * Called with every line as `logs` with `follow` tells it: soon after it was written, one of more than 64 KiB in pieces, of both
+   * streams, and also with what is too much to be gathered. What it takes is taken from the reading of the log. If it throws, that is reported as of any subscriber, it is not called
+   * again, and the run goes on. After the last call comes the outcome; one who gives a run up hears no more.
+   *
+   * @defaultValue nobody is told
+   */
+  readonly onLine?: (line: LogLine) => void;
+  /**
+   * Gives the run up when it aborts: the instance is stopped, with its `stopGraceMs`, and deleted, also where it is only being created; then the
+   * run fails with the signal's reason. Once the outcome is being put together it comes to nothing. Aborted before, nothing is created.
+   *
+   * @defaultValue none
+   */
+  readonly signal?: AbortSignal;
 }
 
 /** What became of a run. */
@@ -58,7 +73,7 @@ export interface RunOutcome {
   readonly stderr: string;
   /**
    * Whether something of it is missing: what came before the last {@link RunOptions.outputMaxBytes} of a stream, or what the log had lost by
-   * its own limit before the end, when it is read. The log keeps
+   * its own limit before it was read. It is read while it is written, so that this takes a flood. The log keeps
    * (`logKeep` + 1) × `logMaxBytes` of the driver, 40 MiB if nothing else is set, in which each line has some 40 bytes more: its
    * time, stream and run.
    */
@@ -190,12 +205,12 @@ export interface InstanceManager extends Commands, SnapshotCommands {
   create(request: CreateRequest): Observable<Instance>;
   /**
    * Runs a job: creates an instance, waits for its end as long as that takes, gathers what it wrote, deletes it, and emits what
-   * became of it. It is an instance like any other meanwhile, with events, a log to follow, and verbs; it can be stopped by its
+   * became of it. It is an instance like any other meanwhile, with events, a log to follow, and verbs; once its `create` is told, it can be stopped by its
    * name. An exit code other than 0 is an outcome, no error. The output is that of the first log of the driver, and
    * empty where it keeps none.
    *
    * The instance is deleted in any case, before the outcome or the error is told. Who unsubscribes before the end
-   * gives the run up: it is stopped, with its `stopGraceMs`, and deleted. So `timeout` of RxJS bounds a run, in which case nothing is
+   * gives the run up, as `signal` does: it is stopped, with its `stopGraceMs`, and deleted. So `timeout` of RxJS bounds a run, in which case nothing is
    * told of it; with `runTimeoutMs` in the request it is stopped and told as any other, with `exit.timedOut`. Only a manager that
    * closes with `stopInstances: false`, or is killed, leaves it to the next manager, as an instance like any other; nobody
    * deletes it then.
@@ -206,13 +221,18 @@ export interface InstanceManager extends Commands, SnapshotCommands {
    *
    * @example
    * ```ts
-   * import { createProcessDriver, openManager } from 'rx-instances';
+   * import { createProcessDriver, type LogLine, openManager } from 'rx-instances';
    * import { firstValueFrom } from 'rxjs';
    *
    * const manager = await openManager({ drivers: [createProcessDriver()] });
    * const entrypoint = ['sh', '-c', 'echo 3 tests; echo 1 failed >&2; exit 4'];
    * const { exit, stdout, stderr } = await firstValueFrom(manager.run({ image: 'scratch', entrypoint }));
    * [exit.code, stdout, stderr]; // => [4, '3 tests\n', '1 failed\n']
+   *
+   * let heard = '';
+   * const onLine = ({ text }: LogLine): void => void (heard += text);
+   * await firstValueFrom(manager.run({ image: 'scratch', entrypoint: ['echo', 'hello'] }, { onLine }));
+   * heard; // => 'hello'
    *
    * const late = await firstValueFrom(manager.run({ image: 'scratch', entrypoint: ['sleep', '60'], runTimeoutMs: 50 }));
    * late.exit; // => { code: null, signal: 'SIGTERM', timedOut: 'run' }
@@ -395,7 +415,7 @@ export interface InstanceManager extends Commands, SnapshotCommands {
    */
   waitForState(
     idOrName: string,
-    target: State | readonly State[],
+    target: WaitTarget | readonly WaitTarget[],
     options?: WaitOptions,
   ): Observable<WaitOutcome>;
 

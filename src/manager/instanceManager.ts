@@ -346,6 +346,9 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
       get: table.get,
       closing$: bus.closing$,
       eventsOf: (instanceId) => bus.events('wait_for_state', { instanceId }),
+      onThrow: (error) => {
+        onThrow('run', error);
+      },
     }),
     get: (idOrName) => whileOpen(() => of(table.find(idOrName))),
     list: (conditions = {}) => whileOpen(() => of(table.matching(requests.decodeFilter(sized(conditions))))),

@@ -1,5 +1,6 @@
 import * as E from 'fp-ts/lib/Either.js';
 import * as t from 'io-ts';
+import { abortSignal } from '../codecs/abortSignal.js';
 import { withKeys } from '../codecs/anotherKey.js';
 import { closed, isRecord } from '../codecs/closed.js';
 import { decode, decodeOrThrow, found } from '../codecs/decode.js';
@@ -15,6 +16,7 @@ import type { Driver, LogReading } from '../drivers/driver.js';
 import { deepFreeze } from '../lifecycle/deepFreeze.js';
 import { type Fault, InvalidRequest, NotSupported } from '../lifecycle/errors.js';
 import type { BaseSpec, InstanceSpec } from '../lifecycle/instance.js';
+import { callback } from '../streams/buffering.js';
 import { instanceFilterKeys } from '../streams/instanceFilter.js';
 import type { CloseOptions, ForkRequest, ListFilter, RunOptions, UpdateOptions } from './commands.js';
 
@@ -121,7 +123,8 @@ export function decodeSignal({ kind, capabilities }: Driver, name: unknown): str
 export const decodeFilter = (filter: unknown): ListFilter => decodeOrThrow(listFilter, filter);
 
 /** Decodes how to run. @throws {@link InvalidRequest} */
-export const decodeRunOptions = (options: unknown): RunOptions => decodeOrThrow(runOptions, options);
+export const decodeRunOptions = (options: unknown): RunOptions =>
+  decodeOrThrow(runOptions, options) as RunOptions;
 
 /** Decodes how to close. @throws {@link InvalidRequest} */
 export const decodeClose = (options: unknown): CloseOptions => decodeOrThrow(closing, options);
@@ -240,5 +243,9 @@ const logOptions = closed(
   },
 );
 // Less than the longest text that JavaScript has.
-const runOptions = closed('run options', {}, { outputMaxBytes: integer('bytes', 0, 2 ** 28) });
+const runOptions = closed(
+  'run options',
+  {},
+  { outputMaxBytes: integer('bytes', 0, 2 ** 28), onLine: callback, signal: abortSignal },
+);
 const closing = closed('close options', {}, { stopInstances: t.boolean });

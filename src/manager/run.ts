@@ -5,14 +5,21 @@ import {
   defer,
   EMPTY,
   filter,
+  finalize,
+  fromEvent,
   ignoreElements,
   map,
   merge,
   mergeMap,
+  NEVER,
   Observable,
   of,
+  ReplaySubject,
   startWith,
+  Subject,
   take,
+  takeUntil,
+  tap,
   throwError,
 } from 'rxjs';
 import { isRecord } from '../codecs/closed.js';
@@ -20,8 +27,9 @@ import { DriverFailed, InstanceNotFound, ManagerClosed } from '../lifecycle/erro
 import type { LifecycleEvent } from '../lifecycle/event.js';
 import type { Instance } from '../lifecycle/instance.js';
 import { type State, transition } from '../lifecycle/state.js';
-import type { CreateRequest, InstanceManager, RunOutcome, RunRequest } from './commands.js';
-import { gatherOutput } from './gatherOutput.js';
+import type { CreateRequest, InstanceManager, RunOptions, RunOutcome, RunRequest } from './commands.js';
+import { gatherOutput, type Output } from './gatherOutput.js';
+import { type ReadLines, readAsWritten } from './readAsWritten.js';
 import { decodeRunOptions } from './requests.js';
 import type { Turns } from './turns.js';
 import type { Verbs } from './verbs.js';
@@ -36,6 +44,8 @@ export interface RunTools
   get(instanceId: string): Instance;
   readonly closing$: Observable<void>;
   eventsOf(instanceId: string): Observable<LifecycleEvent>;
+  /** Hears what `onLine` throws. */
+  onThrow(error: unknown): void;
 }
 
 /** States in which a machine runs no program any more, and one that may never be left. */
@@ -52,6 +62,7 @@ const named = (request: RunRequest): CreateRequest =>
 /** Creates `run`, which is a verb made of others: what is under way is an instance like any other. */
 export function createRun(tools: RunTools): InstanceManager['run'] {
   const { create, get, closing$, eventsOf, verbs, onInstance, whileOpen, driverOf, homeOf, orWarn } = tools;
+  const { onThrow } = tools;
 
   /** Emits the instance as it is when it has come to an end, once. */
   const ended = (created: Instance): Observable<Instance> => {
@@ -70,18 +81,22 @@ export function createRun(tools: RunTools): InstanceManager['run'] {
     );
   };
 
-  const outcomeOf = (instance: Instance, mostBytes: number): Observable<RunOutcome> =>
-    defer(() => {
-      const { id, spec, exit = { code: null, signal: null } } = instance;
-      const driver = driverOf(spec);
-      const [source] = driver.capabilities.logs;
-      const lines$ =
-        source === undefined ? EMPTY : driver.logs(homeOf(id), { source, tail: Infinity, after: 0 });
-      return gatherOutput(lines$, mostBytes).pipe(map((output) => ({ exit, ...output, instance })));
-    });
+  /** All that an instance writes until `end$` emits. It is read from the beginning on: by the end a log may have lost that. */
+  const outputOf = (
+    { id, spec }: Instance,
+    { outputMaxBytes = defaultOutputBytes, onLine = () => undefined }: RunOptions,
+    end$: Observable<void>,
+  ): Observable<Output> => {
+    const driver = driverOf(spec);
+    const [source] = driver.capabilities.logs;
+    if (source === undefined) return gatherOutput(EMPTY, outputMaxBytes);
+    const read: ReadLines = (reading) => driver.logs(homeOf(id), { source, tail: Infinity, ...reading });
+    const lines$ = readAsWritten(read, end$).pipe(tap(contained(onLine, onThrow)));
+    return gatherOutput(lines$, outputMaxBytes);
+  };
 
   /** What the end was, of an instance that may have been started again since. Holds its queue. */
-  const told = (end: Instance, now: Instance, mostBytes: number): Observable<RunOutcome> => {
+  const told = (end: Instance, now: Instance, output$: Observable<Output>): Observable<RunOutcome> => {
     if (end.state === 'Unknown') {
       return throwError(
         () =>
@@ -89,7 +104,12 @@ export function createRun(tools: RunTools): InstanceManager['run'] {
       );
     }
     const stopped$ = now.state === 'Shutdown' ? verbs.stop(now) : of(end);
-    return stopped$.pipe(mergeMap((stopped) => outcomeOf(stopped, mostBytes)));
+    return stopped$.pipe(
+      mergeMap((instance) => {
+        const { exit = { code: null, signal: null } } = instance;
+        return output$.pipe(map((output) => ({ exit, ...output, instance })));
+      }),
+    );
   };
 
   /** Does what is still to be done with an instance, and removes it, however that comes out. Holds its queue. */
@@ -120,31 +140,72 @@ export function createRun(tools: RunTools): InstanceManager['run'] {
       ),
     );
 
+  /** What is under way, of an instance that was created for it. */
+  const begin = (created: Instance, options: RunOptions): Run => {
+    const { id } = created;
+    const end$ = new ReplaySubject<void>(1);
+    const output$ = new ReplaySubject<Output>(1);
+    const gathering = defer(() => outputOf(created, options, end$)).subscribe(output$);
+    const givenUp$ = new Subject<void>();
+    let isOver = false;
+
+    return {
+      outcome$: ended(created).pipe(
+        mergeMap((end) =>
+          onInstance('delete', id, (now) => {
+            isOver = true;
+            const allOutput$ = defer(() => {
+              end$.next();
+              return output$;
+            });
+            const told$ = defer(() => told(end, now, allOutput$)).pipe(
+              finalize(() => {
+                gathering.unsubscribe();
+              }),
+            );
+            return thenDeleted(id, told$);
+          }),
+        ),
+        // The end of one that is given up is nobody's any more.
+        takeUntil(givenUp$),
+      ),
+      giveUp: () => {
+        if (isOver) return undefined;
+        isOver = true;
+        givenUp$.next();
+        gathering.unsubscribe();
+        const gone$ = new ReplaySubject<never>(1);
+        // Whoever listens: it has to be removed.
+        givenUp(id).subscribe(gone$);
+        return gone$;
+      },
+    };
+  };
+
   return (request, options = {}) =>
     whileOpen(() => {
-      const { outputMaxBytes = defaultOutputBytes } = decodeRunOptions(options);
+      const decoded = decodeRunOptions(options);
+      const { signal } = decoded;
       const created$ = create(named(request));
       return new Observable<RunOutcome>((subscriber) => {
+        const aborted = (): Observable<never> => throwError((): unknown => signal?.reason);
         const follow = (created: Instance): void => {
-          const { id } = created;
-          let isTaken = false;
+          const run = begin(created, decoded);
           subscriber.add(() => {
-            if (!isTaken) givenUp(id).subscribe();
+            void run.giveUp();
           });
           if (subscriber.closed) return;
-          const run$ = ended(created).pipe(
-            mergeMap((end) =>
-              onInstance('delete', id, (now) => {
-                isTaken = true;
-                return thenDeleted(
-                  id,
-                  defer(() => told(end, now, outputMaxBytes)),
-                );
-              }),
-            ),
+          const aborted$ = abortOf(signal).pipe(
+            map(() => run.giveUp()),
+            filter((gone$) => gone$ !== undefined),
+            mergeMap((gone$) => concat(gone$, aborted())),
           );
-          subscriber.add(run$.subscribe(subscriber));
+          subscriber.add(merge(run.outcome$, aborted$).pipe(take(1)).subscribe(subscriber));
         };
+        if (signal?.aborted === true) {
+          aborted().subscribe(subscriber);
+          return;
+        }
         // Not the subscriber's: a creation that has begun runs to its end, and what comes of it has to be removed.
         created$.subscribe({
           next: follow,
@@ -154,4 +215,32 @@ export function createRun(tools: RunTools): InstanceManager['run'] {
         });
       });
     });
+}
+
+/** A job under way. */
+interface Run {
+  /** Emits what became of it. */
+  readonly outcome$: Observable<RunOutcome>;
+  /** Ends and removes it; what is returned completes then. Nothing, once that is so or its outcome is being told. */
+  giveUp(): Observable<never> | undefined;
+}
+
+/** Emits once it is aborted, at once where it was. */
+const abortOf = (signal: AbortSignal | undefined): Observable<unknown> => {
+  if (signal === undefined) return NEVER;
+  return signal.aborted ? of('aborted') : fromEvent(signal, 'abort').pipe(take(1));
+};
+
+/** Calls what must not throw, until it has done so. */
+function contained<T>(call: (value: T) => void, onThrow: (error: unknown) => void): (value: T) => void {
+  let hasThrown = false;
+  return (value) => {
+    if (hasThrown) return;
+    try {
+      call(value);
+    } catch (error) {
+      hasThrown = true;
+      onThrow(error);
+    }
+  };
 }

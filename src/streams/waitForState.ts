@@ -2,10 +2,9 @@ import { type Observable, throwError } from 'rxjs';
 import { ContainedObservable } from './containedObservable.js';
 import type { LifecycleEvent } from '../lifecycle/event.js';
 import type { Instance } from '../lifecycle/instance.js';
-import type { State } from '../lifecycle/state.js';
 import { isVirtualTime } from './monotonicNow.js';
 import { readOnce } from './readOnce.js';
-import type { WaitOptions } from './waitOptions.js';
+import type { WaitOptions, WaitTarget } from './waitOptions.js';
 import { type WaitOutcome, Waits } from './waits.js';
 
 /** Where a wait learns of an instance. */
@@ -65,7 +64,7 @@ export interface StateSource {
 export function waitForState(
   source: StateSource,
   instanceId: string,
-  target: State | readonly State[],
+  target: WaitTarget | readonly WaitTarget[],
   options: WaitOptions = {},
 ): Observable<WaitOutcome> {
   return new ContainedObservable(

@@ -1,9 +1,13 @@
 import * as E from 'fp-ts/lib/Either.js';
 import * as t from 'io-ts';
-import { closed, isPlain, isRecord } from '../codecs/closed.js';
+import { abortSignal } from '../codecs/abortSignal.js';
+import { closed, isPlain } from '../codecs/closed.js';
 import { decodeAllOrThrow } from '../codecs/decode.js';
 import { integer, oneOf } from '../codecs/scalars.js';
 import { type State, states } from '../lifecycle/state.js';
+
+/** What can be waited for. Whatever is `Unknown` ends a wait, for nothing leads on from there. */
+export type WaitTarget = Exclude<State, 'Unknown'>;
 
 /** How long to wait, and how often to look. Defaults are hypeman's. */
 export interface WaitOptions {
@@ -65,7 +69,7 @@ const settled = (targets: readonly State[], options: WaitOptions): WaitSettings 
 const without = (through: readonly State[] = []): readonly State[] =>
   through.length === 0 ? deadEnds : deadEnds.filter((state) => !through.includes(state));
 
-const reachableStates = states.filter((state): state is Exclude<State, 'Unknown'> => state !== 'Unknown');
+const reachableStates = states.filter((state): state is WaitTarget => state !== 'Unknown');
 
 /** Lists of one state, which a hundred thousand waits share. */
 const singles: ReadonlyMap<State, readonly State[]> = new Map(
@@ -90,10 +94,6 @@ const target = new t.Type<readonly State[], unknown>(
   t.identity,
 );
 
-// By its shape: it may come from another realm, or be somebody's own.
-const isAbortSignal = (value: unknown): value is AbortSignal =>
-  isRecord(value) && typeof value['aborted'] === 'boolean' && typeof value['addEventListener'] === 'function';
-
 const longestMs = 300_000;
 
 const keys = {
@@ -101,12 +101,7 @@ const keys = {
   pollMs: integer('milliseconds', 1, longestMs),
   through: t.array(oneOf(deadEnds), `states that may come in between (a list of ${deadEnds.join(', ')})`),
   mayBeAbsent: t.boolean,
-  signal: new t.Type<AbortSignal, unknown>(
-    'an AbortSignal',
-    isAbortSignal,
-    (value, context) => (isAbortSignal(value) ? t.success(value) : t.failure(value, context)),
-    t.identity,
-  ),
+  signal: abortSignal,
 };
 
 function areOptions(options: unknown): boolean {

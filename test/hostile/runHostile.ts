@@ -7,14 +7,24 @@ import { compile } from '../support/compiled.js';
 import { attacksOn, manager } from './attacksOn.js';
 import { playAttacks } from './playAttacks.js';
 
+const usage = `npm run hostile -- [options]
+  --rounds N         plays each attack as often (20)
+  --only TEXT        plays those whose opponent and name hold the text
+  --patience SECONDS gives an attack as long (300)`;
+
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       rounds: { type: 'string', default: '20' },
       only: { type: 'string', default: '' },
       patience: { type: 'string', default: '300' },
+      help: { type: 'boolean', default: false },
     },
   });
+  if (values.help) {
+    console.log(usage);
+    return;
+  }
   const compiled = compile('test/hostile', 'test/support');
   const startedAt = performance.now();
   let [played, findings] = [0, 0];

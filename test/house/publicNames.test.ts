@@ -165,6 +165,7 @@ describe('the public names', () => {
        WaitEnd
        WaitOptions
        WaitOutcome
+       WaitTarget
        WatchBuffering
        WatchOptions
        WorkBuffering"

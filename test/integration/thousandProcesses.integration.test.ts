@@ -23,7 +23,7 @@ import {
   type InstanceManager,
   type LifecycleEvent,
   openManager,
-  type State,
+  type WaitTarget,
   type WaitOutcome,
 } from 'rx-instances';
 import { processesWith } from '../support/processes.js';
@@ -33,7 +33,7 @@ const atATime = 16;
 
 /** How an instance leaves Running: the state that comes of it, the action that tells it, and who brings it about. */
 interface Turn {
-  readonly state: State;
+  readonly state: WaitTarget;
   readonly action: LifecycleEvent['action'];
   bring(manager: InstanceManager, instance: Instance): Observable<unknown>;
 }

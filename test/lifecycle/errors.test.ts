@@ -35,7 +35,7 @@ const all = [
   ],
   [
     new errors.LaunchFailed({ reason: 'no such file' }, { cause }),
-    'launch failed: no such file',
+    'no such file',
     { reason: 'no such file', cause },
   ],
   [

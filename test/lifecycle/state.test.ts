@@ -101,3 +101,12 @@ test('what is nothing to do in a state leads nowhere but to that state from any 
   }
   expect(goals.length).toBe(8);
 });
+
+it.each([
+  ['fly', 'Running'],
+  ['constructor', 'Running'],
+  ['start', 'Flying'],
+  ['start', 'toString'],
+])('%s in %s, of which one does not exist, is refused', (action, from) => {
+  expect(transition(action as never, from as never)).toEqual({ kind: 'refused' });
+});

@@ -214,7 +214,7 @@ describe('create fails and leaves nothing', () => {
     const error = await failure(manager.create({ ...sleeping, ...fields }));
     expect(error).toMatchObject({
       _tag: 'LaunchFailed',
-      message: expect.stringContaining(`launch failed: `) as string,
+      message: expect.stringContaining(reason) as string,
       reason: expect.stringContaining(reason) as string,
       cause,
     });

@@ -53,6 +53,11 @@ describe('a manager in this process', () => {
     expect(listeners()).toEqual(before);
   });
 
+  it.each([undefined, null, {}, 'manager'])('is not %j, which is refused', (other) => {
+    expect(() => closeOnSignals(other as never)).toThrow('expected a manager');
+    expect(listeners()).toEqual(before);
+  });
+
   it('is closed as it was asked; what fails is written down', async () => {
     const exit = jest.spyOn(process, 'exit').mockImplementation((() => undefined) as never);
     const written = jest.spyOn(console, 'error').mockImplementation(() => undefined);

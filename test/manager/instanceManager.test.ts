@@ -139,7 +139,7 @@ describe('create', () => {
 
     await expect(create()).rejects.toMatchObject({
       _tag: 'LaunchFailed',
-      message: 'launch failed: no room',
+      message: 'no room',
       cause,
     });
     await expect(value(manager.list())).resolves.toEqual([]);

@@ -51,7 +51,7 @@ describe('an instance whose spec was understood once and is not any more', () =>
     for (const verb of ['start', 'restart'] as const) {
       await expect(lastValueFrom(manager[verb](kept.id))).rejects.toMatchObject({
         _tag: 'LaunchFailed',
-        message: `launch failed: the spec has to be updated: readiness.pattern: found ${fault.found}, expected ${rule}`,
+        message: `the spec has to be updated: readiness.pattern: found ${fault.found}, expected ${rule}`,
         cause: { _tag: 'InvalidRequest', faults: [fault] },
       });
     }

@@ -186,7 +186,7 @@ describe('restore', () => {
   });
 
   it.each<[string, Error, object]>([
-    ['a failure', new Error('no room'), { _tag: 'LaunchFailed', message: 'launch failed: no room' }],
+    ['a failure', new Error('no room'), { _tag: 'LaunchFailed', message: 'no room' }],
     [
       'a memory that cannot be gone on from',
       new SnapshotIncompatible({ differences: [{ path: 'qemu', found: "'8.0.0'", expected: "'7.2.0'" }] }),

@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { createProcessDriver, type InstanceManager, openManager, type RunRequest } from 'rx-instances';
 import { filter, firstValueFrom, lastValueFrom, map, mergeMap, range, tap, timeout, toArray } from 'rxjs';
 import { processesOf } from '../support/processes.js';
@@ -35,6 +37,26 @@ it('whatever was lost of the output of a job that writes more than its log keeps
   const numbers = Array.from({ length: 100_000 }, (_, n) => `${String(n + 1)}\n`).join('');
   expect(stdout.slice(-7)).toBe('100000\n');
   expect(truncated).toBe(stdout !== numbers);
+});
+
+it('of a job that writes for long nothing is lost, though its log keeps less, and each line is told meanwhile', async () => {
+  const drivers = [createProcessDriver({ pollMs: 5, logMaxBytes: 10_000, logKeep: 4 })];
+  const small = await openManager({ drivers });
+  const heard: string[] = [];
+  const isThere = '[ -e go$i ] || { sleep 0.01; continue; }';
+  const text = `i=1; seq 300; while [ $i -le 6 ]; do ${isThere}; seq $((i*300+1)) $((i*300+300)); i=$((i+1)); done`;
+  let directory = '';
+  const goOn = (line: string): void => {
+    heard.push(line);
+    if (line.startsWith('/')) directory = line;
+    else if (Number(line) % 300 === 0) writeFileSync(join(directory, `go${String(Number(line) / 300)}`), '');
+  };
+  const run$ = small.run(script(`pwd; ${text}`), { onLine: (line) => goOn(line.text) });
+  const { stdout, truncated } = await firstValueFrom(run$);
+  await small.close();
+  const numbers = Array.from({ length: 2_100 }, (_, n) => String(n + 1));
+  expect(heard.slice(1)).toEqual(numbers);
+  expect([stdout, truncated]).toEqual([`${heard.join('\n')}\n`, false]);
 });
 
 it('the line ends of Windows are told as the others', async () => {

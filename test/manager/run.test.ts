@@ -10,7 +10,7 @@ import {
   type RunOptions,
   type RunOutcome,
 } from 'rx-instances';
-import { firstValueFrom, type Observable, of, throwError } from 'rxjs';
+import { concat, firstValueFrom, type Observable, of, throwError } from 'rxjs';
 import { noLogger } from '../../src/manager/logger.js';
 import { until } from '../support/until.js';
 
@@ -238,6 +238,144 @@ it('what a log had lost before it was read is told to be missing', async () => {
   });
 });
 
+it('output is read while it is written, so that a log may have lost it by the end', async () => {
+  await open({
+    logs: (home, { followUntil$, ...reading }) =>
+      followUntil$ === undefined
+        ? of(line('late', { gap: true }))
+        : driver.logs(home, { ...reading, followUntil$ }),
+  });
+  const [{ id }, outcome] = await begin();
+  driver.machine(id).print('early');
+  driver.machine(id).exit({ code: 0, signal: null });
+  expect(await outcome).toMatchObject({ stdout: 'early\n', truncated: false });
+});
+
+it('what could not be read meanwhile is read at the end, and nothing twice', async () => {
+  await open({
+    logs: (home, { followUntil$, ...reading }) => {
+      const lines$ = driver.logs(home, reading);
+      return followUntil$ === undefined ? lines$ : concat(lines$, notNow$);
+    },
+  });
+  const heard: string[] = [];
+  const notNow$ = throwError(() => new Error('not now'));
+  const [{ id }, outcome] = await begin({ onLine: ({ text }) => heard.push(text) });
+  driver.machine(id).print('a');
+  driver.machine(id).print('b');
+  driver.machine(id).exit({ code: 0, signal: null });
+  expect(await outcome).toMatchObject({ stdout: 'a\nb\n', truncated: false });
+  expect(heard).toEqual(['a', 'b']);
+});
+
+it('each line is told when it is written, and also what is too much to be gathered', async () => {
+  const heard: string[] = [];
+  const [{ id }, outcome] = await begin({ onLine: ({ text }) => heard.push(text), outputMaxBytes: 2 });
+  driver.machine(id).print('a');
+  expect(heard).toEqual(['a']);
+  driver.machine(id).print('b');
+  driver.machine(id).exit({ code: 0, signal: null });
+  expect(await outcome).toMatchObject({ stdout: 'b\n', truncated: true });
+  expect(heard).toEqual(['a', 'b']);
+});
+
+it('an onLine that throws is reported, not called again, and the run goes on', async () => {
+  const [thrown, reported, heard] = [new Error('a bug'), [] as unknown[], [] as string[]];
+  const logger = { ...noLogger, error: (fields: object, message: string) => reported.push(fields, message) };
+  await open({}, logger);
+  const onLine = ({ text }: LogLine): never => {
+    heard.push(text);
+    throw thrown;
+  };
+  const [{ id }, outcome] = await begin({ onLine });
+  driver.machine(id).print('a');
+  driver.machine(id).print('b');
+  driver.machine(id).exit({ code: 0, signal: null });
+  expect(await outcome).toMatchObject({ stdout: 'a\nb\n' });
+  expect(heard).toEqual(['a']);
+  expect(reported).toEqual([{ consumer: 'run', err: thrown }, expect.stringContaining('"run" threw')]);
+});
+
+it('a run that is given up tells no line any more', async () => {
+  const heard: string[] = [];
+  const subscription = manager.run(request, { onLine: ({ text }) => heard.push(text) }).subscribe();
+  const { id } = await only();
+  const machine = driver.machine(id);
+  driver.machine(id).print('a');
+  subscription.unsubscribe();
+  machine.print('b');
+  await until(actions, (told) => told.includes('delete'));
+  expect(heard).toEqual(['a']);
+});
+
+it('a signal that aborts gives a run up, which fails with its reason once nothing is left', async () => {
+  const controller = new AbortController();
+  const [, outcome] = await begin({ signal: controller.signal });
+  const left = outcome.catch((error: unknown) => [error, driver.homes(), driver.running()]);
+  controller.abort('enough');
+  expect(await left).toEqual(['enough', [], []]);
+  expect(actions()).toEqual(['create', 'stop', 'delete']);
+});
+
+it('a signal that has aborted before lets nothing be created', async () => {
+  const signal = AbortSignal.abort('enough');
+  expect(await failure(value(manager.run(request, { signal })))).toBe('enough');
+  expect(actions()).toEqual([]);
+});
+
+it('a signal that aborts while the instance is created has it removed', async () => {
+  const slow = createMemoryDriver({ launchMs: 5 });
+  await open(slow);
+  const controller = new AbortController();
+  const outcome = failure(value(manager.run(request, { signal: controller.signal })));
+  await until(slow.homes, (homes) => homes.length === 1);
+  controller.abort('enough');
+  expect(await outcome).toBe('enough');
+  expect([actions(), slow.homes()]).toEqual([['create', 'stop', 'delete'], []]);
+});
+
+it('a signal that aborts when the outcome is being told changes nothing', async () => {
+  const controller = new AbortController();
+  const [{ id }, outcome] = await begin({ signal: controller.signal });
+  manager.events('test').subscribe(({ action }) => {
+    if (action === 'delete') controller.abort('too late');
+  });
+  driver.machine(id).exit({ code: 3, signal: null });
+  expect(await outcome).toMatchObject({ exit: { code: 3 } });
+});
+
+it.each(['create', 'stop', 'exit'])(
+  'whoever gives a run up when its %s is told ends it once, and no verb fails',
+  async (when) => {
+    const results: string[] = [];
+    manager.measurements$.subscribe((it) => {
+      if (it.kind === 'verb') results.push(`${it.verb} ${it.result}`);
+    });
+    const controller = new AbortController();
+    manager.events('test').subscribe(({ action }) => {
+      if (action === when) controller.abort('enough');
+    });
+    const [instance, outcome] = await begin({ signal: controller.signal });
+    if (when === 'stop') await value(manager.stop(instance.id));
+    if (when === 'exit') driver.machine(instance.id).exit({ code: 0, signal: null });
+    expect(await failure(outcome)).toBe('enough');
+    expect(results.filter((result) => !result.endsWith(' ok'))).toEqual([]);
+    expect(actions().filter((action) => action === 'delete')).toEqual(['delete']);
+    expect([driver.homes(), await only()]).toEqual([[], undefined]);
+  },
+);
+
+it('whoever unsubscribes from a run has it ended once, and no verb fails', async () => {
+  const results: string[] = [];
+  manager.measurements$.subscribe((it) => {
+    if (it.kind === 'verb') results.push(`${it.verb} ${it.result}`);
+  });
+  manager.run(request).subscribe().unsubscribe();
+  await until(actions, (told) => told.includes('delete'));
+  await manager.close();
+  expect(results).toEqual(['create ok', 'delete ok']);
+});
+
 it.each([
   ['as much as fits', ['ab', 'cd'], 6, 'ab\ncd\n', false],
   ['the end of what does not fit', ['ab', 'cd'], 5, 'b\ncd\n', true],
@@ -255,6 +393,8 @@ it.each([
   [{ image: 'any', nam: 'x' }, {}, 'nam'],
   [{ image: 'any', name: 'A' }, {}, 'name'],
   [{ image: 'any' }, { outputMaxBytes: -1 }, 'outputMaxBytes'],
+  [{ image: 'any' }, { onLine: 'print' }, 'onLine'],
+  [{ image: 'any' }, { signal: 'now' }, 'signal'],
   [{ image: 'any' }, { max: 1 }, 'max'],
 ])('a run of %j with %j is refused', async (asked, options, path) => {
   const error = await failure(value(manager.run(asked as never, options as RunOptions)));

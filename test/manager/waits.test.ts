@@ -6,7 +6,7 @@ import {
   type InstanceManager,
   type MemoryDriver,
   openManager,
-  type State,
+  type WaitTarget,
   type WaitOptions,
   type WaitOutcome,
 } from 'rx-instances';
@@ -46,7 +46,11 @@ const text = ({ state, via, elapsedMs, timedOut }: WaitOutcome): string =>
   `${state} by ${via} after ${String(elapsedMs)}${timedOut ? ', timed out' : ''}`;
 
 /** What a wait says, or the tag of its error. */
-const wait = (target: State | readonly State[], options?: WaitOptions, name = 'web'): Observable<string> =>
+const wait = (
+  target: WaitTarget | readonly WaitTarget[],
+  options?: WaitOptions,
+  name = 'web',
+): Observable<string> =>
   manager.waitForState(name, target, options).pipe(
     map(text),
     catchError((error: unknown) => of((error as { readonly _tag: string })._tag)),
@@ -209,7 +213,7 @@ describe('many waits', () => {
     marbles(({ expectObservable }) => {
       const { id } = create();
       at(40, run(manager.delete(id)));
-      const targets: readonly State[] = ['Stopped', 'Standby', 'Paused', 'Shutdown'];
+      const targets: readonly WaitTarget[] = ['Stopped', 'Standby', 'Paused', 'Shutdown'];
       const waits = merge(...targets.map((target) => wait(target))).pipe(toArray());
       expectObservable(waits).toBe('40ms (x|)', { x: Array(4).fill('InstanceNotFound') });
     });
@@ -239,8 +243,8 @@ describe('an AbortSignal', () => {
   it('ends a wait that is under way, at once, and is then left alone', async () => {
     create();
     const controller = new AbortController();
-    const waits = ['Stopped', 'Standby'].map((target) =>
-      firstValueFrom(manager.waitForState('web', target as State, { signal: controller.signal })),
+    const waits = (['Stopped', 'Standby'] as const).map((target) =>
+      firstValueFrom(manager.waitForState('web', target, { signal: controller.signal })),
     );
     const settled = Promise.allSettled(waits);
     controller.abort(reason);

@@ -21,6 +21,7 @@ import type { LifecycleEvent } from '../../src/lifecycle/event.js';
 import type { Instance } from '../../src/lifecycle/instance.js';
 import { type State, states } from '../../src/lifecycle/state.js';
 import { type StateSource, waitForState } from '../../src/streams/waitForState.js';
+import type { WaitTarget } from '../../src/streams/waitOptions.js';
 import type { WaitOptions } from '../../src/streams/waitOptions.js';
 import type { WaitOutcome } from '../../src/streams/waits.js';
 import { aDelete, anInstance, anUpdate } from '../support/lifecycleEvents.js';
@@ -79,7 +80,10 @@ const stage = ({ hot }: Marbles, scene: Scene) => {
   const { target = 'Running', read = () => of(created), refresh, options } = scene;
   const source$ = hot<LifecycleEvent>(scene.events ?? '-', events);
   const source: StateSource = { events: () => source$, read, ...(refresh === undefined ? {} : { refresh }) };
-  return { source$, result$: waitForState(source, 'a', target, options).pipe(map(text), catchError(tagOf)) };
+  return {
+    source$,
+    result$: waitForState(source, 'a', target as WaitTarget, options).pipe(map(text), catchError(tagOf)),
+  };
 };
 
 describe('a wait is decided', () => {
@@ -543,11 +547,21 @@ describe('waits over one source', () => {
 });
 
 describe('what cannot be understood is refused', () => {
+  it('by the types too: nothing can wait for Unknown', () => {
+    const source = { events: () => NEVER, read: () => of(created) };
+    // @ts-expect-error -- no state that can be waited for
+    void waitForState(source, 'a', 'Unknown');
+    // @ts-expect-error -- nor in a list
+    void waitForState(source, 'a', ['Stopped', 'Unknown']);
+    const target: WaitTarget = 'Stopped';
+    expect(waitForState(source, 'a', target)).toBeDefined();
+  });
+
   const faultsOf = async (target: unknown, options: object = {}): Promise<unknown> => {
     const source = { events: () => NEVER, read: () => of(created) };
-    const error: unknown = await firstValueFrom(waitForState(source, 'a', target as State, options)).catch(
-      (failure: unknown) => failure,
-    );
+    const error: unknown = await firstValueFrom(
+      waitForState(source, 'a', target as WaitTarget, options),
+    ).catch((failure: unknown) => failure);
     const { _tag, faults } = error as { readonly _tag: string; readonly faults: readonly object[] };
     expect(_tag).toBe('InvalidRequest');
     return faults;

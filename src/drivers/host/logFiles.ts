@@ -13,6 +13,7 @@ import {
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { codeOf } from './codeOf.js';
 import { type LogFile, type LogFolder, openLogFolder } from './logFolder.js';
 import { createSlots } from './slots.js';
 
@@ -41,6 +42,8 @@ export interface LogFiles {
   end(): Promise<number>;
   /** Sees to it that what processes write by themselves from now on comes after what was read of others. */
   beginRaw(): Promise<void>;
+  /** What differs from before once something was written, or laid aside. */
+  mark(): string;
   /** Reads some bytes at a place, or at the first after it that is kept; none at the end. */
   read(place: number): Promise<Chunk>;
   /**
@@ -70,6 +73,7 @@ const chunkBytes = 64 * 1_024;
 const pieceBytes = 1_024 * 1_024;
 const zeros = Buffer.alloc(pieceBytes);
 const nothing = Buffer.alloc(0);
+const none = { ino: 0, size: 0, mtimeMs: 0, ctimeMs: 0 };
 
 /** Of a log that is laid aside as much is kept at least, if limits say less. */
 const leastCopied = 16 * 1_024 * 1_024;
@@ -167,6 +171,7 @@ export function createLogFiles(home: string, log = 'app'): LogFiles {
     path,
     start: () => inFolder(0, (folder) => partsIn(folder)[0]?.start ?? 0),
     end: () => inFolder(0, endIn),
+    mark: () => `${markOf(path)} ${markOf(join(dir, readFile))}`,
     read: (place) => inFolder(nothingAt(place), (folder) => readAt(folder, place)),
     beginRaw: () =>
       inFolder(undefined, (folder) => {
@@ -206,6 +211,16 @@ const endOf = (laidAside: readonly Part[]): number => Math.max(0, ...laidAside.m
 function sizeOf(path: string): number {
   const stats = lstatSync(path, { throwIfNoEntry: false });
   return stats?.isFile() === true ? stats.size : 0;
+}
+
+/** Nothing is opened: it may be anything, and reading tells what is wrong with it. */
+function markOf(path: string): string {
+  try {
+    const { ino, size, mtimeMs, ctimeMs } = lstatSync(path, { throwIfNoEntry: false }) ?? none;
+    return `${String(ino)} ${String(size)} ${String(mtimeMs)} ${String(ctimeMs)}`;
+  } catch (error) {
+    return codeOf(error);
+  }
 }
 
 /**

@@ -121,9 +121,12 @@ const follow = (
 ): Observable<LogLine> =>
   defer(() => {
     let place = reading.from;
+    let readTo: string | undefined;
     const onward = async function* (): AsyncGenerator<Chunk> {
       for (;;) {
+        const mark = log.mark();
         const { bytes, next, isRaw } = await log.read(place);
+        if (bytes.length === 0) readTo = next === place ? mark : undefined;
         place = next;
         if (bytes.length === 0) return;
         for (let to = longest; to < bytes.length + longest; to += longest) {
@@ -134,8 +137,10 @@ const follow = (
       }
     };
     const pass$ = defer(() => from(onward()));
-    const passes$ = pass$.pipe(repeat({ delay: () => timer(pollMs).pipe(takeUntil(end$)) }));
-    return concat(passes$, pass$).pipe(splitLines(longest, reading));
+    // Most looks find nothing, and thousands may follow.
+    const look$ = defer(() => (log.mark() === readTo ? EMPTY : pass$));
+    const looks$ = look$.pipe(repeat({ delay: () => timer(pollMs).pipe(takeUntil(end$)) }));
+    return concat(looks$, pass$).pipe(splitLines(longest, reading));
   });
 
 const chunksOf = (log: LogFiles, start: number, end: number): Observable<Chunk> =>

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { appendFileSync, truncateSync, writeFileSync } from 'node:fs';
-import { lastValueFrom, map, NEVER, type Observable, toArray } from 'rxjs';
+import { lastValueFrom, map, NEVER, type Observable, Subject, toArray } from 'rxjs';
 import type { LogLine } from '../../../src/drivers/driver.js';
 import type { LogFiles } from '../../../src/drivers/host/logFiles.js';
 import { followFrom, type LogQuery, readLog } from '../../../src/drivers/host/logReader.js';
@@ -339,7 +339,7 @@ describe('a reader', () => {
       { bytes: Buffer.from('newer\n'), next: 6 },
     ];
     const log: LogFiles = {
-      ...{ path: '', start: never, end: never, rotate: never, beginRaw: never },
+      ...{ path: '', start: never, end: never, rotate: never, beginRaw: never, mark: () => 'same' },
       read: (place) => {
         asked.push(place);
         return Promise.resolve({ bytes: Buffer.alloc(0), next: place, isRaw: true, ...answers.shift() });
@@ -355,12 +355,47 @@ describe('a reader', () => {
     expect(asked.slice(0, 3)).toEqual([0, 4, 0]);
   });
 
+  it('opens nothing while the log is as it was, and looks once more at the end', async () => {
+    let [looks, reads] = [0, 0];
+    let mark = 'old';
+    const end$ = new Subject<void>();
+    const log: LogFiles = {
+      ...{ path: '', start: never, end: never, rotate: never, beginRaw: never },
+      mark: () => {
+        looks += 1;
+        return mark;
+      },
+      read: (place) => {
+        reads += 1;
+        return Promise.resolve({ bytes: Buffer.alloc(0), next: place, isRaw: true });
+      },
+    };
+    const looked = (times: number): Promise<number> =>
+      until(
+        () => looks,
+        (count) => count >= times,
+      );
+    const { stop } = follow(followFrom(log, 0, { pollMs: 1, end$ }));
+    await looked(5);
+    expect(reads).toBe(1);
+    mark = 'new';
+    await looked(looks + 5);
+    expect(reads).toBe(2);
+    end$.next();
+    await until(
+      () => reads,
+      (count) => count >= 3,
+    );
+    stop();
+    expect(reads).toBe(3);
+  });
+
   it('tells the tail from the first line that is left when older ones are removed under its hands', async () => {
     const left = 100_000;
     const content = Buffer.from(text(numbered(0, 20_000)));
     const first = content.indexOf('\n', left) + 1;
     const log: LogFiles = {
-      ...{ path: '', rotate: never, beginRaw: never },
+      ...{ path: '', rotate: never, beginRaw: never, mark: () => 'same' },
       start: () => Promise.resolve(0),
       end: () => Promise.resolve(content.length),
       read: (place) => {

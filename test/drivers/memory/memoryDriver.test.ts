@@ -49,7 +49,7 @@ const log = (driver: Driver, path = home, tail = 100): readonly string[] =>
 
 const ready = { kind: 'ready' } as const;
 const exited = (exit: Exit) => ({ kind: 'exit', exit }) as const;
-const noMemory = { _tag: 'LaunchFailed', message: 'launch failed: the home holds no memory to go on from' };
+const noMemory = { _tag: 'LaunchFailed', message: 'the home holds no memory to go on from' };
 const killed = { code: null, signal: 'SIGKILL' };
 const stopped = { code: null, signal: 'SIGTERM' };
 

@@ -186,7 +186,7 @@ describe('an image is refused', () => {
   };
 
   it.each<[string, () => string, string, object]>([
-    ['that is not there', () => place('none'), 'launch failed: there is no image IMAGE', { code: 'ENOENT' }],
+    ['that is not there', () => place('none'), 'there is no image IMAGE', { code: 'ENOENT' }],
     [
       'that is a link to nowhere',
       () => {
@@ -194,19 +194,19 @@ describe('an image is refused', () => {
         symlinkSync('nowhere', link);
         return link;
       },
-      'launch failed: there is no image IMAGE',
+      'there is no image IMAGE',
       { code: 'ENOENT' },
     ],
     [
       'that is a file',
       () => join(imageOf('file'), 'file'),
-      'launch failed: the image IMAGE is no directory',
+      'the image IMAGE is no directory',
       { code: 'ENOTDIR' },
     ],
     [
       'that lies below a file',
       () => join(imageOf('file'), 'file', 'below'),
-      'launch failed: the image IMAGE is no directory',
+      'the image IMAGE is no directory',
       { code: 'ENOTDIR' },
     ],
     [
@@ -217,25 +217,25 @@ describe('an image is refused', () => {
         symlinkSync(other, one);
         return one;
       },
-      'launch failed: the image IMAGE is a loop of links',
+      'the image IMAGE is a loop of links',
       { code: 'ELOOP' },
     ],
     [
       'whose name is too long',
       () => join(folder, 'x'.repeat(256)),
-      "launch failed: the image IMAGE cannot be read: ENAMETOOLONG: name too long, stat 'IMAGE/'",
+      "the image IMAGE cannot be read: ENAMETOOLONG: name too long, stat 'IMAGE/'",
       { code: 'ENAMETOOLONG' },
     ],
     [
       'that is a relative path',
       () => './image',
-      'launch failed: the image "IMAGE" is neither "scratch" nor an absolute path',
+      'the image "IMAGE" is neither "scratch" nor an absolute path',
       { _tag: 'InvalidRequest', faults: [{ path: 'image', found: "'./image'" }] },
     ],
     [
       'that only looks like the empty one',
       () => 'Scratch',
-      'launch failed: the image "IMAGE" is neither "scratch" nor an absolute path',
+      'the image "IMAGE" is neither "scratch" nor an absolute path',
       { _tag: 'InvalidRequest', faults: [{ path: 'image', found: "'Scratch'" }] },
     ],
   ])('%s', async (_, make, message, cause) => {
@@ -255,7 +255,7 @@ describe('an image is refused', () => {
     chmodSync(above, 0o700);
     expect(error).toMatchObject({
       _tag: 'LaunchFailed',
-      message: `launch failed: the image ${image} may not be read`,
+      message: `the image ${image} may not be read`,
       cause: { code: 'EACCES' },
     });
   });
@@ -274,7 +274,7 @@ describe('an image is refused', () => {
     const [image, home] = arrange(imageOf('work/inner/file'));
     expect(await refusal(image, home)).toMatchObject({
       _tag: 'LaunchFailed',
-      message: `launch failed: the image ${image} and the home of the instance lie in each other`,
+      message: `the image ${image} and the home of the instance lie in each other`,
       cause: { _tag: 'InvalidRequest', faults: [{ path: 'image' }] },
     });
   });
@@ -315,7 +315,7 @@ describe('an image is refused', () => {
     spoil(image);
     expect(await refusal(image)).toMatchObject({
       _tag: 'LaunchFailed',
-      message: `launch failed: the image could not be copied: ${reason.replace('IMAGE', image)}`,
+      message: `the image could not be copied: ${reason.replace('IMAGE', image)}`,
     });
   });
 
