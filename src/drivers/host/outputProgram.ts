@@ -490,7 +490,10 @@ export function outputProgram(): void {
       runs.set(id, run);
       log.runs.add(run);
       sign(output);
-      report({ kind: 'reading', id });
+      // Nobody waits for it, and most of what is short is over by then.
+      later(() => {
+        if (runs.get(id) === run) report({ kind: 'reading', id });
+      }, restMs);
       // Where the last who could write had closed by then, nothing but a read tells of it.
       for (const stream of run.streams) drainStream(run, stream);
     } catch {

@@ -165,7 +165,7 @@ export function createRuns({
       group: groupOf(handle),
       ended$,
       written: async () => {
-        if (handle.run === undefined) return;
+        if (handle.run === undefined || !isUnread(home)) return;
         const unread$ = defer(() => of(isUnread(home))).pipe(
           repeat({ delay: lookEveryMs }),
           takeWhile((isSo) => isSo),
@@ -215,11 +215,8 @@ export function createRuns({
 
   return {
     start: async ({ home, log, outlives, isPiped, start }) => {
-      const [bootId, homeId, logStart] = await Promise.all([
-        processTable.bootId(),
-        homeIdOf(home),
-        log.end(),
-      ]);
+      const [bootId, logStart] = await Promise.all([processTable.bootId(), log.end()]);
+      const homeId = homeIdOf(home);
       const run =
         isPiped === true
           ? randomInt(36 ** 4)
@@ -248,7 +245,7 @@ export function createRuns({
     },
 
     find: async (home, handle, cwd) => {
-      if (handle.home !== (await homeIdOf(home))) throw new Error('the process is of another home');
+      if (handle.home !== homeIdOf(home)) throw new Error('the process is of another home');
       const entry = await findProcess(handle);
       if (entry !== undefined) {
         const claim = { home, stored: handle, run: await readRun(home), cwd };

@@ -269,6 +269,12 @@ describe('when the small process is killed', () => {
 
 const bench = createProcessBench();
 
+/** A line tells what was started, and the next how it ended. */
+const recordIn = (path: string): unknown => {
+  const lines = readFileSync(path, 'utf8').trimEnd().split('\n');
+  return Object.assign({}, ...lines.map((line) => JSON.parse(line) as object));
+};
+
 describe('a Node that starts processes', () => {
   let users = 0;
 
@@ -348,7 +354,7 @@ describe('a Node that starts processes', () => {
     expect([isRunning(pid), isRunning(small as number)]).toEqual([true, true]);
     process.kill(-pid, 'SIGTERM');
     await eventually(() => !isRunning(small as number));
-    expect(JSON.parse(readFileSync(path, 'utf8'))).toMatchObject({
+    expect(recordIn(path)).toMatchObject({
       handle: { pid },
       spawner: { pid: small },
       exit: { code: null, signal: 'SIGTERM' },
@@ -376,7 +382,7 @@ describe('a Node that starts processes', () => {
     await eventually(() => groupOf(pid).length === 0 && !isRunning(small as number));
     expect(existsSync(join(folder, 'saved'))).toBe(saved);
     rmSync(join(folder, 'saved'), { force: true });
-    expect(JSON.parse(readFileSync(path, 'utf8'))).toMatchObject({ exit: { code: null, signal: 'SIGTERM' } });
+    expect(recordIn(path)).toMatchObject({ exit: { code: null, signal: 'SIGTERM' } });
   });
 
   it('keeps what it started, and the small process, from the signals of its terminal', async () => {

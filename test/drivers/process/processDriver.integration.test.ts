@@ -347,10 +347,7 @@ interface Forged {
 /** Writes what an instance of the same user might write in the place of its record. */
 async function forge(home: string, { handle, ...rest }: Partial<RunRecord> | Forged): Promise<void> {
   mkdirSync(dirname(runPathOf(home)), { recursive: true });
-  writeFileSync(
-    runPathOf(home),
-    JSON.stringify({ handle: { ...handle, home: await homeIdOf(home) }, ...rest }),
-  );
+  writeFileSync(runPathOf(home), JSON.stringify({ handle: { ...handle, home: homeIdOf(home) }, ...rest }));
 }
 
 describe('a record that an instance has forged', () => {
@@ -404,7 +401,7 @@ describe('a record that an instance has forged', () => {
 
 it('the true end is told of a run, though version 0.1.0 kept it elsewhere, and without a proof', async () => {
   const plan = await bench.prepared(lasting);
-  const home = await homeIdOf(plan.home);
+  const home = homeIdOf(plan.home);
   const handle = { pid: 2 ** 30, startTime: '1', bootId: await processTable.bootId(), logStart: 0, home };
   const exit = { code: 7, signal: null };
   writeFileSync(
