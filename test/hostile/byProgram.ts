@@ -335,7 +335,8 @@ async function forgeAgain(ground: Ground, instance: Instance, handle: object, ex
 /** What stands there, unless that was cut off while it was forged before. */
 function forgeableIn(path: string): Forgeable | undefined {
   try {
-    return JSON.parse(readFileSync(path, 'utf8')) as Forgeable;
+    const [run = ''] = readFileSync(path, 'utf8').split('\n');
+    return JSON.parse(run) as Forgeable;
   } catch {
     return undefined;
   }

@@ -6,7 +6,7 @@ export const forgeRun = (handle: object): string => `
     for (const place of ['../run.json', '../run/record.json']) {
       try {
         mkdirSync('../run', { recursive: true });
-        const known = existsSync(place) ? JSON.parse(readFileSync(place, 'utf8')) : {};
+        const known = existsSync(place) ? JSON.parse(readFileSync(place, 'utf8').split('\\n')[0]) : {};
         const spawner = known.spawner ?? { pid: 2, startTime: '1' };
         const own = { logStart: 0, home: String(statSync('..').ino), ...known.handle };
         writeFileSync(place, JSON.stringify({ ...known, spawner, handle: { ...own, ...${JSON.stringify(handle)} } }));

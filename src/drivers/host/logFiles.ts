@@ -135,6 +135,8 @@ export function createLogFiles(home: string, log = 'app'): LogFiles {
     endOf(partsIn(folder)) !== endOf(parts);
 
   const endIn = (folder: LogFolder): number => {
+    // As before the first start of an instance.
+    if (folder.names().length === 0) return 0;
     for (;;) {
       const parts = partsIn(folder);
       const end = endOf(parts) + size(folder, lastIn(folder).name);

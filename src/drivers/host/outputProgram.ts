@@ -369,6 +369,11 @@ export function outputProgram(): void {
     endWhenDone();
   };
 
+  /** Node's own way of it looks for folders first; somebody waits for this. */
+  const remove = (path: string): void => {
+    if (fs.lstatSync(path, { throwIfNoEntry: false }) !== undefined) fs.unlinkSync(path);
+  };
+
   /** A later run has pipes of its own there. */
   const removeNames = ({ output, streams }: Run): void => {
     try {
@@ -376,9 +381,9 @@ export function outputProgram(): void {
         for (const { name, inode } of streams) {
           const found = fs.lstatSync(within(name), { throwIfNoEntry: false, bigint: true });
           if (found !== undefined && found.ino !== inode) return;
-          fs.rmSync(within(name), { force: true });
+          if (found !== undefined) fs.unlinkSync(within(name));
         }
-        fs.rmSync(within('reader'), { force: true });
+        remove(within('reader'));
       });
     } catch {
       // The home is gone by now.
@@ -436,7 +441,7 @@ export function outputProgram(): void {
   const sign = (output: Output): void => {
     try {
       inFolder(output.pipes, (within) => {
-        fs.rmSync(within('reader'), { force: true });
+        remove(within('reader'));
         fs.symlinkSync(`${String(process.pid)}.${startTime}`, within('reader'));
       });
     } catch {
@@ -490,7 +495,10 @@ export function outputProgram(): void {
       runs.set(id, run);
       log.runs.add(run);
       sign(output);
-      report({ kind: 'reading', id });
+      // Nobody waits for it, and most of what is short is over by then.
+      later(() => {
+        if (runs.get(id) === run) report({ kind: 'reading', id });
+      }, restMs);
       // Where the last who could write had closed by then, nothing but a read tells of it.
       for (const stream of run.streams) drainStream(run, stream);
     } catch {

@@ -107,6 +107,8 @@ export function createProcessGroup(
   };
 
   const endProcessGroup = async (): Promise<Observable<never>> => {
+    // Most often its spawner has ended all of it.
+    if (!send(0)) return EMPTY;
     const entry = await processTable.find(leader);
     if (entry !== undefined && entry.startTime !== startTime) return EMPTY;
     send('SIGKILL');

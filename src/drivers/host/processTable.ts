@@ -30,6 +30,8 @@ export interface ProcessTable {
   group(group: number): Promise<readonly ProcessEntry[]>;
   /** The group of a process now, where that costs nothing to tell. */
   groupOf(pid: number): number | undefined;
+  /** When a process started, where that costs nothing to tell. */
+  startTimeOf(pid: number): string | undefined;
   /** All that have not ended. */
   all(): Promise<readonly ProcessEntry[]>;
   /** The environment with which a process began, as `NAME=value`; nothing where that can't be told. */
@@ -112,6 +114,7 @@ const linux: ProcessTable = {
   find: async (pid) => Promise.resolve(entryOf(pid)),
   group: async (group) => (await firstValueFrom(everyEntry$)).filter(isLiveMemberOf(group)),
   groupOf: (pid) => entryOf(pid)?.group,
+  startTimeOf: (pid) => entryOf(pid)?.startTime,
   all: async () => (await firstValueFrom(everyEntry$)).filter(isLive),
   environment: async (pid) => Promise.resolve(inThread(pid, (place) => textsOf(`${place}/environ`))),
   commandLine: async (pid) => Promise.resolve(inThread(pid, (place) => textsOf(`${place}/cmdline`))),
@@ -178,6 +181,7 @@ const macos: ProcessTable = {
   find: async (pid) => (await ps('-p', String(pid)))[0],
   group: async (group) => (await ps('-A')).filter(isLiveMemberOf(group)),
   groupOf: () => undefined,
+  startTimeOf: () => undefined,
   all: async () => (await ps('-A')).filter(isLive),
   environment: (pid) => wordsOf('-E', '-o', 'command=', '-p', String(pid)),
   commandLine: (pid) => wordsOf('-o', 'command=', '-p', String(pid)),

@@ -72,6 +72,8 @@ export interface RunPlan {
   readonly isPiped?: boolean;
   /** Whether it runs on when this process ends; otherwise it is killed then. */
   readonly outlives: boolean;
+  /** Tells the directory that it works in from another in its place, where that is none of its home. */
+  readonly place?: string | undefined;
   start(spawner: Spawner, keep: Keep | undefined, output: Output | undefined): Promise<Started>;
 }
 
@@ -108,17 +110,13 @@ const lookEveryMs = 3;
 const anotherReaderMs = 500;
 
 /** Creates {@link Runs}. */
-export function createRuns({
-  pollMs,
-  spawner,
-  logLimits = { maxBytes: Infinity, keep: 1 },
-}: RunsOptions): Runs {
+export function createRuns({ pollMs, spawner, logLimits }: RunsOptions): Runs {
   const watch = createEndWatch(pollMs);
 
-  const outputOf = (home: string, run: string): Output => ({
-    ...{ pipes: pipesOf(home), logs: logDirOf(home), run },
-    ...logLimits,
-  });
+  const outputOf = (home: string, run: string | undefined): Output | undefined =>
+    run === undefined || logLimits === undefined
+      ? undefined
+      : { pipes: pipesOf(home), logs: logDirOf(home), run, ...logLimits };
 
   /** Completes once whoever reads what a process writes has ended; where nobody does, our spawner is told to. */
   const readBy = (home: string, run: string, bootId: string): Observable<never> =>
@@ -131,7 +129,8 @@ export function createRuns({
         });
         return isToBeRead$.pipe(
           tap((isSo) => {
-            if (isSo) spawner.read(outputOf(home, run));
+            const output = outputOf(home, run);
+            if (isSo && output !== undefined) spawner.read(output);
           }),
           ignoreElements(),
         );
@@ -165,7 +164,7 @@ export function createRuns({
       group: groupOf(handle),
       ended$,
       written: async () => {
-        if (handle.run === undefined) return;
+        if (handle.run === undefined || !isUnread(home)) return;
         const unread$ = defer(() => of(isUnread(home))).pipe(
           repeat({ delay: lookEveryMs }),
           takeWhile((isSo) => isSo),
@@ -214,12 +213,9 @@ export function createRuns({
   };
 
   return {
-    start: async ({ home, log, outlives, isPiped, start }) => {
-      const [bootId, homeId, logStart] = await Promise.all([
-        processTable.bootId(),
-        homeIdOf(home),
-        log.end(),
-      ]);
+    start: async ({ home, log, outlives, isPiped, place, start }) => {
+      const [bootId, logStart] = await Promise.all([processTable.bootId(), log.end()]);
+      const homeId = homeIdOf(home);
       const run =
         isPiped === true
           ? randomInt(36 ** 4)
@@ -235,20 +231,21 @@ export function createRuns({
               ...{ path: runPathOf(home), sparePath: sparePathOf(home), formerPath: formerRunPathOf(home) },
               ...{ handle: rest, token },
             };
-      const started = await start(spawner, keep, run === undefined ? undefined : outputOf(home, run));
+      const started = await start(spawner, keep, outputOf(home, run));
       const { pid, startTime, group, ended$ } = started;
       looked = undefined;
       const handle = {
         ...{ pid, startTime, ...rest },
         ...(token !== undefined && { token }),
         ...(group !== undefined && { group }),
+        ...(place !== undefined && { place }),
       };
       // Without the spawner nobody is told of the end, but it can still be seen.
       return runOf(home, handle, ended$.pipe(catchError(() => endOf(home, handle))), started);
     },
 
     find: async (home, handle, cwd) => {
-      if (handle.home !== (await homeIdOf(home))) throw new Error('the process is of another home');
+      if (handle.home !== homeIdOf(home)) throw new Error('the process is of another home');
       const entry = await findProcess(handle);
       if (entry !== undefined) {
         const claim = { home, stored: handle, run: await readRun(home), cwd };

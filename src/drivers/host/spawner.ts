@@ -1,8 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { type Observable, ReplaySubject } from 'rxjs';
+import { first, firstValueFrom, from, interval, mergeMap, type Observable, race, ReplaySubject } from 'rxjs';
 import type { Exit } from '../../lifecycle/instance.js';
 import { groupsPlace, sweepGroups } from './controlGroup.js';
 import { nodeProgram, spawnerMark } from './nodeProgram.js';
+import { isHalted } from './processGroup.js';
+import { processTable } from './processTable.js';
 import type { Command, Order, Report } from './spawnerMessages.js';
 import type { Output } from './outputProgram.js';
 import { outputText } from './outputText.js';
@@ -36,9 +38,15 @@ export interface Spawner {
   start(command: Command): Promise<Started>;
   /** Reads what a process writes that was started by a spawner which is gone, with whoever read it. */
   read(output: Output): void;
-  /** Lets the small process end once nobody needs it any more; the next start starts another. */
+  /**
+   * Lets the small process end once nobody needs it any more; the next start starts another. One that was halted is not waited for
+   * longer than some seconds: it ends when it goes on.
+   */
   close(): Promise<void>;
 }
+
+/** How often it is looked whether a spawner that is let go of was halted. */
+const lookEveryMs = 1_000;
 
 /** How to create a {@link Spawner}. */
 export interface SpawnerOptions {
@@ -198,18 +206,29 @@ export function createSpawner({ nodePath, readsOutput = false }: SpawnerOptions 
       child.ref();
       const ended = new Promise((done) => child.once('exit', done));
       // A channel that is closed loses what it has not sent yet, and what was to be forgotten would be killed.
-      await told;
+      if (told !== undefined) await unlessHalted(child, told);
       if (child.connected) {
         const disconnected = new Promise((done) => child.once('disconnect', done));
         child.send({ kind: 'close' } satisfies Order, nothing);
-        await disconnected;
+        // What it was told it finds once it goes on, if somebody has halted it.
+        await unlessHalted(child, disconnected);
       }
-      if (lasts) child.unref();
-      else if (child.exitCode === null && child.signalCode === null) await ended;
+      if (!lasts && child.exitCode === null && child.signalCode === null) await unlessHalted(child, ended);
+      child.unref();
+      child.channel?.unref();
     },
   };
 }
 
 const literalOf = (value: unknown): string => (value === undefined ? 'undefined' : JSON.stringify(value));
+
+/** Waits for something that a process does, unless it is halted. */
+const unlessHalted = ({ pid = 0 }: ChildProcess, done: Promise<unknown>): Promise<unknown> => {
+  const halted$ = interval(lookEveryMs).pipe(
+    mergeMap(() => processTable.find(pid)),
+    first((entry) => entry === undefined || isHalted(entry)),
+  );
+  return firstValueFrom(race(from(done), halted$));
+};
 
 const nothing = (): void => undefined;

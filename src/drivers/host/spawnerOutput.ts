@@ -9,6 +9,8 @@ export interface SpawnerOutput {
   startPiped(id: number, command: Command, output: Output): void;
   /** Opens the pipes that bear the names, and nothing else that may bear them by now. */
   openPipes(output: Output, flags: number): readonly number[];
+  /** Opens pipes once more that are open for writing. */
+  readEndsOf(written: readonly number[]): readonly number[];
   /** Has somebody read what is written to pipes; `held` keep them open until all is read. */
   follow(id: number, output: Output, held?: readonly number[]): void;
   /** Does something once all is in the log that a process has written so far, or nobody can write any more. */
@@ -59,6 +61,8 @@ export function spawnerOutput(needs: SpawnerOutputNeeds): SpawnerOutput {
   /** How long to wait before what failed is tried again, and how often. */
   const restMs = 50;
   const mostTries = 100;
+  /** How long whoever reads may take to see that nobody can write any more, before it is asked. */
+  const soonMs = 5;
   /** How long the end of a process may be kept back until what it wrote is read. */
   const mostReadMs = 5_000;
 
@@ -181,7 +185,11 @@ export function spawnerOutput(needs: SpawnerOutputNeeds): SpawnerOutput {
 
   const onceRead = (id: number, then: () => void): void => {
     onceOver(id, then);
-    for (const it of readers) if (it.reads.has(id)) tellReader(it, { kind: 'drain', id });
+    // Most often nobody can write any more, and its reader is about to say so.
+    later(() => {
+      if (reads.has(id))
+        for (const it of readers) if (it.reads.has(id)) tellReader(it, { kind: 'drain', id });
+    }, soonMs);
   };
 
   const onceOver = (id: number, then: () => void): void => {
@@ -203,23 +211,31 @@ export function spawnerOutput(needs: SpawnerOutputNeeds): SpawnerOutput {
     later(once, mostReadMs);
   };
 
-  const openPipes = ({ pipes }: Output, flags: number): readonly number[] => {
+  /** All, or none. */
+  const openEach = <T>(all: readonly T[], open: (each: T) => number): readonly number[] => {
     const opened: number[] = [];
     try {
-      for (const name of pipeNames) {
-        const path = join(pipes, name);
-        const fd = inFolder(path, (folder) => fs.openSync(within(folder, path), flags | O_NOFOLLOW));
-        opened.push(fd);
-        const found = fs.fstatSync(fd);
-        if (!found.isFIFO() || found.uid !== process.geteuid?.())
-          refuse(path, 'it is not a pipe of this user');
-      }
+      for (const each of all) opened.push(open(each));
       return opened;
     } catch (error) {
       for (const fd of opened) fs.closeSync(fd);
       throw error;
     }
   };
+
+  const openPipes = ({ pipes }: Output, flags: number): readonly number[] =>
+    inFolder(join(pipes, 'stdout'), (folder) =>
+      openEach(pipeNames, (name) => {
+        const fd = fs.openSync(within(folder, name), flags | O_NOFOLLOW);
+        const found = fs.fstatSync(fd);
+        if (found.isFIFO() && found.uid === process.geteuid?.()) return fd;
+        fs.closeSync(fd);
+        return refuse(join(pipes, name), 'it is not a pipe of this user');
+      }),
+    );
+
+  const readEndsOf = (written: readonly number[]): readonly number[] =>
+    openEach(written, (fd) => fs.openSync(`/proc/self/fd/${String(fd)}`, O_RDONLY | O_NONBLOCK));
 
   interface Wanted {
     readonly output: Output;
@@ -462,7 +478,7 @@ export function spawnerOutput(needs: SpawnerOutputNeeds): SpawnerOutput {
   // Before the spawner is in the group of an instance for the first time.
   if (outputText !== undefined) reader = openReader();
   return {
-    ...{ startPiped, openPipes, onceRead, onceOver, letAllGo, removePipes, emptyPools },
+    ...{ startPiped, openPipes, readEndsOf, onceRead, onceOver, letAllGo, removePipes, emptyPools },
     follow: (id, output, held = []) => {
       reads.set(id, { output, held, waiting: [], isRead: false, isLate: false });
       readOutput(id);

@@ -33,14 +33,14 @@ export function spawnerProgram(
   const { execFileSync, spawn } = process.getBuiltinModule('node:child_process');
   const fs = process.getBuiltinModule('node:fs');
   const { dirname, join } = process.getBuiltinModule('node:path');
-  const { O_APPEND, O_CREAT, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } = fs.constants;
+  const { O_APPEND, O_CREAT, O_RDONLY, O_RDWR, O_WRONLY } = fs.constants;
   // There is no RxJS here.
   const { setImmediate: nextTurn, setTimeout: later } = process.getBuiltinModule('node:timers');
   const isLinux = process.platform === 'linux';
   /** How long to wait before what failed is tried again. */
   const restMs = 50;
   const files = parts.spawnerFiles();
-  const { readText, readFields, openFile, openFolder, goDown, makeFolder, removeFile, write } = files;
+  const { readText, readFields, openFile, openFolder, goDown, makeFolder, removeFile, write, append } = files;
 
   /**
    * What the one that it serves has open without close-on-exec, lmdb its store for one, is inherited, and would be by all that
@@ -66,9 +66,9 @@ export function spawnerProgram(
     /** Until when what it leaves behind may go on by itself; `0` where that is ended with it. */
     sparedUntil: number;
   }
-  interface RunStart {
-    readonly handle: object;
-    readonly spawner: object;
+  /** What is written down of something that runs. */
+  interface KeptRun {
+    readonly text: string;
     readonly tokenHash: string;
   }
   const children = new Map<number, Child>();
@@ -124,15 +124,32 @@ export function spawnerProgram(
     return until - Number(process.hrtime.bigint() / BigInt(1_000_000));
   };
 
+  const textOf = (record: object): string => `${JSON.stringify(record)}\n`;
+
+  const keepRun = ({ path, token, formerPath }: Keep, handle: object): KeptRun => {
+    const tokenHash = hashOf(token);
+    const text = textOf({ handle, spawner, tokenHash });
+    write(path, text);
+    if (formerPath !== undefined) removeFile(formerPath);
+    return { text, tokenHash };
+  };
+
   const keepExit = (
     { path, token }: Keep,
-    run: RunStart,
+    { text, tokenHash }: KeptRun,
     code: number | null,
     signal: string | null,
   ): void => {
-    const mac = macOf(token, [code, signal]);
+    const exit = textOf({ exit: { code, signal }, mac: macOf(token, [code, signal]) });
+    const isKept = (): boolean => {
+      try {
+        return append(path, text, exit);
+      } catch {
+        return false;
+      }
+    };
     try {
-      if (!isAnothers(path, run.tokenHash)) write(path, { ...run, exit: { code, signal }, mac });
+      if (!isKept() && !isAnothers(path, tokenHash)) write(path, text + exit);
     } catch {
       // The home is gone by now, or damaged. Then nobody will be able to tell how it ended.
     }
@@ -166,7 +183,7 @@ export function spawnerProgram(
           openFolder(cwd),
         );
       }
-      if (typeof output !== 'string') held = out.openPipes(output, O_RDONLY | O_NONBLOCK);
+      if (typeof output !== 'string') held = out.readEndsOf(written);
       const [stdout, stderr = stdout] = written;
       const child = spawn(program, args, {
         cwd: place === undefined ? join(cwd, ...below) : `/proc/self/fd/${String(place)}`,
@@ -187,10 +204,6 @@ export function spawnerProgram(
       };
       const known: Child = { end, outlives: keep !== undefined, sparedUntil: 0 };
       children.set(id, known);
-      if (typeof output !== 'string') {
-        out.follow(id, output, held);
-        held = [];
-      }
       const isSpared = (): boolean => performance.now() < known.sparedUntil;
       const finish = (): void => {
         // Once it is let go of, its pid may be another's.
@@ -211,17 +224,15 @@ export function spawnerProgram(
         const startTime = startTimeOf(pid);
         const group = name === undefined ? undefined : groups.nameOf(name);
         const handle = { pid, startTime, ...keep?.handle, ...(group !== undefined && { group }) };
-        const tokenHash = keep === undefined ? '' : hashOf(keep.token);
-        const run: RunStart = { handle, spawner, tokenHash };
-        if (keep !== undefined) write(keep.path, run);
-        if (keep?.formerPath !== undefined) removeFile(keep.formerPath);
+        const run = keep && keepRun(keep, handle);
         child.once('exit', (code, signal) => {
           onceHeard(() => {
             if (keep !== undefined && !isSpared()) known.sparedUntil = performance.now() + sparedByFile(keep);
             // What it has left: whoever is told may be gone before it could see to that.
             if (!isSpared()) finish();
+            // While what it wrote is read. Whoever is told may remove the home: nobody writes there any more.
+            if (keep !== undefined && run !== undefined) keepExit(keep, run, code, signal);
             out.onceRead(id, () => {
-              if (keep !== undefined) keepExit(keep, run, code, signal);
               report({ kind: 'ended', id, code, signal });
               finishInTime();
             });
@@ -234,6 +245,11 @@ export function spawnerProgram(
         children.delete(id);
         end();
         throw error;
+      }
+      if (typeof output !== 'string') {
+        // Whoever waits for the start waits for none of that: what is written meanwhile is in the pipes.
+        out.follow(id, output, held);
+        held = [];
       }
     } finally {
       for (const fd of [...written, ...held]) fs.closeSync(fd);

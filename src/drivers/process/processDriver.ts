@@ -110,9 +110,10 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
       log,
       outlives: plan.outlives === true,
       isPiped,
+      place,
       start: (spawner, keep, output) => startProcess(spawner, plan, output ?? log.path, { keep, inheritEnv }),
     });
-    return machineOf(plan, place === undefined ? run : { ...run, handle: { ...run.handle, place } });
+    return machineOf(plan, run);
   };
 
   const adopt = async (plan: LaunchPlan, handle: MachineHandle): Promise<Machine> => {
@@ -129,11 +130,11 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
     leavesFiles: true,
     capabilities: { standbyFrees: 'cpu', logs: [logSource], signals: signalNames },
     decode: decodeProcessFields,
-    prepare: ({ home, spec, copyOf }) =>
+    prepare: ({ home, spec, pool, copyOf }) =>
       defer(async () => {
-        if (copyOf === undefined) return layOut(home, spec.image, limits);
+        if (copyOf === undefined) return layOut(home, spec.image, limits, pool);
         await runs.clear(copyOf);
-        return layOutCopy(home, copyOf, limits);
+        return layOutCopy(home, copyOf, limits, pool);
       }).pipe(ignoreElements()),
     launch: (plan) => untilLaunched(() => launch(plan)),
     adopt: (plan, handle) => defer(() => adopt(plan, handle)),

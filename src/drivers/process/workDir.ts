@@ -42,23 +42,32 @@ export async function workPlaceOf({ home, spec }: LaunchPlan): Promise<WorkPlace
 
 /**
  * Makes a home, readable by nobody else, with a working directory that is a copy of the image: links are copied as links,
- * sockets, pipes and devices are left out. When it fails, no file is left.
+ * sockets, pipes and devices are left out. It bears the mark that the folder `like` bears, or one of its own. When it fails, no file is
+ * left.
  */
-export async function layOut(home: string, image: string, limits: CopyLimits): Promise<void> {
+export async function layOut(home: string, image: string, limits: CopyLimits, like?: string): Promise<void> {
   const source = image === scratch ? undefined : await directoryOf(image);
   if (source !== undefined) await keepApart(home, source, image);
-  await fillHome(home, 'image', () => {
+  const fill = (): Promise<void> => {
     const work = workDirOf(home);
     return source === undefined ? mkdir(work) : copyTree(source, work, { limits });
-  });
+  };
+  await fillHome(home, 'image', fill, like);
 }
 
 /**
  * Makes a home as {@link layOut} does, with a copy of the working directory of another one, whose program may have made anything of
  * it: a link in its place is refused, and what is gone when its turn comes is passed over.
  */
-export const layOutCopy = (home: string, source: string, limits: CopyLimits): Promise<void> =>
-  fillHome(home, 'source', () => copyTree(workDirOf(source), workDirOf(home), { limits, isLive: true }));
+export const layOutCopy = (
+  home: string,
+  source: string,
+  limits: CopyLimits,
+  like?: string,
+): Promise<void> => {
+  const fill = (): Promise<void> => copyTree(workDirOf(source), workDirOf(home), { limits, isLive: true });
+  return fillHome(home, 'source', fill, like);
+};
 
 async function directoryOf(image: string): Promise<string> {
   if (!isAbsolute(image)) {

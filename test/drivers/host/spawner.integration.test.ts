@@ -1,6 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import {
+  appendFileSync,
   existsSync,
+  linkSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -205,6 +207,22 @@ describe('close', () => {
     await alone.close();
     expect(isRunning(pid)).toBe(true);
   });
+
+  it('is not waited for while somebody has halted it, and ends when it goes on', async () => {
+    const alone = createSpawner();
+    const before = helpersOf(process.pid);
+    const { pid, forget } = await start(lasting, alone);
+    const [small] = helpersOf(process.pid).filter((one) => !before.includes(one));
+    forget();
+    process.kill(small as number, 'SIGSTOP');
+    await alone.close();
+    expect(isServing(small as number)).toBe(true);
+    process.kill(small as number, 'SIGCONT');
+    await eventually(() => !isServing(small as number));
+    expect(isRunning(pid)).toBe(true);
+    await kill(pid);
+    await eventually(() => !isRunning(small as number));
+  });
 });
 
 describe('who is forgotten', () => {
@@ -268,6 +286,38 @@ describe('when the small process is killed', () => {
 });
 
 const bench = createProcessBench();
+
+/** A line tells what was started, and the next how it ended. */
+const recordIn = (path: string): unknown => {
+  const lines = readFileSync(path, 'utf8').trimEnd().split('\n');
+  return Object.assign({}, ...lines.map((line) => JSON.parse(line) as object));
+};
+
+it.each<[string, (path: string) => void]>([
+  ['as it was written', () => undefined],
+  [
+    'with more in it',
+    (path) => {
+      appendFileSync(path, '{"exit":');
+    },
+  ],
+  [
+    'with another name',
+    (path) => {
+      linkSync(path, `${path}.other`);
+    },
+  ],
+  ['removed', rmSync],
+])('how a process ended is kept in a record that is found %s', async (_, damage) => {
+  const path = join(folder, 'kept', 'record.json');
+  const { pid, ended$ } = await start({ ...lasting, keep: { path, handle: {}, token: 'secret' } });
+  damage(path);
+  process.kill(-pid, 'SIGTERM');
+  await firstValueFrom(ended$);
+  expect(recordIn(path)).toMatchObject({ handle: { pid }, exit: { code: null, signal: 'SIGTERM' } });
+  if (existsSync(`${path}.other`)) expect(recordIn(`${path}.other`)).not.toHaveProperty('exit');
+  rmSync(join(folder, 'kept'), { recursive: true });
+});
 
 describe('a Node that starts processes', () => {
   let users = 0;
@@ -348,7 +398,7 @@ describe('a Node that starts processes', () => {
     expect([isRunning(pid), isRunning(small as number)]).toEqual([true, true]);
     process.kill(-pid, 'SIGTERM');
     await eventually(() => !isRunning(small as number));
-    expect(JSON.parse(readFileSync(path, 'utf8'))).toMatchObject({
+    expect(recordIn(path)).toMatchObject({
       handle: { pid },
       spawner: { pid: small },
       exit: { code: null, signal: 'SIGTERM' },
@@ -376,7 +426,7 @@ describe('a Node that starts processes', () => {
     await eventually(() => groupOf(pid).length === 0 && !isRunning(small as number));
     expect(existsSync(join(folder, 'saved'))).toBe(saved);
     rmSync(join(folder, 'saved'), { force: true });
-    expect(JSON.parse(readFileSync(path, 'utf8'))).toMatchObject({ exit: { code: null, signal: 'SIGTERM' } });
+    expect(recordIn(path)).toMatchObject({ exit: { code: null, signal: 'SIGTERM' } });
   });
 
   it('keeps what it started, and the small process, from the signals of its terminal', async () => {

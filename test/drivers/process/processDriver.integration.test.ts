@@ -345,12 +345,9 @@ interface Forged {
 }
 
 /** Writes what an instance of the same user might write in the place of its record. */
-async function forge(home: string, { handle, ...rest }: Partial<RunRecord> | Forged): Promise<void> {
+function forge(home: string, { handle, ...rest }: Partial<RunRecord> | Forged): void {
   mkdirSync(dirname(runPathOf(home)), { recursive: true });
-  writeFileSync(
-    runPathOf(home),
-    JSON.stringify({ handle: { ...handle, home: await homeIdOf(home) }, ...rest }),
-  );
+  writeFileSync(runPathOf(home), JSON.stringify({ handle: { ...handle, home: homeIdOf(home) }, ...rest }));
 }
 
 describe('a record that an instance has forged', () => {
@@ -361,7 +358,7 @@ describe('a record that an instance has forged', () => {
     const entry = await processTable.find(pid);
     const here = await processTable.find(process.pid);
     const handle = { pid, startTime: entry?.startTime, bootId: await processTable.bootId(), logStart: 0 };
-    await forge(plan.home, { handle, spawner: { pid: process.pid, startTime: here?.startTime } });
+    forge(plan.home, { handle, spawner: { pid: process.pid, startTime: here?.startTime } });
     await all(driver.reclaim?.(plan.home) ?? EMPTY);
     expect(kernelViewOf(pid)?.state).toMatch(/^[SR]$/);
     stranger.kill('SIGKILL');
@@ -375,7 +372,7 @@ describe('a record that an instance has forged', () => {
     ];
     const machine = bench.hold(await firstValueFrom(driver.launch(other)));
     const record = JSON.parse(readFileSync(runPathOf(other.home), 'utf8')) as RunRecord;
-    await forge(mine.home, record);
+    forge(mine.home, record);
     await all(driver.reclaim?.(mine.home) ?? EMPTY);
     await expect(firstValueFrom(machine.inspect())).resolves.toMatchObject({ kind: 'running' });
   });
@@ -388,7 +385,7 @@ describe('a record that an instance has forged', () => {
     const machine = bench.hold(await firstValueFrom(driver.launch(plan)));
     const record = JSON.parse(readFileSync(runPathOf(plan.home), 'utf8')) as RunRecord;
     await firstValueFrom(machine.kill());
-    await forge(plan.home, { ...record, exit: { code: 0, signal: null }, ...more });
+    forge(plan.home, { ...record, exit: { code: 0, signal: null }, ...more });
     await expect(all(driver.adopt(plan, machine.handle))).rejects.toThrow('the process has ended');
   });
 
@@ -404,7 +401,7 @@ describe('a record that an instance has forged', () => {
 
 it('the true end is told of a run, though version 0.1.0 kept it elsewhere, and without a proof', async () => {
   const plan = await bench.prepared(lasting);
-  const home = await homeIdOf(plan.home);
+  const home = homeIdOf(plan.home);
   const handle = { pid: 2 ** 30, startTime: '1', bootId: await processTable.bootId(), logStart: 0, home };
   const exit = { code: 7, signal: null };
   writeFileSync(
@@ -480,7 +477,7 @@ it('what another process leaves behind that has got the pid meanwhile is left al
   await once(stranger, 'exit');
   const pid = stranger.pid as number;
   const handle = { pid, startTime: '1', bootId: await processTable.bootId(), logStart: 0 };
-  await forge(plan.home, { handle, spawner: { pid, startTime: '1' } });
+  forge(plan.home, { handle, spawner: { pid, startTime: '1' } });
   await all(driver.reclaim?.(plan.home) ?? EMPTY);
   expect(groupOf(pid)).toHaveLength(1);
   process.kill(-pid, 'SIGKILL');

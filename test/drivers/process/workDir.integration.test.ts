@@ -58,14 +58,39 @@ async function copyOf(image: string): Promise<string> {
 const modeOf = (path: string): number => lstatSync(path).mode & 0o777;
 
 describe('a home', () => {
-  it('has a working directory and a folder for logs, and is for its owner only', async () => {
+  it('has a working directory and folders for logs and runs, and is for its owner only', async () => {
     const home = join(place('above'), 'homes', 'home');
     await layOut(home, 'scratch', unlimited);
 
-    expect(readdirSync(home).sort()).toEqual([ownMark, 'logs', 'work']);
+    expect(readdirSync(home).sort()).toEqual([ownMark, 'logs', 'run', 'work']);
     expect(readdirSync(join(home, 'work'))).toEqual([]);
     expect(readdirSync(join(home, 'logs'))).toEqual([]);
-    expect([modeOf(home), modeOf(join(home, '..'))]).toEqual([0o700, 0o700]);
+    expect([home, join(home, 'run'), join(home, '..')].map(modeOf)).toEqual([0o700, 0o700, 0o700]);
+  });
+
+  it.each<[string, (mark: string) => void, number]>([
+    [
+      'the mark that another folder bears',
+      (mark) => {
+        writeFileSync(mark, '');
+      },
+      2,
+    ],
+    [
+      'a mark of its own where that bears a link',
+      (mark) => {
+        symlinkSync('/etc/passwd', mark);
+      },
+      1,
+    ],
+    ['a mark of its own where that bears none', () => undefined, 1],
+  ])('bears %s', async (_, put, names) => {
+    const [like, home] = [place('like'), place('home')];
+    mkdirSync(like);
+    put(join(like, ownMark));
+    await layOut(home, 'scratch', unlimited, like);
+    const mark = lstatSync(join(home, ownMark));
+    expect([mark.isFile(), mark.size, mark.nlink]).toEqual([true, 0, names]);
   });
 
   it('that is there already is left as it is', async () => {
