@@ -16,7 +16,7 @@ import type { Driver, LogReading } from '../drivers/driver.js';
 import { deepFreeze } from '../lifecycle/deepFreeze.js';
 import { type Fault, InvalidRequest, NotSupported } from '../lifecycle/errors.js';
 import type { BaseSpec, InstanceSpec } from '../lifecycle/instance.js';
-import { callback } from '../streams/buffering.js';
+import { callback } from '../codecs/callback.js';
 import { instanceFilterKeys } from '../streams/instanceFilter.js';
 import type { CloseOptions, ForkRequest, ListFilter, RunOptions, UpdateOptions } from './commands.js';
 
