@@ -19,6 +19,9 @@ export function tagged<Variants extends Readonly<Record<string, t.Mixed>>>(
       if (variant !== undefined) return variant.validate(value, context) as t.Validation<A>;
       return t.failure(kind, t.appendContext(context, tag, t.never, kind), `one of ${kinds.join(', ')}`);
     },
-    t.identity,
+    (value) => {
+      const kind = (value as Readonly<Record<string, unknown>>)[tag] as string;
+      return (variants[kind] as t.Mixed).encode(value) as unknown;
+    },
   );
 }

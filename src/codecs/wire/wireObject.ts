@@ -1,0 +1,87 @@
+import * as E from 'fp-ts/lib/Either.js';
+import * as t from 'io-ts';
+import type { Json } from '../../lifecycle/instance.js';
+import { isRecord } from '../closed.js';
+
+/** What a value is written as: an object of JSON. */
+export type WireObject = Readonly<Record<string, Json>>;
+
+/** A key of an object: what it is called on the wire, and what stands there. */
+export interface WireKey<Codec extends t.Mixed, Presence extends 'required' | 'optional'> {
+  readonly called: string;
+  readonly codec: Codec;
+  readonly presence: Presence;
+}
+
+/** A key that is always there. */
+export const required = <Codec extends t.Mixed>(
+  called: string,
+  codec: Codec,
+): WireKey<Codec, 'required'> => ({
+  called,
+  codec,
+  presence: 'required',
+});
+
+/** A key that may be absent. */
+export const optional = <Codec extends t.Mixed>(
+  called: string,
+  codec: Codec,
+): WireKey<Codec, 'optional'> => ({
+  called,
+  codec,
+  presence: 'optional',
+});
+
+type Keys = Readonly<Record<string, WireKey<t.Mixed, 'required' | 'optional'>>>;
+type NamesOf<K extends Keys, Presence> = {
+  [Name in keyof K]: K[Name]['presence'] extends Presence ? Name : never;
+}[keyof K];
+
+/** What an object of these keys is within a program. */
+export type WiredBy<K extends Keys> = {
+  readonly [Name in NamesOf<K, 'required'>]: t.TypeOf<K[Name]['codec']>;
+} & { readonly [Name in NamesOf<K, 'optional'>]?: t.TypeOf<K[Name]['codec']> };
+
+/**
+ * The codec of an object: each key is called one thing in a program and another on the wire. A key that is not known is passed over
+ * when it is read, so that who is newer may write more.
+ */
+export function wireObject<const K extends Keys>(
+  name: string,
+  keys: K,
+): t.Type<WiredBy<K>, WireObject, unknown> {
+  const entries = Object.entries(keys);
+
+  const validate: t.Validate<unknown, WiredBy<K>> = (value, context) => {
+    if (!isRecord(value)) return t.failure(value, context);
+    const errors: t.Errors = [];
+    const decoded: Record<string, unknown> = {};
+    for (const [key, { called, codec, presence }] of entries) {
+      const part = Object.hasOwn(value, called) ? value[called] : undefined;
+      if (part === undefined && presence === 'optional') continue;
+      const result = codec.validate(part, t.appendContext(context, called, codec, part));
+      if (E.isRight(result)) decoded[key] = result.right;
+      else errors.push(...result.left);
+    }
+    return errors.length > 0 ? t.failures(errors) : t.success(decoded as WiredBy<K>);
+  };
+
+  return new t.Type<WiredBy<K>, WireObject, unknown>(
+    name,
+    (value): value is WiredBy<K> =>
+      isRecord(value) &&
+      entries.every(([key, { codec, presence }]) =>
+        value[key] === undefined ? presence === 'optional' : codec.is(value[key]),
+      ),
+    validate,
+    (value) => {
+      const encoded: Record<string, Json> = {};
+      for (const [key, { called, codec }] of entries) {
+        const part = (value as Readonly<Record<string, unknown>>)[key];
+        if (part !== undefined) encoded[called] = codec.encode(part) as Json;
+      }
+      return encoded;
+    },
+  );
+}
