@@ -13,6 +13,7 @@ import { ownMark } from '../driver.js';
 import { copyTree } from './copyTree.js';
 import { hashPieces } from './hashPieces.js';
 import { onDisk } from './onDisk.js';
+import { createTreeSync } from './treeSync.js';
 import { type Entry, walkTree } from './walkTree.js';
 import { withFile } from './withFile.js';
 
@@ -64,6 +65,7 @@ export function createSealedFolder(folder: string, fileMode = 0o400): SealedFold
   return {
     seal: async () => {
       const recorded: Recorded[] = [];
+      const sync = createTreeSync(folder);
       await walkTree(folder, {
         other: async (entry, reached) => {
           if (isMark(entry)) return;
@@ -72,7 +74,7 @@ export function createSealedFolder(folder: string, fileMode = 0o400): SealedFold
           else {
             const pieces = await withFile(reached, async (file) => {
               await file.chmod(fileMode);
-              await file.sync();
+              if (await sync.isByItself()) await file.sync();
               return hashPieces(file);
             });
             recorded.push({ ...entry, pieces });
@@ -82,8 +84,11 @@ export function createSealedFolder(folder: string, fileMode = 0o400): SealedFold
           if (entry.kind === 'directory') recorded.push(entry);
           await chmod(reached, directoryMode);
         },
-        leave: (_, { path: reached }) => onDisk(reached),
+        leave: async (_, { path: reached }) => {
+          if (await sync.isByItself()) await onDisk(reached);
+        },
       });
+      await sync.end();
       const entries = recorded.toSorted(byPath);
       const json = JSON.stringify({ version: 1, entries } satisfies t.TypeOf<typeof manifest>);
       await writeFile(manifestPath, json, { mode: fileMode, flush: true, flag: 'wx' });

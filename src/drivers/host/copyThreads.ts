@@ -1,0 +1,69 @@
+import { Worker } from 'node:worker_threads';
+import { copyText } from './copyText.js';
+import type { CopyBatch, CopyDone } from './copyThread.js';
+import { createSlots } from './slots.js';
+
+/** Threads that copy, shared by all who use them at a time. */
+export interface CopyThreads {
+  /** Copies a batch; nothing came of it, and nothing was copied, where no thread could be started. */
+  copy(batch: CopyBatch): Promise<CopyDone | undefined>;
+  /** With the last of those who use them the threads end. */
+  close(): Promise<void>;
+}
+
+/** In all: with fewer a busy disk waits for the next, with more there is no gain. */
+export const threadsAtOnce = 4;
+const slots = createSlots(threadsAtOnce);
+
+let users = 0;
+const idle: Worker[] = [];
+
+/** Uses {@link CopyThreads}. One is started when there is something for it, which takes about 30 ms. */
+export function useCopyThreads(): CopyThreads {
+  users += 1;
+  return {
+    copy: (batch) =>
+      slots.run(async () => {
+        const thread = idle.pop() ?? (await start());
+        if (thread === undefined) return undefined;
+        const done = await answer(thread, batch);
+        idle.push(thread);
+        return done;
+      }),
+    close: async () => {
+      users -= 1;
+      if (users === 0) await Promise.all(idle.splice(0).map((thread) => thread.terminate()));
+    },
+  };
+}
+
+/** Nothing where that is not allowed, or cannot be done now. */
+async function start(): Promise<Worker | undefined> {
+  try {
+    // Nothing that the application has its threads load: it would take longer than a copy.
+    const thread = new Worker(copyText, { eval: true, execArgv: [], env: {}, name: 'copies' });
+    await new Promise<void>((resolve, reject) => {
+      thread.once('online', resolve);
+      thread.once('error', reject);
+    });
+    thread.removeAllListeners();
+    return thread;
+  } catch {
+    return undefined;
+  }
+}
+
+async function answer(thread: Worker, batch: CopyBatch): Promise<CopyDone> {
+  try {
+    return await new Promise((resolve, reject) => {
+      thread.once('message', resolve);
+      thread.once('error', reject);
+      thread.once('exit', (code) => {
+        reject(new Error(`a thread that copies ended with ${String(code)}`));
+      });
+      thread.postMessage(batch);
+    });
+  } finally {
+    thread.removeAllListeners();
+  }
+}
