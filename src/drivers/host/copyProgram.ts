@@ -28,7 +28,7 @@ export type CopySteps<T> = Generator<CopyCall, T, unknown>;
 
 /** An entry of a directory that is no directory itself. */
 export interface CopiedEntry {
-  readonly name: Uint8Array;
+  readonly name: string;
   /** What it was when the directory was read; not known where it was a directory. */
   readonly kind: 'file' | 'link' | 'other' | undefined;
   /** Instead of the mode that is found. */
@@ -96,7 +96,6 @@ export function copyProgram(): Copies {
   /** What is all zeros of this much is left out. */
   const emptyBytes = 64 * 1_024;
   const zeros = Buffer.alloc(emptyBytes);
-  const slash = Buffer.from('/');
 
   type Returned<K extends keyof CopyCalls> = ReturnType<CopyCalls[K]>;
 
@@ -229,8 +228,8 @@ export function copyProgram(): Copies {
     clones: CopyClones,
   ): CopySteps<CopyRefusal | undefined> {
     const { name, kind } = entry;
-    const source = Buffer.concat([place.from, slash, name]);
-    const paths = [source, Buffer.concat([place.to, slash, name])] as const;
+    const source = Buffer.concat([place.from, Buffer.from(`/${name}`)]);
+    const paths = [source, Buffer.concat([place.to, Buffer.from(`/${name}`)])] as const;
     try {
       let found = kind ?? kindOf(yield* call('lstat', source));
       for (let looks = 1; ; looks += 1) {

@@ -1,3 +1,4 @@
+import type { HashedFile, HashFile } from './hashProgram.js';
 import type { CopiedEntry, Copies, CopyClones, CopyPlace, CopyRefusal, CopySteps } from './copyProgram.js';
 
 /** Entries that a thread copies, one after another. */
@@ -18,8 +19,18 @@ export interface CopyDone {
   };
 }
 
-/** The program of a thread that copies batches, by calls that wait: it does nothing else. Only its text is handed to it. */
-export function copyThread({ copyEntry }: Copies): void {
+/** Files that a thread hashes. */
+export interface HashBatch {
+  readonly files: readonly HashedFile[];
+}
+
+/** What came of each. */
+export type Hashed =
+  | { readonly kind: 'pieces'; readonly pieces: readonly string[] }
+  | { readonly kind: 'error'; readonly fields: Partial<NodeJS.ErrnoException> };
+
+/** The program of a thread that copies and hashes batches, by calls that wait: it does nothing else. Only its text is handed to it. */
+export function copyThread({ copyEntry }: Copies, hashFile: HashFile): void {
   const fs = process.getBuiltinModule('node:fs');
   const { parentPort } = process.getBuiltinModule('node:worker_threads');
   const calls = fs as unknown as Readonly<Record<string, (...args: readonly unknown[]) => unknown>>;
@@ -39,21 +50,32 @@ export function copyThread({ copyEntry }: Copies): void {
     return step.value;
   };
 
+  const fieldsOf = (error: unknown): Partial<NodeJS.ErrnoException> => {
+    const { message, code, path, syscall, errno } = error as NodeJS.ErrnoException;
+    return { message, code, path, syscall, errno } as Partial<NodeJS.ErrnoException>;
+  };
+
+  const hashed = (file: HashedFile): Hashed => {
+    try {
+      return { kind: 'pieces', pieces: hashFile(file) };
+    } catch (error) {
+      return { kind: 'error', fields: fieldsOf(error) };
+    }
+  };
+
   const copyAll = ({ place, entries, clones }: CopyBatch): CopyDone => {
     for (const [index, entry] of entries.entries()) {
       try {
         const why = goOn(copyEntry(place, entry, clones));
         if (why !== undefined) return { clones, failed: { index, why } };
       } catch (error) {
-        const { message, code, path, syscall, errno } = error as NodeJS.ErrnoException;
-        const fields = { message, code, path, syscall, errno } as Partial<NodeJS.ErrnoException>;
-        return { clones, failed: { index, why: { kind: 'error', fields } } };
+        return { clones, failed: { index, why: { kind: 'error', fields: fieldsOf(error) } } };
       }
     }
     return { clones };
   };
 
-  parentPort?.on('message', (batch: CopyBatch) => {
-    parentPort.postMessage(copyAll(batch));
+  parentPort?.on('message', (batch: CopyBatch | HashBatch) => {
+    parentPort.postMessage('files' in batch ? batch.files.map(hashed) : copyAll(batch));
   });
 }

@@ -1,12 +1,15 @@
 import { Worker } from 'node:worker_threads';
 import { copyText } from './copyText.js';
-import type { CopyBatch, CopyDone } from './copyThread.js';
+import type { CopyBatch, CopyDone, HashBatch, Hashed } from './copyThread.js';
+import type { HashedFile } from './hashProgram.js';
 import { createSlots } from './slots.js';
 
 /** Threads that copy, shared by all who use them at a time. */
 export interface CopyThreads {
   /** Copies a batch; nothing came of it, and nothing was copied, where no thread could be started. */
   copy(batch: CopyBatch): Promise<CopyDone | undefined>;
+  /** Hashes files; nothing came of it where no thread could be started. */
+  hash(files: readonly HashedFile[]): Promise<readonly Hashed[] | undefined>;
   /** With the last of those who use them the threads end. */
   close(): Promise<void>;
 }
@@ -22,20 +25,23 @@ const idle: Worker[] = [];
 export function useCopyThreads(): CopyThreads {
   users += 1;
   return {
-    copy: (batch) =>
-      slots.run(async () => {
-        const thread = idle.pop() ?? (await start());
-        if (thread === undefined) return undefined;
-        const done = await answer(thread, batch);
-        idle.push(thread);
-        return done;
-      }),
+    copy: (batch) => ask<CopyDone>(batch),
+    hash: (files) => ask<readonly Hashed[]>({ files }),
     close: async () => {
       users -= 1;
       if (users === 0) await Promise.all(idle.splice(0).map((thread) => thread.terminate()));
     },
   };
 }
+
+const ask = <T>(batch: CopyBatch | HashBatch): Promise<T | undefined> =>
+  slots.run(async () => {
+    const thread = idle.pop() ?? (await start());
+    if (thread === undefined) return undefined;
+    const done = await answer<T>(thread, batch);
+    idle.push(thread);
+    return done;
+  });
 
 /** Nothing where that is not allowed, or cannot be done now. */
 async function start(): Promise<Worker | undefined> {
@@ -53,7 +59,7 @@ async function start(): Promise<Worker | undefined> {
   }
 }
 
-async function answer(thread: Worker, batch: CopyBatch): Promise<CopyDone> {
+async function answer<T>(thread: Worker, batch: CopyBatch | HashBatch): Promise<T> {
   try {
     return await new Promise((resolve, reject) => {
       thread.once('message', resolve);

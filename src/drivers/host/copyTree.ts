@@ -191,10 +191,11 @@ interface Place {
 
 const placeOf = ({ from, to }: Pair): Place => ({ from: from.folder, to: to.folder });
 
-const below = (parent: string, name: Buffer): string =>
+const below = (parent: string, name: Buffer | string): string =>
   parent === '' ? name.toString() : `${parent}/${name.toString()}`;
 
-const told = ({ source }: Copy, parent: string, name: Buffer): string => join(source, below(parent, name));
+const told = ({ source }: Copy, parent: string, name: Buffer | string): string =>
+  join(source, below(parent, name));
 
 /** Copies what is no directory. */
 async function copyOthers(
@@ -231,7 +232,7 @@ async function entryOf(
 ): Promise<CopiedEntry> {
   const mode = copy.modes?.get(below(parent, name));
   const isFlushed = kind !== 'link' && kind !== 'other' && ((await copy.sync?.isByItself()) ?? false);
-  return { name, kind, mode, isFlushed };
+  return { name: name.toString(), kind, mode, isFlushed };
 }
 
 const kindOf = (entry: Dirent<Buffer>): CopiedEntry['kind'] => {
@@ -255,7 +256,7 @@ async function copyOne(copy: Copy, place: Place, parent: string, entry: CopiedEn
   try {
     refusal = await copySteps(copyEntry(copyPlaceOf(copy, place, -1), entry, copy.clones));
   } catch (error) {
-    throw namedError(error, told(copy, parent, Buffer.from(entry.name)));
+    throw namedError(error, told(copy, parent, entry.name));
   }
   if (refusal !== undefined) throw refused(copy, parent, entry, refusal);
 }
@@ -281,17 +282,16 @@ async function copyBatch(
   const { why } = done.failed;
   if (why.kind !== 'error') throw refused(copy, parent, entry, why);
   const error = Object.assign(new Error(why.fields.message), why.fields);
-  throw namedError(error, told(copy, parent, Buffer.from(entry.name))) as Error;
+  throw namedError(error, told(copy, parent, entry.name)) as Error;
 }
 
 function refused(copy: Copy, parent: string, entry: CopiedEntry, refusal: CopyRefusal): Error {
-  const name = Buffer.from(entry.name);
-  const path = told(copy, parent, name);
+  const path = told(copy, parent, entry.name);
   switch (refusal.kind) {
     case 'changed':
       return new Error(`${path} was changed while it was copied`);
     case 'too much':
-      return copy.tally.tooMuch(refusal.bytes, refusal.all, below(parent, name));
+      return copy.tally.tooMuch(refusal.bytes, refusal.all, below(parent, entry.name));
     case 'bad link':
       return new Error(`${path} is a link to ${refusal.target}, which is not UTF-8`);
   }
