@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { copyText } from './copyText.js';
 import type { CopyBatch, CopyDone, HashBatch, Hashed } from './copyThread.js';
@@ -14,8 +15,8 @@ export interface CopyThreads {
   close(): Promise<void>;
 }
 
-/** In all: with fewer a busy disk waits for the next, with more there is no gain. */
-export const threadsAtOnce = 4;
+/** In all: with one a disk waits for the next file, and with more than there are processors each takes them from others. */
+export const threadsAtOnce = Math.min(4, Math.max(2, availableParallelism()));
 const slots = createSlots(threadsAtOnce);
 
 let users = 0;
