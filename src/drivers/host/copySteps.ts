@@ -15,7 +15,7 @@ export async function copySteps<T>(steps: CopySteps<T>): Promise<T> {
       given = await new Promise((resolve, reject) => {
         calls[name]?.(...args, (error: unknown, value: unknown) => {
           if (error === null || error === undefined) resolve(value);
-          else reject(error as Error);
+          else reject(error);
         });
       });
     } catch (error) {

@@ -52,7 +52,7 @@ export function copyThread({ copyEntry }: Copies, hashFile: HashFile): void {
 
   const fieldsOf = (error: unknown): Partial<NodeJS.ErrnoException> => {
     const { message, code, path, syscall, errno } = error as NodeJS.ErrnoException;
-    return { message, code, path, syscall, errno } as Partial<NodeJS.ErrnoException>;
+    return { message, code, path, syscall, errno };
   };
 
   const hashed = (file: HashedFile): Hashed => {
