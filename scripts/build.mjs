@@ -28,7 +28,7 @@ async function build({ folder, module, type, check }) {
 }
 
 /** A program that runs in a process of its own becomes a text: a bundler would give it names that only the bundle knows. */
-async function writeText(name) {
+async function writeText(name, keeps = []) {
   const path = `drivers/host/${name}.js`;
   const text = JSON.stringify((await import(`../dist/esm/${path}`))[name]);
   const forms = {
@@ -39,10 +39,15 @@ async function writeText(name) {
   const parts = [...source.matchAll(/ from '\.\/(\w+)\.js'/g)].map(([, part]) => part);
   for (const [folder, code] of Object.entries(forms)) {
     writeFileSync(`${folder}/${path}`, code);
-    for (const part of parts) rmSync(`${folder}/drivers/host/${part}.js`);
+    for (const part of parts.filter((name) => !keeps.includes(name)))
+      rmSync(`${folder}/drivers/host/${part}.js`);
   }
 }
 
 rmSync('dist', { recursive: true, force: true });
 await Promise.all(builds.map(build));
-if (process.exitCode === undefined) for (const name of ['spawnerText', 'outputText']) await writeText(name);
+if (process.exitCode === undefined) {
+  for (const name of ['spawnerText', 'outputText']) await writeText(name);
+  // Small trees are copied by it too, in Node's pool of threads.
+  await writeText('copyText', ['copyProgram']);
+}

@@ -185,5 +185,5 @@ export const copies: Bench = {
     })),
   ),
   about:
-    'Files of 1 kB in 500 directories, through a manager with a data directory, beside `cp -a` of the same tree on the same disk. A snapshot is hashed and flushed file by file, and a restore holds it against its hashes before it is copied and flushed; `cp` does none of that. On the busy disk two others write and flush small files all the time. What else the machine does to the disk is told by what a flush takes.',
+    'Files of 1 kB in 500 directories, through a manager with a data directory, beside `cp -a` of the same tree on the same disk. A snapshot is hashed and flushed, and a restore holds it against its hashes before it is copied and flushed; `cp` does none of that. On the busy disk two others write and flush small files all the time. What else the machine does to the disk is told by what a flush takes.',
 };

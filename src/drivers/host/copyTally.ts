@@ -14,14 +14,17 @@ export interface CopyTally {
   left(): number;
   /** Counts an entry. @throws {@link InvalidRequest} when there are too many */
   entry(): void;
-  /** Counts a file. @throws {@link InvalidRequest} when that is too much */
-  file(bytes: number, path: string): void;
+  /** Bytes of all files so far, for all threads that copy. */
+  readonly bytes: BigInt64Array;
+  readonly maxBytes: number;
+  /** What is said of a file that is too much, with which there are so many bytes in all. */
+  tooMuch(bytes: number, allBytes: number, path: string): InvalidRequest;
 }
 
 /** A {@link CopyTally} that fails beyond the limits, telling the path and what was found there. */
 export function createCopyTally(source: string, limits?: CopyLimits): CopyTally {
   const { maxBytes = Infinity, maxEntries = Infinity } = limits ?? {};
-  let [allBytes, entries] = [0, 0];
+  let entries = 0;
 
   return {
     left: () => maxEntries - entries,
@@ -32,12 +35,12 @@ export function createCopyTally(source: string, limits?: CopyLimits): CopyTally 
       const expected = `at most ${String(maxEntries)} (copyMaxEntries)`;
       throw new InvalidRequest({ faults: [{ path: source, found, expected }] });
     },
-    file: (bytes, path) => {
-      allBytes += bytes;
-      if (allBytes <= maxBytes) return;
+    bytes: new BigInt64Array(new SharedArrayBuffer(BigInt64Array.BYTES_PER_ELEMENT)),
+    maxBytes,
+    tooMuch: (bytes, allBytes, path) => {
       const found = `${String(bytes)} bytes, which makes ${String(allBytes)} so far`;
       const expected = `at most ${String(maxBytes)} bytes in all (copyMaxBytes)`;
-      throw new InvalidRequest({ faults: [{ path, found, expected }] });
+      return new InvalidRequest({ faults: [{ path, found, expected }] });
     },
   };
 }

@@ -1,12 +1,19 @@
 import { isUtf8 } from 'node:buffer';
-import { chmod, closeSync, constants, type Dirent, fstatSync, open, type Stats, utimes } from 'node:fs';
-import { lstat, mkdir, readlink, symlink } from 'node:fs/promises';
+import { chmod, type Dirent, fstatSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { attempt } from './attempt.js';
-import { codeOf } from './codeOf.js';
-import { copyContent } from './copyContent.js';
+import {
+  type CopiedEntry,
+  type CopyClones,
+  type CopyPlace,
+  copyProgram,
+  type CopyRefusal,
+} from './copyProgram.js';
+import { copySteps } from './copySteps.js';
 import { type CopyLimits, type CopyTally, createCopyTally } from './copyTally.js';
+import { type CopyThreads, threadsAtOnce, useCopyThreads } from './copyThreads.js';
 import { createDescent, type Descent } from './descent.js';
 import { eachAtOnce } from './eachAtOnce.js';
 import { eachBranch } from './eachBranch.js';
@@ -15,6 +22,7 @@ import { type HeldFolder, holdFolder, holdWithin } from './heldFolder.js';
 import { namedError } from './namedError.js';
 import { onDisk } from './onDisk.js';
 import { createSlots } from './slots.js';
+import { createTreeSync, type TreeSync } from './treeSync.js';
 import { walks } from './walks.js';
 
 /** How a tree is copied. */
@@ -48,7 +56,19 @@ export const copyTree = (source: string, target: string, options: CopyOptions = 
       const to = createDescent(await holdFolder(target, platform), platform);
       try {
         const tally = createCopyTally(source, limits);
-        await copyFolder({ source, tally, isLive, modes, clones: { work: true }, way: pairOf(from, to) }, '');
+        const sync = modes === undefined ? undefined : createTreeSync(target, platform);
+        const work: CopyWork = { others: 0, threads: undefined };
+        const way = pairOf(from, to);
+        const byFd = platform === 'linux';
+        try {
+          await copyFolder(
+            { source, tally, isLive, modes, sync, byFd, work, clones: { work: true }, way },
+            '',
+          );
+        } finally {
+          await work.threads?.close();
+        }
+        await sync?.end();
       } finally {
         to.close();
       }
@@ -61,14 +81,20 @@ export const copyTree = (source: string, target: string, options: CopyOptions = 
 const copiesAtOnce = 16;
 const copies = createSlots(copiesAtOnce);
 
-/** How often something is looked at that changes its kind meanwhile. */
-const mostLooks = 3;
+/** Of a tree with more than so many files the rest is copied by threads, which have to be started first. */
+const fewFiles = 256;
+/** Entries that a thread is given at a time. */
+const batchEntries = 64;
+/** Files up to which threads copy by themselves: one of 64 KiB takes them as long as a call of the kernel that does it. */
+const smallBytes = 64 * 1_024;
+
+const { copyEntry } = copyProgram();
 
 const gone = 'ENOENT';
 const noDirectory = ['ENOTDIR', 'ELOOP'];
 
-// Those of `node:fs/promises` take twice the time of the event loop, for each file anew.
-const [openFd, chmodEntry, setTimes] = [promisify(open), promisify(chmod), promisify(utimes)];
+// That of `node:fs/promises` takes twice the time of the event loop.
+const chmodEntry = promisify(chmod);
 
 /** A copy that goes on. */
 interface Copy {
@@ -76,9 +102,19 @@ interface Copy {
   readonly tally: CopyTally;
   readonly isLive: boolean;
   readonly modes: CopyOptions['modes'];
-  /** Whether blocks can be shared, as far as it is known. */
-  readonly clones: { work: boolean };
+  /** Puts the copy on disk, if that is asked for. */
+  readonly sync: TreeSync | undefined;
+  readonly byFd: boolean;
+  readonly work: CopyWork;
+  readonly clones: CopyClones;
   readonly way: Pair;
+}
+
+/** Who copies. */
+interface CopyWork {
+  /** Entries so far that are no directories. */
+  others: number;
+  threads: CopyThreads | undefined;
 }
 
 /** The same place in both trees. */
@@ -115,18 +151,17 @@ async function copyFolder(copy: Copy, path: string): Promise<void> {
     copy.way,
     directories,
     (way, { name }) => copyDirectory({ ...copy, way }, name, path),
-    () =>
-      eachAtOnce(others, copies, copiesAtOnce, (entry) => copyOther(copy, place, entry.name, path, entry)),
+    () => copyOthers(copy, place, path, others),
   );
   // What is in it was laid by now: its mode may lock it.
   const given = (copy.modes?.get(path) ?? mode) & directoryBits;
   const { path: copied } = copy.way.to.folder;
-  await (copy.modes === undefined ? chmodEntry(copied, given) : onDisk(copied, given));
+  const isFlushed = (await copy.sync?.isByItself()) ?? false;
+  await (isFlushed ? onDisk(copied, given) : chmodEntry(copied, given));
 }
 
 /** All but those by which what is made in it gets its group. */
 const directoryBits = 0o1777;
-const fileBits = 0o777;
 
 async function copyDirectory(copy: Copy, name: Buffer, parent: string): Promise<void> {
   const { from, to } = copy.way;
@@ -136,7 +171,7 @@ async function copyDirectory(copy: Copy, name: Buffer, parent: string): Promise<
     if (entered === gone) return;
     // By now it is something else.
     if (entered !== undefined) {
-      await copyOther(copy, place, name, parent);
+      await copyOne(copy, place, parent, await entryOf(copy, parent, name, undefined));
       return;
     }
     await mkdir(place.to.within(name), { mode: 0o700 });
@@ -156,75 +191,108 @@ interface Place {
 
 const placeOf = ({ from, to }: Pair): Place => ({ from: from.folder, to: to.folder });
 
-const below = (parent: string, name: Buffer): string =>
+const below = (parent: string, name: Buffer | string): string =>
   parent === '' ? name.toString() : `${parent}/${name.toString()}`;
 
-const told = ({ source }: Copy, parent: string, name: Buffer): string => join(source, below(parent, name));
+const told = ({ source }: Copy, parent: string, name: Buffer | string): string =>
+  join(source, below(parent, name));
 
-/** Copies what is no directory; what has become something else meanwhile is looked at again. */
-async function copyOther(
+/** Copies what is no directory. */
+async function copyOthers(
   copy: Copy,
   place: Place,
-  name: Buffer,
   parent: string,
-  entry?: Dirent<Buffer>,
+  found: readonly Dirent<Buffer>[],
 ): Promise<void> {
-  const path = place.from.within(name);
-  try {
-    let found: Dirent<Buffer> | Stats = entry ?? (await lstat(path));
-    for (let looks = 1; !(await isCopied(copy, place, name, parent, found)); looks += 1) {
-      if (looks === mostLooks) throw new Error(`${told(copy, parent, name)} was changed while it was copied`);
-      found = await lstat(path);
-    }
-  } catch (error) {
-    const isGone =
-      codeOf(error) === gone && String((error as NodeJS.ErrnoException).path) === path.toString();
-    if (copy.isLive && isGone) return;
-    throw namedError(error, told(copy, parent, name));
+  const { work } = copy;
+  work.others += found.length;
+  const entries = await Promise.all(found.map((entry) => entryOf(copy, parent, entry.name, kindOf(entry))));
+  if (work.others <= fewFiles) {
+    return eachAtOnce(entries, copies, copiesAtOnce, (entry) => copyOne(copy, place, parent, entry));
   }
+  const threads = (work.threads ??= useCopyThreads());
+  await eachAtOnce(batchesOf(entries), batches, threadsAtOnce, (batch) =>
+    copyBatch(copy, threads, place, parent, batch),
+  );
 }
 
-/** Whether it was what it was found to be. */
-async function isCopied(
+/** As many as all walks can ask for at a time: they wait for a thread. */
+const batches = createSlots(Infinity);
+
+const batchesOf = (entries: readonly CopiedEntry[]): readonly (readonly CopiedEntry[])[] =>
+  Array.from({ length: Math.ceil(entries.length / batchEntries) }, (_, index) =>
+    entries.slice(index * batchEntries, (index + 1) * batchEntries),
+  );
+
+async function entryOf(
   copy: Copy,
-  { from, to }: Place,
-  name: Buffer,
   parent: string,
-  found: Dirent<Buffer> | Stats,
-): Promise<boolean> {
-  if (found.isSymbolicLink()) {
-    let target = Buffer.alloc(0);
-    const read = async (): Promise<void> => {
-      target = await readlink(from.within(name), { encoding: 'buffer' });
-    };
-    if ((await attempt(read, ['EINVAL'])) !== undefined) return false;
-    if (!isUtf8(target)) {
-      throw new Error(`${told(copy, parent, name)} is a link to ${target.toString()}, which is not UTF-8`);
-    }
-    await symlink(target, to.within(name));
-    return true;
-  }
-  // A directory has been something else; pipes, sockets and devices are left out.
-  if (!found.isFile()) return copy.isLive || !found.isDirectory();
-  let fd: number | undefined;
-  const opened = await attempt(async () => {
-    // A pipe would wait for its other end.
-    fd = await openFd(from.within(name), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  }, ['ELOOP', 'ENXIO']);
-  if (opened !== undefined || fd === undefined) return false;
+  name: Buffer,
+  kind: CopiedEntry['kind'],
+): Promise<CopiedEntry> {
+  const mode = copy.modes?.get(below(parent, name));
+  const isFlushed = kind !== 'link' && kind !== 'other' && ((await copy.sync?.isByItself()) ?? false);
+  return { name: name.toString(), kind, mode, isFlushed };
+}
+
+const kindOf = (entry: Dirent<Buffer>): CopiedEntry['kind'] => {
+  if (entry.isSymbolicLink()) return 'link';
+  return entry.isFile() ? 'file' : 'other';
+};
+
+const copyPlaceOf = (copy: Copy, { from, to }: Place, small: number): CopyPlace => ({
+  from: from.path,
+  to: to.path,
+  byFd: copy.byFd,
+  isLive: copy.isLive,
+  bytes: copy.tally.bytes,
+  maxBytes: copy.tally.maxBytes,
+  smallBytes: small,
+});
+
+/** Copies an entry in Node's pool of threads, where each call costs more than what it does: not even small files are read here. */
+async function copyOne(copy: Copy, place: Place, parent: string, entry: CopiedEntry): Promise<void> {
+  let refusal: CopyRefusal | undefined;
   try {
-    const stats = fstatSync(fd);
-    if (!stats.isFile()) return false;
-    const path = below(parent, name);
-    copy.tally.file(stats.size, path);
-    const [reached, target] = [from.opened(name, fd), to.within(name)];
-    await copyContent({ fd, path: reached, stats }, target, copy.clones);
-    await setTimes(target, stats.atime, stats.mtime);
-    const mode = (copy.modes?.get(path) ?? stats.mode) & fileBits;
-    await (copy.modes === undefined ? chmodEntry(target, mode) : onDisk(target, mode));
-    return true;
-  } finally {
-    // Nothing of it has to be written: it takes no time.
-    closeSync(fd);
+    refusal = await copySteps(copyEntry(copyPlaceOf(copy, place, -1), entry, copy.clones));
+  } catch (error) {
+    throw namedError(error, told(copy, parent, entry.name));
+  }
+  if (refusal !== undefined) throw refused(copy, parent, entry, refusal);
+}
+
+async function copyBatch(
+  copy: Copy,
+  threads: CopyThreads,
+  place: Place,
+  parent: string,
+  entries: readonly CopiedEntry[],
+): Promise<void> {
+  const done = await threads.copy({
+    place: copyPlaceOf(copy, place, smallBytes),
+    entries,
+    clones: copy.clones,
+  });
+  if (done === undefined) {
+    return eachAtOnce(entries, copies, copiesAtOnce, (entry) => copyOne(copy, place, parent, entry));
+  }
+  if (!done.clones.work) copy.clones.work = false;
+  const entry = entries[done.failed?.index ?? -1];
+  if (done.failed === undefined || entry === undefined) return;
+  const { why } = done.failed;
+  if (why.kind !== 'error') throw refused(copy, parent, entry, why);
+  const error = Object.assign(new Error(why.fields.message), why.fields);
+  throw namedError(error, told(copy, parent, entry.name)) as Error;
+}
+
+function refused(copy: Copy, parent: string, entry: CopiedEntry, refusal: CopyRefusal): Error {
+  const path = told(copy, parent, entry.name);
+  switch (refusal.kind) {
+    case 'changed':
+      return new Error(`${path} was changed while it was copied`);
+    case 'too much':
+      return copy.tally.tooMuch(refusal.bytes, refusal.all, below(parent, entry.name));
+    case 'bad link':
+      return new Error(`${path} is a link to ${refusal.target}, which is not UTF-8`);
   }
 }

@@ -11,8 +11,9 @@ import type { Fault } from '../../lifecycle/errors.js';
 import { messageOf } from '../../lifecycle/messageOf.js';
 import { ownMark } from '../driver.js';
 import { copyTree } from './copyTree.js';
-import { hashPieces } from './hashPieces.js';
+import { createHasher, type Hasher } from './hasher.js';
 import { onDisk } from './onDisk.js';
+import { createTreeSync } from './treeSync.js';
 import { type Entry, walkTree } from './walkTree.js';
 import { withFile } from './withFile.js';
 
@@ -43,16 +44,21 @@ const manifestName = 'manifest.json';
 /** The sealed folder at a path, there or not yet; its files get the mode. */
 export function createSealedFolder(folder: string, fileMode = 0o400): SealedFolder {
   const manifestPath = join(folder, manifestName);
-  const faultsOf = async (recorded: Recorded, entry: Entry, reached?: Buffer): Promise<readonly Fault[]> => {
+  const faultsOf = async (
+    hash: Hasher,
+    recorded: Recorded,
+    entry: Entry,
+    reached?: Buffer,
+  ): Promise<readonly Fault[]> => {
     const { path } = recorded;
     if (entry.kind !== recorded.kind) return [{ path, found: entry.kind, expected: `a ${recorded.kind}` }];
     const [is, was] = [describe(entry), describe(sealed(recorded, fileMode))];
     if (is !== was) return [{ path, found: is, expected: was }];
     if (recorded.kind !== 'file' || reached === undefined) return [];
     // Bytes are read only where all else is as it was.
-    const pieces = await withFile(reached, hashPieces);
+    const pieces = await hash.pieces(reached, recorded.size);
     const piece = recorded.pieces.findIndex((hash, index) => hash !== pieces[index]);
-    const bytes = (hash: string | undefined): string => `SHA-256 ${String(hash)} in MiB ${String(piece + 1)}`;
+    const bytes = (is: string | undefined): string => `SHA-256 ${String(is)} in MiB ${String(piece + 1)}`;
     return piece === -1
       ? []
       : [{ path, found: bytes(pieces[piece]), expected: bytes(recorded.pieces[piece]) }];
@@ -64,26 +70,31 @@ export function createSealedFolder(folder: string, fileMode = 0o400): SealedFold
   return {
     seal: async () => {
       const recorded: Recorded[] = [];
-      await walkTree(folder, {
+      const sync = createTreeSync(folder);
+      const hash = createHasher();
+      const walked = walkTree(folder, {
         other: async (entry, reached) => {
           if (isMark(entry)) return;
           if (entry.kind === 'link') recorded.push(entry);
           else if (entry.kind !== 'file') throw new Error(`${entry.path} is no file, directory or link`);
           else {
-            const pieces = await withFile(reached, async (file) => {
-              await file.chmod(fileMode);
-              await file.sync();
-              return hashPieces(file);
+            const isFlushed = await sync.isByItself();
+            recorded.push({
+              ...entry,
+              pieces: await hash.pieces(reached, entry.size, { fileMode, isFlushed }),
             });
-            recorded.push({ ...entry, pieces });
           }
         },
         enter: async (entry, { path: reached }) => {
           if (entry.kind === 'directory') recorded.push(entry);
           await chmod(reached, directoryMode);
         },
-        leave: (_, { path: reached }) => onDisk(reached),
+        leave: async (_, { path: reached }) => {
+          if (await sync.isByItself()) await onDisk(reached);
+        },
       });
+      await walked.finally(() => hash.close());
+      await sync.end();
       const entries = recorded.toSorted(byPath);
       const json = JSON.stringify({ version: 1, entries } satisfies t.TypeOf<typeof manifest>);
       await writeFile(manifestPath, json, { mode: fileMode, flush: true, flag: 'wx' });
@@ -109,9 +120,10 @@ export function createSealedFolder(folder: string, fileMode = 0o400): SealedFold
       const faults = new Map<string, readonly Fault[]>();
       const added: Fault[] = [];
 
+      const hasher = createHasher();
       const hold = async (entry: Entry, reached?: Buffer): Promise<void> => {
         const was = recorded.get(entry.path);
-        if (was !== undefined) faults.set(entry.path, await faultsOf(was, entry, reached));
+        if (was !== undefined) faults.set(entry.path, await faultsOf(hasher, was, entry, reached));
         else if (entry.path !== manifestName && !isMark(entry)) {
           added.push({ path: entry.path, found: entry.kind, expected: 'nothing' });
         }
@@ -121,6 +133,8 @@ export function createSealedFolder(folder: string, fileMode = 0o400): SealedFold
         await walkTree(folder, { other: hold, enter: (entry) => hold(entry) });
       } catch (error) {
         return [unreadable(error)];
+      } finally {
+        await hasher.close();
       }
       const missing = ({ path, kind }: Recorded): readonly Fault[] => [
         { path, found: 'nothing', expected: `a ${kind}` },

@@ -1,5 +1,6 @@
-import { fstatSync } from 'node:fs';
-import { lstat, readlink } from 'node:fs/promises';
+import { fstatSync, lstat, type Stats } from 'node:fs';
+import { readlink } from 'node:fs/promises';
+import { promisify } from 'node:util';
 import { createDescent, type Descent } from './descent.js';
 import { eachAtOnce } from './eachAtOnce.js';
 import { eachBranch } from './eachBranch.js';
@@ -46,7 +47,11 @@ export const walkTree = (
     return entries.toSorted((one, other) => (one.path < other.path ? -1 : 1));
   });
 
-const visitsAtOnce = 16;
+// That of `node:fs/promises` takes twice the time of the event loop.
+const lookAt: (path: Buffer) => Promise<Stats> = promisify(lstat);
+
+/** They hold no descriptors. */
+const visitsAtOnce = 64;
 const visits = createSlots(visitsAtOnce);
 
 /** A walk that goes on. */
@@ -96,7 +101,7 @@ async function within(walk: Walk, way: Descent, parent: string): Promise<void> {
 const modeBits = 0o7777;
 
 async function look(reached: Buffer, path: string): Promise<Entry> {
-  const found = await lstat(reached);
+  const found = await lookAt(reached);
   const mode = found.mode & modeBits;
   if (found.isDirectory()) return { kind: 'directory', path, mode };
   if (found.isFile()) return { kind: 'file', path, mode, size: found.size };

@@ -185,6 +185,114 @@ describe('of which files vanish once it has begun', () => {
   });
 });
 
+describe('of many files, which threads copy', () => {
+  const names = Array.from({ length: 400 }, (_, index) => `file-${String(index)}`);
+
+  beforeEach(() => {
+    for (const name of names) writeFileSync(join(source, name), name);
+  });
+
+  it.each(['linux', 'darwin'] as const)('copies all that there is (%s)', async (platform) => {
+    laid();
+    await copyTree(source, target, { platform });
+    expect(contentOf(target)).toEqual(contentOf(source));
+  });
+
+  it('leaves out pipes and the bits by which a program has the rights of another', async () => {
+    chmodSync(join(source, 'file-1'), 0o6755);
+    execFileSync('mkfifo', [join(source, 'pipe')]);
+    await copyTree(source, target);
+    expect(lstatSync(join(target, 'file-1')).mode & 0o7777).toBe(0o755);
+    expect(existsSync(join(target, 'pipe'))).toBe(false);
+  });
+
+  it('keeps times, holes, what lies between them, and the last bytes of small files', async () => {
+    const [large, size] = [join(source, 'large'), 8 * mebibyte + 5];
+    writeFileSync(large, 'begins');
+    truncateSync(large, size);
+    writeFileSync(join(source, 'zeros'), Buffer.alloc(1_000));
+    writeFileSync(join(source, 'middle'), Buffer.alloc(100_000, 'm'));
+    writeFileSync(join(source, 'empty'), '');
+    for (const name of ['large', 'middle']) utimesSync(join(source, name), 1_000, 2_000);
+    await copyTree(source, target);
+    for (const name of ['large', 'zeros', 'middle', 'empty']) {
+      expect(readFileSync(join(target, name)).equals(readFileSync(join(source, name)))).toBe(true);
+    }
+    for (const name of ['large', 'middle']) expect(statSync(join(target, name)).mtimeMs).toBe(2_000_000);
+    expect(statSync(join(target, 'large')).blocks * 512).toBeLessThan(mebibyte);
+  });
+
+  it('refuses more bytes, telling the file that is too much', async () => {
+    const copied = copyTree(source, target, { limits: { maxBytes: 1_000, maxEntries: 2_000 } });
+    await expect(copied).rejects.toMatchObject({
+      _tag: 'InvalidRequest',
+      faults: [
+        {
+          path: expect.stringMatching(/^file-/) as string,
+          expected: 'at most 1000 bytes in all (copyMaxBytes)',
+        },
+      ],
+    });
+  });
+
+  it('refuses a link whose target is not UTF-8, telling which', async () => {
+    symlinkSync(Buffer.from([0x66, 0xff]), join(source, 'link'));
+    await expect(copyTree(source, target)).rejects.toThrow(`${join(source, 'link')} is a link to`);
+  });
+
+  it('gives modes by which nobody may read any more', async () => {
+    const modes = new Map(['', ...names].map((name) => [name, name === '' ? 0o700 : 0o200]));
+    await copyTree(source, target, { modes });
+    const found = names.map((name) => lstatSync(join(target, name)).mode & 0o7777);
+    expect([...new Set(found)]).toEqual([0o200]);
+  });
+
+  it('passes over what is gone when its turn comes, if somebody may change it, and else tells which', async () => {
+    const vanishing = async (isLive: boolean): Promise<void> => {
+      const copied = copyTree(source, target, { isLive });
+      const outcome = copied.catch((failure: unknown) => failure);
+      await until(
+        () => existsSync(target) && readdirSync(target).length > 0,
+        (hasBegun) => hasBegun,
+      );
+      for (const name of readdirSync(source).slice(100)) rmSync(join(source, name));
+      await outcome;
+      return copied;
+    };
+    await vanishing(true);
+    expect(contentOf(target)).toEqual(expect.arrayContaining([...contentOf(source)]));
+    await removeTree(target);
+    for (const name of names) writeFileSync(join(source, name), name);
+    // All may have been copied before the first was gone.
+    const failure = await vanishing(false).then(
+      () => join(source, 'file-'),
+      (error: unknown) => String(error),
+    );
+    expect(failure).toContain(join(source, 'file-'));
+  });
+
+  it('copies nothing of what lies outside while a program swaps folders and links', async () => {
+    const outside = join(folder, 'outside');
+    mkdirSync(outside);
+    mkdirSync(join(source, 'within'));
+    writeFileSync(join(outside, 'canary'), 'outside');
+    const swapper = await startSwapper(join(source, 'within'), outside);
+    const texts = new Set<string>();
+    for (let times = 0; times < 4; times += 1) {
+      await copyTree(source, target, { isLive: true }).catch(() => undefined);
+      const within = join(target, 'within');
+      const isFolder = lstatSync(within, { throwIfNoEntry: false })?.isDirectory() ?? false;
+      const copied = isFolder ? readdirSync(within, { recursive: true, withFileTypes: true }) : [];
+      for (const entry of copied) {
+        if (entry.isFile()) texts.add(readFileSync(join(entry.parentPath, entry.name), 'utf8'));
+      }
+      await removeTree(target);
+    }
+    await swapper.stop();
+    expect(texts).not.toContain('outside');
+  });
+});
+
 describe('with limits', () => {
   it('copies what just keeps to them', async () => {
     laid();

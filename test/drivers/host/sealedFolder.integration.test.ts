@@ -380,3 +380,50 @@ test('what a manifest says of rights of another does not come out', async () => 
   await sealed.copyOut('work', join(folder, 'out'));
   expect(lstatSync(join(folder, 'out', 'program')).mode & 0o7777).toBe(0o755);
 });
+
+describe('of many files, which threads hash', () => {
+  const names = Array.from({ length: 400 }, (_, index) => `file-${String(index)}`);
+  let seal: Seal;
+
+  beforeEach(async () => {
+    mkdirSync(join(folder, 'work'));
+    for (const name of names) writeFileSync(join(folder, 'work', name), name, { mode: 0o640 });
+    seal = await sealed.seal();
+  });
+
+  it('writes down the hash of each', () => {
+    const { entries } = JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8')) as {
+      readonly entries: readonly { readonly path: string; readonly pieces?: readonly string[] }[];
+    };
+    const hashes = new Map(entries.map(({ path, pieces }) => [path, pieces]));
+    const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex');
+    for (const name of names) expect(hashes.get(`work/${name}`)).toEqual([hashOf(name)]);
+  });
+
+  it('makes each read-only, and is sound', async () => {
+    const modes = names.map((name) => lstatSync(join(folder, 'work', name)).mode & 0o7777);
+    expect([...new Set(modes)]).toEqual([0o400]);
+    expect(await sealed.check(seal.hash)).toEqual([]);
+  });
+
+  it('finds each that was changed, whatever its turn', async () => {
+    for (const name of names) {
+      chmodSync(join(folder, 'work', name), 0o600);
+      writeFileSync(join(folder, 'work', name), name.toUpperCase());
+      chmodSync(join(folder, 'work', name), 0o400);
+    }
+    const faults = await sealed.check(seal.hash);
+    expect(faults.map(({ path }) => path).sort()).toEqual(names.map((name) => `work/${name}`).sort());
+  });
+
+  it('gives all of them out as they were laid in', async () => {
+    const target = join(folder, 'out');
+    await sealed.copyOut('work', target);
+    for (const name of names) {
+      expect([readFileSync(join(target, name), 'utf8'), lstatSync(join(target, name)).mode & 0o777]).toEqual([
+        name,
+        0o640,
+      ]);
+    }
+  });
+});
