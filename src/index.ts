@@ -95,7 +95,7 @@ export {
 } from './streams/eventOptions.js';
 export type { EventFilter, InstanceFilter } from './streams/instanceFilter.js';
 export type { LifecycleLog } from './streams/lifecycleLog.js';
-export type { InstanceChange } from './streams/instanceChange.js';
+export type { InstanceChange } from './lifecycle/instanceChange.js';
 export type { TableView } from './streams/tableThenChanges.js';
 export { type StateSource, waitForState } from './streams/waitForState.js';
 export type { WaitOptions, WaitTarget } from './streams/waitOptions.js';

@@ -7,7 +7,7 @@ import type { ConsumeOptions, IterateOptions, WatchOptions } from '../streams/ev
 import type { ConsumerStats } from '../streams/consumers.js';
 import type { InstanceFilter } from '../streams/instanceFilter.js';
 import type { EventsOptions } from '../streams/lifecycleBus.js';
-import type { InstanceChange } from '../streams/instanceChange.js';
+import type { InstanceChange } from '../lifecycle/instanceChange.js';
 import type { WaitOptions, WaitTarget } from '../streams/waitOptions.js';
 import type { WaitEnd, WaitOutcome } from '../streams/waits.js';
 import type { SnapshotCommands } from './snapshotCommands.js';

@@ -18,7 +18,7 @@ import type { ConsumeOptions, IterateOptions, SubscriberLabel, WatchOptions } fr
 import { consumeSettings, iterateSettings, subscriberKeys, watchSettings } from './eventSettings.js';
 import { EventSubject } from './eventSubject.js';
 import { unqueued } from './feed.js';
-import type { InstanceChange } from './instanceChange.js';
+import type { InstanceChange } from '../lifecycle/instanceChange.js';
 import { concerns, type EventFilter } from './instanceFilter.js';
 import type { LifecycleLog } from './lifecycleLog.js';
 import type { Listener } from './listeners.js';

@@ -1,6 +1,6 @@
 import type { LifecycleEvent } from '../lifecycle/event.js';
 import type { Instance } from '../lifecycle/instance.js';
-import { changeOf, type InstanceChange } from './instanceChange.js';
+import { changeOf, type InstanceChange } from '../lifecycle/instanceChange.js';
 import { concerns, type EventFilter, holdsFor } from './instanceFilter.js';
 
 /** The instances of a table for which a filter holds, as they were told. */

@@ -1,7 +1,7 @@
 import { asapScheduler, first, NEVER, Observable, Subscriber, type Subscription } from 'rxjs';
 import type { Cursor, LifecycleEvent } from '../lifecycle/event.js';
 import type { Instance } from '../lifecycle/instance.js';
-import { changeOf, type InstanceChange } from './instanceChange.js';
+import { changeOf, type InstanceChange } from '../lifecycle/instanceChange.js';
 import { type EventFilter, hasConditions } from './instanceFilter.js';
 import { createTablePart } from './tablePart.js';
 import { connect } from './connect.js';

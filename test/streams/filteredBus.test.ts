@@ -6,7 +6,7 @@ import type { Overflow } from '../../src/streams/buffering.js';
 import type { ConsumeOptions } from '../../src/streams/eventOptions.js';
 import { concerns, type EventFilter, holdsFor } from '../../src/streams/instanceFilter.js';
 import { createLifecycleBus, type LifecycleBus } from '../../src/streams/lifecycleBus.js';
-import type { InstanceChange } from '../../src/streams/instanceChange.js';
+import type { InstanceChange } from '../../src/lifecycle/instanceChange.js';
 import { anInstance } from '../support/lifecycleEvents.js';
 
 type Step = readonly [id: string, what: 'Running' | 'Stopped' | 'delete', team: string | undefined];

@@ -7,7 +7,7 @@ import type { WatchBuffering } from '../../src/streams/eventOptions.js';
 import { watchSettings } from '../../src/streams/eventSettings.js';
 import { unrecorded } from '../../src/streams/feed.js';
 import { createLifecycleBus } from '../../src/streams/lifecycleBus.js';
-import type { InstanceChange } from '../../src/streams/instanceChange.js';
+import type { InstanceChange } from '../../src/lifecycle/instanceChange.js';
 import { type TableView, tableThenChanges } from '../../src/streams/tableThenChanges.js';
 import { aDelete, anUpdate } from '../support/lifecycleEvents.js';
 import { marbles } from '../support/marbles.js';

@@ -1,5 +1,5 @@
-import type { Cursor, LifecycleEvent } from '../lifecycle/event.js';
-import type { Instance } from '../lifecycle/instance.js';
+import type { Cursor, LifecycleEvent } from './event.js';
+import type { Instance } from './instance.js';
 
 /**
  * What a watcher is told: the whole table first and after every lag, then one change after another. Whoever applies
