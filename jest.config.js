@@ -21,8 +21,11 @@ module.exports = {
   },
   moduleNameMapper: {
     '^rx-instances$': '<rootDir>/src/index.ts',
+    '^rx-instances/config$': '<rootDir>/src/config.ts',
+    '^rx-instances/metrics$': '<rootDir>/src/metrics.ts',
     '^rx-instances/qemu$': '<rootDir>/src/qemu.ts',
     '^rx-instances/testing$': '<rootDir>/src/testing.ts',
+    '^rx-instances/wire$': '<rootDir>/src/wire.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
   collectCoverageFrom: ['src/lifecycle/**', 'src/streams/**'],

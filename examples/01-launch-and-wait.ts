@@ -3,7 +3,8 @@
  * prints all that happens. Run it with `npm start`, or `npx ts-node examples/01-launch-and-wait.ts`.
  */
 import { Registry } from 'prom-client';
-import { createMetrics, createProcessDriver, type LifecycleEvent, openManager } from 'rx-instances';
+import { createProcessDriver, type LifecycleEvent, openManager } from 'rx-instances';
+import { createMetrics } from 'rx-instances/metrics';
 import { concat, concatMap, forkJoin, from, fromEvent, lastValueFrom, takeUntil, tap, timer } from 'rxjs';
 
 const server = `

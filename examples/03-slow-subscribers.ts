@@ -1,5 +1,6 @@
 /** Four subscribers that are far too slow, one for each policy. None slows the others, and every loss is told. */
-import { createMemoryDriver, type Lag, type LifecycleEvent, openManager, type Overflow } from 'rx-instances';
+import { type Lag, type LifecycleEvent, openManager, type Overflow } from 'rx-instances';
+import { createMemoryDriver } from 'rx-instances/testing';
 import { catchError, concatMap, delay, lastValueFrom, of, range, toArray } from 'rxjs';
 
 const policies: readonly Overflow[] = ['dropNewest', 'dropOldest', 'latest', 'fail'];

@@ -3,15 +3,10 @@ import { getOrElse } from 'fp-ts/lib/Either.js';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { Registry } from 'prom-client';
-import {
-  type Config,
-  type ConfigErrors,
-  createMemoryDriver,
-  createMetrics,
-  describeConfigErrors,
-  loadConfig,
-  openManager,
-} from 'rx-instances';
+import { openManager } from 'rx-instances';
+import { type Config, type ConfigErrors, describeConfigErrors, loadConfig } from 'rx-instances/config';
+import { createMetrics } from 'rx-instances/metrics';
+import { createMemoryDriver } from 'rx-instances/testing';
 import { lastValueFrom } from 'rxjs';
 
 async function main(): Promise<void> {

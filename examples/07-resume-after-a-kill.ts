@@ -4,7 +4,8 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createMemoryDriver, openManager } from 'rx-instances';
+import { openManager } from 'rx-instances';
+import { createMemoryDriver } from 'rx-instances/testing';
 import { concatMap, delay, lastValueFrom, map, of, range, takeWhile, tap } from 'rxjs';
 
 const count = 6;

@@ -2,7 +2,9 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { createMemoryDriver, type InstanceManager, openManager } from 'rx-instances';
+import { type InstanceManager, openManager } from 'rx-instances';
+import { createMemoryDriver } from 'rx-instances/testing';
+import { wireEvent } from 'rx-instances/wire';
 import { fromEvent, lastValueFrom, takeUntil } from 'rxjs';
 
 /** At most 16 events wait for a client; what is more it is given later, from the log. */
@@ -13,7 +15,7 @@ const serve = (manager: InstanceManager, request: IncomingMessage, response: Ser
   const events$ = manager.consume(
     'sse',
     async (event) => {
-      const data = JSON.stringify({ action: event.action, name: event.instance?.name });
+      const data = JSON.stringify(wireEvent.encode(event));
       const text = `id: ${event.epoch}.${String(event.sequence)}\ndata: ${data}\n\n`;
       if (!response.write(text)) await once(response, 'drain');
     },

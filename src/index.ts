@@ -103,13 +103,6 @@ export type { WaitEnd, WaitOutcome } from './streams/waits.js';
 
 // What machines run on, and where instances are kept.
 export { createProcessDriver, type ProcessDriverOptions } from './drivers/process/processDriver.js';
-export {
-  createMemoryDriver,
-  type MemoryDriver,
-  type MemoryDriverOptions,
-  type MemoryOperation,
-} from './drivers/memory/memoryDriver.js';
-export type { MemoryMachine } from './drivers/memory/memoryMachine.js';
 export type {
   Capabilities,
   Driver,
@@ -129,11 +122,3 @@ export type {
   Snapshotting,
 } from './drivers/driver.js';
 export type { DamagedRecord, Kept, LogPage, Store } from './store/store.js';
-
-// Metrics.
-export { createMetrics, type MetricsOptions } from './metrics/createMetrics.js';
-
-// Configuration.
-export { type Config, type ConfigErrors, decodeConfig, describeConfigErrors } from './config/config.js';
-export type { Environment, EnvironmentOptions } from './config/environment.js';
-export { loadConfig } from './config/loadConfig.js';

@@ -1,3 +1,11 @@
 // For authors of drivers: the law, in any test framework.
 export { type ContractFramework, driverContract } from './drivers/driverContract.js';
 export type { DriverSubject, HomeContent, Specimen } from './drivers/driverSubject.js';
+// Instances without machines, for tests and to try things out.
+export {
+  createMemoryDriver,
+  type MemoryDriver,
+  type MemoryDriverOptions,
+  type MemoryOperation,
+} from './drivers/memory/memoryDriver.js';
+export type { MemoryMachine } from './drivers/memory/memoryMachine.js';

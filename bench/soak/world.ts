@@ -1,10 +1,5 @@
-import {
-  createMemoryDriver,
-  createProcessDriver,
-  type InstanceManager,
-  type MemoryDriver,
-  openManager,
-} from 'rx-instances';
+import { createProcessDriver, type InstanceManager, openManager } from 'rx-instances';
+import { createMemoryDriver, type MemoryDriver } from 'rx-instances/testing';
 import type { Random } from './random.js';
 import { createWitness, type Witness } from './witness.js';
 

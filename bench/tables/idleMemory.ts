@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { createMemoryDriver, type Driver, openManager } from 'rx-instances';
+import { type Driver, openManager } from 'rx-instances';
+import { createMemoryDriver } from 'rx-instances/testing';
 import { firstValueFrom } from 'rxjs';
 import { instance } from '../events.js';
 import type { Bench, Contender, Session } from '../harness/bench.js';

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { createMemoryDriver, type Driver, type Machine, openManager } from 'rx-instances';
+import { type Driver, type Machine, openManager } from 'rx-instances';
+import { createMemoryDriver } from 'rx-instances/testing';
 import pWaitFor from 'p-wait-for';
 import {
   concatMap,

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { createMemoryDriver, type Instance, type InstanceManager, openManager } from 'rx-instances';
+import { type Instance, type InstanceManager, openManager } from 'rx-instances';
+import { createMemoryDriver } from 'rx-instances/testing';
 import { firstValueFrom, lastValueFrom, mergeMap, range } from 'rxjs';
 import type { Trap } from './trap.js';
 

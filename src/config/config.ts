@@ -66,7 +66,7 @@ export type ConfigErrors = readonly Fault[];
  *
  * @example
  * ```ts
- * import { decodeConfig, describeConfigErrors } from 'rx-instances';
+ * import { decodeConfig, describeConfigErrors } from 'rx-instances/config';
  * import { match } from 'fp-ts/lib/Either.js';
  * import { pipe } from 'fp-ts/lib/function.js';
  *

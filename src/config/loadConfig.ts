@@ -29,7 +29,7 @@ import { decodeSettings, type Settings } from './settings.js';
  * @example
  * ```ts
  * import { isLeft } from 'fp-ts/lib/Either.js';
- * import { describeConfigErrors, loadConfig } from 'rx-instances';
+ * import { describeConfigErrors, loadConfig } from 'rx-instances/config';
  *
  * const loaded = await loadConfig(undefined, { RX_INSTANCES__INSTANCES__LIFECYCLE_EVENT_BUFFER_SIZE: '1024' })();
  * if (isLeft(loaded)) throw new Error(describeConfigErrors(loaded.left));

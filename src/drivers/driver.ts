@@ -53,7 +53,7 @@ export interface Driver {
   adopt(plan: AdoptPlan, handle: MachineHandle): Observable<Machine>;
   /**
    * Starts a machine that goes on where the one was that was suspended in this home, and emits it, halted; `thaw` lets it go
-   * on. Until then the home holds the memory as before, so that killing it undoes all. Fails with {@link SnapshotIncompatible}
+   * on. Until then the home holds the memory as before, so that killing it undoes all. Fails with `SnapshotIncompatible`
    * when the memory can't be gone on from. Absent where the memory of a machine cannot be kept.
    */
   resume?(plan: LaunchPlan): Observable<Machine>;

@@ -30,7 +30,7 @@ export interface ContractFramework {
  *
  * @example
  * ```ts
- * import { createMemoryDriver } from 'rx-instances';
+ * import { createMemoryDriver } from 'rx-instances/testing';
  * import { driverContract } from 'rx-instances/testing';
  *
  * const spec = { driver: 'memory', image: 'any', env: {}, tags: {} };

@@ -7,6 +7,7 @@ export type TaggedError<Tag extends string, Fields extends object> = Error &
     readonly name: Tag;
     /** What `JSON.stringify` writes: the tag, the message, the fields, and of the cause as much as it says. */
     toJSON(): object;
+    /** Its name and its message. */
     toString(): string;
   };
 

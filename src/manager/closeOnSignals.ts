@@ -30,7 +30,8 @@ const listening = new WeakMap<Closable, Subscription>();
  *
  * @example
  * ```ts
- * import { closeOnSignals, createMemoryDriver, openManager } from 'rx-instances';
+ * import { closeOnSignals, openManager } from 'rx-instances';
+ * import { createMemoryDriver } from 'rx-instances/testing';
  *
  * const manager = await openManager({ drivers: [createMemoryDriver()] });
  * const listening = closeOnSignals(manager);

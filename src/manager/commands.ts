@@ -180,7 +180,7 @@ export interface Commands {
   refresh(idOrName: string): Observable<Instance>;
 }
 
-/** What took how long, for {@link createMetrics}. */
+/** What took how long, for `createMetrics` of `rx-instances/metrics`. */
 export type Measurement =
   | {
       readonly kind: 'verb';
@@ -308,7 +308,8 @@ export interface InstanceManager extends Commands, SnapshotCommands {
    *
    * @example
    * ```ts
-   * import { createMemoryDriver, openManager } from 'rx-instances';
+   * import { openManager } from 'rx-instances';
+   * import { createMemoryDriver } from 'rx-instances/testing';
    * import { firstValueFrom, lastValueFrom, take, toArray } from 'rxjs';
    *
    * const manager = await openManager({ drivers: [createMemoryDriver()] });
@@ -361,7 +362,8 @@ export interface InstanceManager extends Commands, SnapshotCommands {
    *
    * @example
    * ```ts
-   * import { createMemoryDriver, openManager } from 'rx-instances';
+   * import { openManager } from 'rx-instances';
+   * import { createMemoryDriver } from 'rx-instances/testing';
    * import { firstValueFrom } from 'rxjs';
    *
    * const manager = await openManager({ drivers: [createMemoryDriver()] });
@@ -402,7 +404,8 @@ export interface InstanceManager extends Commands, SnapshotCommands {
    *
    * @example
    * ```ts
-   * import { createMemoryDriver, openManager } from 'rx-instances';
+   * import { openManager } from 'rx-instances';
+   * import { createMemoryDriver } from 'rx-instances/testing';
    * import { firstValueFrom } from 'rxjs';
    *
    * const manager = await openManager({ drivers: [createMemoryDriver()] });
@@ -425,7 +428,8 @@ export interface InstanceManager extends Commands, SnapshotCommands {
    *
    * @example
    * ```ts
-   * import { createMemoryDriver, openManager } from 'rx-instances';
+   * import { openManager } from 'rx-instances';
+   * import { createMemoryDriver } from 'rx-instances/testing';
    * import { concatMap, filter, firstValueFrom, takeUntil } from 'rxjs';
    *
    * const manager = await openManager({ drivers: [createMemoryDriver()] });

@@ -81,7 +81,8 @@ const foundReadyMs = 2_000;
  *
  * @example
  * ```ts
- * import { createMemoryDriver, openManager } from 'rx-instances';
+ * import { openManager } from 'rx-instances';
+ * import { createMemoryDriver } from 'rx-instances/testing';
  * import { firstValueFrom } from 'rxjs';
  *
  * const manager = await openManager({ drivers: [createMemoryDriver()] });

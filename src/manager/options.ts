@@ -13,7 +13,7 @@ import * as E from 'fp-ts/lib/Either.js';
 export interface ManagerOptions {
   /** A driver of each kind that instances may ask for: 1 to 100, and none of the same kind as another. */
   readonly drivers: readonly Driver[];
-  /** The part of a {@link Config} that concerns the manager. */
+  /** The part of a `Config` of `rx-instances/config` that concerns the manager. */
   readonly config?: {
     readonly instances: {
       /** How many events may wait for a subscriber that works on them or pulls them. @defaultValue 256 */

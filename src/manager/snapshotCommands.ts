@@ -59,7 +59,8 @@ export interface RestoreSnapshotRequest {
  *
  * @example
  * ```ts
- * import { createMemoryDriver, openManager } from 'rx-instances';
+ * import { openManager } from 'rx-instances';
+ * import { createMemoryDriver } from 'rx-instances/testing';
  * import { firstValueFrom } from 'rxjs';
  *
  * const manager = await openManager({ drivers: [createMemoryDriver()] });

@@ -27,13 +27,15 @@ export interface MetricsOptions {
  * Events, waits, verbs and commits are counted from now on; statistics of consumers are those of the manager's whole
  * life. Numbers of instances are read at each scrape. When the manager closes, what was counted stays to be scraped.
  *
- * @throws {@link InvalidRequest} when the options can't be understood, or when the registry holds one of the names
+ * @throws `InvalidRequest` when the options can't be understood, or when the registry holds one of the names
  * already; nothing is added then. Two managers share a registry under different prefixes.
  *
  * @example
  * ```ts
  * import { Registry } from 'prom-client';
- * import { createMemoryDriver, createMetrics, openManager } from 'rx-instances';
+ * import { openManager } from 'rx-instances';
+ * import { createMetrics } from 'rx-instances/metrics';
+ * import { createMemoryDriver } from 'rx-instances/testing';
  * import { lastValueFrom } from 'rxjs';
  *
  * const manager = await openManager({ drivers: [createMemoryDriver()] });

@@ -49,7 +49,8 @@ export interface StateSource {
  *
  * @example
  * ```ts
- * import { createMemoryDriver, openManager, waitForState } from 'rx-instances';
+ * import { openManager, waitForState } from 'rx-instances';
+ * import { createMemoryDriver } from 'rx-instances/testing';
  * import { firstValueFrom } from 'rxjs';
  *
  * const manager = await openManager({ drivers: [createMemoryDriver()] });

@@ -17,7 +17,8 @@ import {
   tap,
   throwError,
 } from 'rxjs';
-import type { Driver, LogLine, LogReading, Machine, MemoryDriver, Snapshotting } from 'rx-instances';
+import type { Driver, LogLine, LogReading, Machine, Snapshotting } from 'rx-instances';
+import type { MemoryDriver } from 'rx-instances/testing';
 import { memorySubject } from './memory/memorySubject.js';
 import {
   brokenBy,

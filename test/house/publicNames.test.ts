@@ -26,7 +26,7 @@ function namesOf(door: string): string {
 // A name that comes or goes is a promise to users: `npx jest publicNames -u` writes it down.
 describe('the public names', () => {
   it('are those of these doors', () => {
-    expect(doors).toStrictEqual(['.', './qemu', './testing']);
+    expect(doors).toStrictEqual(['.', './config', './metrics', './qemu', './testing', './wire']);
   });
 
   it('of rx-instances are these', () => {
@@ -59,16 +59,11 @@ describe('the public names', () => {
        boundedMergeMap
        closeOnSignals
        createLifecycleBus
-       createMemoryDriver
-       createMetrics
        createProcessDriver
-       decodeConfig
-       describeConfigErrors
        describeFault
        fromEither
        isInstanceError
        latestByInstance
-       loadConfig
        openManager
        states
        toTaskEither
@@ -83,8 +78,6 @@ describe('the public names', () => {
        Change
        CloseOptions
        Commands
-       Config
-       ConfigErrors
        ConsumeOptions
        ConsumerStats
        CreateRequest
@@ -93,8 +86,6 @@ describe('the public names', () => {
        Driver
        DriverFields
        DropReason
-       Environment
-       EnvironmentOptions
        EventFilter
        EventsOptions
        Exit
@@ -131,11 +122,6 @@ describe('the public names', () => {
        MachineStatus
        ManagerOptions
        Measurement
-       MemoryDriver
-       MemoryDriverOptions
-       MemoryMachine
-       MemoryOperation
-       MetricsOptions
        Move
        Overflow
        PreparePlan
@@ -172,6 +158,29 @@ describe('the public names', () => {
     `);
   });
 
+  it('of rx-instances/config are these', () => {
+    expect(namesOf('./config')).toMatchInlineSnapshot(`
+     "values
+       decodeConfig
+       describeConfigErrors
+       loadConfig
+     types
+       Config
+       ConfigErrors
+       Environment
+       EnvironmentOptions"
+    `);
+  });
+
+  it('of rx-instances/metrics are these', () => {
+    expect(namesOf('./metrics')).toMatchInlineSnapshot(`
+     "values
+       createMetrics
+     types
+       MetricsOptions"
+    `);
+  });
+
   it('of rx-instances/qemu are these', () => {
     expect(namesOf('./qemu')).toMatchInlineSnapshot(`
      "values
@@ -185,12 +194,30 @@ describe('the public names', () => {
   it('of rx-instances/testing are these', () => {
     expect(namesOf('./testing')).toMatchInlineSnapshot(`
      "values
+       createMemoryDriver
        driverContract
      types
        ContractFramework
        DriverSubject
        HomeContent
+       MemoryDriver
+       MemoryDriverOptions
+       MemoryMachine
+       MemoryOperation
        Specimen"
+    `);
+  });
+
+  it('of rx-instances/wire are these', () => {
+    expect(namesOf('./wire')).toMatchInlineSnapshot(`
+     "values
+       wireChange
+       wireError
+       wireEvent
+       wireInstance
+       wireSnapshot
+     types
+       WireObject"
     `);
   });
 });

@@ -12,7 +12,6 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { defer, EMPTY, firstValueFrom, lastValueFrom, type Observable, take, toArray } from 'rxjs';
 import {
-  createMemoryDriver,
   createProcessDriver,
   type Driver,
   type Instance,
@@ -20,6 +19,7 @@ import {
   type LifecycleEvent,
   openManager,
 } from 'rx-instances';
+import { createMemoryDriver } from 'rx-instances/testing';
 import { processesOf } from '../support/processes.js';
 import { thrownBy } from '../support/thrownBy.js';
 

@@ -3,14 +3,13 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { firstValueFrom, lastValueFrom, type Observable } from 'rxjs';
 import {
-  createMemoryDriver,
   createProcessDriver,
   type InstanceManager,
   type LifecycleEvent,
   type ManagerOptions,
-  type MemoryDriver,
   openManager,
 } from 'rx-instances';
+import { createMemoryDriver, type MemoryDriver } from 'rx-instances/testing';
 import { openDataDir } from '../../src/store/openDataDir.js';
 import { defaults } from '../store/changes.js';
 import { processesOf } from '../support/processes.js';

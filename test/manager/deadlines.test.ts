@@ -1,5 +1,4 @@
 import {
-  createMemoryDriver,
   type CreateRequest,
   type Driver,
   type Instance,
@@ -7,10 +6,10 @@ import {
   type LaunchPlan,
   type LifecycleEvent,
   type Machine,
-  type MemoryDriver,
   openManager,
   type Store,
 } from 'rx-instances';
+import { createMemoryDriver, type MemoryDriver } from 'rx-instances/testing';
 import { firstValueFrom, map, NEVER, type Observable } from 'rxjs';
 import { createMemoryStore } from '../../src/store/memoryStore.js';
 

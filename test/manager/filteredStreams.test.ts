@@ -1,4 +1,5 @@
-import { createMemoryDriver, type InstanceManager, openManager } from 'rx-instances';
+import { type InstanceManager, openManager } from 'rx-instances';
+import { createMemoryDriver } from 'rx-instances/testing';
 import { EMPTY, firstValueFrom, type Observable, take, toArray } from 'rxjs';
 
 let manager: InstanceManager;

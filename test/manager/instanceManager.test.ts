@@ -17,7 +17,6 @@ import {
   toArray,
 } from 'rxjs';
 import {
-  createMemoryDriver,
   type Driver,
   type Instance,
   type InstanceChange,
@@ -27,11 +26,11 @@ import {
   type Machine,
   type ManagerOptions,
   type Measurement,
-  type MemoryDriver,
   openManager,
   type WaitOptions,
   type WatchBuffering,
 } from 'rx-instances';
+import { createMemoryDriver, type MemoryDriver } from 'rx-instances/testing';
 import { noLogger } from '../../src/manager/logger.js';
 import { until } from '../support/until.js';
 import { createMemoryStore } from '../../src/store/memoryStore.js';

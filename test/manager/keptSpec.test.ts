@@ -1,5 +1,6 @@
 import { firstValueFrom, lastValueFrom } from 'rxjs';
-import { createMemoryDriver, type InstanceManager, openManager } from 'rx-instances';
+import { type InstanceManager, openManager } from 'rx-instances';
+import { createMemoryDriver } from 'rx-instances/testing';
 import { createMemoryStore } from '../../src/store/memoryStore.js';
 import { idOf } from '../store/changes.js';
 import { anInstance } from '../support/lifecycleEvents.js';

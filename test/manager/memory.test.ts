@@ -10,19 +10,18 @@ import {
   toArray,
 } from 'rxjs';
 import {
-  createMemoryDriver,
   type Driver,
   type Instance,
   type InstanceManager,
   type LifecycleEvent,
   type ManagerOptions,
-  type MemoryDriver,
   openManager,
   type Replacement,
   SnapshotIncompatible,
   type Snapshotting,
   type Store,
 } from 'rx-instances';
+import { createMemoryDriver, type MemoryDriver } from 'rx-instances/testing';
 import { createMemoryStore } from '../../src/store/memoryStore.js';
 
 const value = <T>(source$: Observable<T>): Promise<T> => firstValueFrom(source$);

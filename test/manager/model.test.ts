@@ -2,15 +2,14 @@ import fc from 'fast-check';
 import { firstValueFrom, type Observable } from 'rxjs';
 import {
   type Action,
-  createMemoryDriver,
   type Instance,
   type InstanceManager,
   type LifecycleEvent,
-  type MemoryDriver,
   openManager,
   type State,
   transition,
 } from 'rx-instances';
+import { createMemoryDriver, type MemoryDriver } from 'rx-instances/testing';
 
 /** What an instance should be: its state, whether its machine got ready, and whether the machine stands still. */
 interface Expected {

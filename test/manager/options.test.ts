@@ -1,4 +1,5 @@
-import { createMemoryDriver, openManager } from 'rx-instances';
+import { openManager } from 'rx-instances';
+import { createMemoryDriver } from 'rx-instances/testing';
 
 const driver = createMemoryDriver();
 

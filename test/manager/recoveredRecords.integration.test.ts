@@ -27,18 +27,16 @@ import {
   timer,
 } from 'rxjs';
 import {
-  createMemoryDriver,
   type Driver,
   type Instance,
   type InstanceManager,
   type Machine,
   type MachineHandle,
   type MachineStatus,
-  type MemoryDriver,
-  type MemoryOperation,
   openManager,
   type Snapshotting,
 } from 'rx-instances';
+import { createMemoryDriver, type MemoryDriver, type MemoryOperation } from 'rx-instances/testing';
 import { ownMark } from '../../src/drivers/driver.js';
 import { pathsIn } from '../../src/store/dataDirPaths.js';
 import { openDataDir } from '../../src/store/openDataDir.js';

@@ -1,5 +1,6 @@
 import { firstValueFrom, lastValueFrom, map, NEVER, of, Subject } from 'rxjs';
-import { createMemoryDriver, type Machine, openManager } from 'rx-instances';
+import { type Machine, openManager } from 'rx-instances';
+import { createMemoryDriver } from 'rx-instances/testing';
 import { createMemoryStore } from '../../src/store/memoryStore.js';
 import { idOf } from '../store/changes.js';
 import { anInstance } from '../support/lifecycleEvents.js';

@@ -1,4 +1,5 @@
-import { createMemoryDriver, type InstanceManager, type MemoryDriver, openManager } from 'rx-instances';
+import { type InstanceManager, openManager } from 'rx-instances';
+import { createMemoryDriver, type MemoryDriver } from 'rx-instances/testing';
 import { firstValueFrom, type Observable } from 'rxjs';
 
 let driver: MemoryDriver;

@@ -18,13 +18,13 @@ import {
   toArray,
 } from 'rxjs';
 import {
-  createMemoryDriver,
   type Cursor,
   type InstanceManager,
   type LifecycleEvent,
   type ManagerOptions,
   openManager,
 } from 'rx-instances';
+import { createMemoryDriver } from 'rx-instances/testing';
 import { until } from '../support/until.js';
 
 const value = <T>(source$: Observable<T>): Promise<T> => firstValueFrom(source$);

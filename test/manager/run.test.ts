@@ -1,15 +1,14 @@
 import {
-  createMemoryDriver,
   type Instance,
   type InstanceManager,
   type LifecycleEvent,
   type Logger,
   type LogLine,
-  type MemoryDriver,
   openManager,
   type RunOptions,
   type RunOutcome,
 } from 'rx-instances';
+import { createMemoryDriver, type MemoryDriver } from 'rx-instances/testing';
 import { concat, firstValueFrom, type Observable, of, throwError } from 'rxjs';
 import { noLogger } from '../../src/manager/logger.js';
 import { until } from '../support/until.js';

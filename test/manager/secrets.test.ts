@@ -1,7 +1,8 @@
 import * as fc from 'fast-check';
 import { firstValueFrom, lastValueFrom } from 'rxjs';
 import { inspect } from 'node:util';
-import { createMemoryDriver, createProcessDriver, type InstanceManager, openManager } from 'rx-instances';
+import { createProcessDriver, type InstanceManager, openManager } from 'rx-instances';
+import { createMemoryDriver } from 'rx-instances/testing';
 
 const canary = 'Canary4711';
 

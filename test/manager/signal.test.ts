@@ -1,13 +1,12 @@
 import {
-  createMemoryDriver,
   type Driver,
   type Instance,
   type InstanceManager,
   type LifecycleEvent,
-  type MemoryDriver,
   openManager,
   type State,
 } from 'rx-instances';
+import { createMemoryDriver, type MemoryDriver } from 'rx-instances/testing';
 import { concat, defer, EMPTY, firstValueFrom, map, type Observable, timer } from 'rxjs';
 
 let driver: MemoryDriver;

@@ -14,18 +14,17 @@ import {
   toArray,
 } from 'rxjs';
 import {
-  createMemoryDriver,
   type Driver,
   type Instance,
   type InstanceManager,
   type LifecycleEvent,
   type ManagerOptions,
   type Measurement,
-  type MemoryDriver,
   openManager,
   type Snapshot,
   type Snapshotting,
 } from 'rx-instances';
+import { createMemoryDriver, type MemoryDriver } from 'rx-instances/testing';
 import { createMemoryStore } from '../../src/store/memoryStore.js';
 
 const value = <T>(source$: Observable<T>): Promise<T> => firstValueFrom(source$);

@@ -1,4 +1,5 @@
-import { createMemoryDriver, openManager } from 'rx-instances';
+import { openManager } from 'rx-instances';
+import { createMemoryDriver } from 'rx-instances/testing';
 import { firstValueFrom, lastValueFrom, mergeMap, range } from 'rxjs';
 import { createMemoryStore } from '../../src/store/memoryStore.js';
 import { anInstance } from '../support/lifecycleEvents.js';

@@ -15,7 +15,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { firstValueFrom } from 'rxjs';
-import { createMemoryDriver, createProcessDriver, type Driver, openManager } from 'rx-instances';
+import { createProcessDriver, type Driver, openManager } from 'rx-instances';
+import { createMemoryDriver } from 'rx-instances/testing';
 import {
   claimTemporaryFolder,
   sweepTemporaryFolders,

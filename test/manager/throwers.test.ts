@@ -1,4 +1,5 @@
-import { createMemoryDriver, type InstanceManager, openManager, waitForState } from 'rx-instances';
+import { type InstanceManager, openManager, waitForState } from 'rx-instances';
+import { createMemoryDriver } from 'rx-instances/testing';
 import { config, EMPTY, finalize, firstValueFrom, forkJoin, NEVER, of, Subscriber } from 'rxjs';
 import { anInstance } from '../support/lifecycleEvents.js';
 import { until } from '../support/until.js';

@@ -1,13 +1,7 @@
 import fc from 'fast-check';
 import { firstValueFrom, type Observable, throwError, toArray } from 'rxjs';
-import {
-  createMemoryDriver,
-  type Instance,
-  type InstanceManager,
-  type Logger,
-  openManager,
-  type Store,
-} from 'rx-instances';
+import { type Instance, type InstanceManager, type Logger, openManager, type Store } from 'rx-instances';
+import { createMemoryDriver } from 'rx-instances/testing';
 import { createUntilKept } from '../../src/manager/untilKept.js';
 import { createMemoryStore } from '../../src/store/memoryStore.js';
 import { createKeyedQueue } from '../../src/streams/keyedQueue.js';

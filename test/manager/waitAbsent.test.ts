@@ -1,12 +1,6 @@
 import { catchError, map, type Observable, of, timer } from 'rxjs';
-import {
-  createMemoryDriver,
-  type Instance,
-  type InstanceManager,
-  type MemoryDriver,
-  openManager,
-  type WaitOptions,
-} from 'rx-instances';
+import { type Instance, type InstanceManager, openManager, type WaitOptions } from 'rx-instances';
+import { createMemoryDriver, type MemoryDriver } from 'rx-instances/testing';
 import { marbles } from '../support/marbles.js';
 
 const readiness = { kind: 'tcp', port: 80 } as const;

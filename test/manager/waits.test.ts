@@ -1,15 +1,14 @@
 import { getEventListeners } from 'node:events';
 import { catchError, firstValueFrom, map, merge, type Observable, of, timer, toArray } from 'rxjs';
 import {
-  createMemoryDriver,
   type Instance,
   type InstanceManager,
-  type MemoryDriver,
   openManager,
   type WaitTarget,
   type WaitOptions,
   type WaitOutcome,
 } from 'rx-instances';
+import { createMemoryDriver, type MemoryDriver } from 'rx-instances/testing';
 import { marbles } from '../support/marbles.js';
 
 const readiness = { kind: 'tcp', port: 80 } as const;

@@ -1,5 +1,7 @@
 import { Registry } from 'prom-client';
-import { createMemoryDriver, createMetrics, openManager } from 'rx-instances';
+import { openManager } from 'rx-instances';
+import { createMetrics } from 'rx-instances/metrics';
+import { createMemoryDriver } from 'rx-instances/testing';
 import { EMPTY, firstValueFrom, NEVER, type Subscription } from 'rxjs';
 import { createLifecycleBus } from '../../src/streams/lifecycleBus.js';
 import { anUpdate } from '../support/lifecycleEvents.js';

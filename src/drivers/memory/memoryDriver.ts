@@ -80,7 +80,8 @@ const signalNames = ['SIGHUP', 'SIGINT', 'SIGTERM', 'SIGUSR1', 'SIGUSR2', 'SIGKI
  *
  * @example
  * ```ts
- * import { createMemoryDriver, openManager } from 'rx-instances';
+ * import { openManager } from 'rx-instances';
+ * import { createMemoryDriver } from 'rx-instances/testing';
  * import { firstValueFrom } from 'rxjs';
  *
  * const driver = createMemoryDriver();

@@ -7,7 +7,8 @@ import { isQemuHandle } from './qemuHandle.js';
  *
  * @example
  * ```ts
- * import { createMemoryDriver, openManager } from 'rx-instances';
+ * import { openManager } from 'rx-instances';
+ * import { createMemoryDriver } from 'rx-instances/testing';
  * import { hostPortOf } from 'rx-instances/qemu';
  * import { firstValueFrom } from 'rxjs';
  *

@@ -1,5 +1,6 @@
 import { defer, map, Observable, ReplaySubject, throwError } from 'rxjs';
-import type { Driver, Freezing, LaunchPlan, Machine, MemoryDriver, Snapshotting } from 'rx-instances';
+import type { Driver, Freezing, LaunchPlan, Machine, Snapshotting } from 'rx-instances';
+import type { MemoryDriver } from 'rx-instances/testing';
 import { driverContract, type DriverSubject } from 'rx-instances/testing';
 import { memorySubject } from '../memory/memorySubject.js';
 

@@ -1,5 +1,6 @@
 import { catchError, concat, EMPTY, map, mergeMap, NEVER, type Observable, of, throwError } from 'rxjs';
-import type { Driver, Freezing, LaunchPlan, Machine, MemoryDriver, Snapshotting } from 'rx-instances';
+import type { Driver, Freezing, LaunchPlan, Machine, Snapshotting } from 'rx-instances';
+import type { MemoryDriver } from 'rx-instances/testing';
 import { keepingSubject } from '../memory/memorySubject.js';
 import { brokenBy, hot, inFreezing, inMachines, inSnapshots, late, once, resumed } from './brokenBy.js';
 

@@ -1,17 +1,19 @@
+import type {
+  Driver,
+  Exit,
+  Machine,
+  Readiness,
+  Replacement,
+  Signal,
+  SnapshotContent,
+  Snapshotting,
+} from 'rx-instances';
 import {
   createMemoryDriver,
-  type Driver,
-  type Exit,
-  type Machine,
   type MemoryDriver,
   type MemoryDriverOptions,
   type MemoryOperation,
-  type Readiness,
-  type Replacement,
-  type Signal,
-  type SnapshotContent,
-  type Snapshotting,
-} from 'rx-instances';
+} from 'rx-instances/testing';
 import { concat, EMPTY, mergeMap, NEVER, type Observable } from 'rxjs';
 import { marbles } from '../../support/marbles.js';
 

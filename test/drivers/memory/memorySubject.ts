@@ -1,4 +1,4 @@
-import { createMemoryDriver, type MemoryDriver, type MemoryDriverOptions } from 'rx-instances';
+import { createMemoryDriver, type MemoryDriver, type MemoryDriverOptions } from 'rx-instances/testing';
 import type { DriverSubject } from 'rx-instances/testing';
 
 const spec = { driver: 'memory', image: 'any', env: {}, tags: {} };

@@ -1,0 +1,2 @@
+// Metrics for Prometheus.
+export { createMetrics, type MetricsOptions } from './metrics/createMetrics.js';
