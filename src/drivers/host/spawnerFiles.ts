@@ -22,7 +22,7 @@ export interface SpawnerFiles {
    * added. A new file would take ten times as long on a disk that is busy.
    */
   append(path: string, text: string, more: string): boolean;
-  /** What can't be understood holds nothing. */
+  /** The fields of its first line. What can't be understood holds nothing. */
   readFields(path: string): Readonly<Record<string, unknown>>;
 }
 
@@ -111,8 +111,7 @@ export function spawnerFiles(): SpawnerFiles {
       const held = Buffer.alloc(expected.length + 1);
       const length = fs.readSync(file, held, 0, held.length, 0);
       if (fs.fstatSync(file).nlink !== 1 || !held.subarray(0, length).equals(expected)) return false;
-      fs.writeSync(file, more);
-      return true;
+      return fs.writeSync(file, more) === Buffer.byteLength(more);
     } finally {
       fs.closeSync(file);
     }
@@ -143,7 +142,8 @@ export function spawnerFiles(): SpawnerFiles {
       try {
         const bytes = Buffer.alloc(65_536);
         const length = fs.readSync(file, bytes);
-        return { ...(JSON.parse(bytes.toString('utf8', 0, length)) as object) };
+        const [line = ''] = bytes.toString('utf8', 0, length).split('\n', 1);
+        return { ...(JSON.parse(line) as object) };
       } finally {
         fs.closeSync(file);
       }

@@ -319,6 +319,20 @@ it.each<[string, (path: string) => void]>([
   rmSync(join(folder, 'kept'), { recursive: true });
 });
 
+it.each([
+  ['still runs', ''],
+  ['has ended too', '{"exit":{"code":7,"signal":null}}\n'],
+])('how a process ended is not kept over the record of a later run, which %s', async (_, end) => {
+  const path = join(folder, 'kept', 'record.json');
+  const { pid, ended$ } = await start({ ...lasting, keep: { path, handle: {}, token: 'secret' } });
+  const later = `{"handle":{},"tokenHash":"another"}\n${end}`;
+  writeFileSync(path, later);
+  process.kill(-pid, 'SIGTERM');
+  await firstValueFrom(ended$);
+  expect(readFileSync(path, 'utf8')).toBe(later);
+  rmSync(join(folder, 'kept'), { recursive: true });
+});
+
 describe('a Node that starts processes', () => {
   let users = 0;
 
