@@ -1,4 +1,4 @@
-import type { Output } from './outputProgram.js';
+import type { Output } from './outputMessages.js';
 
 /** A log, and what is still to be written to it. */
 export interface OutputLog<Run> {

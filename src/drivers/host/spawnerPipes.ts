@@ -1,4 +1,4 @@
-import type { Output } from './outputProgram.js';
+import type { Output } from './outputMessages.js';
 import type { SpawnerFiles } from './spawnerFiles.js';
 import type { Command, Pool } from './spawnerMessages.js';
 

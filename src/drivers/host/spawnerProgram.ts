@@ -1,6 +1,6 @@
 import type { Serializable } from 'node:child_process';
 import type * as Crypto from 'node:crypto';
-import type { Output } from './outputProgram.js';
+import type { Output } from './outputMessages.js';
 import type { spawnerFiles } from './spawnerFiles.js';
 import type { GroupsPlace, SpawnerGroups, spawnerGroups } from './spawnerGroups.js';
 import type { Command, Keep, Order, Report } from './spawnerMessages.js';

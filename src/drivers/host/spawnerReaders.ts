@@ -1,5 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
-import type { Output, OutputOrder, OutputReport } from './outputProgram.js';
+import type { Output, OutputOrder, OutputReport } from './outputMessages.js';
 
 /** The processes that read what is written by what a spawner starts. The pipes are open here too. */
 export interface SpawnerReaders {
