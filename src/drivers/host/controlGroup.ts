@@ -179,7 +179,7 @@ export function createControlGroup(name: string): ControlGroup | undefined {
     },
     end: () =>
       defer(() => {
-        // Most often its spawner has removed it: to look costs a tenth of a failure.
+        // Most often its spawner has removed it: to look costs a quarter of a failure.
         if (statSync(dir, { throwIfNoEntry: false }) === undefined) return EMPTY;
         let looks = 0;
         return until('ended', () => {

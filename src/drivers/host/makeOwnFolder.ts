@@ -7,7 +7,7 @@ import { codeOf } from './codeOf.js';
 
 /**
  * Makes a folder that is known as ours, readable by nobody else; one that is there already is somebody's, and a failure. Its mark is one
- * more name of that in the folder `like`, where there is one: a name takes a hundredth of the time of a new file on a disk that is busy.
+ * more name of that in the folder `like`, where there is one: a name takes some 20 µs, a new file up to 1 ms on ext4.
  */
 export async function makeOwnFolder(path: string, like?: string): Promise<void> {
   const make = (): Promise<void> => mkdir(path, { mode: 0o700 });

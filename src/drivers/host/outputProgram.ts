@@ -1,67 +1,29 @@
 import type { Serializable } from 'node:child_process';
 import type { Socket } from 'node:net';
+import type { OutputLog, outputLogs } from './outputLogs.js';
+import type { Output, OutputOrder, OutputReport } from './outputMessages.js';
 
-/** The output of one run of a process, and where it is kept. */
-export interface Output {
-  /** The folder in which the pipes have their names, `stdout` and `stderr`. */
-  readonly pipes: string;
-  /** The folder of the log. */
-  readonly logs: string;
-  /** Names the run in each line of the log. */
-  readonly run: string;
-  /** Size at which the log is laid aside, in bytes. */
-  readonly maxBytes: number;
-  /** How many parts that were laid aside are kept. */
-  readonly keep: number;
+/** The parts of the program of a reader of output, each of which stands alone. */
+export interface OutputParts {
+  readonly outputLogs: typeof outputLogs;
 }
 
-/** What a reader of output is told. */
-export type OutputOrder =
-  /** Reads both pipes, which are opened by these paths, until nobody can write to them any more. */
-  | {
-      readonly kind: 'read';
-      readonly id: number;
-      readonly output: Output;
-      readonly paths: readonly [stdout: string, stderr: string];
-    }
-  /** Reads what is in the pipes now, and says so. */
-  | { readonly kind: 'drain'; readonly id: number }
-  /** Makes pipes at these paths, one order at a time. */
-  | { readonly kind: 'make'; readonly paths: readonly string[] };
-
-/** What a reader of output tells. */
-export type OutputReport =
-  | { readonly kind: 'reading'; readonly id: number }
-  | { readonly kind: 'failed'; readonly id: number }
-  /** What was in the pipes is in the log. */
-  | { readonly kind: 'drained'; readonly id: number }
-  /** All that was ever written is in the log: nobody has the pipes open any more. */
-  | { readonly kind: 'over'; readonly id: number }
-  /** Whether all were made, and if not, why. */
-  | { readonly kind: 'made'; readonly failure: string | undefined; readonly code: string | undefined };
-
 /**
- * The whole program of a process that reads what instances write, and keeps it as lines with time and stream. Nothing but its
- * own text is handed to it. It outlives the one that it serves for as long as somebody can still write to what it reads.
+ * The program of a process that reads what instances write, and keeps it as lines with time and stream. Nothing but its own text and
+ * that of its parts is handed to it. It outlives the one that it serves for as long as somebody can still write to what it reads.
  *
  * A line of a log is `<time> <stream> F:<run> <text>`, the log format of the Container Runtime Interface. Of a line whose end was
  * not there yet when it was read the first parts bear `P` for `F`; the last such part of a line that never ended is empty and
  * bears `P:<run>:end`.
  */
-export function outputProgram(): void {
+export function outputProgram(parts: OutputParts): void {
   const { execFile } = process.getBuiltinModule('node:child_process');
   const fs = process.getBuiltinModule('node:fs');
   const net = process.getBuiltinModule('node:net');
-  const { basename, dirname } = process.getBuiltinModule('node:path');
   // There is no RxJS here.
   const { setImmediate: nextTurn, setTimeout: later } = process.getBuiltinModule('node:timers');
-  const { O_APPEND, O_CREAT, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR } = fs.constants;
+  const { O_NONBLOCK, O_RDONLY } = fs.constants;
 
-  const current = 'app.cri.log';
-  const former = 'app.log';
-  const partName = /^app(?:\.cri)?\.log\.(\d{1,16})-(\d{1,16})$/;
-  /** More than a log has, with as many parts as can be asked for. */
-  const mostNames = 2_048;
   /** As much as a pipe can hold. */
   const mostInPipe = 1_024 * 1_024;
   /** What writes little at a time is read at most this often, and less often where many do: the kernel gathers the rest meanwhile. */
@@ -70,29 +32,10 @@ export function outputProgram(): void {
   const littleBytes = 4_096;
   /** How much is written to logs before who else has something is read, and orders are heard. */
   const mostInTurn = 512 * 1_024;
-  /** How long to wait before what could not be written is written again. */
-  const againMs = 250;
-  const noDescriptor = new Set(['EMFILE', 'ENFILE']);
-  const waitsForRoom = new Set(['ENOSPC', 'EDQUOT', 'EIO', ...noDescriptor]);
   /** How many more descriptors it takes to lay a log aside. */
   const spareDescriptors = 4;
 
-  interface Log {
-    readonly folder: string;
-    readonly runs: Set<Run>;
-    maxBytes: number;
-    keep: number;
-    fd: number | undefined;
-    inode: bigint;
-    size: number;
-    /** Each character is a byte. */
-    pending: string;
-    isWaiting: boolean;
-    /** Nothing is kept until then: there is something else in the place of the log. */
-    lostUntil: number;
-    /** Whether a later run writes its log itself: what is still to come of those before is lost. */
-    isOver: boolean;
-  }
+  type Log = OutputLog<Run>;
   interface Stream {
     readonly name: 'stdout' | 'stderr';
     readonly fd: number;
@@ -110,7 +53,6 @@ export function outputProgram(): void {
   }
 
   const runs = new Map<number, Run>();
-  const logs = new Map<string, Log>();
   /** Which is to go on, unless its log waits for room. */
   const resting = new Map<Socket, Log>();
   /** For all: what is read is taken at once. */
@@ -120,171 +62,16 @@ export function outputProgram(): void {
     if (process.connected) process.send?.(it satisfies Serializable, undefined, undefined, () => undefined);
   };
 
-  const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? '';
-
-  /** Works in a folder, which is not followed if it, or the one that holds it, is a link. */
-  const inFolder = <T>(path: string, work: (within: (name: string) => string) => T): T => {
-    const parent = fs.openSync(dirname(path), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-    let folder: number | undefined;
-    try {
-      const name = `/proc/self/fd/${String(parent)}/${basename(path)}`;
-      const held = (folder = fs.openSync(name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
-      return work((entry) => `/proc/self/fd/${String(held)}/${entry}`);
-    } finally {
-      fs.closeSync(parent);
-      if (folder !== undefined) fs.closeSync(folder);
-    }
-  };
-
-  const namesIn = (path: string): readonly string[] => {
-    const names: string[] = [];
-    const folder = fs.opendirSync(path);
-    try {
-      for (let entry = folder.readSync(); entry !== null; entry = folder.readSync()) {
-        if (names.push(entry.name) > mostNames) throw new Error(`${path} holds more than it should`);
-      }
-    } finally {
-      folder.closeSync();
-    }
-    return names;
-  };
-
-  interface Part {
-    readonly name: string;
-    readonly end: number;
-  }
-
-  const partsIn = (within: (name: string) => string): readonly Part[] =>
-    namesIn(within('.'))
-      .map((name) => partName.exec(name))
-      .filter((match) => match !== null)
-      .map(([name, start, end]) => ({ name, start: Number(start), end: Number(end) }))
-      .filter(({ start, end }) => start < end && end <= 2 ** 52)
-      .sort((one, other) => one.end - other.end);
-
-  const layAside = (within: (name: string) => string, name: string, size: number): void => {
-    const start = partsIn(within).at(-1)?.end ?? 0;
-    fs.renameSync(within(name), within(`${name}.${String(start)}-${String(start + size)}`));
-  };
-
-  /** Opens the file that is written next: a plain one of this user with one name, and nothing else. */
-  const openFile = (path: string): number => {
-    const fd = fs.openSync(path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600);
-    const found = fs.fstatSync(fd);
-    if (found.isFile() && found.nlink === 1 && found.uid === process.geteuid?.()) return fd;
-    fs.closeSync(fd);
-    throw new Error(`${path} is not a plain file of this user`);
-  };
-
-  const open = (log: Log): number =>
-    inFolder(log.folder, (within) => {
-      const raw = fs.lstatSync(within(former), { throwIfNoEntry: false });
-      // Written straight by a process: each part holds one kind of lines.
-      if (raw?.isFile() === true) {
-        if (raw.size > 0) layAside(within, former, raw.size);
-        else fs.rmSync(within(former));
-      }
-      const fd = openFile(within(current));
-      const { ino, size } = fs.fstatSync(fd, { bigint: true });
-      log.inode = ino;
-      log.size = Number(size);
-      const last = Buffer.alloc(1);
-      // Whoever wrote it was killed amid a line.
-      if (log.size > 0 && fs.readSync(fd, last, 0, 1, log.size - 1) === 1 && last[0] !== 10) {
-        log.size += fs.writeSync(fd, '\n');
-      }
-      return (log.fd = fd);
-    });
-
-  const close = (log: Log): void => {
-    if (log.fd !== undefined) fs.closeSync(log.fd);
-    log.fd = undefined;
-  };
-
-  /**
-   * Whether what is open still is the log. Another reader, of a run of which something is left, may have laid it aside; or somebody
-   * has taken it away, with the instance or without.
-   */
-  const isCurrent = (log: Log): boolean => {
-    const path = `${log.folder}/${current}`;
-    const found = fs.lstatSync(path, { throwIfNoEntry: false, bigint: true });
-    if (found?.ino !== log.inode) return false;
-    log.size = Number(found.size);
-    return true;
-  };
-
-  const leave = (log: Log): void => {
-    close(log);
-    log.isOver = fs.lstatSync(`${log.folder}/${former}`, { throwIfNoEntry: false }) !== undefined;
-  };
-
-  const rotate = (log: Log): void => {
-    inFolder(log.folder, (within) => {
-      if (!isCurrent(log)) {
-        leave(log);
-        return;
-      }
-      layAside(within, current, log.size);
-      close(log);
-      for (const { name } of partsIn(within).slice(0, -log.keep)) fs.rmSync(within(name), { force: true });
-    });
-  };
-
-  /** How much of what waits goes into the file before it is laid aside: whole lines, and one at least. */
-  const fitting = ({ pending, size, maxBytes }: Log): number => {
-    if (size + pending.length <= maxBytes) return pending.length;
-    const last = pending.lastIndexOf('\n', maxBytes - size - 1);
-    if (last !== -1 || size > 0) return last + 1;
-    return pending.indexOf('\n') + 1;
-  };
-
-  const write = (log: Log): void => {
-    while (log.pending !== '') {
-      if (log.fd !== undefined && !isCurrent(log)) leave(log);
-      if (log.isOver) throw new Error('its process writes the log itself');
-      const fd = log.fd ?? open(log);
-      const bytes = fitting(log);
-      if (bytes === 0) {
-        rotate(log);
-        continue;
-      }
-      const written = fs.writeSync(fd, log.pending.slice(0, bytes), null, 'latin1');
-      log.pending = log.pending.slice(written);
-    }
-  };
-
-  /**
-   * Writes what is to be written, and tells whether it could. Otherwise it is written later; meanwhile the pipes fill up, and hold
-   * back who writes.
-   */
-  const flush = (log: Log): boolean => {
-    if (log.isWaiting) return false;
-    if (Date.now() < log.lostUntil) {
-      log.pending = '';
-      return true;
-    }
-    try {
-      write(log);
-      return true;
-    } catch (error) {
-      if (!waitsForRoom.has(codeOf(error))) {
-        // What was put in the place of its log, or was taken away, only the instance can have done.
-        log.pending = '';
-        log.lostUntil = Date.now() + againMs;
-        close(log);
-        return true;
-      }
-      log.isWaiting = true;
+  const logs = parts.outputLogs<Run>({
+    pause: (log) => {
       for (const { streams } of log.runs) for (const { socket } of streams) socket.pause();
-      later(() => {
-        log.isWaiting = false;
-        if (!flush(log)) return;
-        for (const { streams } of log.runs) for (const { socket } of streams) socket.resume();
-        endRuns(log);
-      }, againMs);
-      return false;
-    }
-  };
+    },
+    resume: (log) => {
+      for (const { streams } of log.runs) for (const { socket } of streams) socket.resume();
+      endRuns(log);
+    },
+  });
+  const { inFolder, flush } = logs;
 
   let stampedAt = 0;
   let stamp = '';
@@ -294,11 +81,9 @@ export function outputProgram(): void {
     return stamp;
   };
 
-  /** Written at once: what was read and not written is lost when it is killed. */
   const append = (log: Log, text: string): void => {
-    log.pending += text;
     keptInTurn += text.length;
-    flush(log);
+    logs.append(log, text);
   };
 
   const take = ({ output, log }: Run, stream: Stream, bytes: Buffer): void => {
@@ -362,10 +147,7 @@ export function outputProgram(): void {
       log.runs.delete(run);
       report({ kind: 'over', id });
     }
-    if (log.runs.size === 0 && !log.isWaiting) {
-      close(log);
-      logs.delete(log.folder);
-    }
+    if (log.runs.size === 0 && !log.isWaiting) logs.forget(log);
     endWhenDone();
   };
 
@@ -423,16 +205,6 @@ export function outputProgram(): void {
     report({ kind: 'drained', id });
   };
 
-  const logIn = ({ logs: folder, maxBytes, keep }: Output): Log => {
-    const known = logs.get(folder);
-    const log = known ?? {
-      ...{ folder, runs: new Set(), maxBytes, keep, fd: undefined, inode: BigInt(0), size: 0 },
-      ...{ pending: '', isWaiting: false, lostUntil: 0, isOver: false },
-    };
-    logs.set(folder, log);
-    return Object.assign(log, { maxBytes, keep, isOver: false });
-  };
-
   const startTime = ((stat) => stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '')(
     fs.readFileSync('/proc/self/stat', 'utf8'),
   );
@@ -471,21 +243,12 @@ export function outputProgram(): void {
     return stream;
   };
 
-  /** Fails for want of descriptors only: what else there may be is seen when it is written to. */
-  const openNow = (log: Log): void => {
-    try {
-      open(log);
-    } catch (error) {
-      if (noDescriptor.has(codeOf(error))) throw error;
-    }
-  };
-
   const read = (id: number, output: Output, paths: readonly [string, string]): void => {
     const fds: number[] = [];
-    const log = logIn(output);
+    const log = logs.logOf(output);
     try {
       for (const path of paths) fds.push(fs.openSync(path, O_RDONLY | O_NONBLOCK));
-      if (log.fd === undefined) openNow(log);
+      logs.openNow(log);
       for (let spare = 0; spare < spareDescriptors; spare += 1) fds.push(fs.openSync('/', O_RDONLY));
       for (const fd of fds.splice(2)) fs.closeSync(fd);
       const run: Run = { id, output, log, streams: [] };

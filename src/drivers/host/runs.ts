@@ -23,7 +23,7 @@ import type { Exit } from '../../lifecycle/instance.js';
 import { createControlGroup } from './controlGroup.js';
 import { createEndWatch } from './endWatch.js';
 import { type LogFiles, type LogLimits, logDirOf } from './logFiles.js';
-import type { Output } from './outputProgram.js';
+import type { Output } from './outputMessages.js';
 import { isUnread, outputReaderOf, pipesOf } from './outputReader.js';
 import { isInUse } from './isInUse.js';
 import { idIn, isOurs } from './ownership.js';

@@ -6,7 +6,7 @@ import { nodeProgram, spawnerMark } from './nodeProgram.js';
 import { isHalted } from './processGroup.js';
 import { processTable } from './processTable.js';
 import type { Command, Order, Report } from './spawnerMessages.js';
-import type { Output } from './outputProgram.js';
+import type { Output } from './outputMessages.js';
 import { outputText } from './outputText.js';
 import { spawnerText } from './spawnerText.js';
 

@@ -19,10 +19,10 @@ export interface SpawnerFiles {
   write(path: string, text: string): void;
   /**
    * Adds to a file that holds a text and nothing else, and tells whether it does. Whoever reads it meanwhile may find a part of what is
-   * added. A new file would take ten times as long on a disk that is busy.
+   * added. It takes some 20 µs; a new file in its place takes up to 2 ms on ext4.
    */
   append(path: string, text: string, more: string): boolean;
-  /** What can't be understood holds nothing. */
+  /** The fields of its first line. What can't be understood holds nothing. */
   readFields(path: string): Readonly<Record<string, unknown>>;
 }
 
@@ -99,7 +99,7 @@ export function spawnerFiles(): SpawnerFiles {
     else if ((made.mode & 0o777) !== 0o700) fs.chmodSync(path, 0o700);
   };
 
-  /** To look first costs a tenth of a failure. */
+  /** To look first costs a quarter of a failure. */
   const removeFile = (path: string): void => {
     if (fs.lstatSync(path, { throwIfNoEntry: false }) !== undefined) fs.rmSync(path, { force: true });
   };
@@ -111,8 +111,7 @@ export function spawnerFiles(): SpawnerFiles {
       const held = Buffer.alloc(expected.length + 1);
       const length = fs.readSync(file, held, 0, held.length, 0);
       if (fs.fstatSync(file).nlink !== 1 || !held.subarray(0, length).equals(expected)) return false;
-      fs.writeSync(file, more);
-      return true;
+      return fs.writeSync(file, more) === Buffer.byteLength(more);
     } finally {
       fs.closeSync(file);
     }
@@ -137,13 +136,14 @@ export function spawnerFiles(): SpawnerFiles {
 
   const readFields = (path: string): Readonly<Record<string, unknown>> => {
     try {
-      // To look first costs a tenth of a failure.
+      // To look first costs a quarter of a failure.
       if (fs.lstatSync(path, { throwIfNoEntry: false }) === undefined) return {};
       const file = openFile(path, O_RDONLY);
       try {
         const bytes = Buffer.alloc(65_536);
         const length = fs.readSync(file, bytes);
-        return { ...(JSON.parse(bytes.toString('utf8', 0, length)) as object) };
+        const [line = ''] = bytes.toString('utf8', 0, length).split('\n', 1);
+        return { ...(JSON.parse(line) as object) };
       } finally {
         fs.closeSync(file);
       }

@@ -1,4 +1,4 @@
-import type { Output } from './outputProgram.js';
+import type { Output } from './outputMessages.js';
 
 /** What to start. */
 export interface Command {

@@ -1,16 +1,18 @@
 import type { Serializable } from 'node:child_process';
 import type * as Crypto from 'node:crypto';
-import type { Output } from './outputProgram.js';
+import type { Output } from './outputMessages.js';
 import type { spawnerFiles } from './spawnerFiles.js';
 import type { GroupsPlace, SpawnerGroups, spawnerGroups } from './spawnerGroups.js';
 import type { Command, Keep, Order, Report } from './spawnerMessages.js';
-import type { SpawnerOutput, spawnerOutput } from './spawnerOutput.js';
+import type { SpawnerPipes, spawnerPipes } from './spawnerPipes.js';
+import type { SpawnerReaders, spawnerReaders } from './spawnerReaders.js';
 
 /** The parts of the program of a spawner, each of which stands alone. */
 export interface SpawnerParts {
   readonly spawnerFiles: typeof spawnerFiles;
   readonly spawnerGroups: typeof spawnerGroups;
-  readonly spawnerOutput: typeof spawnerOutput;
+  readonly spawnerPipes: typeof spawnerPipes;
+  readonly spawnerReaders: typeof spawnerReaders;
 }
 
 /**
@@ -160,7 +162,7 @@ export function spawnerProgram(
     ['EMFILE', 'ENFILE', 'EAGAIN', 'ENOMEM'].includes((error as NodeJS.ErrnoException).code ?? '');
 
   const openOutput = (output: string | Output): readonly number[] => {
-    if (typeof output !== 'string') return out.openPipes(output, O_RDWR);
+    if (typeof output !== 'string') return pipes.openPipes(output, O_RDWR);
     return [openFile(output, O_WRONLY | O_APPEND | O_CREAT)];
   };
 
@@ -183,7 +185,7 @@ export function spawnerProgram(
           openFolder(cwd),
         );
       }
-      if (typeof output !== 'string') held = out.readEndsOf(written);
+      if (typeof output !== 'string') held = pipes.readEndsOf(written);
       const [stdout, stderr = stdout] = written;
       const child = spawn(program, args, {
         cwd: place === undefined ? join(cwd, ...below) : `/proc/self/fd/${String(place)}`,
@@ -232,7 +234,7 @@ export function spawnerProgram(
             if (!isSpared()) finish();
             // While what it wrote is read. Whoever is told may remove the home: nobody writes there any more.
             if (keep !== undefined && run !== undefined) keepExit(keep, run, code, signal);
-            out.onceRead(id, () => {
+            readers.onceRead(id, () => {
               report({ kind: 'ended', id, code, signal });
               finishInTime();
             });
@@ -248,7 +250,7 @@ export function spawnerProgram(
       }
       if (typeof output !== 'string') {
         // Whoever waits for the start waits for none of that: what is written meanwhile is in the pipes.
-        out.follow(id, output, held);
+        readers.follow(id, output, held);
         held = [];
       }
     } finally {
@@ -275,8 +277,9 @@ export function spawnerProgram(
   };
 
   const endWhenDone = (): void => {
-    if (process.connected || children.size > 0 || groups.isBusy() || out.isBusy()) return;
-    if (!groups.quit()) out.quit();
+    if (process.connected || children.size > 0 || groups.isBusy() || pipes.isBusy() || readers.isBusy())
+      return;
+    if (!groups.quit()) readers.quit();
   };
 
   const startOrFail = (id: number, command: Command): void => {
@@ -285,7 +288,7 @@ export function spawnerProgram(
       try {
         start(id, command);
       } catch (error) {
-        out.onceOver(id, () => {
+        readers.onceOver(id, () => {
           startAgainOrFail(id, command, error as NodeJS.ErrnoException);
         });
       }
@@ -293,7 +296,7 @@ export function spawnerProgram(
   };
 
   const startAgainOrFail = (id: number, command: Command, error: NodeJS.ErrnoException): void => {
-    if (isForNow(error) && out.letAllGo()) {
+    if (isForNow(error) && readers.letAllGo()) {
       later(() => {
         startOrFail(id, command);
       }, restMs);
@@ -301,7 +304,7 @@ export function spawnerProgram(
   };
 
   const failStart = (id: number, output: string | Output, error: NodeJS.ErrnoException): void => {
-    if (typeof output !== 'string') out.removePipes(output);
+    if (typeof output !== 'string') pipes.removePipes(output);
     fail(id, error);
   };
 
@@ -309,15 +312,15 @@ export function spawnerProgram(
     if (order.kind === 'start') {
       const { output } = order.command;
       if (typeof output === 'string') startOrFail(order.id, order.command);
-      else out.startPiped(order.id, order.command, output);
+      else pipes.startPiped(order.id, order.command, output);
       return;
     }
     if (order.kind === 'read') {
-      out.follow(order.id, order.output);
+      readers.follow(order.id, order.output);
       return;
     }
     if (order.kind === 'close') {
-      out.emptyPools(() => {
+      pipes.emptyPools(() => {
         if (process.connected) process.disconnect();
       });
       return;
@@ -329,7 +332,7 @@ export function spawnerProgram(
   });
 
   process.on('disconnect', () => {
-    out.emptyPools(endWhenDone);
+    pipes.emptyPools(endWhenDone);
     for (const [id, { end, outlives }] of [...children]) {
       if (outlives) continue;
       end();
@@ -339,9 +342,16 @@ export function spawnerProgram(
   });
 
   const groups: SpawnerGroups = parts.spawnerGroups(place, spawner, endWhenDone);
-  const out: SpawnerOutput = parts.spawnerOutput({
-    ...{ files, outputText, failStart, isForNow },
+  const pipes: SpawnerPipes = parts.spawnerPipes({
+    ...{ files, failStart, isForNow },
     start: startOrFail,
+    make: (paths, done) => {
+      readers.make(paths, done);
+    },
+  });
+  const readers: SpawnerReaders = parts.spawnerReaders({
+    ...{ outputText, isForNow },
+    openPipes: pipes.openPipes,
     outside: groups.outside,
     onIdle: endWhenDone,
   });

@@ -17,7 +17,7 @@ export function findProgram(program: string, { cwd, path = usualPath }: ProgramP
   return folders.map((folder) => resolve(cwd, folder, program)).find(isExecutable);
 }
 
-/** Most folders of a `PATH` have none of that name: to look costs a tenth of a failure. */
+/** Most folders of a `PATH` have none of that name: to look costs a quarter of a failure. */
 const isExecutable = (file: string): boolean => {
   try {
     if (statSync(file, { throwIfNoEntry: false })?.isFile() !== true) return false;

@@ -4,7 +4,7 @@ import { LaunchFailed } from '../../lifecycle/errors.js';
 import type { InstanceSpec } from '../../lifecycle/instance.js';
 import { messageOf } from '../../lifecycle/messageOf.js';
 import { type LaunchPlan, ownMark } from '../driver.js';
-import type { Output } from '../host/outputProgram.js';
+import type { Output } from '../host/outputMessages.js';
 import type { Spawner, Started } from '../host/spawner.js';
 import type { Keep } from '../host/spawnerMessages.js';
 import { environmentOf, type InheritEnv } from './environmentOf.js';

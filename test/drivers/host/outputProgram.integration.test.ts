@@ -17,7 +17,7 @@ import { join } from 'node:path';
 import { lastValueFrom, toArray } from 'rxjs';
 import { createLogFiles } from '../../../src/drivers/host/logFiles.js';
 import { readLog } from '../../../src/drivers/host/logReader.js';
-import type { OutputOrder } from '../../../src/drivers/host/outputProgram.js';
+import type { OutputOrder } from '../../../src/drivers/host/outputMessages.js';
 import { outputText } from '../../../src/drivers/host/outputText.js';
 import { runProgram } from '../../../src/drivers/host/runProgram.js';
 import { eventually } from '../process/processBench.js';

@@ -31,6 +31,11 @@ describe('the record of a run', () => {
     }
   });
 
+  it('tells no end where the machine stopped before the bytes of that line were on the disk', async () => {
+    writeFileSync(path, `${JSON.stringify(run)}\n${'\0'.repeat(100)}`);
+    await expect(readRun(home)).resolves.toEqual(run);
+  });
+
   it('is none where a line is something else', async () => {
     writeFileSync(path, `${JSON.stringify(run)}\nnothing\n`);
     await expect(readRun(home)).resolves.toBeUndefined();

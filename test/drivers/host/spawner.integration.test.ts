@@ -15,7 +15,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { defer, firstValueFrom, retry } from 'rxjs';
-import { createSpawner, type Started } from '../../../src/drivers/host/spawner.js';
+import type { Output } from '../../../src/drivers/host/outputMessages.js';
+import { createSpawner, type Spawner, type Started } from '../../../src/drivers/host/spawner.js';
 import type { Command } from '../../../src/drivers/host/spawnerMessages.js';
 import { kernelViewOf } from '../../support/processes.js';
 import { createProcessBench, eventually, exitOf } from '../process/processBench.js';
@@ -100,6 +101,15 @@ const isServing = (pid: number): boolean => {
     return false;
   }
 };
+
+/** Creates a spawner and finds its small process, which has started something by then. */
+async function createAnother(what: Command, readsOutput = false) {
+  const another: Spawner = createSpawner({ readsOutput });
+  const before = helpersOf(process.pid);
+  const started = await start(what, another);
+  const [small] = helpersOf(process.pid).filter((one) => !before.includes(one));
+  return { another, started, small: small as number };
+}
 
 const openFilesOf = (pid: number): number => readdirSync(`/proc/${String(pid)}/fd`).length;
 
@@ -209,19 +219,43 @@ describe('close', () => {
   });
 
   it('is not waited for while somebody has halted it, and ends when it goes on', async () => {
-    const alone = createSpawner();
-    const before = helpersOf(process.pid);
-    const { pid, forget } = await start(lasting, alone);
-    const [small] = helpersOf(process.pid).filter((one) => !before.includes(one));
+    const { another, started, small } = await createAnother(lasting);
+    const { pid, forget } = started;
     forget();
-    process.kill(small as number, 'SIGSTOP');
-    await alone.close();
-    expect(isServing(small as number)).toBe(true);
-    process.kill(small as number, 'SIGCONT');
-    await eventually(() => !isServing(small as number));
+    process.kill(small, 'SIGSTOP');
+    await another.close();
+    expect(isServing(small)).toBe(true);
+    process.kill(small, 'SIGCONT');
+    await eventually(() => !isServing(small));
     expect(isRunning(pid)).toBe(true);
     await kill(pid);
-    await eventually(() => !isRunning(small as number));
+    await eventually(() => !isRunning(small));
+  });
+
+  it('is not waited for either where all that it has started has ended', async () => {
+    const { another, started, small } = await createAnother(shell('exit 0'));
+    await firstValueFrom(started.ended$);
+    process.kill(small, 'SIGSTOP');
+    await another.close();
+    expect(isServing(small)).toBe(true);
+    process.kill(small, 'SIGCONT');
+    await eventually(() => !isRunning(small));
+  });
+
+  it('is not waited for either where it takes no more of what it is told, and all of that is heard', async () => {
+    const { another, started, small } = await createAnother(lasting);
+    const { pid, forget, spare } = started;
+    process.kill(small, 'SIGSTOP');
+    // More than a channel holds.
+    for (let told = 0; told < 5_000; told += 1) void spare(0);
+    forget();
+    await another.close();
+    expect(isServing(small)).toBe(true);
+    process.kill(small, 'SIGCONT');
+    await eventually(() => !isServing(small));
+    expect(isRunning(pid)).toBe(true);
+    await kill(pid);
+    await eventually(() => !isRunning(small));
   });
 });
 
@@ -317,6 +351,60 @@ it.each<[string, (path: string) => void]>([
   expect(recordIn(path)).toMatchObject({ handle: { pid }, exit: { code: null, signal: 'SIGTERM' } });
   if (existsSync(`${path}.other`)) expect(recordIn(`${path}.other`)).not.toHaveProperty('exit');
   rmSync(join(folder, 'kept'), { recursive: true });
+});
+
+it.each([
+  ['still runs', ''],
+  ['has ended too', '{"exit":{"code":7,"signal":null}}\n'],
+])('how a process ended is not kept over the record of a later run, which %s', async (_, end) => {
+  const path = join(folder, 'kept', 'record.json');
+  const { pid, ended$ } = await start({ ...lasting, keep: { path, handle: {}, token: 'secret' } });
+  const later = `{"handle":{},"tokenHash":"another"}\n${end}`;
+  writeFileSync(path, later);
+  process.kill(-pid, 'SIGTERM');
+  await firstValueFrom(ended$);
+  expect(readFileSync(path, 'utf8')).toBe(later);
+  rmSync(join(folder, 'kept'), { recursive: true });
+});
+
+describe('where another process reads what is written', () => {
+  const outputOf = (home: string): Output => {
+    const [pipes, logs] = ['run', 'logs'].map((name) => join(folder, home, name)) as [string, string];
+    mkdirSync(logs, { recursive: true });
+    return { pipes, logs, run: 'abcd', maxBytes: 1_000_000, keep: 1 };
+  };
+  const waiting = ['while :; do sleep 0.02; done'];
+
+  it('an end is told once all is kept that it wrote, though what it has left could still write', async () => {
+    const output = outputOf('left');
+    const what = { ...shell('sleep 4 &', 'echo last', ...waiting), output };
+    const { another, started } = await createAnother(what, true);
+    await started.spare(60_000);
+    const log = join(output.logs, 'app.cri.log');
+    await eventually(() => existsSync(log) && readFileSync(log, 'utf8').includes('last'));
+    process.kill(started.pid, 'SIGTERM');
+    await firstValueFrom(started.ended$);
+    expect(groupOf(started.pid)).not.toEqual([]);
+    await kill(started.pid);
+    await another.close();
+  });
+
+  it('an end is kept before all is, so that it is known though who starts processes is killed', async () => {
+    const output = outputOf('kept');
+    const path = join(output.pipes, 'record.json');
+    const what = { ...shell(...waiting), output, keep: { path, handle: {}, token: 'secret' } };
+    const { started, small } = await createAnother(what, true);
+    await eventually(() => readdirSync(output.pipes).includes('reader'));
+    const reader = Number(readlinkSync(join(output.pipes, 'reader')).split('.')[0]);
+    process.kill(reader, 'SIGSTOP');
+    process.kill(started.pid, 'SIGTERM');
+    await eventually(() => readFileSync(path, 'utf8').includes('exit'));
+    process.kill(small, 'SIGKILL');
+    await expect(firstValueFrom(started.ended$)).rejects.toThrow('has ended');
+    expect(recordIn(path)).toMatchObject({ exit: { code: null, signal: 'SIGTERM' } });
+    process.kill(reader, 'SIGCONT');
+    await eventually(() => !isRunning(reader));
+  });
 });
 
 describe('a Node that starts processes', () => {

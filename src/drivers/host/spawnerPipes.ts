@@ -1,56 +1,42 @@
-import type { ChildProcess } from 'node:child_process';
-import type { Output, OutputOrder, OutputReport } from './outputProgram.js';
+import type { Output } from './outputMessages.js';
 import type { SpawnerFiles } from './spawnerFiles.js';
 import type { Command, Pool } from './spawnerMessages.js';
 
-/** What a spawner does about the output of what it starts. Another process reads it; the pipes are open here too. */
-export interface SpawnerOutput {
+/** The pipes to which what a spawner starts writes, and those that are made ahead. */
+export interface SpawnerPipes {
   /** Makes the pipes of a process, has it started, and tells when that fails. */
   startPiped(id: number, command: Command, output: Output): void;
   /** Opens the pipes that bear the names, and nothing else that may bear them by now. */
   openPipes(output: Output, flags: number): readonly number[];
   /** Opens pipes once more that are open for writing. */
   readEndsOf(written: readonly number[]): readonly number[];
-  /** Has somebody read what is written to pipes; `held` keep them open until all is read. */
-  follow(id: number, output: Output, held?: readonly number[]): void;
-  /** Does something once all is in the log that a process has written so far, or nobody can write any more. */
-  onceRead(id: number, then: () => void): void;
-  /** Does something once nobody can write any more of a process, and all is in the log; after 5 s at the latest. */
-  onceOver(id: number, then: () => void): void;
-  /** Lets go of pipes that somebody else has open, and tells whether there were any, or will be. */
-  letAllGo(): boolean;
   /** Removes the pipes of what was not started: nobody reads them. */
   removePipes(output: Output): void;
   /** Removes what was made ahead, as soon as nothing is being made any more, and does something then. */
   emptyPools(then: () => void): void;
-  /** Whether an end waits for what is not read yet, or pipes are made. */
+  /** Whether some are being made. */
   isBusy(): boolean;
-  /** Ends this process as soon as nobody needs it to hold a pipe open. */
-  quit(): void;
 }
 
-/** What {@link SpawnerOutput} needs. */
-export interface SpawnerOutputNeeds {
+/** What {@link SpawnerPipes} need. */
+export interface SpawnerPipesNeeds {
   readonly files: SpawnerFiles;
-  /** The program that reads. */
-  readonly outputText: string | undefined;
-  readonly outside: <T>(work: () => T) => T;
+  /** Makes pipes at paths, one call at a time, and tells once they are there, or why not. */
+  readonly make: (paths: readonly string[], done: (error?: NodeJS.ErrnoException) => void) => void;
   readonly start: (id: number, command: Command) => void;
   readonly failStart: (id: number, output: Output, error: NodeJS.ErrnoException) => void;
   /** Whether a failure is for want of what others have now. */
   readonly isForNow: (error: unknown) => boolean;
-  readonly onIdle: () => void;
 }
 
-/** Makes {@link SpawnerOutput}. A part of the program of a spawner: whatever it uses is in it. */
-export function spawnerOutput(needs: SpawnerOutputNeeds): SpawnerOutput {
-  const { spawn } = process.getBuiltinModule('node:child_process');
+/** Makes {@link SpawnerPipes}. A part of the program of a spawner: whatever it uses is in it. */
+export function spawnerPipes(needs: SpawnerPipesNeeds): SpawnerPipes {
   const fs = process.getBuiltinModule('node:fs');
   const { join } = process.getBuiltinModule('node:path');
   // There is no RxJS here.
   const { setImmediate: nextTurn, setTimeout: later } = process.getBuiltinModule('node:timers');
   const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = fs.constants;
-  const { files, outputText, outside, start, failStart, isForNow, onIdle } = needs;
+  const { files, make, start, failStart, isForNow } = needs;
   const { within, inFolder, refuse, openFolder, makeFolder, removeFile } = files;
   const pipeNames = ['stdout', 'stderr'];
   /** Each takes one folder that is open meanwhile. */
@@ -61,155 +47,6 @@ export function spawnerOutput(needs: SpawnerOutputNeeds): SpawnerOutput {
   /** How long to wait before what failed is tried again, and how often. */
   const restMs = 50;
   const mostTries = 100;
-  /** How long whoever reads may take to see that nobody can write any more, before it is asked. */
-  const soonMs = 5;
-  /** How long the end of a process may be kept back until what it wrote is read. */
-  const mostReadMs = 5_000;
-
-  interface Reader {
-    readonly process: ChildProcess;
-    /** The runs whose output it reads. */
-    readonly reads: Set<number>;
-  }
-  interface Read {
-    readonly output: Output;
-    /** By which the pipes stay open until all is read. Nobody writes by these, so that their end can be seen. */
-    held: readonly number[];
-    /** What waits until all is read that was written so far. */
-    readonly waiting: (() => void)[];
-    isRead: boolean;
-    /** Whether its process has ended. */
-    isLate: boolean;
-  }
-  const reads = new Map<number, Read>();
-  /** How many ends are kept back until what was written is read. */
-  let ending = 0;
-  const readers = new Set<Reader>();
-  /** The one that is given what comes next. */
-  let reader: Reader | undefined;
-
-  const openReader = (): Reader => {
-    const child = outside(() =>
-      spawn(process.execPath, ['-', 'rx-instances-output'], {
-        detached: true,
-        stdio: ['pipe', 'ignore', 'ignore', 'ipc'],
-      }),
-    );
-    const opened: Reader = { process: child, reads: new Set() };
-    readers.add(opened);
-    const lose = (): void => {
-      if (!readers.delete(opened)) return;
-      if (reader === opened) reader = undefined;
-      for (const id of opened.reads) readSoon(id);
-      if (making?.by === opened) later(askForPipes, restMs);
-      onIdle();
-    };
-    child.on('message', (it: OutputReport) => {
-      hearReader(opened, it);
-    });
-    child.once('error', lose);
-    child.once('exit', lose);
-    child.stdin?.on('error', () => undefined);
-    child.stdin?.end(`(${String(outputText)})()`);
-    return opened;
-  };
-
-  const tellReader = ({ process: to }: Reader, order: OutputOrder): void => {
-    if (to.connected) to.send(order, () => undefined);
-  };
-
-  const readOutput = (id: number): void => {
-    const read = reads.get(id);
-    if (read === undefined) return;
-    try {
-      if (read.held.length === 0) read.held = openPipes(read.output, O_RDONLY | O_NONBLOCK);
-      reader ??= openReader();
-    } catch (error) {
-      if (isForNow(error)) readSoon(id);
-      else endRead(id, read);
-      return;
-    }
-    reader.reads.add(id);
-    const [stdout, stderr] = read.held.map((fd) => `/proc/${String(process.pid)}/fd/${String(fd)}`);
-    tellReader(reader, { kind: 'read', id, output: read.output, paths: [stdout ?? '', stderr ?? ''] });
-    if (read.waiting.length > 0) tellReader(reader, { kind: 'drain', id });
-  };
-
-  const readSoon = (id: number): void => {
-    later(() => {
-      readOutput(id);
-    }, restMs);
-  };
-
-  const hearReader = (from: Reader, it: OutputReport): void => {
-    if (it.kind === 'made') {
-      const message = `no pipes could be made for what it writes (its output can be written to a file): ${String(it.failure)}`;
-      making?.done(
-        it.failure === undefined ? undefined : Object.assign(new Error(message), { code: it.code }),
-      );
-      return;
-    }
-    const { kind, id } = it;
-    const read = reads.get(id);
-    if (read === undefined) return;
-    switch (kind) {
-      case 'reading':
-        read.isRead = true;
-        break;
-      case 'failed':
-        from.reads.delete(id);
-        // It has no descriptor left, and the next has all of its own.
-        if (reader === from && from.reads.size > 0) reader = undefined;
-        readSoon(id);
-        break;
-      case 'drained':
-        for (const then of read.waiting.splice(0)) then();
-        break;
-      case 'over':
-        from.reads.delete(id);
-        endRead(id, read);
-    }
-  };
-
-  const endRead = (id: number, read: Read): void => {
-    reads.delete(id);
-    letGo(read);
-    for (const then of read.waiting.splice(0)) then();
-    onIdle();
-  };
-
-  const letGo = (read: Read): void => {
-    for (const fd of read.held) fs.closeSync(fd);
-    read.held = [];
-  };
-
-  const onceRead = (id: number, then: () => void): void => {
-    onceOver(id, then);
-    // Most often nobody can write any more, and its reader is about to say so.
-    later(() => {
-      if (reads.has(id))
-        for (const it of readers) if (it.reads.has(id)) tellReader(it, { kind: 'drain', id });
-    }, soonMs);
-  };
-
-  const onceOver = (id: number, then: () => void): void => {
-    const read = reads.get(id);
-    if (read === undefined) {
-      then();
-      return;
-    }
-    read.isLate = true;
-    ending += 1;
-    let isDone = false;
-    const once = (): void => {
-      if (isDone) return;
-      isDone = true;
-      ending -= 1;
-      then();
-    };
-    read.waiting.push(once);
-    later(once, mostReadMs);
-  };
 
   /** All, or none. */
   const openEach = <T>(all: readonly T[], open: (each: T) => number): readonly number[] => {
@@ -335,7 +172,7 @@ export function spawnerOutput(needs: SpawnerOutputNeeds): SpawnerOutput {
   };
 
   const emptyPools = (then: () => void): void => {
-    if (making !== undefined) {
+    if (isMaking) {
       onceMade.push(() => {
         emptyPools(then);
       });
@@ -351,24 +188,8 @@ export function spawnerOutput(needs: SpawnerOutputNeeds): SpawnerOutput {
     readonly names: readonly string[];
     readonly then: (error?: NodeJS.ErrnoException) => void;
   }
-  interface Making {
-    readonly paths: readonly string[];
-    readonly done: (error?: NodeJS.ErrnoException) => void;
-    /** Who was asked; a program of ours would be born into the group of an instance, and halt or end with it. */
-    by: Reader | undefined;
-  }
-  let making: Making | undefined;
+  let isMaking = false;
   const onceMade: (() => void)[] = [];
-
-  const askForPipes = (): void => {
-    if (making === undefined) return;
-    try {
-      making.by = reader ??= openReader();
-      tellReader(making.by, { kind: 'make', paths: making.paths });
-    } catch {
-      later(askForPipes, restMs);
-    }
-  };
 
   const madeFor = ({ output: { pipes }, then }: Wanted): readonly Made[] => {
     let folder: number | undefined;
@@ -406,7 +227,7 @@ export function spawnerOutput(needs: SpawnerOutputNeeds): SpawnerOutput {
 
   /** Has the pipes made of all that wait for some, and those that are missing in the pools, in one go. */
   const makePipes = (): void => {
-    if (making !== undefined) return;
+    if (isMaking) return;
     const all = [...wanted.splice(0, mostMadeAtOnce).flatMap(madeFor), ...[...pools].flatMap(madeAhead)];
     if (all.length === 0) {
       if (wanted.length > 0) nextTurn(makePipes);
@@ -416,14 +237,14 @@ export function spawnerOutput(needs: SpawnerOutputNeeds): SpawnerOutput {
       names.map((name) => `/proc/${String(process.pid)}/fd/${String(folder)}/${name}`),
     );
     const done = (error?: NodeJS.ErrnoException): void => {
-      making = undefined;
+      isMaking = false;
       for (const { folder } of all) fs.closeSync(folder);
       for (const { then } of all) then(error);
       if (process.connected && wanted.length > 0) makePipes();
       else for (const next of onceMade.splice(0)) next();
     };
-    making = { paths, done, by: undefined };
-    askForPipes();
+    isMaking = true;
+    make(paths, done);
   };
 
   const startPiped = (id: number, command: Command, output: Output, triesLeft = mostTries): void => {
@@ -466,34 +287,5 @@ export function spawnerOutput(needs: SpawnerOutputNeeds): SpawnerOutput {
     }
   };
 
-  const letAllGo = (): boolean => {
-    const open = [...reads.values()].filter(({ held, isLate }) => held.length > 0 && !isLate);
-    open.filter(({ isRead }) => isRead).forEach(letGo);
-    return open.length > 0;
-  };
-
-  /** Of what was killed the end of the output is about to come. */
-  let isLastWait = false;
-
-  // Before the spawner is in the group of an instance for the first time.
-  if (outputText !== undefined) reader = openReader();
-  return {
-    ...{ startPiped, openPipes, readEndsOf, onceRead, onceOver, letAllGo, removePipes, emptyPools },
-    follow: (id, output, held = []) => {
-      reads.set(id, { output, held, waiting: [], isRead: false, isLate: false });
-      readOutput(id);
-    },
-    isBusy: () => ending > 0 || making !== undefined,
-    quit: () => {
-      if ([...reads.values()].some(({ isLate }) => isLate) && !isLastWait) {
-        isLastWait = true;
-        later(onIdle, 4 * restMs);
-        return;
-      }
-      // Who still reads goes on alone.
-      if (reads.size > 0) process.exit();
-      for (const { process: it } of readers) if (it.connected) it.disconnect();
-      if (readers.size === 0) process.exit();
-    },
-  };
+  return { startPiped, openPipes, readEndsOf, removePipes, emptyPools, isBusy: () => isMaking };
 }
