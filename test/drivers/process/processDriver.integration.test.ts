@@ -453,6 +453,7 @@ describe('what an instance puts in the place of our files', () => {
   ])('as the folder of its record, or as that, %s, is taken away', async (_, put) => {
     const plan = { ...(await bench.prepared(lasting)), outlives: true };
     const folder = dirname(runPathOf(plan.home));
+    rmSync(folder, { recursive: true });
     put(folder);
     const run = async (): Promise<RunRecord | undefined> => {
       const machine = bench.hold(await firstValueFrom(driver.launch(plan)));
