@@ -309,9 +309,11 @@ it('a run that is given up tells no line any more', async () => {
 });
 
 it('a signal that aborts gives a run up, which fails with its reason once nothing is left', async () => {
+  const slow = createMemoryDriver({ stopMs: 5 });
+  await open(slow);
   const controller = new AbortController();
   const [, outcome] = await begin({ signal: controller.signal });
-  const left = outcome.catch((error: unknown) => [error, driver.homes(), driver.running()]);
+  const left = outcome.catch((error: unknown) => [error, slow.homes(), slow.running()]);
   controller.abort('enough');
   expect(await left).toEqual(['enough', [], []]);
   expect(actions()).toEqual(['create', 'stop', 'delete']);
