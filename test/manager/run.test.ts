@@ -297,11 +297,13 @@ it('an onLine that throws is reported, not called again, and the run goes on', a
 });
 
 it('a run that is given up tells no line any more', async () => {
+  const slow = createMemoryDriver({ stopMs: 5 });
+  await open(slow);
   const heard: string[] = [];
   const subscription = manager.run(request, { onLine: ({ text }) => heard.push(text) }).subscribe();
   const { id } = await only();
-  const machine = driver.machine(id);
-  driver.machine(id).print('a');
+  const machine = slow.machine(id);
+  machine.print('a');
   subscription.unsubscribe();
   machine.print('b');
   await until(actions, (told) => told.includes('delete'));
