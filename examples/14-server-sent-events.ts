@@ -15,8 +15,8 @@ const serve = (manager: InstanceManager, request: IncomingMessage, response: Ser
   const events$ = manager.consume(
     'sse',
     async (event) => {
-      const data = JSON.stringify(wireEvent.encode(event));
-      const text = `id: ${event.epoch}.${String(event.sequence)}\ndata: ${data}\n\n`;
+      const id = `${event.epoch}.${String(event.sequence)}`;
+      const text = `id: ${id}\ndata: ${JSON.stringify(wireEvent.encode(event))}\n\n`;
       if (!response.write(text)) await once(response, 'drain');
     },
     { ...place, label: String(request.socket.remotePort), capacity: 16, overflow: 'resume' },

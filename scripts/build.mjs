@@ -1,6 +1,7 @@
 // Builds the package twice, as CommonJS and as ES modules, into dist/cjs and dist/esm.
 import { execFile } from 'node:child_process';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import { promisify } from 'node:util';
 
 const builds = [
@@ -8,11 +9,6 @@ const builds = [
   // What is wrong in the types is the same for both.
   { folder: 'dist/esm', module: 'ES2022', type: 'module', check: ['--noCheck'] },
 ];
-
-/** What an ES module needs that loads a package when it is needed. */
-const requireOfModules = `import { createRequire } from 'node:module';
-const require = createRequire(import.meta.url);
-`;
 
 async function build({ folder, module, type, check }) {
   const options = ['-p', 'tsconfig.build.json', '--module', module, '--outDir', folder, ...check];
@@ -22,9 +18,16 @@ async function build({ folder, module, type, check }) {
   });
   // The nearest package.json decides how Node reads a .js file.
   writeFileSync(`${folder}/package.json`, `${JSON.stringify({ type })}\n`);
-  if (type !== 'module') return;
-  const loader = `${folder}/drivers/loadRe2.js`;
-  writeFileSync(loader, requireOfModules + readFileSync(loader, 'utf8'));
+}
+
+/**
+ * ES modules have no `require` to load a package when it is needed, and none can be made where a bundler has written CommonJS, which
+ * leaves `import.meta` empty: what does so stays CommonJS, which every bundler follows.
+ */
+function keepCommonJs(path) {
+  const name = basename(path);
+  copyFileSync(`dist/cjs/${path}.js`, `dist/esm/${path}.cjs`);
+  writeFileSync(`dist/esm/${path}.js`, `export { ${name} } from './${name}.cjs';\n`);
 }
 
 /** A program that runs in a process of its own becomes a text: a bundler would give it names that only the bundle knows. */
@@ -47,6 +50,7 @@ async function writeText(name, keeps = []) {
 rmSync('dist', { recursive: true, force: true });
 await Promise.all(builds.map(build));
 if (process.exitCode === undefined) {
+  keepCommonJs('drivers/loadRe2');
   for (const name of ['spawnerText', 'outputText']) await writeText(name);
   // Small trees are copied by it too, in Node's pool of threads.
   await writeText('copyText', ['copyProgram']);

@@ -65,6 +65,16 @@ function compile(doors) {
   }
 }
 
+/** Nothing in the ES modules says where it is: bundlers that write CommonJS leave `import.meta` empty, and say so in a warning only. */
+function sayNoPlace() {
+  const folder = join(project, 'node_modules/rx-instances/dist/esm');
+  const modules = readdirSync(folder, { recursive: true }).filter((each) => each.endsWith('.js'));
+  for (const name of modules) {
+    if (!readFileSync(join(folder, name), 'utf8').includes('import.meta')) continue;
+    throw new Error(`${name} asks for import.meta, which a bundler may leave empty`);
+  }
+}
+
 /**
  * Makes of the package what a bundler may: older JavaScript with helpers at the top of each file, and names of its own. Then it runs a
  * process, which needs a program in another one.
@@ -106,6 +116,7 @@ try {
     console.log(`${door}: ${required.trim().split(' ').length} values, the same in both forms`);
   }
   compile(doors);
+  sayNoPlace();
   runBundled();
 } finally {
   rmSync(project, { recursive: true, force: true });

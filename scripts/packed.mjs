@@ -9,7 +9,7 @@ import { join, relative } from 'node:path';
 /** What may be in it. */
 const meant = [
   /^(package\.json|LICENSE|(README|CHANGELOG|SECURITY)\.md)$/,
-  /^dist\/(cjs|esm)\/(.+\.js|.+\.d\.ts|package\.json)$/,
+  /^dist\/(cjs|esm)\/(.+\.c?js|.+\.d\.ts|package\.json)$/,
   /^docs\/[^/]+\.md$/,
   /^examples\/[^/]+\.ts$/,
   /^src\/.+\/README\.md$/,

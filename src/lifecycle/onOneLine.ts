@@ -10,7 +10,9 @@ const numbered = (character: string): string => {
   return names[character] ?? (number < 0x100 ? `\\x${hex(number, 2)}` : `\\u{${hex(number, 1)}}`);
 };
 
-const names: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
+const names: Readonly<Record<string, string>> = {
+  ...{ '\n': '\\n', '\r': '\\r', '\t': '\\t', '\b': '\\b', '\f': '\\f' },
+};
 
 const hex = (number: number, digits: number): string =>
   number.toString(16).toUpperCase().padStart(digits, '0');

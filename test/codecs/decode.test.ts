@@ -59,7 +59,8 @@ describe('found', () => {
         expect(found(value)).toBe(onOneLine(inspect(value), 80));
       }),
     );
-    expect(['\ud800', 'a\\b', `'"`, `'"\``].map(found)).toEqual([
+    expect(['\b\f', '\ud800', 'a\\b', `'"`, `'"\``].map(found)).toEqual([
+      "'\\b\\f'",
       "'\\uD800'",
       "'a\\\\b'",
       '`\'"`',

@@ -107,6 +107,7 @@ it.each([
   ['constructor', 'Running'],
   ['start', 'Flying'],
   ['start', 'toString'],
+  ['toString', 'length'],
 ])('%s in %s, of which one does not exist, is refused', (action, from) => {
   expect(transition(action as never, from as never)).toEqual({ kind: 'refused' });
 });

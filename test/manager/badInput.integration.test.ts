@@ -157,7 +157,8 @@ describe('create fails and leaves nothing', () => {
     ],
     [
       'for one that is nowhere in PATH',
-      { entrypoint: ['no-such-program'] },
+      // A folder of ours may be one that this user may not enter.
+      { entrypoint: ['no-such-program'], env: { PATH: '/usr/bin:/bin' } },
       'there is no program "no-such-program"',
       { code: 'ENOENT' },
     ],

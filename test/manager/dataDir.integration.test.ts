@@ -1,7 +1,7 @@
-import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
-import { firstValueFrom, lastValueFrom, type Observable } from 'rxjs';
+import { filter, firstValueFrom, lastValueFrom, type Observable } from 'rxjs';
 import {
   createProcessDriver,
   type InstanceManager,
@@ -229,6 +229,37 @@ describe('a manager with a data directory', () => {
 
     const second = await open({ drivers: [createProcessDriver()] });
     expect(await value(second.refresh('web'))).toStrictEqual(instance);
+    await second.close({ stopInstances: true });
+  });
+
+  it('tells by itself what became ready while nobody was there', async () => {
+    const first = await open({ drivers: [createProcessDriver()] });
+    const readiness = { kind: 'log', pattern: '^ready$' } as const;
+    const waits = 'while [ ! -e go ]; do sleep 0.02; done';
+    const { id } = await value(
+      first.create({
+        name: 'web',
+        image: 'scratch',
+        entrypoint: ['sh', '-c', `${waits}; echo ready; exec sleep 60`],
+        readiness,
+      }),
+    );
+    await first.close();
+    const home = join(dataDir, 'instances', id);
+    writeFileSync(join(home, 'work', 'go'), '');
+
+    const second = await open({ drivers: [createProcessDriver()] });
+    // A watch never polls.
+    const becameRunning$ = second
+      .watch('test')
+      .pipe(
+        filter(
+          (change) =>
+            (change.kind === 'upsert' && change.instance.state === 'Running') ||
+            (change.kind === 'snapshot' && change.instances[0]?.state === 'Running'),
+        ),
+      );
+    await expect(value(becameRunning$)).resolves.toBeDefined();
     await second.close({ stopInstances: true });
   });
 

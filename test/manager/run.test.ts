@@ -9,7 +9,7 @@ import {
   type RunOutcome,
 } from 'rx-instances';
 import { createMemoryDriver, type MemoryDriver } from 'rx-instances/testing';
-import { concat, firstValueFrom, type Observable, of, throwError } from 'rxjs';
+import { concat, firstValueFrom, type Observable, of, take, throwError } from 'rxjs';
 import { noLogger } from '../../src/manager/logger.js';
 import { until } from '../support/until.js';
 
@@ -252,9 +252,9 @@ it('output is read while it is written, so that a log may have lost it by the en
 
 it('what could not be read meanwhile is read at the end, and nothing twice', async () => {
   await open({
-    logs: (home, { followUntil$, ...reading }) => {
+    logs: (home, reading) => {
       const lines$ = driver.logs(home, reading);
-      return followUntil$ === undefined ? lines$ : concat(lines$, notNow$);
+      return reading.followUntil$ === undefined ? lines$ : concat(lines$.pipe(take(1)), notNow$);
     },
   });
   const heard: string[] = [];
@@ -296,11 +296,13 @@ it('an onLine that throws is reported, not called again, and the run goes on', a
 });
 
 it('a run that is given up tells no line any more', async () => {
+  const slow = createMemoryDriver({ stopMs: 5 });
+  await open(slow);
   const heard: string[] = [];
   const subscription = manager.run(request, { onLine: ({ text }) => heard.push(text) }).subscribe();
   const { id } = await only();
-  const machine = driver.machine(id);
-  driver.machine(id).print('a');
+  const machine = slow.machine(id);
+  machine.print('a');
   subscription.unsubscribe();
   machine.print('b');
   await until(actions, (told) => told.includes('delete'));
@@ -308,9 +310,11 @@ it('a run that is given up tells no line any more', async () => {
 });
 
 it('a signal that aborts gives a run up, which fails with its reason once nothing is left', async () => {
+  const slow = createMemoryDriver({ stopMs: 5 });
+  await open(slow);
   const controller = new AbortController();
   const [, outcome] = await begin({ signal: controller.signal });
-  const left = outcome.catch((error: unknown) => [error, driver.homes(), driver.running()]);
+  const left = outcome.catch((error: unknown) => [error, slow.homes(), slow.running()]);
   controller.abort('enough');
   expect(await left).toEqual(['enough', [], []]);
   expect(actions()).toEqual(['create', 'stop', 'delete']);

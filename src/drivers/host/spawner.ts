@@ -159,16 +159,26 @@ export function createSpawner({ nodePath, readsOutput = false }: SpawnerOptions 
 
   const open = (): ChildProcess => {
     const { PATH } = process.env;
-    const child = spawn(nodeProgram(nodePath), ['-', 'rx-instances-spawner'], {
+    const program = nodeProgram(nodePath);
+    let hasAnswered = false;
+    const child = spawn(program, ['-', 'rx-instances-spawner'], {
       cwd: '/',
       // A group of its own: what a terminal sends to this process is not meant for it.
       detached: true,
       // Where it asks for the time at which a process started, that is told in these words.
-      env: { ...(PATH !== undefined && { PATH }), LC_ALL: 'C', TZ: 'UTC', [spawnerMark]: '1' },
+      env: {
+        ...(PATH !== undefined && { PATH }),
+        ...{ LC_ALL: 'C', TZ: 'UTC', [spawnerMark]: '1' },
+        // Electron is a Node.js if it is told to be.
+        ELECTRON_RUN_AS_NODE: '1',
+      },
       // It may be there for longer than this process, and then holds nothing of it open.
       stdio: ['pipe', 'ignore', 'ignore', 'ipc'],
     });
-    child.on('message', hear);
+    child.on('message', (report: Report) => {
+      hasAnswered = true;
+      hear(report);
+    });
     // It removes the groups that it has made; not when it was killed.
     child.once('exit', sweepGroups);
     child.once('error', (cause) => {
@@ -176,7 +186,9 @@ export function createSpawner({ nodePath, readsOutput = false }: SpawnerOptions 
       lose(child, new Error('the process that starts others could not be started', { cause }));
     });
     child.once('disconnect', () => {
-      lose(child, new Error('the process that starts others has ended'));
+      const ended = 'the process that starts others has ended';
+      const likely = `: if ${program} is no Node.js, name one by the option nodePath`;
+      lose(child, new Error(hasAnswered ? ended : ended + likely));
     });
     // Whoever cannot be written to is heard of by one of the two above.
     child.stdin?.on('error', nothing);

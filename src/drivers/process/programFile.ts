@@ -11,11 +11,15 @@ export interface ProgramPlace {
 /** What the C library looks through where there is no `PATH`. */
 const usualPath = '/bin:/usr/bin';
 
-/** The file of a program, by the search of `execvp`: the first that may be executed; `undefined` where there is none. */
-export function findProgram(program: string, { cwd, path = usualPath }: ProgramPlace): string | undefined {
+/** Where the file of a program can be, in the order of the search of `execvp`. */
+export function filesOf(program: string, { cwd, path = usualPath }: ProgramPlace): readonly string[] {
   const folders = program.includes('/') ? [''] : path.split(':');
-  return folders.map((folder) => resolve(cwd, folder, program)).find(isExecutable);
+  return folders.map((folder) => resolve(cwd, folder, program));
 }
+
+/** The file of a program: the first that may be executed; `undefined` where there is none. */
+export const findProgram = (program: string, place: ProgramPlace): string | undefined =>
+  filesOf(program, place).find(isExecutable);
 
 /** Most folders of a `PATH` have none of that name: to look costs a quarter of a failure. */
 const isExecutable = (file: string): boolean => {

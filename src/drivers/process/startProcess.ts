@@ -8,6 +8,7 @@ import type { Output } from '../host/outputMessages.js';
 import type { Spawner, Started } from '../host/spawner.js';
 import type { Keep } from '../host/spawnerMessages.js';
 import { environmentOf, type InheritEnv } from './environmentOf.js';
+import { forbiddenProgram } from './forbiddenProgram.js';
 import { missingProgram } from './missingProgram.js';
 import { programFault } from './programFault.js';
 import type { ProgramPlace } from './programFile.js';
@@ -78,7 +79,7 @@ function reasonOf(error: NodeJS.ErrnoException, { program, place, below, output 
     case 'ENOENT':
       return missingProgram(program, place);
     case 'EACCES':
-      return `"${program}" may not be executed`;
+      return forbiddenProgram(program, place);
     default:
       return messageOf(error);
   }

@@ -31,7 +31,7 @@ describe('an application that was started as a spawner', () => {
 
 it.each([
   ['/nowhere/node', /could not be started/],
-  ['true', /has ended/],
+  ['true', /has ended: if true is no Node\.js, name one by the option nodePath$/],
 ])('a start fails where %p is said to be a Node.js', async (nodePath, message) => {
   const spawner = createSpawner({ nodePath });
   await expect(spawner.start(command)).rejects.toThrow(message);

@@ -103,9 +103,17 @@ function isFrozen(pid: number): boolean {
   return hasControlGroups && readFileSync(events, 'utf8').includes('frozen 1');
 }
 
+const withRunaways: string[] = [];
+
+/** Where no control group holds them, nothing but the removal of their home ends them. */
+afterEach(() => {
+  for (const runaway of withRunaways.splice(0).flatMap(processesOf)) process.kill(runaway, 'SIGKILL');
+});
+
 /** A machine one of whose processes has left its group. */
 async function withRunaway(line = 'sleep 600'): Promise<Launched & { readonly runaway: number }> {
   const launched = await bench.launched(script(`setsid ${line} &`, 'while :; do sleep 600; done'));
+  withRunaways.push(launched.plan.instanceId);
   const gone = (): number | undefined =>
     processesOf(launched.plan.instanceId).find((member) => kernelViewOf(member)?.group !== launched.pid);
   const runaway = (await until(gone, (found) => found !== undefined)) as number;

@@ -165,7 +165,8 @@ describe('a process is not started', () => {
   it.each<[string, Partial<InstanceSpec>, (plan: LaunchPlan) => unknown, string, string]>([
     [
       'when there is no such program in PATH',
-      { entrypoint: ['no-such-program', 'x'] },
+      // A folder of ours may be one that this user may not enter.
+      { entrypoint: ['no-such-program', 'x'], env: { PATH: '/usr/bin:/bin' } },
       () => undefined,
       'there is no program "no-such-program" in PATH',
       'ENOENT',

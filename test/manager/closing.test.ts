@@ -1,0 +1,61 @@
+import { firstValueFrom, type Observable } from 'rxjs';
+import { type InstanceManager, openManager } from 'rx-instances';
+import { createMemoryDriver } from 'rx-instances/testing';
+
+/** What tells, and asks for nothing. */
+const streams = ['events', 'consume', 'iterate', 'watch', 'closing$', 'stats', 'measurements$', 'close'];
+
+const request = { image: 'any' };
+
+const verbs: Partial<Record<keyof InstanceManager, (manager: InstanceManager) => Observable<unknown>>> = {
+  create: (manager) => manager.create({ ...request, name: 'new' }),
+  run: (manager) => manager.run(request),
+  get: (manager) => manager.get('web'),
+  list: (manager) => manager.list(),
+  update: (manager) => manager.update('web', { tags: {} }),
+  start: (manager) => manager.start('web'),
+  stop: (manager) => manager.stop('web'),
+  standby: (manager) => manager.standby('web'),
+  restore: (manager) => manager.restore('web'),
+  restart: (manager) => manager.restart('web'),
+  delete: (manager) => manager.delete('web'),
+  refresh: (manager) => manager.refresh('web'),
+  fork: (manager) => manager.fork('web', { name: 'new' }),
+  signal: (manager) => manager.signal('web', 'SIGHUP'),
+  logs: (manager) => manager.logs('web'),
+  waitForState: (manager) => manager.waitForState('web', 'Running'),
+  createSnapshot: (manager) => manager.createSnapshot('web', { kind: 'Stopped', name: 'new' }),
+  listSnapshots: (manager) => manager.listSnapshots(),
+  getSnapshot: (manager) => manager.getSnapshot('any'),
+  deleteSnapshot: (manager) => manager.deleteSnapshot('any'),
+  forkSnapshot: (manager) => manager.forkSnapshot('any', { name: 'new' }),
+  restoreSnapshot: (manager) => manager.restoreSnapshot('web', 'any'),
+};
+
+describe('a manager that closes', () => {
+  let manager: InstanceManager;
+  let closed: Promise<void> | undefined;
+
+  beforeEach(async () => {
+    closed = undefined;
+    manager = await openManager({ drivers: [createMemoryDriver({ stopMs: 1 })] });
+    await firstValueFrom(manager.create({ ...request, name: 'web' }));
+  });
+
+  afterEach(() => closed);
+
+  it.each(Object.entries(verbs))('fails %s with ManagerClosed, and so once it is closed', async (_, call) => {
+    const before$ = call(manager);
+    closed = manager.close();
+    const failed = { _tag: 'ManagerClosed' };
+    await expect(firstValueFrom(call(manager))).rejects.toMatchObject(failed);
+    await expect(firstValueFrom(before$)).rejects.toMatchObject(failed);
+    await closed;
+    await expect(firstValueFrom(call(manager))).rejects.toMatchObject(failed);
+  });
+
+  it('has no verb beside these', () => {
+    closed = manager.close();
+    expect([...Object.keys(verbs), ...streams].sort()).toEqual(Object.keys(manager).sort());
+  });
+});
