@@ -8,24 +8,26 @@ import { wireEvent } from 'rx-instances/wire';
 import { fromEvent, lastValueFrom, takeUntil } from 'rxjs';
 
 /** At most 16 events wait for a client; what is more it is given later, from the log. */
-const serve = (manager: InstanceManager, request: IncomingMessage, response: ServerResponse): void => {
-  response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders();
-  const [epoch = '', sequence] = String(request.headers['last-event-id'] ?? '').split('.');
-  const place = sequence === undefined ? {} : { after: { epoch, sequence: Number(sequence) } };
-  const events$ = manager.consume(
-    'sse',
-    async (event) => {
-      const id = `${event.epoch}.${String(event.sequence)}`;
-      const text = `id: ${id}\ndata: ${JSON.stringify(wireEvent.encode(event))}\n\n`;
-      if (!response.write(text)) await once(response, 'drain');
-    },
-    { ...place, label: String(request.socket.remotePort), capacity: 16, overflow: 'resume' },
-  );
-  events$.pipe(takeUntil(fromEvent(response, 'close'))).subscribe({
-    error: () => response.destroy(),
-    complete: () => response.end(),
-  });
-};
+const serve =
+  (manager: InstanceManager) =>
+  (request: IncomingMessage, response: ServerResponse): void => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders();
+    const [epoch = '', sequence] = String(request.headers['last-event-id'] ?? '').split('.');
+    const place = sequence === undefined ? {} : { after: { epoch, sequence: Number(sequence) } };
+    const events$ = manager.consume(
+      'sse',
+      async (event) => {
+        const data = JSON.stringify(wireEvent.encode(event));
+        const text = `id: ${event.epoch}.${String(event.sequence)}\ndata: ${data}\n\n`;
+        if (!response.write(text)) await once(response, 'drain');
+      },
+      { ...place, label: String(request.socket.remotePort), capacity: 16, overflow: 'resume' },
+    );
+    events$.pipe(takeUntil(fromEvent(response, 'close'))).subscribe({
+      error: () => response.destroy(),
+      complete: () => response.end(),
+    });
+  };
 
 /** Reads as many events as it is told, as a browser's EventSource does, and tells the id of the last. */
 async function read(port: number, count: number, lastId?: string): Promise<string> {
@@ -42,12 +44,9 @@ async function read(port: number, count: number, lastId?: string): Promise<strin
 
 async function main(): Promise<void> {
   const manager = await openManager({ drivers: [createMemoryDriver()] });
-  const server = createServer((request, response) => {
-    serve(manager, request, response);
-  });
+  const server = createServer(serve(manager));
   await once(server.listen(0, '127.0.0.1'), 'listening');
   const { port } = server.address() as AddressInfo;
-
   const first = read(port, 1);
   await once(server, 'request');
   await lastValueFrom(manager.create({ name: 'web', image: 'any' }));

@@ -2,7 +2,6 @@ import type { Observable, ObservableInput } from 'rxjs';
 import type { LogLine, LogOptions } from '../drivers/driver.js';
 import type { LifecycleEvent } from '../lifecycle/event.js';
 import type { DriverFields, Exit, Instance } from '../lifecycle/instance.js';
-import type { State } from '../lifecycle/state.js';
 import type { ConsumeOptions, IterateOptions, WatchOptions } from '../streams/eventOptions.js';
 import type { ConsumerStats } from '../streams/consumers.js';
 import type { InstanceFilter } from '../streams/instanceFilter.js';

@@ -6,11 +6,12 @@ import { changeOf, type InstanceChange } from '../../src/lifecycle/instanceChang
 import type { Snapshot } from '../../src/lifecycle/snapshot.js';
 import { actions, states } from '../../src/lifecycle/state.js';
 
-const letters = 'abcdefghijklmnopqrstuvwxyz';
+const letters = Array.from('abcdefghijklmnopqrstuvwxyz');
+const digits = Array.from('0123456789');
 const id = fc
   .tuple(
     fc.constantFrom(...letters),
-    fc.array(fc.constantFrom(...letters, ...'0123456789'), { minLength: 23, maxLength: 23 }),
+    fc.array(fc.constantFrom(...letters, ...digits), { minLength: 23, maxLength: 23 }),
   )
   .map(([first, rest]) => [first, ...rest].join(''));
 const name = fc.stringMatching(/^[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?$/);

@@ -1,7 +1,7 @@
 import * as E from 'fp-ts/lib/Either.js';
 import { pipe } from 'fp-ts/lib/function.js';
 import * as t from 'io-ts';
-import { errorClasses, type Fault, type InstanceError, isInstanceError } from '../../lifecycle/errors.js';
+import { errorClasses, type InstanceError, isInstanceError } from '../../lifecycle/errors.js';
 import { messageOf } from '../../lifecycle/messageOf.js';
 import { states } from '../../lifecycle/state.js';
 import { cursor } from '../cursor.js';
@@ -16,7 +16,7 @@ const faults = t.readonlyArray(
     path: required('path', t.string),
     found: required('found', t.string),
     expected: required('expected', t.string),
-  }) as t.Type<Fault, unknown>,
+  }),
   'faults',
 );
 const texts = t.readonlyArray(t.string, 'texts');
@@ -76,10 +76,10 @@ const fieldsOf = {
   TooManyConsumers: { consumer, limit: required('limit', t.number) },
 } as const satisfies Record<Tag, object>;
 
-const forms = new Map<string, t.Type<InstanceError, object, unknown>>(
+const forms = new Map<string, t.Type<InstanceError, object>>(
   Object.entries(fieldsOf).map(([tag, keys]) => [
     tag,
-    wireObject(tag, keys) as unknown as t.Type<InstanceError, object, unknown>,
+    wireObject(tag, keys) as unknown as t.Type<InstanceError, object>,
   ]),
 );
 

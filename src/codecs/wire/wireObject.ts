@@ -47,10 +47,7 @@ export type WiredBy<K extends Keys> = {
  * The codec of an object: each key is called one thing in a program and another on the wire. A key that is not known is passed over
  * when it is read, so that who is newer may write more.
  */
-export function wireObject<const K extends Keys>(
-  name: string,
-  keys: K,
-): t.Type<WiredBy<K>, WireObject, unknown> {
+export function wireObject<const K extends Keys>(name: string, keys: K): t.Type<WiredBy<K>, WireObject> {
   const entries = Object.entries(keys);
 
   const validate: t.Validate<unknown, WiredBy<K>> = (value, context) => {

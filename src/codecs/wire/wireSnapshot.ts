@@ -1,8 +1,5 @@
-import * as E from 'fp-ts/lib/Either.js';
-import { pipe } from 'fp-ts/lib/function.js';
 import * as t from 'io-ts';
 import type { Snapshot } from '../../lifecycle/snapshot.js';
-import { isRecord } from '../closed.js';
 import { id } from '../id.js';
 import { json } from '../json.js';
 import { name } from '../name.js';

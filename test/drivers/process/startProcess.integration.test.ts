@@ -262,7 +262,7 @@ describe('a process is not started', () => {
     const before = readdirSync(plan.home, { recursive: true });
     await expect(startProcess(spawner, plan, logOf(plan))).rejects.toMatchObject({
       _tag: 'LaunchFailed',
-      message: `${reason}`,
+      message: reason,
       reason,
       cause: { code },
     });

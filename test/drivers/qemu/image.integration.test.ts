@@ -167,7 +167,7 @@ describe('an image is refused', () => {
     const image = make();
     expect(await refusal(image)).toMatchObject({
       _tag: 'LaunchFailed',
-      message: `${message.replaceAll('IMAGE', image)}`,
+      message: message.replaceAll('IMAGE', image),
       cause,
     });
   });
