@@ -1,7 +1,6 @@
 /** Carries the lifecycle stream to browsers. A client that was away goes on where it was, and a slow one holds up nobody. */
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { type InstanceManager, openManager } from 'rx-instances';
 import { createMemoryDriver } from 'rx-instances/testing';
 import { wireEvent } from 'rx-instances/wire';
@@ -46,7 +45,7 @@ async function main(): Promise<void> {
   const manager = await openManager({ drivers: [createMemoryDriver()] });
   const server = createServer(serve(manager));
   await once(server.listen(0, '127.0.0.1'), 'listening');
-  const { port } = server.address() as AddressInfo;
+  const { port } = server.address() as { port: number };
   const first = read(port, 1);
   await once(server, 'request');
   await lastValueFrom(manager.create({ name: 'web', image: 'any' }));
