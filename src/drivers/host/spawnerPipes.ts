@@ -225,13 +225,13 @@ export function spawnerPipes(needs: SpawnerPipesNeeds): SpawnerPipes {
     }
   };
 
-  /** Has the pipes made of all that wait for some, and those that are missing in the pools, in one go. */
-  const makePipes = (): void => {
-    if (isMaking) return;
+  /** Has the pipes made of all that wait for some, and those that are missing in the pools, in one go; tells whether some are being made. */
+  const makePipes = (): boolean => {
+    if (isMaking) return true;
     const all = [...wanted.splice(0, mostMadeAtOnce).flatMap(madeFor), ...[...pools].flatMap(madeAhead)];
     if (all.length === 0) {
       if (wanted.length > 0) nextTurn(makePipes);
-      return;
+      return false;
     }
     const paths = all.flatMap(({ folder, names }) =>
       names.map((name) => `/proc/${String(process.pid)}/fd/${String(folder)}/${name}`),
@@ -240,11 +240,14 @@ export function spawnerPipes(needs: SpawnerPipesNeeds): SpawnerPipes {
       isMaking = false;
       for (const { folder } of all) fs.closeSync(folder);
       for (const { then } of all) then(error);
-      if (process.connected && wanted.length > 0) makePipes();
-      else for (const next of onceMade.splice(0)) next();
+      // Those that were started meanwhile may have left few in the pools. What can't be made now is not tried for ever.
+      const isLow = error === undefined && onceMade.length === 0;
+      const goesOn = process.connected && (isLow || wanted.length > 0) && makePipes();
+      if (!goesOn) for (const next of onceMade.splice(0)) next();
     };
     isMaking = true;
     make(paths, done);
+    return true;
   };
 
   const startPiped = (id: number, command: Command, output: Output, triesLeft = mostTries): void => {
