@@ -33,6 +33,9 @@ export function roomAhead(path: string): (end: number) => Promise<void> {
   };
 }
 
+/** What an entry takes in a page besides its key and its value: its header, and its place in the list of entries. */
+const entryBytes = 16;
+
 /** How many pages lmdb may need beyond its last one to write all this; more than it ever does. */
 export function pagesFor(
   writes: ReadonlyMap<string, Buffer | undefined>,
@@ -40,8 +43,8 @@ export function pagesFor(
   lastPage: number,
 ): number {
   let filled = 0;
-  for (const written of writes.values()) {
-    const pages = (written?.length ?? 0) / pageSize;
+  for (const [key, written] of writes) {
+    const pages = (entryBytes + key.length + (written?.length ?? 0)) / pageSize;
     // What is small shares pages with others, which may stay half empty; what is large has pages of its own.
     filled += Math.min(4 * pages, pages + 2);
   }
