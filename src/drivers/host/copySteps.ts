@@ -1,4 +1,4 @@
-import * as fs from 'node:fs';
+import fs from 'node:fs';
 import type { CopySteps } from './copyProgram.js';
 
 type Call = (...args: readonly unknown[]) => void;

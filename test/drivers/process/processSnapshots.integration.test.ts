@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import {
+import fs, {
   chmodSync,
   mkdirSync,
   mkdtempSync,
@@ -55,13 +55,23 @@ async function flushedBy(work: () => Promise<unknown>): Promise<readonly string[
   const prototype = Object.getPrototypeOf(any) as FileHandle;
   await any.close();
   const flushed: string[] = [];
+  const note = (fd: number): void => {
+    flushed.push(readlinkSync(`/proc/self/fd/${String(fd)}`).replace(`${folder}/`, ''));
+  };
   const { sync } = prototype;
-  const spy = jest.spyOn(prototype, 'sync').mockImplementation(async function (this: FileHandle) {
-    flushed.push(readlinkSync(`/proc/self/fd/${String(this.fd)}`).replace(`${folder}/`, ''));
-    await sync.call(this);
-  });
+  const { fsync } = fs;
+  const spies = [
+    jest.spyOn(prototype, 'sync').mockImplementation(async function (this: FileHandle) {
+      note(this.fd);
+      await sync.call(this);
+    }),
+    jest.spyOn(fs, 'fsync').mockImplementation((fd, done) => {
+      note(fd);
+      fsync(fd, done);
+    }),
+  ];
   await work().finally(() => {
-    spy.mockRestore();
+    for (const spy of spies) spy.mockRestore();
   });
   return flushed;
 }
