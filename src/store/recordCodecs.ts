@@ -1,32 +1,16 @@
 import * as t from 'io-ts';
 import { closed } from '../codecs/closed.js';
 import { id } from '../codecs/id.js';
+import { json } from '../codecs/json.js';
 import { name } from '../codecs/name.js';
 import { record } from '../codecs/record.js';
 import { secret } from '../codecs/secret.js';
 import { integer, oneOf } from '../codecs/scalars.js';
 import { tagged } from '../codecs/tagged.js';
 import type { Change } from '../lifecycle/event.js';
-import type { Instance, InstanceSpec, Json, MachineHandle } from '../lifecycle/instance.js';
+import type { Instance, InstanceSpec, MachineHandle } from '../lifecycle/instance.js';
 import type { Snapshot } from '../lifecycle/snapshot.js';
 import { actions, states } from '../lifecycle/state.js';
-
-const deepest = 100;
-
-const isNestedIn = (value: unknown, levels: number): boolean =>
-  typeof value !== 'object' ||
-  value === null ||
-  (levels > 0 && Object.values(value).every((part) => isNestedIn(part, levels - 1)));
-
-const isJson = (value: unknown): value is Json => value !== undefined && isNestedIn(value, deepest);
-
-/** What comes out of JSON is JSON. What is nested without end would overflow the stack of whoever goes through it. */
-const json = new t.Type<Json>(
-  `JSON, nested at most ${String(deepest)} deep`,
-  isJson,
-  (value, context) => (isJson(value) ? t.success(value) : t.failure(value, context)),
-  t.identity,
-);
 
 const count = (what: string): t.Type<number, unknown> => integer(what, 0, Number.MAX_SAFE_INTEGER);
 const revision = count('a revision');
