@@ -24,35 +24,35 @@ async function byThemselves(
 
 it('flushes each of few entries by itself', async () => {
   const { paths, sync } = noted();
-  expect(await byThemselves(32, { sync })).toBe(32);
+  expect(await byThemselves(512, { sync })).toBe(512);
   expect(paths).toEqual([]);
 });
 
 it('flushes the rest of many at once, at the end', async () => {
   const { paths, sync } = noted();
-  expect(await byThemselves(500, { sync })).toBe(32);
+  expect(await byThemselves(2_000, { sync })).toBe(512);
   expect(paths).toEqual(['/proc', '/tree']);
 });
 
 it('asks only once whether that can be done', async () => {
   const { paths, sync } = noted();
-  for (const count of [100, 100]) await byThemselves(count, { sync });
+  for (const count of [600, 600]) await byThemselves(count, { sync });
   expect(paths).toEqual(['/proc', '/tree', '/tree']);
 });
 
 it('flushes each by itself where nothing can flush all', async () => {
   const { paths, sync } = noted((path) => path === '/proc');
-  expect(await byThemselves(500, { sync })).toBe(500);
+  expect(await byThemselves(2_000, { sync })).toBe(2_000);
   expect(paths).toEqual(['/proc']);
 });
 
 it('flushes each by itself elsewhere than on Linux, where the program flushes nothing for sure', async () => {
   const { paths, sync } = noted();
-  expect(await byThemselves(500, { sync, platform: 'darwin' })).toBe(500);
+  expect(await byThemselves(2_000, { sync, platform: 'darwin' })).toBe(2_000);
   expect(paths).toEqual([]);
 });
 
 it('fails when the flush does', async () => {
   const { sync } = noted((path) => path === '/tree');
-  await expect(byThemselves(500, { sync })).rejects.toThrow('/tree failed');
+  await expect(byThemselves(2_000, { sync })).rejects.toThrow('/tree failed');
 });
