@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Instance, Snapshot } from 'rx-instances';
 import { type Compiled, compile } from '../support/compiled.js';
-import { type Answer, type Call, type OwnDisk, startOnOwnDisk } from './ownDisk.js';
+import { type Call, type OwnDisk, startOnOwnDisk } from './ownDisk.js';
 
 // Disks and processes that others use too.
 jest.setTimeout(120_000);
@@ -120,6 +120,17 @@ it('a change that cannot be kept is not made; with room it is', async () => {
   });
 });
 
+/** Updates an instance of this revision until that cannot be kept; gives the revision that was kept last. */
+async function updatedUntilFull(revision: number): Promise<number> {
+  const answer = await disk.call<Instance>('update', 'web', { tags: { count: String(revision) } });
+  if (answer.value === undefined) {
+    expect(answer).toEqual(notKept);
+    return revision;
+  }
+  expect(answer.value.revision).toBe(revision + 1);
+  return updatedUntilFull(revision + 1);
+}
+
 interface Consumed {
   readonly given: readonly number[];
   readonly failure?: unknown;
@@ -133,17 +144,9 @@ it('whichever write has no room, what was told is kept, and a manager opens wher
   const created = await value<Instance>('create', request('web'));
   await value('consume');
   let revision = 1;
-  const updateUntilFull = async (): Promise<Answer> => {
-    for (;;) {
-      const answer = await disk.call<Instance>('update', 'web', { tags: { count: String(revision) } });
-      if (answer.value === undefined) return answer;
-      revision += 1;
-      expect(answer.value.revision).toBe(revision);
-    }
-  };
   for (let pages = 0; pages < 12; pages += 1) {
     await value('fill', pages);
-    expect(await updateUntilFull()).toEqual(notKept);
+    revision = await updatedUntilFull(revision);
   }
   expect(revision).toBeGreaterThan(12);
   const { given, failure } = await value<Consumed>('consumed');
@@ -178,7 +181,7 @@ it('what ends while there is no room is told once there is some', async () => {
   await value('open');
   await value('create', request('web'));
   await value('fill');
-  while ((await disk.call('update', 'web', { env: large })).failure === undefined) await value('fill');
+  await updatedUntilFull(1);
   const [web] = await value<readonly Instance[]>('list');
   process.kill(web?.handle?.pid ?? NaN, 'SIGKILL');
   expect(await value('processes', web?.id)).toEqual([]);
