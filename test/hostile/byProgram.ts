@@ -513,12 +513,12 @@ const logs: readonly Attack[] = [
       const drivers = [createProcessDriver({ pollMs: 20, logMaxBytes: 1_048_576, logKeep: 1 })];
       const manager = await ground.open({ drivers });
       const flood = `
-        console.log('here');
         const text = ('x'.repeat(99) + '\\n').repeat(10_000);
         let left = 40;
         const write = () => { if ((left -= 1) < 0) console.log('done'); else process.stdout.write(text, write); };
         write();`;
-      const instance = await begun(manager, ground.program('web', flood));
+      const instance = await value(manager.create(ground.program('web', flood)));
+      // The last line alone: all before it may be laid aside and removed before anybody looks.
       await says(manager, 'web', 'done');
       assert.equal((await tail(manager, 'web', 1_000)).length, 1_000);
       const log = join(ground.homeOf(instance), 'logs/app.cri.log');
