@@ -8,7 +8,7 @@ import {
   LogNotFound,
   type Machine,
   openManager,
-  type Signal,
+  type MachineSignal,
 } from 'rx-instances';
 import {
   defer,
@@ -37,7 +37,7 @@ function startThread({ instanceId, spec, home }: LaunchPlan): Machine {
   compileFunction(spec.image); // What is no code cannot be launched.
   const thread = new Worker(spec.image, { eval: true, env: { ...spec.env, INSTANCE_ID: instanceId } });
   const handle = { thread: thread.threadId };
-  const signals$ = new ReplaySubject<Signal>(2);
+  const signals$ = new ReplaySubject<MachineSignal>(2);
   let ready = false;
   thread.once(spec.env['READY_BY'] === 'message' ? 'message' : 'online', () => {
     ready = true;

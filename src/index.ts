@@ -1,9 +1,9 @@
 // What instances are.
-export { type Action, actions, type Move, type State, states, transition } from './lifecycle/state.js';
+export { type Action, actions, type Transition, type State, states, transition } from './lifecycle/state.js';
 export type {
   BaseSpec,
   DriverFields,
-  Exit,
+  ExitStatus,
   ForwardedPort,
   Instance,
   InstanceSpec,
@@ -56,7 +56,6 @@ export type {
   CreateRequest,
   ForkRequest,
   InstanceManager,
-  ListFilter,
   Measurement,
   RunOptions,
   RunOutcome,
@@ -70,7 +69,7 @@ export type {
   RestoreSnapshotRequest,
   SnapshotCommands,
   SnapshotFilter,
-  SnapshotRequest,
+  CreateSnapshotRequest,
 } from './manager/snapshotCommands.js';
 
 // Streams that can be used alone.
@@ -116,9 +115,9 @@ export type {
   MachineStatus,
   PreparePlan,
   Replacement,
-  Signal,
+  MachineSignal,
   SnapshotContent,
   SnapshotPlan,
   Snapshotting,
 } from './drivers/driver.js';
-export type { DamagedRecord, Kept, LogPage, Store } from './store/store.js';
+export type { DamagedRecord, StoredState, LogPage, Store } from './store/store.js';

@@ -1,4 +1,4 @@
-// For authors of drivers: the law, in any test framework.
+// For authors of drivers: the contract, in any test framework.
 export { type ContractFramework, driverContract } from './drivers/driverContract.js';
 export type { DriverSubject, HomeContent, Specimen } from './drivers/driverSubject.js';
 // Instances without machines, for tests and to try things out.

@@ -1,7 +1,7 @@
 import type { Either } from 'fp-ts/lib/Either.js';
 import type { Observable } from 'rxjs';
 import type { Fault } from '../lifecycle/errors.js';
-import type { DriverFields, Exit, InstanceSpec, MachineHandle } from '../lifecycle/instance.js';
+import type { DriverFields, ExitStatus, InstanceSpec, MachineHandle } from '../lifecycle/instance.js';
 import type { Snapshot } from '../lifecycle/snapshot.js';
 
 /**
@@ -18,7 +18,7 @@ export const removedSuffix = '.removed';
 
 /**
  * Runs machines of one kind. A driver knows nothing of states, events or stores: it is told what to do, and it tells
- * what machines do as {@link Signal} values. `driverContract` (in `rx-instances/testing`) is the law for every driver.
+ * what machines do as {@link MachineSignal} values. `driverContract` (in `rx-instances/testing`) holds every driver to what is written here.
  *
  * Every method returns a cold Observable: nothing happens before subscribe. Those of type `Observable<never>` complete
  * when the work is done. Failures are errors whose `message` a user can read.
@@ -190,13 +190,13 @@ export interface Machine {
    * What the machine does by itself. Every subscriber gets what was said before it came. `ready` comes at most once, and
    * at once where the spec asks for no readiness; `exit` comes once, last, then the stream completes. It never errors.
    */
-  readonly signals$: Observable<Signal>;
+  readonly signals$: Observable<MachineSignal>;
   /** Looks at the machine now. Emits one status; an error means that its state can't be told. */
   inspect(): Observable<MachineStatus>;
   /** Asks it to end, kills it after `graceMs`, and emits how it ended. One that has ended answers at once. */
-  stop(options: { readonly graceMs: number }): Observable<Exit>;
+  stop(options: { readonly graceMs: number }): Observable<ExitStatus>;
   /** Ends it at once, with all that it started, and emits how it ended. One that has ended answers at once. */
-  kill(): Observable<Exit>;
+  kill(): Observable<ExitStatus>;
   /**
    * Lets go of it: it runs on, to be adopted later, and nothing of it is held here any more. Its signals complete, and
    * nothing else may be asked of it. Absent where nothing of a machine keeps Node alive.
@@ -276,9 +276,9 @@ export interface Replacement {
 }
 
 /** What a machine says by itself. */
-export type Signal =
+export type MachineSignal =
   | { readonly kind: 'ready' }
-  | { readonly kind: 'exit'; readonly exit: Exit }
+  | { readonly kind: 'exit'; readonly exit: ExitStatus }
   | { readonly kind: 'lost'; readonly reason: string };
 
 /** What a look at a machine finds. */
@@ -287,4 +287,4 @@ export type MachineStatus =
   | { readonly kind: 'frozen' }
   /** It has ended inside, and is still there. */
   | { readonly kind: 'shutdown' }
-  | { readonly kind: 'ended'; readonly exit: Exit };
+  | { readonly kind: 'ended'; readonly exit: ExitStatus };

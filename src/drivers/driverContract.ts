@@ -5,7 +5,7 @@ import { freezingContract } from './contract/freezingContract.js';
 import { handleContract } from './contract/handleContract.js';
 import { homeContract } from './contract/homeContract.js';
 import { launchContract } from './contract/launchContract.js';
-import type { Lawbook } from './contract/lawbook.js';
+import type { ContractSuite } from './contract/contractSuite.js';
 import { logContract } from './contract/logContract.js';
 import { memoryContract } from './contract/memoryContract.js';
 import { memorySnapshotContract } from './contract/memorySnapshotContract.js';
@@ -25,7 +25,7 @@ export interface ContractFramework {
 }
 
 /**
- * Declares one test for each sentence of the law that every driver obeys, in any framework with `describe` and `it`. What
+ * Declares one test for each sentence of the contract that every driver keeps, in any framework with `describe` and `it`. What
  * a driver does not have (logs, freezing, snapshots) is left out; the {@link DriverSubject} tells what there is to try.
  *
  * @example
@@ -63,31 +63,33 @@ export function driverContract<D extends Driver>(
 ): void {
   const { kind, capabilities, reclaim, snapshots } = subject.createDriver();
 
-  const law: Lawbook<D>['law'] = (sentence, body) => {
-    it(sentence, async () => {
-      const bench = createContractBench(subject);
-      try {
-        await body(bench);
-      } finally {
-        await bench.clear();
-      }
-    });
+  const suite: ContractSuite<D> = {
+    describe,
+    it: (sentence, body) => {
+      it(sentence, async () => {
+        const bench = createContractBench(subject);
+        try {
+          await body(bench);
+        } finally {
+          await bench.clear();
+        }
+      });
+    },
   };
-  const book = { describe, law };
 
   describe(`a driver of kind "${kind}"`, () => {
-    launchContract(book, subject);
-    handleContract(book, subject);
-    signalContract(book, subject);
-    endingContract(book, subject);
-    freezingContract(book, subject, capabilities);
-    memoryContract(book, subject, capabilities);
-    sendContract(book, subject, capabilities);
-    homeContract(book, subject);
-    if (reclaim !== undefined) reclaimContract(book, subject);
-    if (snapshots !== undefined) snapshotContract(book, subject);
-    if (snapshots?.kinds.includes('Standby') === true) memorySnapshotContract(book, subject);
-    logContract(book, subject);
-    fieldContract(book, subject);
+    launchContract(suite, subject);
+    handleContract(suite, subject);
+    signalContract(suite, subject);
+    endingContract(suite, subject);
+    freezingContract(suite, subject, capabilities);
+    memoryContract(suite, subject, capabilities);
+    sendContract(suite, subject, capabilities);
+    homeContract(suite, subject);
+    if (reclaim !== undefined) reclaimContract(suite, subject);
+    if (snapshots !== undefined) snapshotContract(suite, subject);
+    if (snapshots?.kinds.includes('Standby') === true) memorySnapshotContract(suite, subject);
+    logContract(suite, subject);
+    fieldContract(suite, subject);
   });
 }

@@ -1,4 +1,4 @@
-import type { Exit, InstanceSpec } from '../lifecycle/instance.js';
+import type { ExitStatus, InstanceSpec } from '../lifecycle/instance.js';
 import type { Driver } from './driver.js';
 
 /** What {@link driverContract} has to know of a driver to try it. */
@@ -18,7 +18,7 @@ export interface DriverSubject<D extends Driver = Driver> {
   /** Ends by itself. */
   readonly ending: Specimen<D> & {
     /** How it ends. @defaultValue `{ code: 3, signal: null }` */
-    readonly exit?: Exit;
+    readonly exit?: ExitStatus;
   };
   /** Becomes ready when it has run for some time, and runs on. */
   readonly slow: Specimen<D>;

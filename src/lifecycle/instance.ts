@@ -131,7 +131,7 @@ export interface BaseSpec {
 export type InstanceSpec = BaseSpec & DriverFields;
 
 /** How a machine ended: the exit code, or the signal that killed it; both `null` when nobody can tell any more. */
-export interface Exit {
+export interface ExitStatus {
   readonly code: number | null;
   readonly signal: string | null;
   /**
@@ -168,7 +168,7 @@ export interface Instance {
   /** When it last came to a stop. */
   readonly stoppedAt?: number;
   /** How its last run ended. */
-  readonly exit?: Exit;
+  readonly exit?: ExitStatus;
   /** Its machine, while it has one. */
   readonly handle?: MachineHandle;
   /** `false` where its machine came to stand still before it was ready: when it goes on it is Initializing. Else absent. */

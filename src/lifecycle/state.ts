@@ -55,19 +55,19 @@ export const actions = [
 /**
  * What an action means in a state: a move to one of the states `to`, nothing to do (`noop`), or not allowed (`refused`).
  */
-export type Move =
+export type Transition =
   | { readonly kind: 'move'; readonly to: readonly State[] }
   | { readonly kind: 'noop' }
   | { readonly kind: 'refused' };
 
-const refused: Move = { kind: 'refused' };
-const noop: Move = { kind: 'noop' };
-const to = (...targets: readonly State[]): Move => ({ kind: 'move', to: targets });
+const refused: Transition = { kind: 'refused' };
+const noop: Transition = { kind: 'noop' };
+const to = (...targets: readonly State[]): Transition => ({ kind: 'move', to: targets });
 const running = to('Initializing', 'Running');
 const stopped = to('Stopped');
-const everywhere = (move: Move): Row => Object.fromEntries(states.map((state) => [state, move]));
+const everywhere = (move: Transition): Row => Object.fromEntries(states.map((state) => [state, move]));
 
-type Row = Partial<Record<State | 'absent', Move>>;
+type Row = Partial<Record<State | 'absent', Transition>>;
 
 /**
  * Source of the rows of verbs: hypeman's preconditions; its no-ops are those of its change #205. A stop goes further: what
@@ -104,7 +104,7 @@ const table: Record<Action, Row> = {
  * transition('start', 'Standby'); // => { kind: 'refused' }
  * ```
  */
-export function transition(action: Action, from: State | 'absent'): Move {
+export function transition(action: Action, from: State | 'absent'): Transition {
   const rows: Partial<Record<string, Row>> = table;
   const row = Object.hasOwn(table, action) ? rows[action] : undefined;
   return (row !== undefined && Object.hasOwn(row, from) ? row[from] : undefined) ?? refused;

@@ -1,7 +1,7 @@
 import type { Observable, ObservableInput } from 'rxjs';
 import type { LogLine, LogOptions } from '../drivers/driver.js';
 import type { LifecycleEvent } from '../lifecycle/event.js';
-import type { DriverFields, Exit, Instance } from '../lifecycle/instance.js';
+import type { DriverFields, ExitStatus, Instance } from '../lifecycle/instance.js';
 import type { ConsumeOptions, IterateOptions, WatchOptions } from '../streams/eventOptions.js';
 import type { ConsumerStats } from '../streams/consumers.js';
 import type { InstanceFilter } from '../streams/instanceFilter.js';
@@ -62,7 +62,7 @@ export interface RunOptions {
 /** What became of a run. */
 export interface RunOutcome {
   /** How it ended. Code and signal are null where nobody could tell; `timedOut` says that its time was over. */
-  readonly exit: Exit;
+  readonly exit: ExitStatus;
   /**
    * What it wrote, as UTF-8, a line's end as `\n` where it was `\r\n` too; of a machine that writes both streams to one log, all
    * of it.
@@ -121,9 +121,6 @@ export interface ForkRequest extends StartOverrides {
   /** State that the fork is brought to. @defaultValue the source's */
   readonly targetState?: 'Stopped' | 'Standby' | 'Running';
 }
-
-/** Which instances to list; several conditions must all hold. */
-export type ListFilter = InstanceFilter;
 
 /** How to close a manager. */
 export interface CloseOptions {
@@ -246,7 +243,7 @@ export interface InstanceManager extends Commands, SnapshotCommands {
    */
   get(idOrName: string): Observable<Instance>;
   /** Emits the instances for which the filter holds, oldest first, as the last event told them. */
-  list(filter?: ListFilter): Observable<readonly Instance[]>;
+  list(filter?: InstanceFilter): Observable<readonly Instance[]>;
   /**
    * Changes what an instance is asked to be, in any state. An update that changes nothing publishes nothing. Also fails with
    * {@link Conflict}.

@@ -1,12 +1,12 @@
 import { type Subscription, timer } from 'rxjs';
 import { longestTimerMs } from '../codecs/scalars.js';
 import type { Change } from '../lifecycle/event.js';
-import type { Exit, Instance } from '../lifecycle/instance.js';
+import type { ExitStatus, Instance } from '../lifecycle/instance.js';
 import { transition } from '../lifecycle/state.js';
 
 /** By when an instance has to be ready, or to have ended. */
 export interface Deadline {
-  readonly of: Required<Exit>['timedOut'];
+  readonly of: Required<ExitStatus>['timedOut'];
   /** Unix time in milliseconds. */
   readonly at: number;
 }

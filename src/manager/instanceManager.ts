@@ -42,8 +42,8 @@ import { createMachines, type Report } from './machines.js';
 import { createObservations } from './observations.js';
 import { driversOf, type ManagerOptions } from './options.js';
 import { createLaunches } from './launches.js';
-import { createOrUndo } from './orUndo.js';
-import { createOrWarn } from './orWarn.js';
+import { createRollbackOnError } from './rollbackOnError.js';
+import { createLogFailure } from './logFailure.js';
 import { createRecords } from './records.js';
 import { recover } from './recovery.js';
 import * as requests from './requests.js';
@@ -147,10 +147,10 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
       );
     });
 
-  const orWarn = createOrWarn(logger);
+  const logFailure = createLogFailure(logger);
   /** It takes room, and does no harm. */
   const forgotten = ({ id, spec }: Instance): Observable<never> =>
-    orWarn(
+    logFailure(
       { instanceId: id },
       'the memory of an instance could not be removed',
       defer(() => driverOf(spec).forget?.(homeOf(id)) ?? EMPTY),
@@ -159,13 +159,13 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
   const observations = createObservations(machines, records);
   const logReads = createLogReads();
   const intents = isDurable ? createIntents(store) : noIntents;
-  const workshop = {
+  const context = {
     ...{ driverOf, homeOf, planOf, machines, commit, records, intents, now, logger, logReads },
-    orUndo: createOrUndo(logger),
-    orWarn,
+    rollbackOnError: createRollbackOnError(logger),
+    logFailure,
   };
-  const launches = createLaunches({ ...workshop, observations });
-  const verbs = createVerbs(workshop, launches);
+  const launches = createLaunches({ ...context, observations });
+  const verbs = createVerbs(context, launches);
   const deadlines = createDeadlines(now, (instanceId, deadline) => {
     const isStill = (instance: Instance | undefined): boolean =>
       instance !== undefined && isDue(instance, deadline);
@@ -187,7 +187,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
   const sendSignal = createSendSignal(machines, observations);
   const snapshots = createSnapshotTable(kept.snapshots);
   const snapshotVerbs = createSnapshotVerbs({
-    ...workshop,
+    ...context,
     verbs,
     launches,
     store,
@@ -313,7 +313,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
   }
 
   const tools = {
-    ...workshop,
+    ...context,
     drivers: [...drivers.values()],
     observations,
     verbs,
@@ -343,7 +343,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     ...createSnapshotCommands(turns, snapshots, snapshotVerbs, verbs, sized, forked),
     create,
     run: createRun({
-      ...{ ...workshop, ...turns, verbs, create },
+      ...{ ...context, ...turns, verbs, create },
       get: table.get,
       closing$: bus.closing$,
       eventsOf: (instanceId) => bus.events('wait_for_state', { instanceId }),

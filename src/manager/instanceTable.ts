@@ -2,8 +2,7 @@ import { AmbiguousName, InstanceNotFound, InvalidRequest, NameTaken } from '../l
 import type { Cursor, LifecycleEvent } from '../lifecycle/event.js';
 import type { Instance } from '../lifecycle/instance.js';
 import { found } from '../codecs/decode.js';
-import type { ListFilter } from './commands.js';
-import { holdsFor } from '../streams/instanceFilter.js';
+import { holdsFor, type InstanceFilter } from '../streams/instanceFilter.js';
 import type { TableView } from '../streams/tableThenChanges.js';
 
 /** All instances as the events made them, by id and by name. */
@@ -22,7 +21,7 @@ export interface InstanceTable {
   find(idOrName: string): Instance;
   all(): readonly Instance[];
   /** The instances for which all conditions hold. */
-  matching(filter: ListFilter): readonly Instance[];
+  matching(filter: InstanceFilter): readonly Instance[];
   /** All of it, or the part of it that is one instance. */
   view(instanceId?: string): TableView;
   /** Place of the last event that was applied. */

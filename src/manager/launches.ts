@@ -19,12 +19,12 @@ import type { Held } from './machines.js';
 import type { Observations } from './observations.js';
 import { runningState } from './records.js';
 import { faultsOfKept } from './requests.js';
-import type { Workshop } from './workshop.js';
+import type { VerbContext } from './verbContext.js';
 
 /** What machines are handled with. */
 export interface LaunchesOptions extends Pick<
-  Workshop,
-  'driverOf' | 'machines' | 'now' | 'orUndo' | 'orWarn'
+  VerbContext,
+  'driverOf' | 'machines' | 'now' | 'rollbackOnError' | 'logFailure'
 > {
   readonly observations: Pick<Observations, 'refresh'>;
 }
@@ -82,8 +82,8 @@ export function createLaunches({
   driverOf,
   machines,
   now,
-  orUndo,
-  orWarn,
+  rollbackOnError,
+  logFailure,
   observations,
 }: LaunchesOptions): Launches {
   const launch = (plan: LaunchPlan): Observable<Held> =>
@@ -132,16 +132,20 @@ export function createLaunches({
   });
 
   const putAway = (instanceId: string): Observable<never> =>
-    orWarn({ instanceId }, 'a machine that is not needed any more could not be ended', takeDown(instanceId));
+    logFailure(
+      { instanceId },
+      'a machine that is not needed any more could not be ended',
+      takeDown(instanceId),
+    );
 
   const thawed = (instance: Pick<Instance, 'id' | 'spec'>, verb: string): Observable<never> =>
     defer(() => freezableOf(instance, verb).freezing.thaw()).pipe(catchError(driverFailed(instance, verb)));
 
   /** Lets a machine go on of which that is written down already: where it does not, what a look finds is written down too. */
   const goingOn = (instance: Instance, verb: string): Observable<never> =>
-    orUndo(
+    rollbackOnError(
       thawed(instance, verb),
-      orWarn(
+      logFailure(
         { instanceId: instance.id },
         'what became of a machine that does not go on could not be kept',
         defer(() => observations.refresh(instance)),

@@ -1,9 +1,9 @@
 import { merge, type Observable, Subject, type Subscription, tap } from 'rxjs';
-import type { Machine, Signal } from '../drivers/driver.js';
+import type { Machine, MachineSignal } from '../drivers/driver.js';
 import { boundedMergeMap } from '../streams/boundedMergeMap.js';
 
 /** What is to be taken in of a machine: what it said, or that somebody has to look at it. */
-export type Report = Signal | { readonly kind: 'look' };
+export type Report = MachineSignal | { readonly kind: 'look' };
 
 /** A machine in the manager's hands. */
 export interface Held {

@@ -1,6 +1,6 @@
 import { concat, defer, mergeMap, type Observable, of } from 'rxjs';
 import type { Change } from '../lifecycle/event.js';
-import type { Exit, Instance } from '../lifecycle/instance.js';
+import type { ExitStatus, Instance } from '../lifecycle/instance.js';
 import type { State } from '../lifecycle/state.js';
 import type { Held, Machines } from './machines.js';
 import { type Revision, revise } from './revise.js';
@@ -17,7 +17,7 @@ export interface Records {
     changes: Revision,
   ): Observable<Instance>;
   /** Keeps how the machine of an instance ended, then lets go of it and of its memory. */
-  ended(action: 'stop' | 'exit', instance: Instance, exit: Exit): Observable<Instance>;
+  ended(action: 'stop' | 'exit', instance: Instance, exit: ExitStatus): Observable<Instance>;
 }
 
 /** Creates the {@link Records}; `forgotten` removes what is left of a memory that nobody goes on from any more. */

@@ -24,7 +24,7 @@ import type { Held } from './machines.js';
 import type { Observations } from './observations.js';
 import { stopwatch } from './stopwatch.js';
 import type { Verbs } from './verbs.js';
-import type { Workshop } from './workshop.js';
+import type { VerbContext } from './verbContext.js';
 
 /** What a manager finds when it opens. */
 export interface Left {
@@ -34,7 +34,7 @@ export interface Left {
 }
 
 /** What recovery works with. */
-export interface RecoveryTools extends Workshop {
+export interface RecoveryTools extends VerbContext {
   readonly drivers: readonly Driver[];
   readonly observations: Observations;
   readonly verbs: Verbs;
@@ -87,7 +87,7 @@ export function recover(tools: RecoveryTools, { instances, homes }: Left): Obser
     verbs,
     intents,
     logger,
-    orWarn,
+    logFailure,
   } = tools;
   const seconds = stopwatch();
   const all = instances.length + homes.length;
@@ -121,7 +121,7 @@ export function recover(tools: RecoveryTools, { instances, homes }: Left): Obser
 
   /** Halts the machine or lets it go on, as its instance is; of one that has ended, nothing that it started is left then. */
   const settled = (instance: Instance, { machine }: Held): Observable<never> =>
-    orWarn(
+    logFailure(
       { instanceId: instance.id },
       'a machine could not be brought to the state of its instance',
       defer(() => machine.inspect()).pipe(
@@ -161,7 +161,7 @@ export function recover(tools: RecoveryTools, { instances, homes }: Left): Obser
 
   const finished = (instanceId: string, verb: string, work$: Observable<unknown>): Observable<never> => {
     finishing(instanceId, verb);
-    return orWarn({ instanceId }, unfinished, work$);
+    return logFailure({ instanceId }, unfinished, work$);
   };
 
   /** What is left of a verb of which the first of two steps is done. Once the verb is done, or has failed, that is past. */
@@ -190,7 +190,7 @@ export function recover(tools: RecoveryTools, { instances, homes }: Left): Obser
             catchError((error: unknown) => {
               const failed$ = throwError(() => error);
               return error instanceof DriverFailed
-                ? orWarn({ instanceId: id }, unfinished, failed$)
+                ? logFailure({ instanceId: id }, unfinished, failed$)
                 : failed$;
             }),
           );
@@ -228,7 +228,7 @@ export function recover(tools: RecoveryTools, { instances, homes }: Left): Obser
   /** Whose it was nobody knows: each driver ends what it has there, then each removes it. */
   const homeDone = (instanceId: string): Observable<never> => {
     const home = homeOf(instanceId);
-    return orWarn(
+    return logFailure(
       { instanceId },
       'a home of no instance could not be removed',
       concat(

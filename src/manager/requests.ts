@@ -17,8 +17,8 @@ import { deepFreeze } from '../lifecycle/deepFreeze.js';
 import { type Fault, InvalidRequest, NotSupported } from '../lifecycle/errors.js';
 import type { BaseSpec, InstanceSpec } from '../lifecycle/instance.js';
 import { callback } from '../codecs/callback.js';
-import { instanceFilterKeys } from '../streams/instanceFilter.js';
-import type { CloseOptions, ForkRequest, ListFilter, RunOptions, UpdateOptions } from './commands.js';
+import { type InstanceFilter, instanceFilterKeys } from '../streams/instanceFilter.js';
+import type { CloseOptions, ForkRequest, RunOptions, UpdateOptions } from './commands.js';
 
 /** A request to create that was understood. */
 export interface Creation {
@@ -120,7 +120,7 @@ export function decodeSignal({ kind, capabilities }: Driver, name: unknown): str
 }
 
 /** Decodes a filter. @throws {@link InvalidRequest} */
-export const decodeFilter = (filter: unknown): ListFilter => decodeOrThrow(listFilter, filter);
+export const decodeFilter = (filter: unknown): InstanceFilter => decodeOrThrow(listFilter, filter);
 
 /** Decodes how to run. @throws {@link InvalidRequest} */
 export const decodeRunOptions = (options: unknown): RunOptions =>

@@ -33,11 +33,11 @@ import { type ReadLines, readAsWritten } from './readAsWritten.js';
 import { decodeRunOptions } from './requests.js';
 import type { Turns } from './turns.js';
 import type { Verbs } from './verbs.js';
-import type { Workshop } from './workshop.js';
+import type { VerbContext } from './verbContext.js';
 
 /** What a run is put together of. */
 export interface RunTools
-  extends Pick<Turns, 'onInstance' | 'whileOpen'>, Pick<Workshop, 'driverOf' | 'homeOf' | 'orWarn'> {
+  extends Pick<Turns, 'onInstance' | 'whileOpen'>, Pick<VerbContext, 'driverOf' | 'homeOf' | 'logFailure'> {
   readonly verbs: Pick<Verbs, 'stop' | 'delete'>;
   readonly create: InstanceManager['create'];
   /** The instance as it is now. */
@@ -61,7 +61,8 @@ const named = (request: RunRequest): CreateRequest =>
 
 /** Creates `run`, which is a verb made of others: what is under way is an instance like any other. */
 export function createRun(tools: RunTools): InstanceManager['run'] {
-  const { create, get, closing$, eventsOf, verbs, onInstance, whileOpen, driverOf, homeOf, orWarn } = tools;
+  const { create, get, closing$, eventsOf, verbs, onInstance, whileOpen, driverOf, homeOf, logFailure } =
+    tools;
   const { onThrow } = tools;
 
   /** Emits the instance as it is when it has come to an end, once. */
@@ -124,7 +125,7 @@ export function createRun(tools: RunTools): InstanceManager['run'] {
 
   /** Ends and removes an instance for whose end nobody waits any more. */
   const givenUp = (id: string): Observable<never> =>
-    orWarn(
+    logFailure(
       { instanceId: id },
       'an instance whose run was given up could not be removed',
       onInstance('delete', id, (instance) => {

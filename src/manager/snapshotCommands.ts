@@ -3,7 +3,7 @@ import type { Instance } from '../lifecycle/instance.js';
 import type { Snapshot } from '../lifecycle/snapshot.js';
 
 /** How to take a snapshot. */
-export interface SnapshotRequest {
+export interface CreateSnapshotRequest {
   /**
    * What is kept: `Stopped` is the files of a Stopped instance; `Standby` its memory too, where the driver can keep it, of an
    * instance on Standby or a Running one.
@@ -78,7 +78,7 @@ export interface SnapshotCommands {
    * restored after, and these two are published. Also fails with {@link NotSupported}, and {@link NameTaken}; no file is left
    * then.
    */
-  createSnapshot(idOrName: string, request: SnapshotRequest): Observable<Snapshot>;
+  createSnapshot(idOrName: string, request: CreateSnapshotRequest): Observable<Snapshot>;
   /** Emits the snapshots for which the filter holds, oldest first. */
   listSnapshots(filter?: SnapshotFilter): Observable<readonly Snapshot[]>;
   /** Emits a snapshot. Fails with {@link SnapshotNotFound}. */

@@ -8,13 +8,13 @@ import type {
   ForkSnapshotRequest,
   RestoreSnapshotRequest,
   SnapshotFilter,
-  SnapshotRequest,
+  CreateSnapshotRequest,
 } from './snapshotCommands.js';
 import { anyTags } from '../codecs/tags.js';
 import { forkChanges, name, tags } from './requests.js';
 
 /** Decodes a request to take a snapshot. @throws {@link InvalidRequest} */
-export const decodeSnapshot = (request: unknown): SnapshotRequest => decodeOrThrow(snapshot, request);
+export const decodeSnapshot = (request: unknown): CreateSnapshotRequest => decodeOrThrow(snapshot, request);
 
 /** Decodes which snapshots to list. @throws {@link InvalidRequest} */
 export const decodeSnapshotFilter = (filter: unknown): SnapshotFilter =>

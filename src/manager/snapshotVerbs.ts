@@ -16,19 +16,19 @@ import {
 import type { SnapshotPlan, Snapshotting } from '../drivers/driver.js';
 import { deepFreeze } from '../lifecycle/deepFreeze.js';
 import { InvalidState, NotSupported, SnapshotDamaged } from '../lifecycle/errors.js';
-import type { Exit, Instance, InstanceSpec } from '../lifecycle/instance.js';
+import type { ExitStatus, Instance, InstanceSpec } from '../lifecycle/instance.js';
 import type { Snapshot } from '../lifecycle/snapshot.js';
 import type { Store } from '../store/store.js';
-import type { RestoreSnapshotRequest, SnapshotRequest } from './snapshotCommands.js';
+import type { RestoreSnapshotRequest, CreateSnapshotRequest } from './snapshotCommands.js';
 import type { ForkOfSnapshot } from './snapshotRequests.js';
 import type { SnapshotTable } from './snapshotTable.js';
 import { driverFailed } from './driverFailures.js';
 import { kindOf, type Launches } from './launches.js';
 import type { Verbs } from './verbs.js';
-import type { Workshop } from './workshop.js';
+import type { VerbContext } from './verbContext.js';
 
 /** What the verbs of snapshots work with. */
-export interface SnapshotWorkshop extends Workshop {
+export interface SnapshotVerbContext extends VerbContext {
   readonly verbs: Verbs;
   readonly launches: Launches;
   readonly store: Store;
@@ -40,7 +40,7 @@ export interface SnapshotWorkshop extends Workshop {
 /** What each verb of snapshots does. A verb that fails has changed nothing. */
 export interface SnapshotVerbs {
   /** Holds the queue of the instance. */
-  create(instance: Instance, request: SnapshotRequest): Observable<Snapshot>;
+  create(instance: Instance, request: CreateSnapshotRequest): Observable<Snapshot>;
   /** Holds the queue of the snapshot. */
   delete(snapshot: Snapshot): Observable<Snapshot>;
   /** Makes the home of a fork. Holds the queue of the snapshot. */
@@ -61,9 +61,10 @@ export interface SnapshotVerbs {
 const takenIn = { Stopped: ['Stopped'], Standby: ['Standby', 'Running'] } as const;
 
 /** Creates the {@link SnapshotVerbs}. */
-export function createSnapshotVerbs(workshop: SnapshotWorkshop): SnapshotVerbs {
-  const { driverOf, homeOf, machines, records, now, orUndo, orWarn, store, snapshots, folder } = workshop;
-  const { verbs, launches } = workshop;
+export function createSnapshotVerbs(context: SnapshotVerbContext): SnapshotVerbs {
+  const { driverOf, homeOf, machines, records, now, rollbackOnError, logFailure, store, snapshots, folder } =
+    context;
+  const { verbs, launches } = context;
 
   const folderOf = (id: string): string => join(folder, id);
 
@@ -83,7 +84,7 @@ export function createSnapshotVerbs(workshop: SnapshotWorkshop): SnapshotVerbs {
     { id, name, spec }: Pick<Instance, 'id' | 'name' | 'spec'>,
     snapshotId: string,
     kind: Snapshot['kind'],
-  ): SnapshotPlan => ({ ...workshop.planOf(id, name, spec), folder: folderOf(snapshotId), kind });
+  ): SnapshotPlan => ({ ...context.planOf(id, name, spec), folder: folderOf(snapshotId), kind });
 
   const checked = (facet: Snapshotting, snapshot: Snapshot, id: string, verb: string): Observable<never> =>
     facet.check(folderOf(snapshot.id), snapshot).pipe(
@@ -106,10 +107,14 @@ export function createSnapshotVerbs(workshop: SnapshotWorkshop): SnapshotVerbs {
     defer(() => driverOf(spec).snapshots?.discard(folderOf(id)) ?? EMPTY);
 
   const cleared = (snapshot: Snapshot): Observable<never> =>
-    orWarn({ snapshotId: snapshot.id }, 'the files of a snapshot could not be removed', discard(snapshot));
+    logFailure(
+      { snapshotId: snapshot.id },
+      'the files of a snapshot could not be removed',
+      discard(snapshot),
+    );
 
   /** Ends the machine of an instance on Standby, and tells how. */
-  const ended = ({ id }: Instance): Observable<Exit | undefined> => {
+  const ended = ({ id }: Instance): Observable<ExitStatus | undefined> => {
     const machine = machines.of(id)?.machine;
     return machine === undefined
       ? of(undefined)
@@ -133,9 +138,9 @@ export function createSnapshotVerbs(workshop: SnapshotWorkshop): SnapshotVerbs {
       const taken$ = defer(() => facet.take(planOf(instance, id, kind))).pipe(
         catchError(driverFailed(instance, 'createSnapshot')),
       );
-      return orUndo(
+      return rollbackOnError(
         concat(
-          state === 'Running' ? verbs.whileStill(instance, 'createSnapshot', taken$) : taken$,
+          state === 'Running' ? verbs.whilePaused(instance, 'createSnapshot', taken$) : taken$,
           // It takes its time, and the instance need not wait for it.
           given(
             defer(() => facet.seal(folderOf(id))),
@@ -217,9 +222,9 @@ export function createSnapshotVerbs(workshop: SnapshotWorkshop): SnapshotVerbs {
         ),
       ).pipe(
         mergeMap((replacement) =>
-          orUndo(ended(instance), replacement.undo()).pipe(
+          rollbackOnError(ended(instance), replacement.undo()).pipe(
             mergeMap((exit) =>
-              orUndo(
+              rollbackOnError(
                 restored$,
                 launches.takeDown(id),
                 replacement.undo(),
@@ -227,12 +232,12 @@ export function createSnapshotVerbs(workshop: SnapshotWorkshop): SnapshotVerbs {
               ),
             ),
             mergeMap(({ instance: restored, after$ }) => {
-              const kept$ = orWarn(
+              const kept$ = logFailure(
                 { instanceId: id },
                 'what a restore replaced could not be removed',
                 replacement.keep(),
               );
-              return concat(orUndo(after$, kept$), kept$, of(restored));
+              return concat(rollbackOnError(after$, kept$), kept$, of(restored));
             }),
           ),
         ),
@@ -240,7 +245,7 @@ export function createSnapshotVerbs(workshop: SnapshotWorkshop): SnapshotVerbs {
     },
 
     mend: ({ id, spec }) =>
-      orWarn(
+      logFailure(
         { instanceId: id },
         'a restore that was cut off could not be finished or undone',
         defer(() => driverOf(spec).snapshots?.mend(homeOf(id)) ?? EMPTY),

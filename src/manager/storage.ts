@@ -11,7 +11,7 @@ import { defaultRetention } from '../store/logSpan.js';
 import { createMemoryStore } from '../store/memoryStore.js';
 import { pathsIn } from '../store/dataDirPaths.js';
 import { openDataDir } from '../store/openDataDir.js';
-import type { DamagedRecord, Kept, Store } from '../store/store.js';
+import type { DamagedRecord, StoredState, Store } from '../store/store.js';
 import type { Logger } from './logger.js';
 import type { ManagerOptions } from './options.js';
 import { isMarked, ownerlessIn } from './ownerless.js';
@@ -29,7 +29,7 @@ const inMemory = { maxEvents: 10_000, maxBytes: 32 * 2 ** 20 };
 /** Where a manager keeps everything. */
 export interface Storage {
   readonly store: Store;
-  readonly kept: Kept;
+  readonly kept: StoredState;
   /** Folder in which all of it lies, the store excepted when it is the application's. */
   readonly folder: string;
   /** Folder in which each instance has its home. */
@@ -126,7 +126,7 @@ const ownersOf = ({
   instances,
   snapshots,
   damaged,
-}: Pick<Kept, 'instances' | 'snapshots' | 'damaged'>): ReadonlySet<string> =>
+}: Pick<StoredState, 'instances' | 'snapshots' | 'damaged'>): ReadonlySet<string> =>
   new Set([
     ...[...instances, ...snapshots].map(({ id }) => id),
     ...damaged.map(({ key }) => key.replace(/^.*\//, '')),
@@ -138,7 +138,7 @@ const ownersOf = ({
  */
 async function lookAtSnapshots(
   folder: string,
-  kept: Kept,
+  kept: StoredState,
   drivers: ReadonlyMap<string, Driver>,
   logger: Logger,
   told: ReadonlySet<string>,
@@ -180,7 +180,7 @@ async function letGo(
 }
 
 /** Paths are made of them, also of those that a store of the application's holds. */
-function checkIds({ instances, snapshots }: Kept): void {
+function checkIds({ instances, snapshots }: StoredState): void {
   const wrong = [...instances, ...snapshots].find(({ id }) => !idCodec.is(id));
   if (wrong === undefined) return;
   throw new StoreFailed({
@@ -189,7 +189,7 @@ function checkIds({ instances, snapshots }: Kept): void {
 }
 
 /** Without its driver nothing can be done with an instance, nor with a snapshot. */
-function checkDrivers({ instances, snapshots }: Kept, drivers: ReadonlyMap<string, Driver>): void {
+function checkDrivers({ instances, snapshots }: StoredState, drivers: ReadonlyMap<string, Driver>): void {
   const kinds = [...instances, ...snapshots].map(({ spec }) => spec.driver);
   const lacking = new Set(kinds.filter((kind) => !drivers.has(kind)));
   if (lacking.size === 0) return;

@@ -11,14 +11,14 @@ import {
 } from 'rxjs';
 import type { Machine } from '../drivers/driver.js';
 import { InvalidState } from '../lifecycle/errors.js';
-import type { Exit, Instance, InstanceSpec } from '../lifecycle/instance.js';
+import type { ExitStatus, Instance, InstanceSpec } from '../lifecycle/instance.js';
 import { transition } from '../lifecycle/state.js';
 import type { ForkRequest } from './commands.js';
 import { driverFailed, launchFailed } from './driverFailures.js';
 import { type Brought, kindOf, type Launches, type Target } from './launches.js';
 import { runningState } from './records.js';
 import type { Creation } from './requests.js';
-import type { Workshop } from './workshop.js';
+import type { VerbContext } from './verbContext.js';
 
 /**
  * What each verb does to the machine and to the record of an instance. Each is called while the instance's queue is
@@ -39,12 +39,12 @@ export interface Verbs {
   /** Makes an instance of a copied home. Holds the queue of the fork. */
   fork(source: Pick<Instance, 'spec' | 'state'>, id: string, request: ForkRequest): Observable<Instance>;
   /** Stops an instance whose time is over, which is told as an exit. */
-  timeOut(instance: Instance, timedOut: Required<Exit>['timedOut']): Observable<Instance>;
+  timeOut(instance: Instance, timedOut: Required<ExitStatus>['timedOut']): Observable<Instance>;
   /** Ends the machine of an instance in any state. */
   end(instance: Instance): Observable<Instance>;
 
   /** Puts a Running instance on standby for the time of some work, and restores it after, also when the work failed. */
-  whileStill<T>(instance: Instance, verb: string, work$: Observable<T>): Observable<T>;
+  whilePaused<T>(instance: Instance, verb: string, work$: Observable<T>): Observable<T>;
 }
 
 /** hypeman's. */
@@ -52,7 +52,18 @@ const defaultGraceMs = 5_000;
 
 /** Creates the {@link Verbs}. */
 export function createVerbs(
-  { driverOf, homeOf, planOf, machines, commit, records, intents, now, orUndo, logReads }: Workshop,
+  {
+    driverOf,
+    homeOf,
+    planOf,
+    machines,
+    commit,
+    records,
+    intents,
+    now,
+    rollbackOnError,
+    logReads,
+  }: VerbContext,
   launches: Launches,
 ): Verbs {
   const { launch, bring, takeDown, thawed, freezableOf, started } = launches;
@@ -66,7 +77,7 @@ export function createVerbs(
   const machineOf = ({ id }: Instance): Machine | undefined => machines.of(id)?.machine;
 
   const start = (instance: Instance, spec: InstanceSpec): Observable<Instance> =>
-    orUndo(
+    rollbackOnError(
       launch(planOf(instance.id, instance.name, spec)).pipe(
         catchError(launchFailed),
         mergeMap((held) =>
@@ -81,7 +92,7 @@ export function createVerbs(
       takeDown(instance.id),
     );
 
-  const asked = (instance: Instance): Observable<Exit> =>
+  const asked = (instance: Instance): Observable<ExitStatus> =>
     ended(instance, 'stop', (machine) =>
       machine.stop({ graceMs: instance.spec.stopGraceMs ?? defaultGraceMs }),
     );
@@ -93,8 +104,8 @@ export function createVerbs(
   const ended = (
     instance: Instance,
     verb: string,
-    how: (machine: Machine) => Observable<Exit>,
-  ): Observable<Exit> =>
+    how: (machine: Machine) => Observable<ExitStatus>,
+  ): Observable<ExitStatus> =>
     defer(() => {
       const machine = machineOf(instance);
       return machine === undefined ? of(unknownExit) : how(machine);
@@ -107,7 +118,7 @@ export function createVerbs(
   const frozen = (instance: Instance, verb: string): Observable<Instance> =>
     defer(() => {
       const { freezing } = freezableOf(instance, verb);
-      return orUndo(
+      return rollbackOnError(
         concat(
           freezing.freeze().pipe(catchError(driverFailed(instance, verb))),
           records.revised('standby', instance, { state: 'Standby' }),
@@ -120,7 +131,7 @@ export function createVerbs(
     defer(() => {
       const { freezing } = freezableOf(instance, 'standby');
       if (freezing.suspend === undefined) return frozen(instance, 'standby');
-      return orUndo(
+      return rollbackOnError(
         concat(
           freezing.suspend().pipe(catchError(driverFailed(instance, 'standby'))),
           records.revised('standby', instance, { state: 'Standby', handle: undefined }),
@@ -134,7 +145,7 @@ export function createVerbs(
       const { id, name, spec } = instance;
       const held = machines.of(id);
       if (held === undefined && driverOf(spec).resume !== undefined) {
-        return orUndo(
+        return rollbackOnError(
           bring(
             planOf(id, name, spec),
             { kind: 'Standby', targetState: 'Running', verb: 'restore' },
@@ -150,7 +161,7 @@ export function createVerbs(
       const { freezing } = freezableOf(instance, 'restore');
       return concat(
         thawed(instance, 'restore'),
-        orUndo(
+        rollbackOnError(
           defer(() =>
             records.revised('restore', instance, {
               state: runningState(freezableOf(instance, 'restore').held),
@@ -162,12 +173,14 @@ export function createVerbs(
       );
     });
 
-  const whileStill = <T>(instance: Instance, verb: string, work$: Observable<T>): Observable<T> =>
+  const whilePaused = <T>(instance: Instance, verb: string, work$: Observable<T>): Observable<T> =>
     intents.declared(
       instance,
       'still',
       frozen(instance, verb).pipe(
-        mergeMap((still) => concat(orUndo(work$, restore(still)), restore(still).pipe(ignoreElements()))),
+        mergeMap((still) =>
+          concat(rollbackOnError(work$, restore(still)), restore(still).pipe(ignoreElements())),
+        ),
       ),
     );
 
@@ -185,7 +198,7 @@ export function createVerbs(
   return {
     create: (id, { name, driver, spec }) => {
       const plan = planOf(id, name, spec);
-      return orUndo(
+      return rollbackOnError(
         concat(
           defer(() => driver.prepare(plan)),
           launch(plan),
@@ -252,12 +265,12 @@ export function createVerbs(
           kind: kindOf(source.state, request.targetState),
         }),
       ).pipe(catchError(driverFailed(source, 'fork')));
-      const copied$ = still(source) ? copy$ : whileStill(source, 'fork', copy$);
-      return orUndo(concat(copied$, of(source)), discard(id, source.spec));
+      const copied$ = still(source) ? copy$ : whilePaused(source, 'fork', copy$);
+      return rollbackOnError(concat(copied$, of(source)), discard(id, source.spec));
     },
 
     fork: ({ spec, state }, id, { name, targetState = state as Target }) =>
-      orUndo(
+      rollbackOnError(
         bring(
           planOf(id, name, spec),
           { kind: kindOf(state, targetState), targetState, verb: 'fork' },
@@ -280,10 +293,10 @@ export function createVerbs(
       );
     },
 
-    whileStill,
+    whilePaused,
   };
 }
 
-const unknownExit: Exit = { code: null, signal: null };
+const unknownExit: ExitStatus = { code: null, signal: null };
 
 const still = ({ state }: Instance): boolean => state === 'Stopped' || state === 'Standby';

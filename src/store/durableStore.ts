@@ -9,7 +9,7 @@ import { findRecords } from './findRecords.js';
 import { createGroupCommit, type Transaction } from './groupCommit.js';
 import type { LogSpan } from './logSpan.js';
 import { scan } from './scan.js';
-import type { DamagedRecord, Kept, Store } from './store.js';
+import type { DamagedRecord, StoredState, Store } from './store.js';
 import {
   cursors,
   damagedPrefix,
@@ -34,7 +34,7 @@ export interface DurableStoreOptions extends EventLogOptions {
    * Called before anything is written when the file is a copy, with what it holds: what was made since is not in it. Whatever it
    * fails with, opening does.
    */
-  readonly onCopy?: (kept: Pick<Kept, 'instances' | 'snapshots' | 'damaged'>) => Promise<void>;
+  readonly onCopy?: (kept: Pick<StoredState, 'instances' | 'snapshots' | 'damaged'>) => Promise<void>;
   /** How many bytes the records of all events take. @defaultValue they are counted */
   readonly logBytes?: number;
 }
@@ -74,7 +74,7 @@ export async function createDurableStore(database: Database, options: DurableSto
   for (const damage of found.damaged) onDamaged(recordOf(damage));
   while ((await lastValueFrom(group.run((each) => log.shorten(each, goneAtATime)))) === goneAtATime);
 
-  const load = (): Observable<Kept> =>
+  const load = (): Observable<StoredState> =>
     defer(() => {
       const { damaged, aside, mended, ...kept } = findRecords(database);
       return group

@@ -15,7 +15,7 @@ export interface Store {
   /** Name of the event log. A log that was copied or brought back goes on under another name. */
   readonly epoch: string;
   /** Reads what is kept. Emits once. */
-  load(): Observable<Kept>;
+  load(): Observable<StoredState>;
   /**
    * Keeps a change and its event in one transaction and emits the event, deeply frozen, once both are kept. Events are
    * emitted in the order of their sequence, whatever the number of commits under way. A `delete` also takes away what
@@ -49,7 +49,7 @@ export interface Store {
 }
 
 /** What a store holds at one moment. */
-export interface Kept {
+export interface StoredState {
   /** Oldest first. */
   readonly instances: readonly Instance[];
   /** Oldest first. */

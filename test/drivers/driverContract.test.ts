@@ -54,7 +54,7 @@ const notFollowing = ({ followUntil$: _, ...reading }: LogReading): LogReading =
 
 const killed = { code: null, signal: 'SIGKILL' };
 
-describe('the contract holds a driver to its law:', () => {
+describe('the contract holds a driver to its sentences:', () => {
   it('one without fault breaks no sentence', async () => {
     await expect(brokenBy(() => ({}), memorySubject)).resolves.toEqual([]);
   });

@@ -167,7 +167,8 @@ const inPlaceOfOurs = places.flatMap((place) =>
       const manager = await ground.open();
       const instance = await begun(manager, ground.program('web', sleeper));
       const path = join(ground.homeOf(instance), place);
-      rmSync(path, { recursive: true, force: true });
+      // The reader of its output may still write its name there.
+      rmSync(path, { recursive: true, force: true, maxRetries: 10 });
       mkdirSync(join(path, '..'), { recursive: true });
       put(path, ground);
       await tryAll(ground, manager, 'web');

@@ -81,6 +81,7 @@ describe('the public names', () => {
        ConsumeOptions
        ConsumerStats
        CreateRequest
+       CreateSnapshotRequest
        Cursor
        DamagedRecord
        Driver
@@ -88,7 +89,7 @@ describe('the public names', () => {
        DropReason
        EventFilter
        EventsOptions
-       Exit
+       ExitStatus
        Fault
        ForkRequest
        ForkSnapshotRequest
@@ -102,7 +103,6 @@ describe('the public names', () => {
        InstanceSpec
        IterateOptions
        Json
-       Kept
        LabelStats
        Lag
        LaunchPlan
@@ -110,7 +110,6 @@ describe('the public names', () => {
        LifecycleBusOptions
        LifecycleEvent
        LifecycleLog
-       ListFilter
        LockHolder
        LogLine
        LogOptions
@@ -119,10 +118,10 @@ describe('the public names', () => {
        Logger
        Machine
        MachineHandle
+       MachineSignal
        MachineStatus
        ManagerOptions
        Measurement
-       Move
        Overflow
        PreparePlan
        ProcessDriverOptions
@@ -132,20 +131,20 @@ describe('the public names', () => {
        RunOptions
        RunOutcome
        RunRequest
-       Signal
        Snapshot
        SnapshotCommands
        SnapshotContent
        SnapshotFilter
        SnapshotPlan
-       SnapshotRequest
        Snapshotting
        StartOverrides
        State
        StateSource
        Store
+       StoredState
        SubscriberLabel
        TableView
+       Transition
        UpdateOptions
        UpdateRequest
        WaitEnd

@@ -3,7 +3,7 @@ import {
   states,
   transition,
   type Action,
-  type Move,
+  type Transition,
   type State,
 } from '../../src/lifecycle/state.js';
 
@@ -37,7 +37,7 @@ const targets: Readonly<Record<string, readonly State[]>> = {
   Unknown: ['Unknown'],
 };
 
-const meaning = (cell: string): Move => {
+const meaning = (cell: string): Transition => {
   if (cell === '-') return { kind: 'refused' };
   if (cell === '=') return { kind: 'noop' };
   return { kind: 'move', to: targets[cell] ?? [] };

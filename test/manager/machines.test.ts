@@ -1,8 +1,8 @@
 import { EMPTY, NEVER, type Observable, Subject } from 'rxjs';
-import type { Machine, Signal } from 'rx-instances';
+import type { Machine, MachineSignal } from 'rx-instances';
 import { createMachines, type Held, type Report } from '../../src/manager/machines.js';
 
-const machineOf = (signals$: Subject<Signal>): Machine => ({
+const machineOf = (signals$: Subject<MachineSignal>): Machine => ({
   handle: {},
   signals$,
   inspect: () => NEVER,
@@ -20,7 +20,7 @@ const into =
 it('hands on what a machine says until it is let go', () => {
   const heard: string[] = [];
   const machines = createMachines(into(heard));
-  const signals$ = new Subject<Signal>();
+  const signals$ = new Subject<MachineSignal>();
   const held = machines.hold('a', machineOf(signals$));
 
   expect(machines.of('a')).toBe(held);
@@ -38,7 +38,7 @@ it('hands on what a machine says until it is let go', () => {
 it('detaches all at once, those that have nothing to detach too', () => {
   const heard: string[] = [];
   const machines = createMachines(into(heard));
-  const signals = [new Subject<Signal>(), new Subject<Signal>()] as const;
+  const signals = [new Subject<MachineSignal>(), new Subject<MachineSignal>()] as const;
   machines.hold('a', machineOf(signals[0]));
   machines.hold('b', {
     ...machineOf(signals[1]),
@@ -61,7 +61,7 @@ it('hands on one report after the other, and of what waits the newest of each ki
     heard.push(report.kind === 'lost' ? report.reason : report.kind);
     return heard.length === 1 ? taken : EMPTY;
   });
-  const signals$ = new Subject<Signal>();
+  const signals$ = new Subject<MachineSignal>();
   machines.hold('a', machineOf(signals$));
 
   signals$.next({ kind: 'ready' });

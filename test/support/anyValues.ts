@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { errorClasses, type Fault } from '../../src/lifecycle/errors.js';
 import type { LifecycleEvent } from '../../src/lifecycle/event.js';
-import type { Exit, Instance, InstanceSpec, Json } from '../../src/lifecycle/instance.js';
+import type { ExitStatus, Instance, InstanceSpec, Json } from '../../src/lifecycle/instance.js';
 import { changeOf, type InstanceChange } from '../../src/lifecycle/instanceChange.js';
 import type { Snapshot } from '../../src/lifecycle/snapshot.js';
 import { actions, states } from '../../src/lifecycle/state.js';
@@ -55,7 +55,7 @@ const spec = fc
   .tuple(driverFields, fc.record({ driver: text, image: text, env: texts, tags: texts }))
   .map(([fields, base]) => ({ ...fields, ...base }) as unknown as InstanceSpec);
 
-const exit: fc.Arbitrary<Exit> = fc.record(
+const exit: fc.Arbitrary<ExitStatus> = fc.record(
   {
     code: fc.option(fc.nat()),
     signal: fc.option(text),

@@ -20,8 +20,8 @@ import {
   toArray,
 } from 'rxjs';
 import { isRecord } from '../../codecs/closed.js';
-import type { Exit } from '../../lifecycle/instance.js';
-import type { Driver, LaunchPlan, Machine, MachineStatus, Signal } from '../driver.js';
+import type { ExitStatus } from '../../lifecycle/instance.js';
+import type { Driver, LaunchPlan, Machine, MachineStatus, MachineSignal } from '../driver.js';
 import type { DriverSubject, Specimen } from '../driverSubject.js';
 import { messageOf } from '../../lifecycle/messageOf.js';
 import { naming } from './naming.js';
@@ -48,7 +48,7 @@ export interface ContractBench<D extends Driver> {
   /** Adopts a machine by its handle as a store would give it back. */
   adopt(launched: Launched): Observable<Machine>;
   /** Ends a machine, with a grace that no case needs. */
-  end(machine: Machine, verb: 'stop' | 'kill'): Observable<Exit>;
+  end(machine: Machine, verb: 'stop' | 'kill'): Observable<ExitStatus>;
   /** All that a stream gives until it completes. */
   all<T>(source$: Observable<T>): Promise<readonly T[]>;
   /** The value of a stream that gives one and completes. */
@@ -58,7 +58,7 @@ export interface ContractBench<D extends Driver> {
   /** The error of a stream that has to fail. */
   fails(source$: Observable<unknown>): Promise<unknown>;
   isReady(machine: Machine): Promise<void>;
-  exitOf(machine: Machine): Promise<Exit>;
+  exitOf(machine: Machine): Promise<ExitStatus>;
   status(machine: Machine): Promise<MachineStatus>;
   runs(plan: LaunchPlan): Promise<void>;
   /** No machine of the plan runs, or will soon. */
@@ -131,8 +131,13 @@ export function createContractBench<D extends Driver>(subject: DriverSubject<D>)
     assert.deepEqual(await all(work$), [], `${last}: it emits no value`);
   };
 
-  const signal = <K extends Signal['kind']>({ signals$ }: Machine, kind: K): Promise<Signal & { kind: K }> =>
-    lastValueFrom(inTime(signals$).pipe(first((said): said is Signal & { kind: K } => said.kind === kind)));
+  const signal = <K extends MachineSignal['kind']>(
+    { signals$ }: Machine,
+    kind: K,
+  ): Promise<MachineSignal & { kind: K }> =>
+    lastValueFrom(
+      inTime(signals$).pipe(first((said): said is MachineSignal & { kind: K } => said.kind === kind)),
+    );
 
   const hold = (machine: Machine): void => {
     machines.push(machine);

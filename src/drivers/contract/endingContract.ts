@@ -2,16 +2,16 @@ import assert from 'node:assert/strict';
 import { merge } from 'rxjs';
 import type { Driver } from '../driver.js';
 import type { DriverSubject } from '../driverSubject.js';
-import type { Lawbook } from './lawbook.js';
+import type { ContractSuite } from './contractSuite.js';
 
-/** Declares the sentences of the law about how machines end. */
+/** Declares the sentences of the contract about how machines end. */
 export function endingContract<D extends Driver>(
-  { describe, law }: Lawbook<D>,
+  { describe, it }: ContractSuite<D>,
   { lasting, ending, neverReady, stubborn }: DriverSubject<D>,
 ): void {
   describe('ends machines:', () => {
     for (const verb of ['stop', 'kill'] as const) {
-      law(`${verb} emits how the machine ended, as its signal and a look tell it too`, async (bench) => {
+      it(`${verb} emits how the machine ended, as its signal and a look tell it too`, async (bench) => {
         const { plan, machine } = await bench.launched(lasting);
         const exit = await bench.one(bench.end(machine, verb));
         assert.deepEqual(await bench.exitOf(machine), exit);
@@ -19,7 +19,7 @@ export function endingContract<D extends Driver>(
         await bench.runsNoMore(plan);
       });
 
-      law(`${verb} of one that has ended answers how it ended, as often as it is asked`, async (bench) => {
+      it(`${verb} of one that has ended answers how it ended, as often as it is asked`, async (bench) => {
         const { machine } = await bench.launched(ending);
         const exit = await bench.exitOf(machine);
         for (let times = 0; times < 2; times += 1) {
@@ -27,14 +27,14 @@ export function endingContract<D extends Driver>(
         }
       });
 
-      law(`${verb} of one that is not ready yet ends it too`, async (bench) => {
+      it(`${verb} of one that is not ready yet ends it too`, async (bench) => {
         const { plan, machine } = await bench.launched(neverReady);
         await bench.one(bench.end(machine, verb));
         await bench.runsNoMore(plan);
       });
     }
 
-    law('several stops and kills at once all answer alike', async (bench) => {
+    it('several stops and kills at once all answer alike', async (bench) => {
       const { machine } = await bench.launched(lasting);
       const ends = (['stop', 'stop', 'kill', 'kill'] as const).map((verb) => bench.end(machine, verb));
       const exits = await bench.all(merge(...ends));
@@ -42,7 +42,7 @@ export function endingContract<D extends Driver>(
     });
 
     if (stubborn !== undefined) {
-      law('stop kills one that does not end within its grace', async (bench) => {
+      it('stop kills one that does not end within its grace', async (bench) => {
         const { plan, machine } = await bench.launched(stubborn);
         await bench.isReady(machine);
         const exit = await bench.one(machine.stop({ graceMs: 20 }));

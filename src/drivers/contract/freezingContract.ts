@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict';
 import type { Capabilities, Driver, Machine } from '../driver.js';
 import type { DriverSubject } from '../driverSubject.js';
-import type { Lawbook } from './lawbook.js';
+import type { ContractSuite } from './contractSuite.js';
 
-/** Declares the sentences of the law about halting machines and letting them go on. */
+/** Declares the sentences of the contract about halting machines and letting them go on. */
 export function freezingContract<D extends Driver>(
-  { describe, law }: Lawbook<D>,
+  { describe, it }: ContractSuite<D>,
   { lasting }: DriverSubject<D>,
   { standbyFrees }: Capabilities,
 ): void {
   if (standbyFrees === 'nothing') {
-    law('which frees nothing on standby has machines without freezing', async (bench) => {
+    it('which frees nothing on standby has machines without freezing', async (bench) => {
       const { machine } = await bench.launched(lasting);
       assert.equal(machine.freezing, undefined);
     });
@@ -18,7 +18,7 @@ export function freezingContract<D extends Driver>(
 
   if (standbyFrees !== 'nothing') {
     describe('freezes machines:', () => {
-      law('freeze halts and thaw resumes, both as often as they are asked', async (bench) => {
+      it('freeze halts and thaw resumes, both as often as they are asked', async (bench) => {
         const { plan, machine } = await bench.launched(lasting);
         await bench.isReady(machine);
         const freezing = freezingOf(machine);
@@ -34,7 +34,7 @@ export function freezingContract<D extends Driver>(
       });
 
       for (const verb of ['stop', 'kill'] as const) {
-        law(`${verb} ends a frozen machine`, async (bench) => {
+        it(`${verb} ends a frozen machine`, async (bench) => {
           const { plan, machine } = await bench.launched(lasting);
           await bench.done(freezingOf(machine).freeze());
           const exit = await bench.one(bench.end(machine, verb));
@@ -43,7 +43,7 @@ export function freezingContract<D extends Driver>(
         });
       }
 
-      law('an adopted machine that is frozen is found frozen, and can be thawed', async (bench) => {
+      it('an adopted machine that is frozen is found frozen, and can be thawed', async (bench) => {
         const { plan, machine } = await bench.launched(lasting);
         await bench.done(freezingOf(machine).freeze());
         const adopted = await bench.one(bench.adopt({ plan, machine }));

@@ -1,20 +1,20 @@
 import assert from 'node:assert/strict';
 import type { Driver } from '../driver.js';
 import type { DriverSubject } from '../driverSubject.js';
-import type { Lawbook } from './lawbook.js';
+import type { ContractSuite } from './contractSuite.js';
 
-/** Declares the sentences of the law about how machines are found again. */
+/** Declares the sentences of the contract about how machines are found again. */
 export function handleContract<D extends Driver>(
-  { describe, law }: Lawbook<D>,
+  { describe, it }: ContractSuite<D>,
   { lasting, ending }: DriverSubject<D>,
 ): void {
   describe('has handles:', () => {
-    law('a handle is JSON', async (bench) => {
+    it('a handle is JSON', async (bench) => {
       const { machine } = await bench.launched(lasting);
       assert.deepEqual(JSON.parse(JSON.stringify(machine.handle)), machine.handle);
     });
 
-    law('adopt finds a machine that runs, with the same handle, and its end', async (bench) => {
+    it('adopt finds a machine that runs, with the same handle, and its end', async (bench) => {
       const { plan, machine } = await bench.launched(lasting);
       const adopted = await bench.one(bench.adopt({ plan, machine }));
       assert.deepEqual(adopted.handle, machine.handle);
@@ -28,7 +28,7 @@ export function handleContract<D extends Driver>(
       await bench.runsNoMore(plan);
     });
 
-    law('adopt fails for a machine that has ended', async (bench) => {
+    it('adopt fails for a machine that has ended', async (bench) => {
       const launched = await bench.launched(ending);
       await bench.exitOf(launched.machine);
       await bench.fails(bench.adopt(launched));

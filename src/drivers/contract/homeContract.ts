@@ -2,15 +2,15 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import type { Driver } from '../driver.js';
 import type { DriverSubject } from '../driverSubject.js';
-import type { Lawbook } from './lawbook.js';
+import type { ContractSuite } from './contractSuite.js';
 
-/** Declares the sentences of the law about where instances live. */
+/** Declares the sentences of the contract about where instances live. */
 export function homeContract<D extends Driver>(
-  { describe, law }: Lawbook<D>,
+  { describe, it }: ContractSuite<D>,
   { lasting, printing, content }: DriverSubject<D>,
 ): void {
   describe('keeps homes:', () => {
-    law('discard removes a home, and one that is not there is removed already', async (bench) => {
+    it('discard removes a home, and one that is not there is removed already', async (bench) => {
       const plan = await bench.prepared(lasting);
       for (let times = 0; times < 2; times += 1) {
         await bench.done(bench.driver.discard(plan.home));
@@ -19,7 +19,7 @@ export function homeContract<D extends Driver>(
       await bench.fails(bench.driver.launch(plan));
     });
 
-    law('a home can be copied, and each goes on without the other', async (bench) => {
+    it('a home can be copied, and each goes on without the other', async (bench) => {
       const source = await bench.prepared(lasting);
       content?.write(source.home, 'from the source');
       const copy = bench.plan(lasting);
@@ -34,7 +34,7 @@ export function homeContract<D extends Driver>(
       await bench.runs(copy);
     });
 
-    law('a home that was discarded and is prepared anew is fresh', async (bench) => {
+    it('a home that was discarded and is prepared anew is fresh', async (bench) => {
       const plan = await bench.prepared(lasting);
       content?.write(plan.home, 'of the former');
       await bench.done(bench.driver.discard(plan.home));

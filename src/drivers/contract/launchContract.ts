@@ -3,15 +3,15 @@ import { existsSync } from 'node:fs';
 import { lastValueFrom, tap, timer } from 'rxjs';
 import type { Driver, Machine } from '../driver.js';
 import type { DriverSubject } from '../driverSubject.js';
-import type { Lawbook } from './lawbook.js';
+import type { ContractSuite } from './contractSuite.js';
 
-/** Declares the sentences of the law about preparing homes and launching machines. */
+/** Declares the sentences of the contract about preparing homes and launching machines. */
 export function launchContract<D extends Driver>(
-  { describe, law }: Lawbook<D>,
+  { describe, it }: ContractSuite<D>,
   { lasting, broken }: DriverSubject<D>,
 ): void {
   describe('is cold:', () => {
-    law('prepare, launch and discard do nothing before they are subscribed to', async (bench) => {
+    it('prepare, launch and discard do nothing before they are subscribed to', async (bench) => {
       const { driver, done, fails, one } = bench;
       const plan = bench.plan(lasting);
       const prepare$ = driver.prepare(plan);
@@ -29,7 +29,7 @@ export function launchContract<D extends Driver>(
       await fails(launch$);
     });
 
-    law('what a machine can be told does nothing before it is subscribed to', async (bench) => {
+    it('what a machine can be told does nothing before it is subscribed to', async (bench) => {
       const { machine } = await bench.launched(lasting);
       void machine.stop({ graceMs: 0 });
       void machine.kill();
@@ -40,32 +40,29 @@ export function launchContract<D extends Driver>(
   });
 
   describe('prepares and launches:', () => {
-    law(
-      'prepare completes without a value; launch emits one machine, which runs, and completes',
-      async (bench) => {
-        const { plan } = await bench.launched(lasting);
-        await bench.runs(plan);
-      },
-    );
+    it('prepare completes without a value; launch emits one machine, which runs, and completes', async (bench) => {
+      const { plan } = await bench.launched(lasting);
+      await bench.runs(plan);
+    });
 
-    law('a prepare that fails leaves no home', async (bench) => {
+    it('a prepare that fails leaves no home', async (bench) => {
       const plan = bench.plan(lasting);
       await bench.fails(bench.driver.prepare({ ...plan, copyOf: `${plan.home}-that-is-not-there` }));
       assert.equal(existsSync(plan.home), false);
       await bench.fails(bench.driver.launch(plan));
     });
 
-    law('a launch without a home fails', async (bench) => {
+    it('a launch without a home fails', async (bench) => {
       await bench.fails(bench.driver.launch(bench.plan(lasting)));
     });
 
-    law('a launch that fails says why, and leaves no machine', async (bench) => {
+    it('a launch that fails says why, and leaves no machine', async (bench) => {
       const plan = await bench.prepared(broken);
       await bench.fails(bench.driver.launch(plan));
       await bench.runsNoMore(plan);
     });
 
-    law('a home can be launched again when its machine has ended', async (bench) => {
+    it('a home can be launched again when its machine has ended', async (bench) => {
       const { plan, machine } = await bench.launched(lasting);
       await bench.one(machine.kill());
       const again = await bench.launchAgain(lasting, plan);
@@ -74,7 +71,7 @@ export function launchContract<D extends Driver>(
       assert.equal((await bench.status(machine)).kind, 'ended');
     });
 
-    law('a machine whose subscriber went before it came up is killed', async (bench) => {
+    it('a machine whose subscriber went before it came up is killed', async (bench) => {
       // At several moments of the launch.
       for (const turns of [0, 1, 2, 4, 8]) {
         const plan = await bench.prepared(lasting);

@@ -2,15 +2,15 @@ import assert from 'node:assert/strict';
 import { NEVER, ReplaySubject, take } from 'rxjs';
 import type { Driver } from '../driver.js';
 import type { DriverSubject } from '../driverSubject.js';
-import type { Lawbook } from './lawbook.js';
+import type { ContractSuite } from './contractSuite.js';
 
-/** Declares the sentences of the law about what machines write. */
+/** Declares the sentences of the contract about what machines write. */
 export function logContract<D extends Driver>(
-  { describe, law }: Lawbook<D>,
+  { describe, it }: ContractSuite<D>,
   { lasting, printing }: DriverSubject<D>,
 ): void {
   describe('keeps logs:', () => {
-    law('a log that it does not keep is not found', async (bench) => {
+    it('a log that it does not keep is not found', async (bench) => {
       const { home } = await bench.prepared(lasting);
       for (const following of [{}, { followUntil$: NEVER }]) {
         const reading = { source: 'no-such-log', tail: 1, ...following };
@@ -21,7 +21,7 @@ export function logContract<D extends Driver>(
 
     if (printing === undefined) return;
 
-    law('a log begins with as many lines from the end as are asked for, then completes', async (bench) => {
+    it('a log begins with as many lines from the end as are asked for, then completes', async (bench) => {
       const { plan } = await bench.launched(printing);
       assert.deepEqual(await bench.logOf(3, plan), lines);
       assert.deepEqual(await bench.log(plan, 2), lines.slice(1));
@@ -29,7 +29,7 @@ export function logContract<D extends Driver>(
       assert.deepEqual(await bench.log(plan, 0), []);
     });
 
-    law('a log is kept when the machine has ended, and goes on with the next', async (bench) => {
+    it('a log is kept when the machine has ended, and goes on with the next', async (bench) => {
       const { plan, machine } = await bench.launched(printing);
       await bench.logOf(3, plan);
       await bench.one(machine.kill());
@@ -38,7 +38,7 @@ export function logContract<D extends Driver>(
       assert.deepEqual(await bench.logOf(6, plan), [...lines, ...lines]);
     });
 
-    law('who follows a log gets the last lines, then each new one once', async (bench) => {
+    it('who follows a log gets the last lines, then each new one once', async (bench) => {
       const { plan, machine } = await bench.launched(printing);
       await bench.logOf(3, plan);
       await bench.one(machine.kill());

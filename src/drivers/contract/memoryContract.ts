@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { lastValueFrom, tap, timer } from 'rxjs';
 import type { Capabilities, Driver, Machine } from '../driver.js';
 import type { DriverSubject } from '../driverSubject.js';
-import type { Lawbook } from './lawbook.js';
+import type { ContractSuite } from './contractSuite.js';
 import {
   begins,
   counting,
@@ -14,14 +14,14 @@ import {
   suspended,
 } from './suspended.js';
 
-/** Declares the sentences of the law about keeping the memory of machines, and going on from it. */
+/** Declares the sentences of the contract about keeping the memory of machines, and going on from it. */
 export function memoryContract<D extends Driver>(
-  { describe, law }: Lawbook<D>,
+  { describe, it }: ContractSuite<D>,
   subject: DriverSubject<D>,
   { standbyFrees }: Capabilities,
 ): void {
   if (standbyFrees !== 'memory') {
-    law('which frees no memory on standby cannot keep any', async (bench) => {
+    it('which frees no memory on standby cannot keep any', async (bench) => {
       const { machine } = await bench.launched(subject.lasting);
       assert.equal(machine.freezing?.suspend, undefined);
       assert.equal(bench.driver.resume, undefined);
@@ -41,7 +41,7 @@ export function memoryContract<D extends Driver>(
   };
 
   describe('keeps memory:', () => {
-    law('suspend halts a machine, as often as it is asked, and thaw lets it go on', async (bench) => {
+    it('suspend halts a machine, as often as it is asked, and thaw lets it go on', async (bench) => {
       const { plan, machine } = await counting(bench, subject);
       const { suspend, thaw } = keeping(machine);
       for (let times = 0; times < 2; times += 1) {
@@ -55,21 +55,18 @@ export function memoryContract<D extends Driver>(
       }
     });
 
-    law(
-      'what was suspended and killed is resumed where it was, ready, and halted until it is thawed',
-      async (bench) => {
-        const { plan, place } = await suspended(bench, await counting(bench, subject));
-        await bench.runsNoMore(plan);
-        const machine = await bench.resumed(plan);
-        await bench.runs(plan);
-        assert.deepEqual(await bench.status(machine), { kind: 'frozen' });
-        await bench.isReady(machine);
-        await goesOnFrom(bench, place, { plan, machine });
-        assert.deepEqual(await bench.status(machine), { kind: 'running', ready: true });
-      },
-    );
+    it('what was suspended and killed is resumed where it was, ready, and halted until it is thawed', async (bench) => {
+      const { plan, place } = await suspended(bench, await counting(bench, subject));
+      await bench.runsNoMore(plan);
+      const machine = await bench.resumed(plan);
+      await bench.runs(plan);
+      assert.deepEqual(await bench.status(machine), { kind: 'frozen' });
+      await bench.isReady(machine);
+      await goesOnFrom(bench, place, { plan, machine });
+      assert.deepEqual(await bench.status(machine), { kind: 'running', ready: true });
+    });
 
-    law('suspend, resume and forget do nothing before they are subscribed to', async (bench) => {
+    it('suspend, resume and forget do nothing before they are subscribed to', async (bench) => {
       const { plan, machine } = await counting(bench, subject);
       void keeping(machine).suspend();
       assert.deepEqual(await bench.status(machine), { kind: 'running', ready: true });
@@ -80,14 +77,14 @@ export function memoryContract<D extends Driver>(
       await resumedFrom(bench, kept);
     });
 
-    law('it goes on from one machine to the next, as often as it is suspended', async (bench) => {
+    it('it goes on from one machine to the next, as often as it is suspended', async (bench) => {
       let running = await counting(bench, subject);
       for (let times = 0; times < 3; times += 1) {
         running = await resumedFrom(bench, await suspended(bench, running));
       }
     });
 
-    law('a machine that was adopted can be suspended', async (bench) => {
+    it('a machine that was adopted can be suspended', async (bench) => {
       const { plan, machine } = await counting(bench, subject);
       const adopted = await bench.one(bench.adopt({ plan, machine }));
       const kept = await suspended(bench, { plan, machine: adopted });
@@ -95,13 +92,13 @@ export function memoryContract<D extends Driver>(
       await resumedFrom(bench, kept);
     });
 
-    law('a machine that was frozen can be suspended', async (bench) => {
+    it('a machine that was frozen can be suspended', async (bench) => {
       const { plan, machine } = await counting(bench, subject);
       await bench.done(keeping(machine).freeze());
       await resumedFrom(bench, await suspended(bench, { plan, machine }));
     });
 
-    law('until it is thawed, a kill undoes a resume', async (bench) => {
+    it('until it is thawed, a kill undoes a resume', async (bench) => {
       const kept = await suspended(bench, await counting(bench, subject));
       for (let times = 0; times < 2; times += 1) {
         await bench.one((await bench.resumed(kept.plan)).kill());
@@ -110,7 +107,7 @@ export function memoryContract<D extends Driver>(
       await resumedFrom(bench, kept);
     });
 
-    law('a resume whose subscriber went before the machine came up is undone', async (bench) => {
+    it('a resume whose subscriber went before the machine came up is undone', async (bench) => {
       const kept = await suspended(bench, await counting(bench, subject));
       for (const turns of [0, 1, 4]) {
         const given: Machine[] = [];
@@ -131,13 +128,13 @@ export function memoryContract<D extends Driver>(
       await resumedFrom(bench, kept);
     });
 
-    law('once it is thawed, its memory is void', async (bench) => {
+    it('once it is thawed, its memory is void', async (bench) => {
       const running = await resumedFrom(bench, await suspended(bench, await counting(bench, subject)));
       await bench.one(running.machine.kill());
       await holdsNoMemory(bench, subject, running.plan);
     });
 
-    law('once a machine that was suspended is thawed, its memory is void', async (bench) => {
+    it('once a machine that was suspended is thawed, its memory is void', async (bench) => {
       const { plan, machine } = await counting(bench, subject);
       await bench.done(keeping(machine).suspend());
       await bench.done(keeping(machine).thaw());
@@ -145,64 +142,58 @@ export function memoryContract<D extends Driver>(
       await holdsNoMemory(bench, subject, plan);
     });
 
-    law('a home in which none was suspended holds no memory', async (bench) => {
+    it('a home in which none was suspended holds no memory', async (bench) => {
       const { plan, machine } = await counting(bench, subject);
       await bench.done(keeping(machine).freeze());
       await bench.one(machine.kill());
       await holdsNoMemory(bench, subject, plan);
     });
 
-    law('forget removes a memory, and where there is none it is removed already', async (bench) => {
+    it('forget removes a memory, and where there is none it is removed already', async (bench) => {
       const { plan } = await suspended(bench, await counting(bench, subject));
       for (let times = 0; times < 2; times += 1) await bench.done(forgetting(bench.driver)(plan.home));
       await holdsNoMemory(bench, subject, plan);
     });
 
-    law('launch begins in a home with a memory too, and makes that void', async (bench) => {
+    it('launch begins in a home with a memory too, and makes that void', async (bench) => {
       const { plan } = await suspended(bench, await counting(bench, subject));
       const { machine } = await begins(bench, subject, plan);
       await bench.one(machine.kill());
       await holdsNoMemory(bench, subject, plan);
     });
 
-    law(
-      'a copy of a home that holds a memory goes on from it, and each without the others',
-      async (bench) => {
-        const kept = await suspended(bench, await counting(bench, subject));
-        const copies = [bench.plan(kept.plan), bench.plan(kept.plan)];
+    it('a copy of a home that holds a memory goes on from it, and each without the others', async (bench) => {
+      const kept = await suspended(bench, await counting(bench, subject));
+      const copies = [bench.plan(kept.plan), bench.plan(kept.plan)];
+      for (const copy of copies) {
+        await bench.done(bench.driver.prepare({ ...copy, copyOf: kept.plan.home, kind: 'Standby' }));
+      }
+      const [one, other] = copies.map((plan) => ({ plan, place: kept.place }));
+      assert.ok(one !== undefined && other !== undefined);
+      await resumedFrom(bench, await suspended(bench, await resumedFrom(bench, one)));
+      await resumedFrom(bench, await suspended(bench, await resumedFrom(bench, kept)));
+      await bench.done(bench.driver.discard(kept.plan.home));
+      await resumedFrom(bench, await suspended(bench, await resumedFrom(bench, other)));
+    });
+
+    it('a copy of a home whose machine stands still goes on from there, and so does that one', async (bench) => {
+      const { plan, machine } = await counting(bench, subject);
+      for (const halt of ['freeze', 'suspend', 'freeze'] as const) {
+        await bench.done(keeping(machine)[halt]());
+        const place = await placeOf(bench, plan);
+        const copies = [bench.plan(plan), bench.plan(plan)];
         for (const copy of copies) {
-          await bench.done(bench.driver.prepare({ ...copy, copyOf: kept.plan.home, kind: 'Standby' }));
+          await bench.done(bench.driver.prepare({ ...copy, copyOf: plan.home, kind: 'Standby' }));
         }
-        const [one, other] = copies.map((plan) => ({ plan, place: kept.place }));
-        assert.ok(one !== undefined && other !== undefined);
-        await resumedFrom(bench, await suspended(bench, await resumedFrom(bench, one)));
-        await resumedFrom(bench, await suspended(bench, await resumedFrom(bench, kept)));
-        await bench.done(bench.driver.discard(kept.plan.home));
-        await resumedFrom(bench, await suspended(bench, await resumedFrom(bench, other)));
-      },
-    );
-
-    law(
-      'a copy of a home whose machine stands still goes on from there, and so does that one',
-      async (bench) => {
-        const { plan, machine } = await counting(bench, subject);
-        for (const halt of ['freeze', 'suspend', 'freeze'] as const) {
-          await bench.done(keeping(machine)[halt]());
-          const place = await placeOf(bench, plan);
-          const copies = [bench.plan(plan), bench.plan(plan)];
-          for (const copy of copies) {
-            await bench.done(bench.driver.prepare({ ...copy, copyOf: plan.home, kind: 'Standby' }));
-          }
-          await goesOnFrom(bench, place, { plan, machine });
-          for (const copy of copies) {
-            const going = await resumedFrom(bench, { plan: copy, place });
-            await bench.one(going.machine.kill());
-          }
+        await goesOnFrom(bench, place, { plan, machine });
+        for (const copy of copies) {
+          const going = await resumedFrom(bench, { plan: copy, place });
+          await bench.one(going.machine.kill());
         }
-      },
-    );
+      }
+    });
 
-    law('what is suspended is still there when it was copied', async (bench) => {
+    it('what is suspended is still there when it was copied', async (bench) => {
       const { plan, machine } = await counting(bench, subject);
       await bench.done(keeping(machine).suspend());
       const place = await placeOf(bench, plan);
@@ -212,7 +203,7 @@ export function memoryContract<D extends Driver>(
       await resumedFrom(bench, { plan, place });
     });
 
-    law('a copy of kind Stopped leaves the memory out', async (bench) => {
+    it('a copy of kind Stopped leaves the memory out', async (bench) => {
       const { plan } = await suspended(bench, await counting(bench, subject));
       for (const kind of [{}, { kind: 'Stopped' }] as const) {
         const copy = bench.plan(plan);
@@ -221,7 +212,7 @@ export function memoryContract<D extends Driver>(
       }
     });
 
-    law('a copy of kind Standby of a home without a memory fails, and leaves no home', async (bench) => {
+    it('a copy of kind Standby of a home without a memory fails, and leaves no home', async (bench) => {
       const plan = await bench.prepared(subject.lasting);
       const copy = bench.plan(subject.lasting);
       await bench.fails(bench.driver.prepare({ ...copy, copyOf: plan.home, kind: 'Standby' }));

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { ContractBench } from './contractBench.js';
 import type { Driver, LaunchPlan, SnapshotContent, SnapshotPlan, Snapshotting } from '../driver.js';
 import type { DriverSubject } from '../driverSubject.js';
-import type { Lawbook } from './lawbook.js';
+import type { ContractSuite } from './contractSuite.js';
 import {
   counting,
   goesOnFrom,
@@ -14,9 +14,9 @@ import {
   suspended,
 } from './suspended.js';
 
-/** Declares the sentences of the law about snapshots that hold a memory. */
+/** Declares the sentences of the contract about snapshots that hold a memory. */
 export function memorySnapshotContract<D extends Driver>(
-  { describe, law }: Lawbook<D>,
+  { describe, it }: ContractSuite<D>,
   subject: DriverSubject<D>,
 ): void {
   const snapshotsOf = ({ driver }: ContractBench<D>): Snapshotting => {
@@ -50,24 +50,21 @@ export function memorySnapshotContract<D extends Driver>(
   };
 
   describe('takes snapshots with memory:', () => {
-    law(
-      'homes that are made of it go on where the machine was, and each without the others',
-      async (bench) => {
-        const kept = await suspended(bench, await counting(bench, subject));
-        const snapshot = await taken(bench, kept.plan, kept.place);
-        await resumedFrom(bench, kept);
-        for (let times = 0; times < 2; times += 1) {
-          const plan = await laidOut(bench, kept.plan, snapshot);
-          await resumedFrom(
-            bench,
-            await suspended(bench, await resumedFrom(bench, { plan, place: kept.place })),
-          );
-          await isSound(bench, snapshot);
-        }
-      },
-    );
+    it('homes that are made of it go on where the machine was, and each without the others', async (bench) => {
+      const kept = await suspended(bench, await counting(bench, subject));
+      const snapshot = await taken(bench, kept.plan, kept.place);
+      await resumedFrom(bench, kept);
+      for (let times = 0; times < 2; times += 1) {
+        const plan = await laidOut(bench, kept.plan, snapshot);
+        await resumedFrom(
+          bench,
+          await suspended(bench, await resumedFrom(bench, { plan, place: kept.place })),
+        );
+        await isSound(bench, snapshot);
+      }
+    });
 
-    law('it can be taken of a machine that stands still, and that goes on', async (bench) => {
+    it('it can be taken of a machine that stands still, and that goes on', async (bench) => {
       const { plan, machine } = await counting(bench, subject);
       await bench.done(keeping(machine).freeze());
       const place = await placeOf(bench, plan);
@@ -77,7 +74,7 @@ export function memorySnapshotContract<D extends Driver>(
       await isSound(bench, snapshot);
     });
 
-    law('what is made of it as Stopped leaves the memory out', async (bench) => {
+    it('what is made of it as Stopped leaves the memory out', async (bench) => {
       const kept = await suspended(bench, await counting(bench, subject));
       const snapshot = await taken(bench, kept.plan, kept.place);
       const stopped = { ...snapshot, at: { ...snapshot.at, kind: 'Stopped' } as const };
@@ -87,7 +84,7 @@ export function memorySnapshotContract<D extends Driver>(
       await holdsNoMemory(bench, subject, kept.plan);
     });
 
-    law('it takes the place of what a home holds, and that goes on where the machine was', async (bench) => {
+    it('it takes the place of what a home holds, and that goes on where the machine was', async (bench) => {
       const kept = await suspended(bench, await counting(bench, subject));
       const snapshot = await taken(bench, kept.plan, kept.place);
       const later = await suspended(bench, await resumedFrom(bench, kept));
@@ -100,7 +97,7 @@ export function memorySnapshotContract<D extends Driver>(
       await isSound(bench, snapshot);
     });
 
-    law('one cannot be taken of a home without a memory, and leaves no folder', async (bench) => {
+    it('one cannot be taken of a home without a memory, and leaves no folder', async (bench) => {
       const plan = await bench.prepared(subject.lasting);
       const folder = `${plan.home}-snapshot`;
       bench.putAway(folder);

@@ -3,18 +3,18 @@ import { EMPTY, type Observable } from 'rxjs';
 import type { ContractBench } from './contractBench.js';
 import type { Driver, LaunchPlan } from '../driver.js';
 import type { DriverSubject } from '../driverSubject.js';
-import type { Lawbook } from './lawbook.js';
+import type { ContractSuite } from './contractSuite.js';
 
-/** Declares the sentences of the law about what a manager that was killed has left. */
+/** Declares the sentences of the contract about what a manager that was killed has left. */
 export function reclaimContract<D extends Driver>(
-  { describe, law }: Lawbook<D>,
+  { describe, it }: ContractSuite<D>,
   { lasting, content }: DriverSubject<D>,
 ): void {
   const reclaim = ({ driver }: ContractBench<D>, { home }: LaunchPlan): Observable<never> =>
     driver.reclaim?.(home) ?? EMPTY;
 
   describe('reclaims homes:', () => {
-    law('what runs and nobody holds is ended, and the home stays', async (bench) => {
+    it('what runs and nobody holds is ended, and the home stays', async (bench) => {
       const plan = { ...(await bench.prepared(lasting)), outlives: true };
       content?.write(plan.home, 'stays');
       const { machine } = await bench.launchAgain(lasting, plan);
@@ -28,7 +28,7 @@ export function reclaimContract<D extends Driver>(
       await bench.runs(plan);
     });
 
-    law('nothing is done before it is subscribed to, nor in a home that is not there', async (bench) => {
+    it('nothing is done before it is subscribed to, nor in a home that is not there', async (bench) => {
       const { plan } = await bench.launched(lasting);
       void reclaim(bench, plan);
       await bench.runs(plan);

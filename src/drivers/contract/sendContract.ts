@@ -2,16 +2,16 @@ import assert from 'node:assert/strict';
 import type { Observable } from 'rxjs';
 import type { Capabilities, Driver, Machine } from '../driver.js';
 import type { DriverSubject } from '../driverSubject.js';
-import type { Lawbook } from './lawbook.js';
+import type { ContractSuite } from './contractSuite.js';
 
-/** Declares the sentences of the law about signals that are sent to machines. */
+/** Declares the sentences of the contract about signals that are sent to machines. */
 export function sendContract<D extends Driver>(
-  { describe, law }: Lawbook<D>,
+  { describe, it }: ContractSuite<D>,
   { lasting, ending }: DriverSubject<D>,
   { signals = [] }: Capabilities,
 ): void {
   if (signals.length === 0) {
-    law('which names no signals has machines that take none', async (bench) => {
+    it('which names no signals has machines that take none', async (bench) => {
       const { machine } = await bench.launched(lasting);
       assert.equal(machine.signal, undefined);
     });
@@ -19,24 +19,21 @@ export function sendContract<D extends Driver>(
   }
 
   describe('sends signals:', () => {
-    law('SIGKILL is among them', () => {
+    it('SIGKILL is among them', () => {
       assert.ok(signals.includes('SIGKILL'));
       return Promise.resolve();
     });
 
-    law(
-      'they do nothing before subscribe, and complete without a value once they are sent',
-      async (bench) => {
-        const { plan, machine } = await bench.launched(lasting);
-        const killed$ = sent(machine, 'SIGKILL');
-        await bench.runs(plan);
-        await bench.done(killed$);
-        assert.deepEqual(await bench.exitOf(machine), { code: null, signal: 'SIGKILL' });
-        await bench.runsNoMore(plan);
-      },
-    );
+    it('they do nothing before subscribe, and complete without a value once they are sent', async (bench) => {
+      const { plan, machine } = await bench.launched(lasting);
+      const killed$ = sent(machine, 'SIGKILL');
+      await bench.runs(plan);
+      await bench.done(killed$);
+      assert.deepEqual(await bench.exitOf(machine), { code: null, signal: 'SIGKILL' });
+      await bench.runsNoMore(plan);
+    });
 
-    law('one that is adopted takes them too', async (bench) => {
+    it('one that is adopted takes them too', async (bench) => {
       const { plan, machine } = await bench.launched(lasting);
       const adopted = await bench.one(bench.adopt({ plan, machine }));
       await bench.done(sent(adopted, 'SIGKILL'));
@@ -44,7 +41,7 @@ export function sendContract<D extends Driver>(
       await bench.runsNoMore(plan);
     });
 
-    law('one that has ended takes none', async (bench) => {
+    it('one that has ended takes none', async (bench) => {
       const { machine } = await bench.launched(ending);
       await bench.exitOf(machine);
       await bench.fails(sent(machine, 'SIGKILL'));

@@ -1,37 +1,37 @@
 import assert from 'node:assert/strict';
 import { ReplaySubject } from 'rxjs';
-import type { Driver, Signal } from '../driver.js';
+import type { Driver, MachineSignal } from '../driver.js';
 import type { DriverSubject } from '../driverSubject.js';
-import type { Lawbook } from './lawbook.js';
+import type { ContractSuite } from './contractSuite.js';
 
-/** Declares the sentences of the law about what machines tell. */
+/** Declares the sentences of the contract about what machines tell. */
 export function signalContract<D extends Driver>(
-  { describe, law }: Lawbook<D>,
+  { describe, it }: ContractSuite<D>,
   subject: DriverSubject<D>,
 ): void {
   const { lasting, ending, slow, neverReady } = subject;
 
   describe('tells signals:', () => {
-    law('without readiness in the spec a machine is ready at once', async (bench) => {
+    it('without readiness in the spec a machine is ready at once', async (bench) => {
       const { machine } = await bench.launched(lasting);
       await bench.isReady(machine);
       assert.deepEqual(await bench.status(machine), { kind: 'running', ready: true });
     });
 
-    law('with readiness it is ready when it says so', async (bench) => {
+    it('with readiness it is ready when it says so', async (bench) => {
       const { machine } = await bench.launched(slow);
       await bench.isReady(machine);
       assert.deepEqual(await bench.status(machine), { kind: 'running', ready: true });
     });
 
-    law('one that never becomes ready runs unready and never says so, also when it ends', async (bench) => {
+    it('one that never becomes ready runs unready and never says so, also when it ends', async (bench) => {
       const { machine } = await bench.launched(neverReady);
       assert.deepEqual(await bench.status(machine), { kind: 'running', ready: false });
       const exit = await bench.one(machine.kill());
       assert.deepEqual(await bench.all(machine.signals$), [{ kind: 'exit', exit }]);
     });
 
-    law('one that ends by itself says how, last, and completes', async (bench) => {
+    it('one that ends by itself says how, last, and completes', async (bench) => {
       const { plan, machine } = await bench.launched(ending);
       const signals = await bench.all(machine.signals$);
       assert.deepEqual(signals.at(-1), { kind: 'exit', exit: ending.exit ?? { code: 3, signal: null } });
@@ -39,7 +39,7 @@ export function signalContract<D extends Driver>(
       await bench.runsNoMore(plan);
     });
 
-    law('one that is ended from outside says so', async (bench) => {
+    it('one that is ended from outside says so', async (bench) => {
       const { plan, machine } = await bench.launched(lasting);
       await bench.isReady(machine);
       await subject.crash(bench.driver, plan.instanceId);
@@ -47,9 +47,9 @@ export function signalContract<D extends Driver>(
       assert.deepEqual(await bench.status(machine), { kind: 'ended', exit });
     });
 
-    law('every subscriber gets all signals, also one that comes after the end', async (bench) => {
+    it('every subscriber gets all signals, also one that comes after the end', async (bench) => {
       const { machine } = await bench.launched(slow);
-      const early$ = new ReplaySubject<Signal>(Infinity);
+      const early$ = new ReplaySubject<MachineSignal>(Infinity);
       machine.signals$.subscribe(early$);
       await bench.isReady(machine);
       const exit = await bench.one(machine.kill());
@@ -59,7 +59,7 @@ export function signalContract<D extends Driver>(
       assert.deepEqual(await bench.all(machine.signals$), all);
     });
 
-    law('nothing is ended by unsubscribing from them', async (bench) => {
+    it('nothing is ended by unsubscribing from them', async (bench) => {
       const { machine } = await bench.launched(lasting);
       machine.signals$.subscribe().unsubscribe();
       assert.equal((await bench.status(machine)).kind, 'running');

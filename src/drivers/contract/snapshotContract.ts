@@ -3,11 +3,11 @@ import { existsSync } from 'node:fs';
 import type { ContractBench } from './contractBench.js';
 import type { Driver, LaunchPlan, SnapshotContent, SnapshotPlan, Snapshotting } from '../driver.js';
 import type { DriverSubject } from '../driverSubject.js';
-import type { Lawbook } from './lawbook.js';
+import type { ContractSuite } from './contractSuite.js';
 
-/** Declares the sentences of the law about snapshots. */
+/** Declares the sentences of the contract about snapshots. */
 export function snapshotContract<D extends Driver>(
-  { describe, law }: Lawbook<D>,
+  { describe, it }: ContractSuite<D>,
   { lasting, content, damage }: DriverSubject<D>,
 ): void {
   const snapshotsOf = ({ driver }: ContractBench<D>): Snapshotting => {
@@ -38,7 +38,7 @@ export function snapshotContract<D extends Driver>(
   };
 
   describe('takes snapshots:', () => {
-    law('nothing is done before it is subscribed to', async (bench) => {
+    it('nothing is done before it is subscribed to', async (bench) => {
       const { source, taken, snapshots } = await snapshotOf(bench);
       const [other, copy] = [folderOf(bench.plan(lasting)), bench.plan(lasting)];
       void snapshots.take({ ...other, home: source.home });
@@ -51,14 +51,14 @@ export function snapshotContract<D extends Driver>(
       assert.notDeepEqual(await bench.one(snapshots.check(other.folder, taken.content)), []);
     });
 
-    law('what was taken is told in JSON, and is sound', async (bench) => {
+    it('what was taken is told in JSON, and is sound', async (bench) => {
       const { taken } = await snapshotOf(bench);
       assert.deepEqual(JSON.parse(JSON.stringify(taken.content)), taken.content);
       assert.ok(taken.content.size >= 0, 'it has a size');
       await isSound(bench, taken);
     });
 
-    law('a home is made of it, and each goes on without the others', async (bench) => {
+    it('a home is made of it, and each goes on without the others', async (bench) => {
       const { source, taken, snapshots } = await snapshotOf(bench);
       content?.write(source.home, 'after it was taken');
       const [one, other] = [bench.plan(lasting), bench.plan(lasting)];
@@ -75,7 +75,7 @@ export function snapshotContract<D extends Driver>(
       await isSound(bench, taken);
     });
 
-    law('a take that fails leaves no folder', async (bench) => {
+    it('a take that fails leaves no folder', async (bench) => {
       const { taken, snapshots } = await snapshotOf(bench);
       const plan = folderOf(bench.plan(lasting));
       await bench.fails(snapshots.take(plan));
@@ -83,19 +83,16 @@ export function snapshotContract<D extends Driver>(
       assert.notDeepEqual(await bench.one(snapshots.check(plan.folder, taken.content)), []);
     });
 
-    law(
-      'one that was discarded is found damaged, and one that is not there is discarded already',
-      async (bench) => {
-        const { taken, snapshots } = await snapshotOf(bench);
-        for (let times = 0; times < 2; times += 1) {
-          await bench.done(snapshots.discard(taken.place.folder));
-          assert.equal(existsSync(taken.place.folder), false);
-          assert.notDeepEqual(await bench.one(snapshots.check(taken.place.folder, taken.content)), []);
-        }
-      },
-    );
+    it('one that was discarded is found damaged, and one that is not there is discarded already', async (bench) => {
+      const { taken, snapshots } = await snapshotOf(bench);
+      for (let times = 0; times < 2; times += 1) {
+        await bench.done(snapshots.discard(taken.place.folder));
+        assert.equal(existsSync(taken.place.folder), false);
+        assert.notDeepEqual(await bench.one(snapshots.check(taken.place.folder, taken.content)), []);
+      }
+    });
 
-    law('a home that cannot be made of it leaves no file', async (bench) => {
+    it('a home that cannot be made of it leaves no file', async (bench) => {
       const { taken, snapshots } = await snapshotOf(bench);
       await bench.done(snapshots.discard(taken.place.folder));
       const copy = bench.plan(lasting);
@@ -105,7 +102,7 @@ export function snapshotContract<D extends Driver>(
     });
 
     if (damage !== undefined) {
-      law('one that was changed from outside is found damaged, and the damage is named', async (bench) => {
+      it('one that was changed from outside is found damaged, and the damage is named', async (bench) => {
         const { taken, snapshots } = await snapshotOf(bench);
         await damage(bench.driver, taken.place.folder);
         const faults = await bench.one(snapshots.check(taken.place.folder, taken.content));
@@ -117,7 +114,7 @@ export function snapshotContract<D extends Driver>(
       });
     }
 
-    law('it takes the place of what a home holds, and is kept', async (bench) => {
+    it('it takes the place of what a home holds, and is kept', async (bench) => {
       const { source, taken, snapshots } = await snapshotOf(bench);
       content?.write(source.home, 'after it was taken');
       const replace$ = snapshots.replace({ ...source, ...taken.place }, taken.content);
@@ -129,7 +126,7 @@ export function snapshotContract<D extends Driver>(
       await isSound(bench, taken);
     });
 
-    law('a replacement can be undone', async (bench) => {
+    it('a replacement can be undone', async (bench) => {
       const { source, taken, snapshots } = await snapshotOf(bench);
       content?.write(source.home, 'after it was taken');
       const replace$ = snapshots.replace({ ...source, ...taken.place }, taken.content);
@@ -139,22 +136,19 @@ export function snapshotContract<D extends Driver>(
       await bench.runs(source);
     });
 
-    law(
-      'a replacement that was neither kept nor undone is mended, and there can be another',
-      async (bench) => {
-        const { source, taken, snapshots } = await snapshotOf(bench);
-        const replace$ = snapshots.replace({ ...source, ...taken.place }, taken.content);
-        await bench.one(replace$);
-        for (let times = 0; times < 2; times += 1) await bench.done(snapshots.mend(source.home));
-        if (content !== undefined) assert.equal(content.read(source.home), 'when it was taken');
-        await bench.one(replace$);
-        await bench.done((await bench.one(replace$)).keep());
-        await bench.launchAgain(lasting, source);
-        await bench.runs(source);
-      },
-    );
+    it('a replacement that was neither kept nor undone is mended, and there can be another', async (bench) => {
+      const { source, taken, snapshots } = await snapshotOf(bench);
+      const replace$ = snapshots.replace({ ...source, ...taken.place }, taken.content);
+      await bench.one(replace$);
+      for (let times = 0; times < 2; times += 1) await bench.done(snapshots.mend(source.home));
+      if (content !== undefined) assert.equal(content.read(source.home), 'when it was taken');
+      await bench.one(replace$);
+      await bench.done((await bench.one(replace$)).keep());
+      await bench.launchAgain(lasting, source);
+      await bench.runs(source);
+    });
 
-    law('a replacement that fails changes nothing', async (bench) => {
+    it('a replacement that fails changes nothing', async (bench) => {
       const { source, taken, snapshots } = await snapshotOf(bench);
       content?.write(source.home, 'after it was taken');
       await bench.done(snapshots.discard(taken.place.folder));

@@ -1,9 +1,9 @@
 import { of } from 'rxjs';
-import type { Exit, MachineHandle } from '../../lifecycle/instance.js';
+import type { ExitStatus, MachineHandle } from '../../lifecycle/instance.js';
 import type { Machine } from '../driver.js';
 
 /** A machine that ended when nobody held it. */
-export const createEndedMachine = (handle: MachineHandle, exit: Exit): Machine => ({
+export const createEndedMachine = (handle: MachineHandle, exit: ExitStatus): Machine => ({
   handle,
   signals$: of({ kind: 'exit', exit }),
   inspect: () => of({ kind: 'ended', exit }),

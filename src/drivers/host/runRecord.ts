@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { defer, filter, firstValueFrom, map, of, repeat, timeout } from 'rxjs';
 import { closed } from '../../codecs/closed.js';
 import { integer } from '../../codecs/scalars.js';
-import type { Exit } from '../../lifecycle/instance.js';
+import type { ExitStatus } from '../../lifecycle/instance.js';
 import { type ProcessHandle, processHandle } from './processHandle.js';
 import { processTable } from './processTable.js';
 
@@ -22,7 +22,7 @@ export interface RunRecord {
   readonly spawner: { readonly pid: number; readonly startTime: string };
   /** What tells whether a handle is of this run. Absent in version 0.1.0, as is `mac`. */
   readonly tokenHash?: string;
-  readonly exit?: Exit;
+  readonly exit?: ExitStatus;
   /** What proves that the spawner has written `exit`. */
   readonly mac?: string;
 }
@@ -99,12 +99,12 @@ const lookEveryMs = 5;
  * How a process that has ended did so. Waits for its spawner to write that down; both `null` where that has ended before, and
  * where somebody else has written it.
  */
-export async function exitOf(home: string, handle: ProcessHandle): Promise<Exit> {
+export async function exitOf(home: string, handle: ProcessHandle): Promise<ExitStatus> {
   const run = await writtenRun(home, (record) => isOfRun(record, handle));
   return run?.exit !== undefined && isProven(run, run.exit, handle) ? run.exit : unknownExit;
 }
 
-const isProven = ({ mac }: RunRecord, { code, signal }: Exit, { token }: ProcessHandle): boolean =>
+const isProven = ({ mac }: RunRecord, { code, signal }: ExitStatus, { token }: ProcessHandle): boolean =>
   token === undefined ||
   mac ===
     createHmac('sha256', token)
@@ -139,7 +139,7 @@ export async function isSpawnerThere({ spawner, handle }: RunRecord): Promise<bo
   return isSame && entry.state !== 'Z' && (await processTable.commandLine(spawner.pid)).includes(spawnerName);
 }
 
-const unknownExit: Exit = { code: null, signal: null };
+const unknownExit: ExitStatus = { code: null, signal: null };
 
 const runRecord: t.Type<RunRecord, unknown> = closed(
   'a run',

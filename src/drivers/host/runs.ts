@@ -19,7 +19,7 @@ import {
   tap,
   timer,
 } from 'rxjs';
-import type { Exit } from '../../lifecycle/instance.js';
+import type { ExitStatus } from '../../lifecycle/instance.js';
 import { createControlGroup } from './controlGroup.js';
 import { createEndWatch } from './endWatch.js';
 import { type LogFiles, type LogLimits, logDirOf } from './logFiles.js';
@@ -51,7 +51,7 @@ export interface Run {
   /** All that it has started, as far as the system can tell. */
   readonly group: ProcessGroup;
   /** Emits how it ended, once it has; to late subscribers too. */
-  readonly ended$: Observable<Exit>;
+  readonly ended$: Observable<ExitStatus>;
   /**
    * Has what the process leaves behind killed after that time from now, and not at once, also when this process is gone by then.
    * Comes when that is known to who has started it.
@@ -84,7 +84,7 @@ export interface Runs {
    * The process of a handle, or how it ended. Fails when nobody can tell any more, for one of another home, and for one that
    * cannot be shown to be this instance's. `cwd` is where it works by what the store tells, if not in its home.
    */
-  find(home: string, handle: ProcessHandle, cwd?: string): Promise<Run | Exit>;
+  find(home: string, handle: ProcessHandle, cwd?: string): Promise<Run | ExitStatus>;
   /** Ends what was started in a home and still runs, with all that it started. */
   reclaim(home: string): Promise<void>;
   /** Ends what an instance has left behind that is about to be copied or removed. One that runs is passed over. */
@@ -142,7 +142,7 @@ export function createRuns({ pollMs, spawner, logLimits }: RunsOptions): Runs {
     run === undefined ? EMPTY : readBy(home, run, bootId).pipe(repeat({ delay: anotherReaderMs }));
 
   /** Its spawner writes down how it ended, or did so. */
-  const endOf = (home: string, handle: ProcessHandle): Observable<Exit> =>
+  const endOf = (home: string, handle: ProcessHandle): Observable<ExitStatus> =>
     concat(
       watch.ended(handle),
       defer(() => exitOf(home, handle)),
@@ -154,8 +154,13 @@ export function createRuns({ pollMs, spawner, logLimits }: RunsOptions): Runs {
   const ungrouped = new Set<string>();
   let looked: { readonly running: Promise<Running>; readonly at: number } | undefined;
 
-  const runOf = (home: string, handle: ProcessHandle, end$: Observable<Exit>, started?: Started): Run => {
-    const ended$ = new ReplaySubject<Exit>(1);
+  const runOf = (
+    home: string,
+    handle: ProcessHandle,
+    end$: Observable<ExitStatus>,
+    started?: Started,
+  ): Run => {
+    const ended$ = new ReplaySubject<ExitStatus>(1);
     const end = (): void => {
       if (live.get(home) === run) live.delete(home);
     };

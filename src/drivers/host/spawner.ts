@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { first, firstValueFrom, from, interval, mergeMap, type Observable, race, ReplaySubject } from 'rxjs';
-import type { Exit } from '../../lifecycle/instance.js';
+import type { ExitStatus } from '../../lifecycle/instance.js';
 import { groupsPlace, sweepGroups } from './controlGroup.js';
 import { nodeProgram, spawnerMark } from './nodeProgram.js';
 import { isHalted } from './processGroup.js';
@@ -18,7 +18,7 @@ export interface Started {
   /** The control group that it was born in, as the kernel names it; `undefined` where there is none. */
   readonly group: string | undefined;
   /** Emits how it ended, once it has, to late subscribers too; fails when nobody can tell any more. */
-  readonly ended$: Observable<Exit>;
+  readonly ended$: Observable<ExitStatus>;
   /**
    * Lets what it leaves behind run on when it ends, for that time from now. Comes when the small process is sure to learn of it
    * before it learns of an end that comes after that.
@@ -71,7 +71,7 @@ export function createSpawner({ nodePath, readsOutput = false }: SpawnerOptions 
   // Refused now, not at the first start.
   nodeProgram(nodePath);
   const waiting = new Map<number, Waiting>();
-  const running = new Map<number, ReplaySubject<Exit>>();
+  const running = new Map<number, ReplaySubject<ExitStatus>>();
   /** What runs on without being told of: the small process stays to hear how it ends. */
   const forgotten = new Set<number>();
   let helper: ChildProcess | undefined;
@@ -118,7 +118,7 @@ export function createSpawner({ nodePath, readsOutput = false }: SpawnerOptions 
     waiting.delete(id);
     switch (report.kind) {
       case 'started': {
-        const ended$ = new ReplaySubject<Exit>(1);
+        const ended$ = new ReplaySubject<ExitStatus>(1);
         running.set(id, ended$);
         asked?.resolve({
           pid: report.pid,

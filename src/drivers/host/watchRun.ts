@@ -17,8 +17,8 @@ import {
   takeUntil,
   timer,
 } from 'rxjs';
-import type { Exit } from '../../lifecycle/instance.js';
-import type { MachineStatus, Signal } from '../driver.js';
+import type { ExitStatus } from '../../lifecycle/instance.js';
+import type { MachineStatus, MachineSignal } from '../driver.js';
 import type { LogFiles, LogLimits } from './logFiles.js';
 import type { ProcessGroup } from './processGroup.js';
 import type { Run } from './runs.js';
@@ -36,9 +36,9 @@ export interface WatchOptions {
 /** What every machine has that is a process. */
 export interface WatchedRun {
   readonly group: ProcessGroup;
-  readonly signals$: Observable<Signal>;
+  readonly signals$: Observable<MachineSignal>;
   /** Emits how it ended once nothing of its group is left; to late subscribers too. */
-  readonly exit$: Observable<Exit>;
+  readonly exit$: Observable<ExitStatus>;
   isReady(): boolean;
   /**
    * Gives what its leader leaves behind some time to end by itself, in milliseconds from now. Without it that is killed at
@@ -52,7 +52,7 @@ export interface WatchedRun {
   /** Sends a signal to its group unless it is gone. */
   signal(name: NodeJS.Signals | number): void;
   /** Kills all of its group, also what was spared. */
-  kill(): Observable<Exit>;
+  kill(): Observable<ExitStatus>;
   detach(): void;
 }
 
@@ -68,8 +68,8 @@ const turns = Array.from({ length: 16 }, () => interval(rotateMs).pipe(share()))
  */
 export function watchRun({ run, readiness$, logs, logLimits }: WatchOptions): WatchedRun {
   const { handle, group } = run;
-  const signals$ = new ReplaySubject<Signal>(Infinity);
-  const exit$ = new ReplaySubject<Exit>(1);
+  const signals$ = new ReplaySubject<MachineSignal>(Infinity);
+  const exit$ = new ReplaySubject<ExitStatus>(1);
   const detached$ = new ReplaySubject<void>(1);
   const gone$ = merge(run.ended$, detached$);
   let ready = false;

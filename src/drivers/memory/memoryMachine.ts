@@ -13,8 +13,8 @@ import {
   throwError,
   timer,
 } from 'rxjs';
-import type { Exit, InstanceSpec, MachineHandle } from '../../lifecycle/instance.js';
-import type { Machine, MachineStatus, Signal } from '../driver.js';
+import type { ExitStatus, InstanceSpec, MachineHandle } from '../../lifecycle/instance.js';
+import type { Machine, MachineStatus, MachineSignal } from '../driver.js';
 import { linePattern } from '../linePattern.js';
 
 /** What happens to a machine in memory happens because somebody says so. */
@@ -22,7 +22,7 @@ export interface MemoryMachine {
   /** Lets it become ready. */
   ready(): void;
   /** Lets it end by itself. */
-  exit(exit: Exit): void;
+  exit(exit: ExitStatus): void;
   /** Lets the driver lose sight of it; the machine goes on. */
   lose(reason: string): void;
   /** Halts it, as somebody else might. */
@@ -66,8 +66,8 @@ export interface PlayedMachine {
 /** Creates a machine that runs. */
 export function createMemoryMachine(options: MemoryMachineOptions): PlayedMachine {
   const { handle, spec, stopMs, attempt, write, onExit, memory, keep } = options;
-  const signals$ = new ReplaySubject<Signal>(Infinity);
-  const exit$ = new ReplaySubject<Exit>(1);
+  const signals$ = new ReplaySubject<MachineSignal>(Infinity);
+  const exit$ = new ReplaySubject<ExitStatus>(1);
   const awaited = spec.readiness?.kind === 'log' ? linePattern(spec.readiness.pattern) : undefined;
   const sent: string[] = [];
   let counted = memory ?? 0;
@@ -81,7 +81,7 @@ export function createMemoryMachine(options: MemoryMachineOptions): PlayedMachin
     signals$.next({ kind: 'ready' });
   };
 
-  const end = (exit: Exit): void => {
+  const end = (exit: ExitStatus): void => {
     if (hasEnded) return;
     hasEnded = true;
     onExit();
@@ -92,7 +92,7 @@ export function createMemoryMachine(options: MemoryMachineOptions): PlayedMachin
   };
 
   /** Ends it unless it ends before, and emits how it did. */
-  const endAfter = (ms: number, exit: Exit): Observable<Exit> => {
+  const endAfter = (ms: number, exit: ExitStatus): Observable<ExitStatus> => {
     const end$ = (ms === 0 ? of(0) : timer(ms)).pipe(
       mergeMap(() => {
         end(exit);
@@ -191,4 +191,4 @@ export function createMemoryMachine(options: MemoryMachineOptions): PlayedMachin
   };
 }
 
-const killed: Exit = { code: null, signal: 'SIGKILL' };
+const killed: ExitStatus = { code: null, signal: 'SIGKILL' };

@@ -13,7 +13,7 @@ import {
   throwError,
   timer,
 } from 'rxjs';
-import type { Exit, InstanceSpec } from '../../lifecycle/instance.js';
+import type { ExitStatus, InstanceSpec } from '../../lifecycle/instance.js';
 import type { Machine, MachineStatus } from '../driver.js';
 import type { LogFiles, LogLimits } from '../host/logFiles.js';
 import { isHalted } from '../host/processGroup.js';
@@ -52,7 +52,7 @@ export function createProcessMachine(options: ProcessMachineOptions): Machine {
   /** A real-time signal that it has been sent and that ends it. */
   let deadly: string | undefined;
   /** Node tells such an end as one with code 0. */
-  const asEnded = (exit: Exit): Exit =>
+  const asEnded = (exit: ExitStatus): ExitStatus =>
     deadly !== undefined && exit.code === 0 ? { code: null, signal: deadly } : exit;
   const run: Run = { ...options.run, ended$: options.run.ended$.pipe(map(asEnded)) };
   const isOwnPort = (port: number): Promise<boolean> => listensOn(port, () => membersOf(run));

@@ -11,7 +11,7 @@ const goingOn = (driver: Driver, plan: LaunchPlan): Observable<Machine> =>
 /** Without what it should not do. */
 const forgotten = ({ forget }: Driver, home: string): Observable<never> => forget?.(home) ?? EMPTY;
 
-describe('the contract holds a driver that keeps memory to its law:', () => {
+describe('the contract holds a driver that keeps memory to its sentences:', () => {
   it('one without fault breaks no sentence', async () => {
     await expect(brokenBy(() => ({}), keepingSubject)).resolves.toEqual([]);
   });

@@ -1,10 +1,10 @@
 import type {
   Driver,
-  Exit,
+  ExitStatus,
   Machine,
   Readiness,
   Replacement,
-  Signal,
+  MachineSignal,
   SnapshotContent,
   Snapshotting,
 } from 'rx-instances';
@@ -35,13 +35,13 @@ function now<T>(source$: Observable<T>): readonly T[] {
 function launched(
   options: MemoryDriverOptions = {},
   readiness?: Readiness,
-): { readonly driver: MemoryDriver; readonly machine: Machine; readonly said: readonly Signal[] } {
+): { readonly driver: MemoryDriver; readonly machine: Machine; readonly said: readonly MachineSignal[] } {
   const driver = createMemoryDriver(options);
   now(driver.prepare(plan));
   const spec = readiness === undefined ? plan.spec : { ...plan.spec, readiness };
   const [machine] = now(driver.launch({ ...plan, spec }));
   if (machine === undefined) throw new Error('not launched within subscribe');
-  const said: Signal[] = [];
+  const said: MachineSignal[] = [];
   machine.signals$.subscribe((signal) => said.push(signal));
   return { driver, machine, said };
 }
@@ -50,7 +50,7 @@ const log = (driver: Driver, path = home, tail = 100): readonly string[] =>
   now(driver.logs(path, { source: 'app', tail })).map(({ text }) => text);
 
 const ready = { kind: 'ready' } as const;
-const exited = (exit: Exit) => ({ kind: 'exit', exit }) as const;
+const exited = (exit: ExitStatus) => ({ kind: 'exit', exit }) as const;
 const noMemory = { _tag: 'LaunchFailed', message: 'the home holds no memory to go on from' };
 const killed = { code: null, signal: 'SIGKILL' };
 const stopped = { code: null, signal: 'SIGTERM' };
@@ -278,7 +278,7 @@ describe('a memory driver that keeps memory', () => {
     now(resumed?.freezing?.thaw() as Observable<never>);
     driver.machine('web-id').count();
     expect(log(driver)).toEqual(['count 1.', 'count 2.']);
-    now(resumed?.kill() as Observable<Exit>);
+    now(resumed?.kill() as Observable<ExitStatus>);
     driver.machine('web-id').count();
     expect(log(driver)).toEqual(['count 1.', 'count 2.']);
   });

@@ -18,13 +18,13 @@ import {
 import {
   createProcessDriver,
   type Driver,
-  type Exit,
+  type ExitStatus,
   type InstanceSpec,
   type LaunchPlan,
   type LogLine,
   type Machine,
   type ProcessDriverOptions,
-  type Signal,
+  type MachineSignal,
 } from 'rx-instances';
 import { removeTree } from '../../../src/drivers/host/removeTree.js';
 
@@ -110,9 +110,14 @@ export const eventually = async (isSo: () => boolean): Promise<void> => {
   await firstValueFrom(defer(() => of(isSo())).pipe(repeat({ delay: 5 }), filter(Boolean)));
 };
 
-const said = <K extends Signal['kind']>(machine: Machine, kind: K): Promise<Signal & { readonly kind: K }> =>
+const said = <K extends MachineSignal['kind']>(
+  machine: Machine,
+  kind: K,
+): Promise<MachineSignal & { readonly kind: K }> =>
   firstValueFrom(
-    machine.signals$.pipe(first((signal): signal is Signal & { readonly kind: K } => signal.kind === kind)),
+    machine.signals$.pipe(
+      first((signal): signal is MachineSignal & { readonly kind: K } => signal.kind === kind),
+    ),
   );
 
 /** Comes once the machine has said that it is ready. */
@@ -121,7 +126,7 @@ export const isReady = async (machine: Machine): Promise<void> => {
 };
 
 /** How the machine ended, once it has. */
-export const exitOf = async (machine: Machine): Promise<Exit> => (await said(machine, 'exit')).exit;
+export const exitOf = async (machine: Machine): Promise<ExitStatus> => (await said(machine, 'exit')).exit;
 
 /** Fields of a request that run lines of shell. */
 export const script = (...lines: readonly string[]): Partial<InstanceSpec> => ({

@@ -393,7 +393,8 @@ describe('a record that an instance has forged', () => {
     const plan = { ...(await bench.prepared(lasting)), outlives: true };
     const machine = bench.hold(await firstValueFrom(driver.launch(plan)));
     machine.detach?.();
-    rmSync(dirname(runPathOf(plan.home)), { recursive: true });
+    // The reader of its output may still write its name there.
+    rmSync(dirname(runPathOf(plan.home)), { recursive: true, maxRetries: 10 });
     await all(driver.reclaim?.(plan.home) ?? EMPTY);
     expect(processesOf(plan.instanceId)).toEqual([]);
   });

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { filter, firstValueFrom, NEVER, of, tap } from 'rxjs';
-import type { Exit, InstanceSpec, Machine, Signal } from 'rx-instances';
+import type { ExitStatus, InstanceSpec, Machine, MachineSignal } from 'rx-instances';
 import { createControlGroup, groupNameOf, groupsPlace } from '../../../src/drivers/host/controlGroup.js';
 import { createLogFiles } from '../../../src/drivers/host/logFiles.js';
 import { createProcessGroup } from '../../../src/drivers/host/processGroup.js';
@@ -24,7 +24,8 @@ const bench = createProcessBench();
 const freezingOf = ({ freezing }: Machine) => freezing as NonNullable<Machine['freezing']>;
 
 /** A signal that comes to a shell between its fork and its `exec` is lost: then the grace is waited for. */
-const stop = (machine: Machine, graceMs = 10_000): Promise<Exit> => firstValueFrom(machine.stop({ graceMs }));
+const stop = (machine: Machine, graceMs = 10_000): Promise<ExitStatus> =>
+  firstValueFrom(machine.stop({ graceMs }));
 
 /** The states of all processes of an instance, as the kernel tells them. */
 const statesOf = (instanceId: string): readonly (string | undefined)[] =>
@@ -59,7 +60,7 @@ describe('a machine', () => {
     expect(kernelViewOf(process.pid)?.group).not.toBe(pid);
   });
 
-  it.each<[string, string, Exit]>([
+  it.each<[string, string, ExitStatus]>([
     ['0', 'exit 0', { code: 0, signal: null }],
     ['1', 'exit 1', { code: 1, signal: null }],
     ['255', 'exit 255', { code: 255, signal: null }],
@@ -124,7 +125,7 @@ describe('the end of the process that was started is the end of its group:', () 
   const deafChild = '(trap "" TERM HUP INT; (sleep 600 & wait) & while :; do sleep 600; done) &';
   const lasting = 'while :; do sleep 600 & wait $!; done';
 
-  it.each<[string, Partial<InstanceSpec>, (machine: Machine) => unknown, Exit]>([
+  it.each<[string, Partial<InstanceSpec>, (machine: Machine) => unknown, ExitStatus]>([
     ['by itself', script(deafChild, 'exit 4'), () => undefined, { code: 4, signal: null }],
     [
       'by a stop',
@@ -418,7 +419,7 @@ describe('freezing', () => {
 describe('a machine that is let go of', () => {
   it('runs on and says nothing more, and does nothing that it is told', async () => {
     const { plan, machine, pid } = await bench.launched({ entrypoint: ['sleep', '600'] });
-    const told: Signal[] = [];
+    const told: MachineSignal[] = [];
     const completed = new Promise<void>((done) => {
       machine.signals$.subscribe({ next: (signal) => told.push(signal), complete: done });
     });

@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { firstValueFrom } from 'rxjs';
-import type { Exit, InstanceSpec, LaunchPlan } from 'rx-instances';
+import type { ExitStatus, InstanceSpec, LaunchPlan } from 'rx-instances';
 import { createSpawner } from '../../../src/drivers/host/spawner.js';
 import type { InheritEnv } from '../../../src/drivers/process/environmentOf.js';
 import { startProcess } from '../../../src/drivers/process/startProcess.js';
@@ -30,7 +30,7 @@ afterAll(() => spawner.close());
 const logOf = ({ home }: LaunchPlan): string => join(home, 'logs', 'app.log');
 
 /** Runs a program to its end. */
-async function run(plan: LaunchPlan): Promise<{ readonly exit: Exit; readonly written: string }> {
+async function run(plan: LaunchPlan): Promise<{ readonly exit: ExitStatus; readonly written: string }> {
   const { ended$ } = await startProcess(spawner, plan, logOf(plan));
   const exit = await firstValueFrom(ended$);
   return { exit, written: readFileSync(logOf(plan), 'utf8') };

@@ -4,12 +4,12 @@ import type { Intents } from './intents.js';
 import type { Logger } from './logger.js';
 import type { LogReads } from './logReads.js';
 import type { Machines } from './machines.js';
-import type { OrUndo } from './orUndo.js';
-import type { OrWarn } from './orWarn.js';
+import type { RollbackOnError } from './rollbackOnError.js';
+import type { LogFailure } from './logFailure.js';
 import type { Commit, Records } from './records.js';
 
 /** What the verbs work with. */
-export interface Workshop {
+export interface VerbContext {
   driverOf(spec: InstanceSpec): Driver;
   homeOf(instanceId: string): string;
   /** What a driver is told of an instance. */
@@ -21,6 +21,6 @@ export interface Workshop {
   now(): number;
   readonly logger: Logger;
   readonly logReads: LogReads;
-  readonly orUndo: OrUndo;
-  readonly orWarn: OrWarn;
+  readonly rollbackOnError: RollbackOnError;
+  readonly logFailure: LogFailure;
 }

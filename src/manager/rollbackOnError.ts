@@ -2,11 +2,14 @@ import { catchError, concat, EMPTY, ignoreElements, type Observable, throwError 
 import type { Logger } from './logger.js';
 
 /** Undoes what was done, step by step, when the rest fails; the first failure is the one that is told. */
-export type OrUndo = <T>(work$: Observable<T>, ...undo: readonly Observable<unknown>[]) => Observable<T>;
+export type RollbackOnError = <T>(
+  work$: Observable<T>,
+  ...undo: readonly Observable<unknown>[]
+) => Observable<T>;
 
-/** Creates an {@link OrUndo}; a step that fails is written to the log. */
-export const createOrUndo =
-  (logger: Logger): OrUndo =>
+/** Creates a {@link RollbackOnError}; a step that fails is written to the log. */
+export const createRollbackOnError =
+  (logger: Logger): RollbackOnError =>
   (work$, ...undo) =>
     work$.pipe(
       catchError((error: unknown) =>
