@@ -18,6 +18,7 @@ export const event = (sequence: number, instanceId: string, state: State = 'Runn
     sequence,
     time: 0,
     action: 'ready',
+    cause: { by: 'machine' },
     instanceId,
     instance: instance(instanceId, state, sequence),
     previousState: 'Initializing',

@@ -20,7 +20,8 @@ function tell(
   const instance: Instance = { ...base, ...rest, state, revision: (former?.revision ?? 0) + 1 };
   table.set(id, instance);
   sequence += 1;
-  const what = { epoch: 'this-run', sequence, time: Date.now(), instanceId: id, instance };
+  const cause = { by: 'machine' };
+  const what = { epoch: 'this-run', sequence, time: Date.now(), instanceId: id, instance, cause };
   if (action === 'create') bus.publish({ ...what, action });
   else bus.publish({ ...what, action, previousState: former?.state ?? 'Unknown' });
 }

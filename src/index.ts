@@ -11,7 +11,8 @@ export type {
   MachineHandle,
   Readiness,
 } from './lifecycle/instance.js';
-export type { Change, Cursor, LifecycleEvent } from './lifecycle/event.js';
+export type { Cause } from './lifecycle/cause.js';
+export type { CausedChange, Change, Cursor, LifecycleEvent } from './lifecycle/event.js';
 export type { Snapshot } from './lifecycle/snapshot.js';
 
 // What can go wrong.

@@ -43,14 +43,21 @@ export const longLog = (events: number): Promise<string> =>
   filledFolder(`log-${String(events)}`, async (dataDir) => {
     const options = { retention, now: Date.now, onDamaged: () => undefined };
     const store = await openDataDir(dataDir, options);
-    await lastValueFrom(store.commit({ action: 'create', instanceId: owner, instance: revision(1) }));
+    await lastValueFrom(
+      store.commit({ action: 'create', instanceId: owner, instance: revision(1), cause: { by: 'caller' } }),
+    );
     await lastValueFrom(store.saveCursor(reader, 1), { defaultValue: undefined });
     await lastValueFrom(store.close(), { defaultValue: undefined });
 
     const database = await openDatabase(join(dataDir, 'store', 'data.mdb'));
     const group = createGroupCommit(database, { oldest: 1, sequence: 1, bytes: 0 });
     const log = createEventLog(database, group, { epoch: store.epoch, origin: '' }, options);
-    const update = { action: 'update', previousState: 'Running', instanceId: owner } as const;
+    const update = {
+      action: 'update',
+      previousState: 'Running',
+      instanceId: owner,
+      cause: { by: 'caller' },
+    } as const;
     for (let last = 1; last < events; last += together) {
       const end = Math.min(last + together, events);
       await lastValueFrom(

@@ -1,3 +1,4 @@
+import type { Cause } from './cause.js';
 import type { Instance } from './instance.js';
 import type { Action, State } from './state.js';
 
@@ -7,7 +8,7 @@ export interface Cursor {
   readonly sequence: number;
 }
 
-/** One change of one instance, before the log gave it its place. */
+/** What changed of one instance. */
 export type Change =
   | {
       readonly action: 'create' | 'fork';
@@ -32,11 +33,17 @@ export type Change =
       readonly previousState: State;
     };
 
+/** A change, and why it came, before the log gave it its place. */
+export type CausedChange = Change & {
+  /** Who asked for it, and why. */
+  readonly cause: Cause;
+};
+
 /**
  * One change of one instance, deeply frozen. `instance` is absent on `delete` only, which has `last` instead; `previousState` is
  * absent on `create` and `fork` only.
  */
-export type LifecycleEvent = Change &
+export type LifecycleEvent = CausedChange &
   Cursor & {
     /** When it was committed: Unix time in milliseconds. Order is told by `sequence`, never by `time`. */
     readonly time: number;

@@ -22,8 +22,8 @@ import {
   timer,
 } from 'rxjs';
 import type { Driver, LaunchPlan } from '../drivers/driver.js';
+import { type Cause, causes } from '../lifecycle/cause.js';
 import { Conflict, InvalidState, ManagerClosed } from '../lifecycle/errors.js';
-import type { Change } from '../lifecycle/event.js';
 import type { Instance, InstanceSpec } from '../lifecycle/instance.js';
 import { transition } from '../lifecycle/state.js';
 import { ContainedObservable, through } from '../streams/containedObservable.js';
@@ -38,26 +38,23 @@ import { createIntents, noIntents } from './intents.js';
 import { type Logger, noLogger } from './logger.js';
 import { logOf } from './logOf.js';
 import { createLogReads } from './logReads.js';
+import { createCausedVerbs } from './causedVerbs.js';
 import { createMachines, type Report } from './machines.js';
-import { createObservations } from './observations.js';
 import { driversOf, type ManagerOptions } from './options.js';
-import { createLaunches } from './launches.js';
 import { createRollbackOnError } from './rollbackOnError.js';
 import { createLogFailure } from './logFailure.js';
-import { createRecords } from './records.js';
+import type { Commit } from './records.js';
 import { recover } from './recovery.js';
 import * as requests from './requests.js';
 import { createRun } from './run.js';
 import { createSendSignal } from './sendSignal.js';
 import { createSnapshotCommands } from './createSnapshotCommands.js';
 import { createSnapshotTable } from './snapshotTable.js';
-import { createSnapshotVerbs } from './snapshotVerbs.js';
 import { neededFor } from './neededFor.js';
 import { openStorage } from './storage.js';
 import { stopwatch } from './stopwatch.js';
 import { createTurns } from './turns.js';
 import { createUntilKept } from './untilKept.js';
-import { createVerbs } from './verbs.js';
 
 /** How many instances are stopped at a time by a manager that closes. */
 const machinesAtATime = 16;
@@ -132,20 +129,22 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     });
   });
 
-  const commit = (change: Change): Observable<Instance> =>
-    defer(() => {
-      const seconds = stopwatch();
-      return store.commit(withReadyBy(change, now())).pipe(
-        map((event) => {
-          table.apply(event);
-          deadlines.see(event.instanceId, event.instance);
-          measure({ kind: 'commit', seconds: seconds() });
-          bus.publish(event);
-          return event.instance;
-        }),
-        filter((instance) => instance !== undefined),
-      );
-    });
+  const commitFor =
+    (cause: Cause): Commit =>
+    (change) =>
+      defer(() => {
+        const seconds = stopwatch();
+        return store.commit({ ...withReadyBy(change, now()), cause }).pipe(
+          map((event) => {
+            table.apply(event);
+            deadlines.see(event.instanceId, event.instance);
+            measure({ kind: 'commit', seconds: seconds() });
+            bus.publish(event);
+            return event.instance;
+          }),
+          filter((instance) => instance !== undefined),
+        );
+      });
 
   const logFailure = createLogFailure(logger);
   /** It takes room, and does no harm. */
@@ -155,24 +154,36 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
       'the memory of an instance could not be removed',
       defer(() => driverOf(spec).forget?.(homeOf(id)) ?? EMPTY),
     );
-  const records = createRecords(commit, machines, now, forgotten);
-  const observations = createObservations(machines, records);
   const logReads = createLogReads();
   const intents = isDurable ? createIntents(store) : noIntents;
-  const context = {
-    ...{ driverOf, homeOf, planOf, machines, commit, records, intents, now, logger, logReads },
-    rollbackOnError: createRollbackOnError(logger),
-    logFailure,
+  const snapshots = createSnapshotTable(kept.snapshots);
+  const shared = {
+    ...{
+      driverOf,
+      homeOf,
+      planOf,
+      machines,
+      intents,
+      now,
+      logger,
+      logReads,
+      logFailure,
+      commitFor,
+      forgotten,
+    },
+    ...{ rollbackOnError: createRollbackOnError(logger), store, snapshots, folder: storage.snapshots },
   };
-  const launches = createLaunches({ ...context, observations });
-  const verbs = createVerbs(context, launches);
+  const { observations } = createCausedVerbs(shared, causes.machine);
+  const called = createCausedVerbs(shared, causes.caller);
+  const { verbs, snapshotVerbs } = called;
   const deadlines = createDeadlines(now, (instanceId, deadline) => {
     const isStill = (instance: Instance | undefined): boolean =>
       instance !== undefined && isDue(instance, deadline);
     const timedOut = (instance: Instance): Observable<Instance> => {
       if (!isStill(instance)) return EMPTY;
       logger.info({ instanceId, deadline }, 'the time of an instance is over: it is stopped');
-      return verbs.timeOut(instance, deadline.of);
+      const cause = { by: 'deadline', reason: `${deadline.of}_timeout` };
+      return createCausedVerbs(shared, cause).verbs.timeOut(instance, deadline.of);
     };
     const over$ = untilKept(instanceId, { deadline }, () => {
       const [instance] = table.view(instanceId).instances;
@@ -185,16 +196,6 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     over$.pipe(takeUntil(bus.closing$)).subscribe();
   });
   const sendSignal = createSendSignal(machines, observations);
-  const snapshots = createSnapshotTable(kept.snapshots);
-  const snapshotVerbs = createSnapshotVerbs({
-    ...context,
-    verbs,
-    launches,
-    store,
-    snapshots,
-    folder: storage.snapshots,
-  });
-
   let open = true;
   let closed: Promise<void> | undefined;
 
@@ -258,6 +259,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
   );
 
   const stopEverything = async (): Promise<void> => {
+    const { verbs } = createCausedVerbs(shared, causes.close);
     const failures: unknown[] = [];
     const end = ({ id, spec }: Instance): Observable<Instance> =>
       queue
@@ -313,10 +315,8 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
   }
 
   const tools = {
-    ...context,
+    ...createCausedVerbs(shared, causes.recovery),
     drivers: [...drivers.values()],
-    observations,
-    verbs,
     get: table.get,
     isStill: (instance: Instance) => table.all().includes(instance),
     run: queue.run,
@@ -343,7 +343,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     ...createSnapshotCommands(turns, snapshots, snapshotVerbs, verbs, sized, forked),
     create,
     run: createRun({
-      ...{ ...context, ...turns, verbs, create },
+      ...{ ...called, ...turns, create },
       get: table.get,
       closing$: bus.closing$,
       eventsOf: (instanceId) => bus.events('wait_for_state', { instanceId }),

@@ -5,7 +5,7 @@ import type { State } from '../lifecycle/state.js';
 import type { Held, Machines } from './machines.js';
 import { type Revision, revise } from './revise.js';
 
-/** Keeps a change and publishes it; emits the instance as it is then. An error means that nothing changed. */
+/** Keeps a change, with the cause that it is for, and publishes it; emits the instance as it is then. An error means that nothing changed. */
 export type Commit = (change: Change) => Observable<Instance>;
 
 /** Writes down what became of an instance. */

@@ -44,7 +44,7 @@ export interface MetricsOptions {
  * await lastValueFrom(manager.create({ name: 'web', image: 'any' }));
  *
  * const scrape = (await registry.metrics()).split('\n');
- * scrape.includes('instances_lifecycle_events_total{action="create"} 1'); // => true
+ * scrape.includes('instances_lifecycle_events_total{action="create",by="caller"} 1'); // => true
  * scrape.includes('instances{driver="memory",state="Running"} 1'); // => true
  * metrics.unsubscribe();
  * await manager.close();

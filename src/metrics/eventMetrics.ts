@@ -1,5 +1,6 @@
 import { Counter, Histogram } from 'prom-client';
 import type { LifecycleEvent } from '../lifecycle/event.js';
+import { likelyCause } from '../lifecycle/cause.js';
 import { actions } from '../lifecycle/state.js';
 import { durationBuckets } from './durationBuckets.js';
 import type { Named } from './named.js';
@@ -8,8 +9,8 @@ import type { Named } from './named.js';
 export function eventMetrics(named: Named): (event: LifecycleEvent) => void {
   const events = new Counter({
     ...named('instances_lifecycle_events_total'),
-    help: 'Total number of lifecycle events by action',
-    labelNames: ['action'],
+    help: 'Total number of lifecycle events by action and by who asked for it',
+    labelNames: ['action', 'by'],
   });
   const transitions = new Counter({
     ...named('instances_state_transitions_total'),
@@ -22,16 +23,29 @@ export function eventMetrics(named: Named): (event: LifecycleEvent) => void {
     labelNames: ['driver'],
     buckets: durationBuckets,
   });
-  for (const action of actions) events.inc({ action }, 0);
+  const boundedBy = bounded(mostBy);
+  for (const action of actions) events.inc({ action, by: boundedBy(likelyCause(action).by) }, 0);
 
-  return ({ action, instance, previousState: from = 'absent', time }) => {
-    events.inc({ action });
+  return ({ action, cause, instance, previousState: from = 'absent', time }) => {
+    events.inc({ action, by: boundedBy(cause.by) });
     const to = instance?.state ?? 'absent';
     if (from !== to) transitions.inc({ from, to });
     if (to === 'Running' && begins.has(action) && instance?.startedAt !== undefined) {
       // The clock may have been set back in between.
       timeToRunning.observe({ driver: instance.spec.driver }, Math.max(0, time - instance.startedAt) / 1_000);
     }
+  };
+}
+
+/** How many values a label has that others choose, before the rest are `other`. */
+const mostBy = 64;
+
+/** Gives so many different values as they are, and `other` for all that come after. */
+function bounded(most: number): (value: string) => string {
+  const known = new Set<string>();
+  return (value) => {
+    if (known.size < most) known.add(value);
+    return known.has(value) ? value : 'other';
   };
 }
 

@@ -1,19 +1,22 @@
 import * as E from 'fp-ts/lib/Either.js';
+import { pipe } from 'fp-ts/lib/function.js';
 import { defer, mergeMap, type Observable, of, tap } from 'rxjs';
 import { deepFreeze } from '../lifecycle/deepFreeze.js';
 import type { Fault } from '../lifecycle/errors.js';
-import type { Change, Cursor, LifecycleEvent } from '../lifecycle/event.js';
+import type { CausedChange, Cursor, LifecycleEvent } from '../lifecycle/event.js';
+import type { InstanceSpec } from '../lifecycle/instance.js';
 import type { Database, Row } from './database.js';
 import type { GroupCommit, Transaction } from './groupCommit.js';
-import { keptOf, type LogSpan, pageAfter, type Retention } from './logSpan.js';
-import type { Header, TimedChange } from './recordCodecs.js';
+import { type LogSpan, pageAfter, type Retention, shortened } from './logSpan.js';
+import type { Header, StoredEvent } from './recordCodecs.js';
+import { createSharedSpecs, type SharedSpecs } from './sharedSpecs.js';
 import type { DamagedRecord, LogPage } from './store.js';
 import { events, eventName, header, headerName, setAside } from './tables.js';
 
 /** The log of events in a database. */
 export interface EventLog {
   /** Writes the next event, and takes away what need not be kept any more. */
-  append(transaction: Transaction<LogSpan>, change: Change): LifecycleEvent;
+  append(transaction: Transaction<LogSpan>, change: CausedChange): LifecycleEvent;
   /** Takes away at most so many events that need not be kept; tells how many. */
   shorten(transaction: Transaction<LogSpan>, most: number): number;
   /** See `Store`. */
@@ -38,6 +41,7 @@ export function createEventLog(
   { epoch, origin }: Omit<Header, 'floor'>,
   { retention, now, onDamaged }: EventLogOptions,
 ): EventLog {
+  const shared = createSharedSpecs(database);
   /** An event and its time: those after it are not older, and need not be looked up. */
   let known = { sequence: 0, time: -Infinity };
 
@@ -50,18 +54,28 @@ export function createEventLog(
     return known.time < limit;
   };
 
+  /** Takes an event away, and its spec if no other has it; tells how many bytes that frees. */
+  const drop = (transaction: Transaction<LogSpan>, sequence: number): number => {
+    const key = keyOf(sequence);
+    const bytes = transaction.get(key);
+    if (bytes === undefined) return 0;
+    transaction.remove(key);
+    if (!bytes.includes(sharesSpec)) return bytes.length;
+    const event = eventOf(sequence, { key, bytes });
+    const hash = E.isRight(event) ? event.right.specHash : undefined;
+    return bytes.length + (hash === undefined ? 0 : shared.release(transaction, hash));
+  };
+
   const shorten: EventLog['shorten'] = (transaction, most) => {
     const { oldest } = transaction.state;
-    const kept = keptOf(
+    transaction.state = shortened(
       transaction.state,
       retention,
       most,
       (each) => isOld(transaction, each),
-      (each) => bytesOf(transaction, each),
+      (each) => drop(transaction, each),
     );
-    for (let gone = oldest; gone < kept.oldest; gone += 1) transaction.remove(keyOf(gone));
-    transaction.state = kept;
-    return kept.oldest - oldest;
+    return transaction.state.oldest - oldest;
   };
 
   /**
@@ -74,13 +88,10 @@ export function createEventLog(
       .run((transaction) => {
         const { oldest, sequence: last } = transaction.state;
         let { bytes: left } = transaction.state;
-        const event = eventIn(transaction, sequence);
+        const event = pipe(eventIn(transaction, sequence), E.chain(whole(shared.read)));
         if (sequence < oldest || E.isRight(event)) return undefined;
         const bytes = transaction.get(key);
-        for (let gone = oldest; gone <= sequence; gone += 1) {
-          left -= bytesOf(transaction, gone);
-          transaction.remove(keyOf(gone));
-        }
+        for (let gone = oldest; gone <= sequence; gone += 1) left -= drop(transaction, gone);
         transaction.put(header.encode(headerName, { epoch, origin, floor: sequence + 1 }));
         if (bytes !== undefined) setAside(transaction, { key, bytes });
         transaction.state = { oldest: sequence + 1, sequence: last, bytes: left };
@@ -99,11 +110,11 @@ export function createEventLog(
       const [first, last] = pageAfter(after, limit, epoch, { oldest, sequence: end });
       const rows = last < first ? [] : database.range(keyOf(first), keyOf(last + 1), limit);
       const page: LifecycleEvent[] = [];
+      const specOf = memoized(shared.read);
       for (let sequence = first; sequence <= last; sequence += 1) {
-        const event = eventOf(sequence, rows[sequence - first]);
+        const event = pipe(eventOf(sequence, rows[sequence - first]), E.chain(whole(specOf)));
         if (E.isLeft(event)) return cutOff(sequence).pipe(mergeMap(() => read(after, limit)));
-        const { time, change } = event.right;
-        page.push(deepFreeze({ epoch, sequence, time, ...change }));
+        page.push(deepFreeze({ epoch, sequence, ...event.right }));
       }
       return of({ events: page, oldest });
     });
@@ -112,9 +123,16 @@ export function createEventLog(
     append: (transaction, change) => {
       const { oldest, sequence: last, bytes } = transaction.state;
       const [sequence, time] = [last + 1, now()];
-      const row = events.encode(eventName(sequence), { time, change });
+      const spec = specIn(change);
+      const specHash = spec && shared.hashOf(spec);
+      const stored: StoredEvent = { ...change, time };
+      const row = events.encode(
+        eventName(sequence),
+        specHash === undefined ? stored : { ...withSpec(stored, bare), specHash },
+      );
+      const specBytes = spec && specHash !== undefined ? shared.use(transaction, specHash, spec) : 0;
       transaction.put(row);
-      transaction.state = { oldest, sequence, bytes: bytes + row.bytes.length };
+      transaction.state = { oldest, sequence, bytes: bytes + row.bytes.length + specBytes };
       shorten(transaction, goneWithOne);
       return deepFreeze({ epoch, sequence, time, ...change });
     },
@@ -123,22 +141,59 @@ export function createEventLog(
   };
 }
 
-const bytesOf = ({ get }: Transaction<LogSpan>, sequence: number): number =>
-  get(keyOf(sequence))?.length ?? 0;
+type TimedChange = CausedChange & { readonly time: number };
+
+/** What stands in an event whose spec is kept apart. */
+const sharesSpec = '"spec_hash":';
+/** Stands in the place of such a spec. */
+const bare = (spec: InstanceSpec): InstanceSpec => ({ driver: spec.driver, image: '', env: {}, tags: {} });
+
+const specIn = ({ instance, last }: CausedChange): InstanceSpec | undefined => (instance ?? last)?.spec;
+
+/** A change with another spec. */
+function withSpec<C extends CausedChange>(change: C, specOf: (spec: InstanceSpec) => InstanceSpec): C {
+  const { instance, last } = change;
+  return {
+    ...change,
+    ...(instance && { instance: { ...instance, spec: specOf(instance.spec) } }),
+    ...(last && { last: { ...last, spec: specOf(last.spec) } }),
+  };
+}
+
+/** Puts the spec that is kept apart in its place. */
+const whole =
+  (read: SharedSpecs['read']) =>
+  ({ specHash, ...event }: StoredEvent): E.Either<readonly Fault[], TimedChange> =>
+    specHash === undefined
+      ? E.right(event as TimedChange)
+      : pipe(
+          read(specHash),
+          E.map((spec) => withSpec(event as TimedChange, () => spec)),
+        );
+
+/** Reads each spec once. */
+function memoized(read: SharedSpecs['read']): SharedSpecs['read'] {
+  const known = new Map<string, ReturnType<SharedSpecs['read']>>();
+  return (hash) => {
+    const spec = known.get(hash) ?? read(hash);
+    known.set(hash, spec);
+    return spec;
+  };
+}
 
 const keyOf = (sequence: number): string => events.keyOf(eventName(sequence));
 
 const eventIn = (
   { get }: Transaction<LogSpan>,
   sequence: number,
-): E.Either<readonly Fault[], TimedChange> => {
+): E.Either<readonly Fault[], StoredEvent> => {
   const key = keyOf(sequence);
   const bytes = get(key);
   return eventOf(sequence, bytes && { key, bytes });
 };
 
 /** Decodes the record that stands where an event has to be. */
-function eventOf(sequence: number, row: Row | undefined): E.Either<readonly Fault[], TimedChange> {
+function eventOf(sequence: number, row: Row | undefined): E.Either<readonly Fault[], StoredEvent> {
   return row?.key === keyOf(sequence)
     ? events.decode(row)
     : E.left([{ path: '', found: 'nothing', expected: 'an event' }]);

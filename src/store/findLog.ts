@@ -5,7 +5,7 @@ import type { Database, Row } from './database.js';
 import type { LogSpan } from './logSpan.js';
 import type { Header } from './recordCodecs.js';
 import { scan } from './scan.js';
-import { events, header, headerName, opened, sequenceOf } from './tables.js';
+import { events, header, headerName, opened, sequenceOf, specs } from './tables.js';
 
 /** What a database says of its event log. */
 export interface FoundLog {
@@ -30,7 +30,7 @@ export interface DamagedRow {
  * is another than the one it was begun in (`origin`): others may have seen events that are not in it.
  *
  * @param formerOrigin - how an earlier version would tell the same file
- * @param logBytes - how much the records of all events take, if it is known already
+ * @param logBytes - how much the records of all events and of their specs take, if it is known already
  * @throws {@link StoreFailed} when a newer program wrote it
  */
 export function findLog(
@@ -78,7 +78,7 @@ export function findLog(
   return {
     header: { epoch: isWhole ? known.epoch : createId(), origin, floor: oldest },
     span: { oldest, sequence, bytes },
-    isAnother: !isWhole || known.origin !== origin,
+    isAnother: !isWhole || known.origin !== origin || !isNewest(database),
     isCopy,
     damaged,
   };
@@ -90,8 +90,17 @@ const highestFirst = 2 ** 52;
 
 function bytesIn(database: Database): number {
   let bytes = 0;
-  for (const row of scan(database, events.prefix, events.end)) bytes += row.bytes.length;
+  for (const { prefix, end } of [events, specs]) {
+    for (const row of scan(database, prefix, end)) bytes += row.bytes.length;
+  }
   return bytes;
+}
+
+/** Whether the header tells a program before this one that it would not understand what is written. */
+function isNewest(database: Database): boolean {
+  const key = header.keyOf(headerName);
+  const record = opened({ key, bytes: database.get(key) ?? Buffer.alloc(0) });
+  return E.isRight(record) && record.right.version === header.version;
 }
 
 function headerOf(database: Database, damaged: DamagedRow[]): Header | undefined {

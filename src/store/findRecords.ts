@@ -11,6 +11,8 @@ import {
   instances,
   runtimes,
   snapshots,
+  specs,
+  specUses,
   type Table,
   tableOf,
 } from './tables.js';
@@ -50,6 +52,8 @@ export function findRecords(database: Database): FoundRecords {
   }
   allOf(runtimes);
   allOf(cursors);
+  allOf(specs);
+  allOf(specUses);
 
   return {
     instances: allOf(instances).toSorted(byAge),

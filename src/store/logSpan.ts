@@ -41,19 +41,19 @@ export function pageAfter(
   return [after.sequence + 1, Math.min(after.sequence + limit, sequence)];
 }
 
-/** What of the log is to be kept; at most `most` events go at a time. */
-export function keptOf(
+/** Drops what need not be kept of the log, at most `most` events, and gives what is left. `drop` tells how many bytes an event took. */
+export function shortened(
   span: LogSpan,
   { maxEvents, maxBytes }: Retention,
   most: number,
   isOld: (sequence: number) => boolean,
-  bytesOf: (sequence: number) => number,
+  drop: (sequence: number) => number,
 ): LogSpan {
   const { sequence } = span;
   let { oldest, bytes } = span;
   const end = Math.min(sequence, oldest + most);
   while (oldest < end && (sequence - oldest >= maxEvents || bytes > maxBytes || isOld(oldest))) {
-    bytes -= bytesOf(oldest);
+    bytes -= drop(oldest);
     oldest += 1;
   }
   return { oldest, sequence, bytes };

@@ -4,7 +4,7 @@ import { deepFreeze } from '../lifecycle/deepFreeze.js';
 import type { LifecycleEvent } from '../lifecycle/event.js';
 import type { Instance, Json } from '../lifecycle/instance.js';
 import type { Snapshot } from '../lifecycle/snapshot.js';
-import { defaultRetention, keptOf, type LogSpan, pageAfter } from './logSpan.js';
+import { defaultRetention, shortened, type LogSpan, pageAfter } from './logSpan.js';
 import type { Store } from './store.js';
 
 /** Creates a store that keeps nothing beyond the process. All takes effect within `subscribe`. */
@@ -22,9 +22,11 @@ export function createMemoryStore(now: () => number = Date.now, retention = defa
     const limit = now() - retention.maxAgeMs;
     const at = (place: number): LifecycleEvent => log.get(place) as LifecycleEvent;
     const isOld = (place: number): boolean => at(place).time < limit;
-    const kept = keptOf(span, retention, Infinity, isOld, (place) => sizeOf(at(place)));
-    for (let { oldest } = span; oldest < kept.oldest; oldest += 1) log.delete(oldest);
-    span = kept;
+    span = shortened(span, retention, Infinity, isOld, (place) => {
+      const size = sizeOf(at(place));
+      log.delete(place);
+      return size;
+    });
   };
 
   const keep = (event: LifecycleEvent): void => {

@@ -1,3 +1,5 @@
+import * as E from 'fp-ts/lib/Either.js';
+import { pipe } from 'fp-ts/lib/function.js';
 import * as t from 'io-ts';
 import { closed } from '../codecs/closed.js';
 import { id } from '../codecs/id.js';
@@ -7,7 +9,10 @@ import { record } from '../codecs/record.js';
 import { secret } from '../codecs/secret.js';
 import { integer, oneOf } from '../codecs/scalars.js';
 import { tagged } from '../codecs/tagged.js';
-import type { Change } from '../lifecycle/event.js';
+import { optional } from '../codecs/wire/wireObject.js';
+import { wireEventWith } from '../codecs/wire/wireEvent.js';
+import { likelyCause } from '../lifecycle/cause.js';
+import type { CausedChange, Change } from '../lifecycle/event.js';
 import type { Instance, InstanceSpec, MachineHandle } from '../lifecycle/instance.js';
 import type { Snapshot } from '../lifecycle/snapshot.js';
 import { actions, states } from '../lifecycle/state.js';
@@ -39,7 +44,7 @@ const exit = closed(
 );
 
 /** An instance, first version. */
-export const instance: t.Type<Instance, unknown> = closed(
+export const firstInstance: t.Type<Instance, unknown> = closed(
   'an instance',
   { id, name, spec, state, revision, createdAt: time },
   {
@@ -53,23 +58,29 @@ export const instance: t.Type<Instance, unknown> = closed(
   },
 );
 
-/** A change with the time of its event. */
-export interface TimedChange {
+/** What is written of an event: its place says the rest. */
+export type StoredEvent = CausedChange & {
   readonly time: number;
-  readonly change: Change;
-}
+  /** Of an instance whose spec is kept once for many events: its hash. The spec beside it is bare then. */
+  readonly specHash?: string;
+};
 
 const changes = actions.map((action) => {
   const common = { action: t.literal(action), instanceId: id };
   if (action === 'delete')
-    return [action, closed('a delete', { ...common, previousState: state }, { last: instance })] as const;
+    return [
+      action,
+      closed('a delete', { ...common, previousState: state }, { last: firstInstance }),
+    ] as const;
   const hasPast = action !== 'create' && action !== 'fork';
   const past = hasPast ? { previousState: state } : {};
-  return [action, closed(`an event "${action}"`, { ...common, instance, ...past }, {})] as const;
+  return [
+    action,
+    closed(`an event "${action}"`, { ...common, instance: firstInstance, ...past }, {}),
+  ] as const;
 });
 
-/** An event without what its place says, first version. */
-export const timedChange: t.Type<TimedChange, unknown> = closed(
+const timedChange = closed(
   'an event',
   {
     time,
@@ -78,8 +89,25 @@ export const timedChange: t.Type<TimedChange, unknown> = closed(
   {},
 );
 
+/** An event, first version. Its cause was not kept. */
+export const firstEvent: t.Decoder<unknown, StoredEvent> = {
+  name: timedChange.name,
+  validate: (value, context) => pipe(timedChange.validate(value, context), E.map(withCause)),
+  decode: (value) => pipe(timedChange.decode(value), E.map(withCause)),
+};
+
+function withCause({ time: at, change }: t.TypeOf<typeof timedChange>): StoredEvent {
+  return { ...change, cause: likelyCause(change.action), time: at };
+}
+
+/** An event, second version. */
+export const event = wireEventWith({ specHash: optional('spec_hash', t.string) }) as t.Type<
+  StoredEvent,
+  unknown
+>;
+
 /** A snapshot, first version. */
-export const snapshot: t.Type<Snapshot, unknown> = closed(
+export const firstSnapshot: t.Type<Snapshot, unknown> = closed(
   'a snapshot',
   {
     id,
@@ -106,7 +134,7 @@ export interface Header {
   readonly floor: number;
 }
 
-/** A header, first version. */
+/** A header, every version. */
 export const header: t.Type<Header, unknown> = closed(
   'a header',
   { epoch: t.string, origin: t.string, floor: sequence },
@@ -115,6 +143,9 @@ export const header: t.Type<Header, unknown> = closed(
 
 /** What controllers remember of one instance, by controller; first version. */
 export const runtime = fields;
+
+/** How many events have a spec, first version. */
+export const uses = count('a count');
 
 /** How far a consumer came, first version. */
 export const cursor = sequence;

@@ -1,6 +1,6 @@
 import type { Observable } from 'rxjs';
 import type { Fault } from '../lifecycle/errors.js';
-import type { Change, Cursor, LifecycleEvent } from '../lifecycle/event.js';
+import type { CausedChange, Cursor, LifecycleEvent } from '../lifecycle/event.js';
 import type { Instance, Json } from '../lifecycle/instance.js';
 import type { Snapshot } from '../lifecycle/snapshot.js';
 
@@ -21,7 +21,7 @@ export interface Store {
    * emitted in the order of their sequence, whatever the number of commits under way. A `delete` also takes away what
    * controllers remembered of the instance.
    */
-  commit(change: Change): Observable<LifecycleEvent>;
+  commit(change: CausedChange): Observable<LifecycleEvent>;
   /**
    * Reads the log: events after a place in it, oldest first, at most `limit` (1 or more). Emits once; no events if there
    * are none yet. Fails with {@link CursorExpired} when an event between that place and the end of the log is not kept,

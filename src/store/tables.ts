@@ -4,6 +4,9 @@ import type * as t from 'io-ts';
 import { crc32 } from 'node:zlib';
 import { decode, found } from '../codecs/decode.js';
 import { id } from '../codecs/id.js';
+import { wireInstance } from '../codecs/wire/wireInstance.js';
+import { wireSnapshot } from '../codecs/wire/wireSnapshot.js';
+import { wireSpec } from '../codecs/wire/wireSpec.js';
 import { type Fault, StoreFailed } from '../lifecycle/errors.js';
 import { messageOf } from '../lifecycle/messageOf.js';
 import type { Row } from './database.js';
@@ -31,8 +34,17 @@ export interface Table<A> {
 /** Tells what does not go together of the name in a key and what stands there. */
 type Check<A> = (name: string, value: A) => readonly Fault[];
 
-/** @param versions - how each version is decoded, the first one first */
-function table<A>(name: string, check: Check<A>, ...versions: readonly t.Decoder<unknown, A>[]): Table<A> {
+/**
+ * @param newest - how records are written and decoded
+ * @param former - how each version before is decoded, the first one first
+ */
+function table<A>(
+  name: string,
+  check: Check<A>,
+  newest: t.Type<A, unknown>,
+  ...former: readonly t.Decoder<unknown, A>[]
+): Table<A> {
+  const versions = [...former, newest];
   const prefix = `${name}/`;
   const keyOf = (rest: string): string => `${prefix}${rest}`;
 
@@ -41,7 +53,7 @@ function table<A>(name: string, check: Check<A>, ...versions: readonly t.Decoder
     end: `${name}0`,
     version: versions.length,
     keyOf,
-    encode: (rest, value) => sealed(keyOf(rest), versions.length, written(value)),
+    encode: (rest, value) => sealed(keyOf(rest), versions.length, written(newest, value)),
     decode: (row) =>
       pipe(
         opened(row),
@@ -69,30 +81,45 @@ const isSame =
 
 const anything = (): readonly Fault[] => [];
 const isOfKey = isSame('id', 'that of the key');
-const isOfChange = isSame('change.instance.id', 'that of the change');
+const isOfChange = isSame('instance.id', 'that of the change');
 
 /** The tables. That of events comes last, so that the log grows at the end of the file's order. */
-export const header = table('Header', anything, codecs.header);
-export const instances = table('Instance', (name, value) => isOfKey(name, value.id), codecs.instance);
-export const snapshots = table('Snapshot', (name, value) => isOfKey(name, value.id), codecs.snapshot);
+export const header = table('Header', anything, codecs.header, codecs.header);
+export const instances = table(
+  'Instance',
+  (name, value) => isOfKey(name, value.id),
+  wireInstance,
+  codecs.firstInstance,
+);
+export const snapshots = table(
+  'Snapshot',
+  (name, value) => isOfKey(name, value.id),
+  wireSnapshot,
+  codecs.firstSnapshot,
+);
 export const runtimes = table(
   'Runtime',
   (name) => (id.is(name) ? [] : [{ path: '', found: `the key ${found(name)}`, expected: id.name }]),
   codecs.runtime,
 );
 export const cursors = table('Cursor', anything, codecs.cursor);
+/** Specs that many events have, by their hash, and how many have each. */
+export const specs = table('Spec', anything, wireSpec);
+export const specUses = table('SpecUses', anything, codecs.uses);
 export const events = table(
   'event',
-  (name, { change }) => [
+  (name, { instanceId, instance, last }) => [
     ...(isEventName(name) ? [] : [{ path: '', found: `the key ${found(name)}`, expected: 'a sequence' }]),
-    ...[change.instance, change.last].flatMap((of) =>
-      of === undefined ? [] : isOfChange(change.instanceId, of.id),
-    ),
+    ...[instance, last].flatMap((of) => (of === undefined ? [] : isOfChange(instanceId, of.id))),
   ],
-  codecs.timedChange,
+  codecs.event,
+  codecs.firstEvent,
 );
 
-const all: readonly Table<unknown>[] = [header, instances, snapshots, runtimes, cursors, events];
+const all: readonly Table<unknown>[] = [
+  ...[header, instances, snapshots, runtimes, cursors],
+  ...[specs, specUses, events],
+];
 
 /** The table to which a key belongs. */
 export const tableOf = (key: string): Table<unknown> | undefined =>
@@ -143,9 +170,9 @@ const parsed = (json: string): E.Either<readonly Fault[], unknown> =>
     () => [{ path: '', found: `${String(json.length)} characters`, expected: 'JSON' }],
   );
 
-function written(value: unknown): string {
+function written<A>(codec: t.Encoder<A, unknown>, value: A): string {
   try {
-    return JSON.stringify(value);
+    return JSON.stringify(codec.encode(value));
   } catch (error) {
     throw new StoreFailed({ reason: `cannot write: ${messageOf(error)}` }, { cause: error });
   }

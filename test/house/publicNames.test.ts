@@ -75,6 +75,8 @@ describe('the public names', () => {
        BaseSpec
        Buffering
        Capabilities
+       Cause
+       CausedChange
        Change
        CloseOptions
        Commands

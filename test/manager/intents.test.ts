@@ -10,7 +10,9 @@ const instance = anInstance({ revision: 3 });
 /** A store with the instance. */
 async function aStore(): Promise<Store> {
   const store = createMemoryStore();
-  await firstValueFrom(store.commit({ action: 'create', instanceId: instance.id, instance }));
+  await firstValueFrom(
+    store.commit({ action: 'create', cause: { by: 'caller' }, instanceId: instance.id, instance }),
+  );
   return store;
 }
 
@@ -62,7 +64,9 @@ it('of what failed and cannot be forgotten the failure is told', async () => {
 it('what nobody understands is passed over, and nothing else with it', async () => {
   const store = await aStore();
   const other = anInstance({ id: 'b' });
-  await firstValueFrom(store.commit({ action: 'create', instanceId: other.id, instance: other }));
+  await firstValueFrom(
+    store.commit({ action: 'create', cause: { by: 'caller' }, instanceId: other.id, instance: other }),
+  );
   await done(store.saveRuntime('manager', instance.id, { verb: 'dance', revision: 1 }));
   await done(store.saveRuntime('manager', other.id, { verb: 'still', revision: 1 }));
   expect(await known(store)).toEqual([['b', { verb: 'still', revision: 1 }]]);

@@ -21,7 +21,9 @@ async function open(): Promise<{ readonly manager: InstanceManager; readonly war
   const plan = { instanceId: kept.id, name: kept.name, spec: kept.spec, home: 'home' };
   await lastValueFrom(driver.prepare(plan), { defaultValue: undefined });
   const store = createMemoryStore();
-  await firstValueFrom(store.commit({ action: 'create', instanceId: kept.id, instance: kept }));
+  await firstValueFrom(
+    store.commit({ action: 'create', cause: { by: 'caller' }, instanceId: kept.id, instance: kept }),
+  );
   const warnings: unknown[] = [];
   const manager = await openManager({
     drivers: [{ ...driver, launch: (given) => driver.launch({ ...given, home: 'home' }) }],

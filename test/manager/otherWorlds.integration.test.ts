@@ -99,7 +99,13 @@ describe('what is not ours is left alone:', () => {
     const planted = { ...handle, pid, startTime, group: undefined, ...change };
     const forged = { ...(event?.instance as Instance), revision: 2, handle: planted };
     await firstValueFrom(
-      kept.commit({ action: 'update', instanceId: id, instance: forged, previousState: 'Running' }),
+      kept.commit({
+        action: 'update',
+        cause: { by: 'caller' },
+        instanceId: id,
+        instance: forged,
+        previousState: 'Running',
+      }),
     );
     await done(kept.close());
     // So does the home, with the token and all, and says that this process has started it.
@@ -193,7 +199,9 @@ it('tells how far it has come, with thousands to bring back', async () => {
       const id = `i${String(index).padStart(23, '0')}`;
       const handle = { pid: 2, startTime: '1', bootId: 'another', logStart: 0, home: 'another' };
       const instance: Instance = { id, name: id, spec, state: 'Running', revision: 1, createdAt: 0, handle };
-      return lastValueFrom(kept.commit({ action: 'create', instanceId: id, instance }));
+      return lastValueFrom(
+        kept.commit({ action: 'create', cause: { by: 'caller' }, instanceId: id, instance }),
+      );
     }),
   );
   await done(kept.close());

@@ -84,7 +84,9 @@ async function left(
 ): Promise<string> {
   const instance = anInstance({ id: createId(), ...fields });
   await inStore(async (store) => {
-    await value(store.commit({ action: 'create', instanceId: instance.id, instance }));
+    await value(
+      store.commit({ action: 'create', cause: { by: 'caller' }, instanceId: instance.id, instance }),
+    );
     if (intent !== undefined) await done(store.saveRuntime('manager', instance.id, intent));
   });
   return instance.id;
@@ -422,7 +424,9 @@ describe('homes are brought in order', () => {
     await inStore(async (store) => {
       for (let count = 0; count < 40; count += 1) {
         const instance = anInstance({ id: createId(), state: 'Stopped' });
-        await value(store.commit({ action: 'create', instanceId: instance.id, instance }));
+        await value(
+          store.commit({ action: 'create', cause: { by: 'caller' }, instanceId: instance.id, instance }),
+        );
       }
     });
     let atATime = 0;

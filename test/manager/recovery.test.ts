@@ -29,7 +29,12 @@ it.each<[string, (found: Machine) => Partial<Machine>, string]>([
   driver.machine(instance.id).halt();
   const store = createMemoryStore();
   await firstValueFrom(
-    store.commit({ action: 'create', instanceId: instance.id, instance: { ...instance, handle } }),
+    store.commit({
+      action: 'create',
+      cause: { by: 'caller' },
+      instanceId: instance.id,
+      instance: { ...instance, handle },
+    }),
   );
 
   const warnings: string[] = [];
@@ -57,7 +62,9 @@ it.each<[string, (found: Machine) => Partial<Machine>, string]>([
 it('is not open before what a machine that has ended has started is gone', async () => {
   const instance = anInstance({ id: idOf('a'), handle: {} });
   const store = createMemoryStore();
-  await firstValueFrom(store.commit({ action: 'create', instanceId: instance.id, instance }));
+  await firstValueFrom(
+    store.commit({ action: 'create', cause: { by: 'caller' }, instanceId: instance.id, instance }),
+  );
   const gone$ = new Subject<never>();
   const driver = createMemoryDriver();
   const exit = { code: 3, signal: null };

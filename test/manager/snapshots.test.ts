@@ -668,7 +668,7 @@ describe('a manager with snapshots', () => {
     const store = createMemoryStore();
     const web = await made('Standby');
     const instance = { ...web, handle: { machine: 1_000 } };
-    await value(store.commit({ action: 'create', instanceId: web.id, instance }));
+    await value(store.commit({ action: 'create', cause: { by: 'caller' }, instanceId: web.id, instance }));
     const reclaimed: string[] = [];
     const reclaim = (home: string): Observable<never> =>
       defer(() => {

@@ -39,7 +39,7 @@ describe('a log in memory', () => {
 it.each(['../../elsewhere', 'short', ''])('a store that holds the id %j is not opened', async (id) => {
   const store = createMemoryStore();
   const instance = anInstance({ id, name: 'web' });
-  await firstValueFrom(store.commit({ action: 'create', instanceId: id, instance }));
+  await firstValueFrom(store.commit({ action: 'create', cause: { by: 'caller' }, instanceId: id, instance }));
   await expect(openManager({ drivers: [createMemoryDriver()], store })).rejects.toMatchObject({
     _tag: 'StoreFailed',
     reason: expect.stringContaining('expected an id') as string,

@@ -223,7 +223,9 @@ it('a manager that opens without room tells what became of its instances once th
   const driver = createMemoryDriver();
   const instance = anInstance({ id: idOf('a'), name: 'web', handle: { gone: true } });
   const inner = createMemoryStore();
-  await firstValueFrom(inner.commit({ action: 'create', instanceId: instance.id, instance }));
+  await firstValueFrom(
+    inner.commit({ action: 'create', cause: { by: 'caller' }, instanceId: instance.id, instance }),
+  );
   let hasRoom = false;
   const manager = await openManager({
     drivers: [driver],

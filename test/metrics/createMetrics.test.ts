@@ -37,6 +37,7 @@ const event = (sequence: number): LifecycleEvent => ({
   epoch: 'e',
   sequence,
   time: 0,
+  cause: { by: 'caller' },
   action: 'update',
   instanceId: 'web',
   instance,
@@ -208,8 +209,8 @@ describe('listening', () => {
     measurements$.next({ kind: 'found_by_poll', instanceId: 'web' });
 
     const [one, two] = await Promise.all(registries.map(scrape));
-    expect(one?.get('instances_lifecycle_events_total{action="update"}')).toBe(2);
-    expect(two?.get('instances_lifecycle_events_total{action="update"}')).toBe(1);
+    expect(one?.get('instances_lifecycle_events_total{action="update",by="caller"}')).toBe(2);
+    expect(two?.get('instances_lifecycle_events_total{action="update",by="caller"}')).toBe(1);
     expect(one?.get('instances_changes_found_by_poll_total')).toBe(2);
     expect(two?.get('instances_changes_found_by_poll_total')).toBe(1);
     expect(two?.get('instances_lifecycle_subscribers{consumer="metrics"}')).toBe(2);
@@ -255,7 +256,7 @@ describe('listening', () => {
     bus.publish(event(1));
     const text = await registry.metrics();
     expect(text).toContain('# TYPE instances_lifecycle_events counter\n');
-    expect(text).toContain('instances_lifecycle_events_total{action="update"} 1\n');
+    expect(text).toContain('instances_lifecycle_events_total{action="update",by="caller"} 1\n');
     metrics.unsubscribe();
     expect(await registry.metrics()).toBe('\n# EOF\n');
   });
@@ -269,7 +270,7 @@ describe('listening', () => {
     bus.close();
     measurements$.complete();
     const after = await scrape(registry);
-    expect(after.get('instances_lifecycle_events_total{action="update"}')).toBe(1);
+    expect(after.get('instances_lifecycle_events_total{action="update",by="caller"}')).toBe(1);
     expect([...after.keys()]).toEqual([...before.keys()]);
     expect(after.get('instances_lifecycle_subscribers{consumer="metrics"}')).toBe(0);
     metrics.unsubscribe();
@@ -283,7 +284,9 @@ describe('listening', () => {
       { ...manager, measurements$: broken, events: () => concat(of(event(1)), broken) },
       { registry },
     );
-    expect((await scrape(registry)).get('instances_lifecycle_events_total{action="update"}')).toBe(1);
+    expect(
+      (await scrape(registry)).get('instances_lifecycle_events_total{action="update",by="caller"}'),
+    ).toBe(1);
     // RxJS tells of errors that nobody handles in a timer.
     await lastValueFrom(timer(0));
     metrics.unsubscribe();
@@ -303,7 +306,7 @@ describe('listening', () => {
           const seen = await scrape(registry);
           // One is in work, 16 wait.
           const waiting = Math.min(16, Math.max(0, published - 1));
-          expect(seen.get('instances_lifecycle_events_total{action="update"}')).toBe(published);
+          expect(seen.get('instances_lifecycle_events_total{action="update",by="caller"}')).toBe(published);
           expect(seen.get('instances_lifecycle_subscriber_queue_depth{consumer="slow"}')).toBe(waiting);
           expect(seen.get('instances_lifecycle_subscriber_queue_high_water{consumer="slow"}')).toBe(waiting);
           expect(
@@ -351,10 +354,10 @@ describe('over a manager', () => {
       expect(Object.fromEntries(nonZero)).toEqual({
         'instances{driver="memory",state="Stopped"}': 1,
         'instances_lifecycle_subscribers{consumer="metrics"}': 1,
-        'instances_lifecycle_events_total{action="create"}': 1,
-        'instances_lifecycle_events_total{action="standby"}': 1,
-        'instances_lifecycle_events_total{action="restore"}': 1,
-        'instances_lifecycle_events_total{action="stop"}': 1,
+        'instances_lifecycle_events_total{action="create",by="caller"}': 1,
+        'instances_lifecycle_events_total{action="standby",by="caller"}': 1,
+        'instances_lifecycle_events_total{action="restore",by="caller"}': 1,
+        'instances_lifecycle_events_total{action="stop",by="caller"}': 1,
         'instances_state_transitions_total{from="absent",to="Running"}': 1,
         'instances_state_transitions_total{from="Running",to="Standby"}': 1,
         'instances_state_transitions_total{from="Standby",to="Running"}': 1,
@@ -419,7 +422,7 @@ describe('over a manager', () => {
 
     const seen = await scrape(registry);
     expect(seen.get('instances{driver="memory",state="Running"}')).toBe(1);
-    expect(seen.get('instances_lifecycle_events_total{action="stop"}')).toBe(1);
+    expect(seen.get('instances_lifecycle_events_total{action="stop",by="close"}')).toBe(1);
     expect(seen.get('instances_lifecycle_subscribers{consumer="metrics"}')).toBe(0);
     metrics.unsubscribe();
     expect(namesIn(registry)).toEqual([]);

@@ -1,7 +1,7 @@
 import { Registry } from 'prom-client';
 import type { LifecycleEvent } from '../../src/lifecycle/event.js';
 import type { Instance } from '../../src/lifecycle/instance.js';
-import { actions, type State } from '../../src/lifecycle/state.js';
+import { type Action, actions, type State } from '../../src/lifecycle/state.js';
 import { eventMetrics } from '../../src/metrics/eventMetrics.js';
 
 const begin = Date.UTC(2026, 0, 1);
@@ -16,7 +16,7 @@ const instance = (state: State, startedAt?: number): Instance => ({
   ...(startedAt === undefined ? {} : { startedAt }),
 });
 
-const log = { epoch: 'e', sequence: 1, instanceId: 'web' };
+const log = { epoch: 'e', sequence: 1, instanceId: 'web', cause: { by: 'caller' } };
 const after = (seconds: number): number => begin + seconds * 1_000;
 
 const created = (state: State, seconds: number): LifecycleEvent => ({
@@ -53,7 +53,7 @@ async function scrape(name: string, ...events: readonly LifecycleEvent[]): Promi
     .map((line) => line.replace(name, ''));
 }
 
-test('events are counted by action, every action also at 0', async () => {
+test('events are counted by action and by who asked for it, every action also at 0', async () => {
   const [help, type, ...lines] = await scrape(
     'instances_lifecycle_events_total',
     created('Running', 0),
@@ -62,10 +62,25 @@ test('events are counted by action, every action also at 0', async () => {
     changed('stop', 'Running', 'Stopped'),
     deleted,
   );
-  expect(help).toBe('# HELP  Total number of lifecycle events by action');
+  expect(help).toBe('# HELP  Total number of lifecycle events by action and by who asked for it');
   expect(type).toBe('# TYPE  counter');
   const counted: Partial<Record<string, number>> = { create: 1, start: 1, stop: 2, delete: 1 };
-  expect(lines).toEqual(actions.map((action) => `{action="${action}"} ${String(counted[action] ?? 0)}`));
+  const by = (action: Action): string => (['ready', 'exit', 'lost'].includes(action) ? 'machine' : 'caller');
+  expect(lines).toEqual(
+    actions.map((action) => `{action="${action}",by="${by(action)}"} ${String(counted[action] ?? 0)}`),
+  );
+});
+
+test('of more than 64 who ask, those that come later are counted together', async () => {
+  const events = Array.from({ length: 100 }, (_, index): LifecycleEvent => ({
+    ...created('Running', 0),
+    cause: { by: `team_${String(index)}` },
+  }));
+  const lines = (await scrape('instances_lifecycle_events_total', ...events)).filter((line) =>
+    line.includes('create'),
+  );
+  expect(lines).toHaveLength(64);
+  expect(lines.at(-1)).toBe('{action="create",by="other"} 38');
 });
 
 test('transitions are counted from birth to deletion, and no change of state is none', async () => {

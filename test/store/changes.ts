@@ -1,5 +1,5 @@
 import { firstValueFrom, lastValueFrom, type Observable } from 'rxjs';
-import type { Change, LifecycleEvent } from '../../src/lifecycle/event.js';
+import type { CausedChange, LifecycleEvent } from '../../src/lifecycle/event.js';
 import type { Snapshot } from '../../src/lifecycle/snapshot.js';
 import { defaultRetention, type Retention } from '../../src/store/logSpan.js';
 import type { Store } from '../../src/store/store.js';
@@ -15,28 +15,32 @@ export const defaults: StoreOptions = { retention: defaultRetention, now: Date.n
 /** The id of the instance or snapshot that a test calls so. */
 export const idOf = (name: string): string => name.padEnd(24, '0');
 
-export const created = (name: string, createdAt = 0): Change => ({
+export const created = (name: string, createdAt = 0): CausedChange => ({
   action: 'create',
+  cause: { by: 'caller' },
   instanceId: idOf(name),
   instance: anInstance({ id: idOf(name), name, createdAt }),
 });
 
-export const updated = (name: string, revision: number): Change => ({
+export const updated = (name: string, revision: number): CausedChange => ({
   action: 'update',
+  cause: { by: 'caller' },
   instanceId: idOf(name),
   instance: anInstance({ id: idOf(name), name, revision }),
   previousState: 'Running',
 });
 
 /** As version 0.1.0 has kept it. */
-export const deleted = (name: string): Change => ({
+export const deleted = (name: string): CausedChange => ({
   action: 'delete',
+  cause: { by: 'caller' },
   instanceId: idOf(name),
   previousState: 'Running',
 });
 
-export const deletedWithLast = (name: string): Change => ({
+export const deletedWithLast = (name: string): CausedChange => ({
   action: 'delete',
+  cause: { by: 'caller' },
   instanceId: idOf(name),
   last: anInstance({ id: idOf(name), name }),
   previousState: 'Running',

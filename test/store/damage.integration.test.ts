@@ -134,7 +134,7 @@ describe('a record that was changed from outside', () => {
     await rewrite(dataDir, ofB, (bytes) => newer({ key: ofB, bytes }));
     const { damaged } = await firstValueFrom((await dataDirs.open(dataDir)).load());
     expect(damaged).toStrictEqual([
-      { key: ofB, faults: [{ path: '', found: 'version 9', expected: 'version 1 to 1' }] },
+      { key: ofB, faults: [{ path: '', found: 'version 9', expected: 'version 1 to 2' }] },
     ]);
   });
 
@@ -177,17 +177,20 @@ describe('a record that was changed from outside', () => {
     const wrong = {
       id: 1,
       name: 'b',
-      spec: { driver: 'memory', image: 'any', env: {}, tags: { a: 2 } },
+      driver: 'memory',
+      image: 'any',
+      env: {},
+      tags: { a: 2 },
       state: 'Gone',
     };
-    await rewrite(dataDir, ofB, () => tables.instances.encode(idOf('b'), wrong as never).bytes);
+    await rewrite(dataDir, ofB, () => tables.sealed(ofB, 2, JSON.stringify(wrong)).bytes);
     const { damaged } = await firstValueFrom((await dataDirs.open(dataDir)).load());
     expect(damaged[0]?.faults.map(({ path }) => path)).toStrictEqual([
       'id',
-      'spec.tags.a',
       'state',
       'revision',
-      'createdAt',
+      'created_at',
+      'tags.a',
     ]);
   });
 });
@@ -331,7 +334,10 @@ describe('an event that was changed from outside', () => {
     'is set aside when its sequence is %d, far from all others',
     async (far) => {
       const dataDir = await filledDir(dataDirs);
-      const json = JSON.stringify({ time: 0, change: deleted('a') });
+      const json = JSON.stringify({
+        time: 0,
+        change: { action: 'delete', instanceId: idOf('a'), previousState: 'Running' },
+      });
       await rewrite(dataDir, keyOf(far), () => tables.sealed(keyOf(far), 1, json).bytes);
       const store = await dataDirs.open(dataDir);
       expect(dataDirs.damaged()).toMatchObject([{ key: keyOf(far), faults: [{ found: String(far) }] }]);
@@ -372,7 +378,7 @@ describe('the header', () => {
     await rewrite(dataDir, key, (bytes) => newer({ key, bytes }));
     await expect(dataDirs.open(dataDir)).rejects.toMatchObject({
       _tag: 'StoreFailed',
-      reason: `cannot open the data directory ${dataDir}: its format has version 9, of which this program knows up to 1`,
+      reason: `cannot open the data directory ${dataDir}: its format has version 9, of which this program knows up to 2`,
     });
     // And lets go of it.
     await rewrite(dataDir, key, () => undefined);

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { firstValueFrom, lastValueFrom, merge, mergeMap, type Observable, toArray } from 'rxjs';
 import type { CursorExpired } from '../../src/lifecycle/errors.js';
-import type { Change, LifecycleEvent } from '../../src/lifecycle/event.js';
+import type { CausedChange, LifecycleEvent } from '../../src/lifecycle/event.js';
 import { defaultRetention } from '../../src/store/logSpan.js';
 import type { Store } from '../../src/store/store.js';
 import { anInstance } from '../support/lifecycleEvents.js';
@@ -25,7 +25,7 @@ export type OpenStore = (options: StoreOptions) => Promise<Store>;
 /** Declares what every store owes. */
 export function storeContract(open: OpenStore): void {
   const opened = (options: Partial<StoreOptions> = {}): Promise<Store> => open({ ...defaults, ...options });
-  const commit = (store: Store, change: Change): Promise<LifecycleEvent> =>
+  const commit = (store: Store, change: CausedChange): Promise<LifecycleEvent> =>
     firstValueFrom(store.commit(change));
   const failureOf = (work$: Observable<unknown>): Promise<unknown> =>
     lastValueFrom(work$).then(
@@ -106,7 +106,7 @@ export function storeContract(open: OpenStore): void {
     const change = {
       ...updated('b', 7),
       instance: anInstance({ id: idOf('b'), createdAt: 1, revision: 7 }),
-    } as Change;
+    } as CausedChange;
     await commit(store, change);
     await commit(store, deleted('c'));
     const { instances } = await firstValueFrom(store.load());
@@ -173,10 +173,10 @@ export function storeContract(open: OpenStore): void {
     test('keeps so many bytes and no more, but for the last event', async () => {
       const maxBytes = 10_000;
       const store = await opened({ retention: { ...defaultRetention, maxBytes } });
-      const withEnv = (revision: number, length: number): Change => {
+      const withEnv = (revision: number, length: number): CausedChange => {
         const change = updated('a', revision);
-        const spec = { ...anInstance().spec, env: { TEXT: 'x'.repeat(length) } };
-        return { ...change, instance: { ...change.instance, spec } } as Change;
+        const spec = { ...anInstance().spec, env: { TEXT: String(revision).padEnd(length, 'x') } };
+        return { ...change, instance: { ...change.instance, spec } } as CausedChange;
       };
       for (let revision = 1; revision <= 20; revision += 1) await commit(store, withEnv(revision, 1_000));
       const kept = async (): Promise<readonly number[]> => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { firstValueFrom, type Observable } from 'rxjs';
-import type { Change } from '../../src/lifecycle/event.js';
+import type { CausedChange } from '../../src/lifecycle/event.js';
 import type { Json } from '../../src/lifecycle/instance.js';
 import type { Snapshot } from '../../src/lifecycle/snapshot.js';
 import type { Store } from '../../src/store/store.js';
@@ -39,7 +39,7 @@ export const step: fc.Arbitrary<Step> = fc.oneof(
 );
 
 const commitStep =
-  (change: Change): Step =>
+  (change: CausedChange): Step =>
   (store, model) => {
     model.commit(change);
     return store.commit(change);
@@ -47,10 +47,10 @@ const commitStep =
 
 /** What a store is, without any of its troubles. */
 export class Model {
-  readonly log: Change[] = [];
+  readonly log: CausedChange[] = [];
   readonly cursors = new Map<string, number>();
   readonly snapshots = new Map<string, Snapshot>();
-  private readonly instances = new Map<string, Change['instance']>();
+  private readonly instances = new Map<string, CausedChange['instance']>();
   private readonly runtimes = new Map<string, Json>();
 
   constructor(private readonly maxEvents: number) {}
@@ -59,7 +59,7 @@ export class Model {
     return Math.max(1, this.log.length - this.maxEvents + 1);
   }
 
-  commit(change: Change): void {
+  commit(change: CausedChange): void {
     this.log.push(change);
     if (change.action !== 'delete') this.instances.set(change.instanceId, change.instance);
     else {
@@ -89,12 +89,12 @@ export class Model {
 
 /** All that can be seen of a store. */
 export interface Seen {
-  readonly instances: ReadonlyMap<string, Change['instance']>;
+  readonly instances: ReadonlyMap<string, CausedChange['instance']>;
   readonly snapshots: ReadonlyMap<string, Snapshot>;
   readonly cursors: ReadonlyMap<string, number>;
   readonly runtimes: ReadonlyMap<string, Json>;
   readonly sequence: number;
-  readonly log: readonly (readonly [sequence: number, change: Change])[];
+  readonly log: readonly (readonly [sequence: number, change: CausedChange])[];
 }
 
 /** Looks at everything in a store. */

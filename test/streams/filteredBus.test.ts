@@ -20,7 +20,7 @@ const createWorld = () => {
     const before = table.get(id);
     if (what === 'delete' && before === undefined) return undefined;
     sequence += 1;
-    const place = { epoch: 'e', sequence, time: 0, instanceId: id };
+    const place = { epoch: 'e', sequence, time: 0, instanceId: id, cause: { by: 'caller' } };
     let event: LifecycleEvent;
     if (what === 'delete' && before !== undefined) {
       table.delete(id);

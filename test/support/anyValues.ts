@@ -88,7 +88,11 @@ export const anySnapshot: fc.Arbitrary<Snapshot> = fc.record(
   },
 );
 
-const place = fc.record({ epoch: text, sequence, time });
+const cause = fc.record(
+  { by: text, reason: text, requestId: text, traceparent: text },
+  { requiredKeys: ['by'] },
+);
+const place = fc.record({ epoch: text, sequence, time, cause });
 
 /** Any event. */
 export const anyEvent: fc.Arbitrary<LifecycleEvent> = fc

@@ -33,13 +33,14 @@ export const optional = <Codec extends t.Mixed>(
   presence: 'optional',
 });
 
-type Keys = Readonly<Record<string, WireKey<t.Mixed, 'required' | 'optional'>>>;
-type NamesOf<K extends Keys, Presence> = {
+/** The keys of an object. */
+export type WireKeys = Readonly<Record<string, WireKey<t.Mixed, 'required' | 'optional'>>>;
+type NamesOf<K extends WireKeys, Presence> = {
   [Name in keyof K]: K[Name]['presence'] extends Presence ? Name : never;
 }[keyof K];
 
 /** What an object of these keys is within a program. */
-export type WiredBy<K extends Keys> = {
+export type WiredBy<K extends WireKeys> = {
   readonly [Name in NamesOf<K, 'required'>]: t.TypeOf<K[Name]['codec']>;
 } & { readonly [Name in NamesOf<K, 'optional'>]?: t.TypeOf<K[Name]['codec']> };
 
@@ -47,7 +48,7 @@ export type WiredBy<K extends Keys> = {
  * The codec of an object: each key is called one thing in a program and another on the wire. A key that is not known is passed over
  * when it is read, so that who is newer may write more.
  */
-export function wireObject<const K extends Keys>(name: string, keys: K): t.Type<WiredBy<K>, WireObject> {
+export function wireObject<const K extends WireKeys>(name: string, keys: K): t.Type<WiredBy<K>, WireObject> {
   const entries = Object.entries(keys);
 
   const validate: t.Validate<unknown, WiredBy<K>> = (value, context) => {

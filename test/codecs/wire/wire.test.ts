@@ -62,8 +62,12 @@ const webOnTheWire = {
   exit_timed_out: 'run',
 };
 
-const place = { epoch: 'e', sequence: 3, time: 0 };
-const placeOnTheWire = { epoch: 'e', sequence: 3, time: '1970-01-01T00:00:00.000Z' };
+const cause = { by: 'auto_standby', reason: 'idle_timeout', requestId: 'r-1', traceparent: '00-1-2-01' };
+const place = { epoch: 'e', sequence: 3, time: 0, cause };
+const placeOnTheWire = {
+  ...{ epoch: 'e', sequence: 3, time: '1970-01-01T00:00:00.000Z' },
+  cause: { by: 'auto_standby', reason: 'idle_timeout', request_id: 'r-1', traceparent: '00-1-2-01' },
+};
 
 describe('on the wire', () => {
   test('an instance is as hypeman writes it', () => {
@@ -97,8 +101,8 @@ describe('on the wire', () => {
   });
 
   test('an error has its tag, its message, its fields and its causes', () => {
-    const cause = new StoreFailed({ reason: 'full' }, { cause: 'ENOSPC' });
-    expect(there(wireError, new LaunchFailed({ reason: 'no room' }, { cause }))).toEqual({
+    const full = new StoreFailed({ reason: 'full' }, { cause: 'ENOSPC' });
+    expect(there(wireError, new LaunchFailed({ reason: 'no room' }, { cause: full }))).toEqual({
       _tag: 'LaunchFailed',
       message: 'no room',
       reason: 'no room',
