@@ -3,6 +3,7 @@ import * as t from 'io-ts';
 import { anotherKey } from './anotherKey.js';
 import { isProxy } from './isProxy.js';
 import { secret } from './secret.js';
+import { validatePart } from './validatePart.js';
 
 type Decoded<Required extends t.Props, Optional extends t.Props> = {
   readonly [K in keyof Required]: t.TypeOf<Required[K]>;
@@ -37,7 +38,7 @@ export function closed<Required extends t.Props, Optional extends t.Props>(
     for (const [key, codec] of known) {
       const part = Object.hasOwn(value, key) ? value[key] : undefined;
       if (part === undefined && !Object.hasOwn(required, key)) continue;
-      const result = codec.validate(part, t.appendContext(context, key, codec, part));
+      const result = validatePart(codec, part, context, key);
       if (E.isRight(result)) decoded[key] = result.right;
       // Not all in one call: the errors of a long list are more than a call takes arguments.
       else for (const error of result.left) errors.push(error);

@@ -1,6 +1,7 @@
 import * as E from 'fp-ts/lib/Either.js';
 import * as t from 'io-ts';
 import { isRecord } from './closed.js';
+import { validatePart } from './validatePart.js';
 
 /**
  * Decodes an object of any keys for which `keys` holds, with values for which `values` holds. The result is a new object,
@@ -20,8 +21,8 @@ export function record<A>(
     const errors: t.ValidationError[] = [];
     const decoded: [string, A][] = [];
     for (const [key, part] of Object.entries(value)) {
-      const known = keys.validate(key, t.appendContext(context, key, keys, key));
-      const result = values.validate(part, t.appendContext(context, key, values, part));
+      const known = validatePart(keys, key, context, key);
+      const result = validatePart(values, part, context, key);
       if (E.isRight(known) && E.isRight(result)) decoded.push([known.right, result.right]);
       for (const failed of [known, result]) {
         if (E.isLeft(failed)) for (const error of failed.left) errors.push(error);

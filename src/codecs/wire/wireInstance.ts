@@ -32,22 +32,21 @@ const values = wireObject('an instance', {
 });
 type Values = t.TypeOf<typeof values>;
 
-const instanceOf = (
-  { exitCode, exitSignal = null, exitTimedOut, ...own }: Values,
-  spec: Instance['spec'],
-): Instance => ({
-  ...own,
-  spec,
-  ...(exitCode !== undefined && {
-    exit: { code: exitCode, signal: exitSignal, ...(exitTimedOut && { timedOut: exitTimedOut }) },
-  }),
-});
+const instanceOf = (values: Values, spec: Instance['spec']): Instance => {
+  // It was made for us; to copy it takes as long as to decode it.
+  if (values.exitCode === undefined) return Object.assign(values, { spec });
+  const { exitCode, exitSignal = null, exitTimedOut, ...own } = values;
+  const exit = { code: exitCode, signal: exitSignal, ...(exitTimedOut && { timedOut: exitTimedOut }) };
+  return { ...own, spec, exit };
+};
 
-const valuesOf = ({ spec: _, exit, ...own }: Instance): Values => ({
-  ...own,
-  ...(exit && { exitCode: exit.code, exitSignal: exit.signal }),
-  ...(exit?.timedOut && { exitTimedOut: exit.timedOut }),
-});
+/** The keys that are not among the values are passed over. */
+const valuesOf = (instance: Instance): Values => {
+  const { exit } = instance;
+  if (exit === undefined) return instance;
+  const { code, signal, timedOut } = exit;
+  return { ...instance, exitCode: code, exitSignal: signal, ...(timedOut && { exitTimedOut: timedOut }) };
+};
 
 /** The wire form of an instance: hypeman's, with what its spec asks for beside what it is, and times in RFC 3339. */
 export const wireInstance = new t.Type<Instance, WireObject, unknown>(
@@ -61,5 +60,5 @@ export const wireInstance = new t.Type<Instance, WireObject, unknown>(
     if (E.isRight(own) && E.isRight(spec)) return t.success(instanceOf(own.right, spec.right));
     return t.failures([own, spec].flatMap((part) => (E.isLeft(part) ? part.left : [])));
   },
-  (instance) => ({ ...wireSpec.encode(instance.spec), ...values.encode(valuesOf(instance)) }),
+  (instance) => values.encodeInto(wireSpec.encodeInto({}, instance.spec), valuesOf(instance)),
 );

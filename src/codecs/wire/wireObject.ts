@@ -2,6 +2,7 @@ import * as E from 'fp-ts/lib/Either.js';
 import * as t from 'io-ts';
 import type { Json } from '../../lifecycle/instance.js';
 import { isRecord } from '../closed.js';
+import { validatePart } from '../validatePart.js';
 
 /** What a value is written as: an object of JSON. */
 export type WireObject = Readonly<Record<string, Json>>;
@@ -44,11 +45,24 @@ export type WiredBy<K extends WireKeys> = {
   readonly [Name in NamesOf<K, 'required'>]: t.TypeOf<K[Name]['codec']>;
 } & { readonly [Name in NamesOf<K, 'optional'>]?: t.TypeOf<K[Name]['codec']> };
 
+/** The codec of an object of which only the keys that it knows are looked at. */
+export class WireObjectType<A> extends t.Type<A, WireObject> {
+  constructor(
+    name: string,
+    is: t.Is<A>,
+    validate: t.Validate<unknown, A>,
+    /** Writes the keys into an object that may have others: to copy one takes longer than all else. */
+    readonly encodeInto: (encoded: Record<string, Json>, value: A) => Record<string, Json>,
+  ) {
+    super(name, is, validate, (value) => encodeInto({}, value));
+  }
+}
+
 /**
  * The codec of an object: each key is called one thing in a program and another on the wire. A key that is not known is passed over
  * when it is read, so that who is newer may write more.
  */
-export function wireObject<const K extends WireKeys>(name: string, keys: K): t.Type<WiredBy<K>, WireObject> {
+export function wireObject<const K extends WireKeys>(name: string, keys: K): WireObjectType<WiredBy<K>> {
   const entries = Object.entries(keys);
 
   const validate: t.Validate<unknown, WiredBy<K>> = (value, context) => {
@@ -58,14 +72,22 @@ export function wireObject<const K extends WireKeys>(name: string, keys: K): t.T
     for (const [key, { called, codec, presence }] of entries) {
       const part = Object.hasOwn(value, called) ? value[called] : undefined;
       if (part === undefined && presence === 'optional') continue;
-      const result = codec.validate(part, t.appendContext(context, called, codec, part));
+      const result = validatePart(codec, part, context, called);
       if (E.isRight(result)) decoded[key] = result.right;
       else errors.push(...result.left);
     }
     return errors.length > 0 ? t.failures(errors) : t.success(decoded as WiredBy<K>);
   };
 
-  return new t.Type<WiredBy<K>, WireObject, unknown>(
+  const encodeInto = (encoded: Record<string, Json>, value: WiredBy<K>): Record<string, Json> => {
+    for (const [key, { called, codec }] of entries) {
+      const part = (value as Readonly<Record<string, unknown>>)[key];
+      if (part !== undefined) encoded[called] = codec.encode(part) as Json;
+    }
+    return encoded;
+  };
+
+  return new WireObjectType<WiredBy<K>>(
     name,
     (value): value is WiredBy<K> =>
       isRecord(value) &&
@@ -73,13 +95,6 @@ export function wireObject<const K extends WireKeys>(name: string, keys: K): t.T
         value[key] === undefined ? presence === 'optional' : codec.is(value[key]),
       ),
     validate,
-    (value) => {
-      const encoded: Record<string, Json> = {};
-      for (const [key, { called, codec }] of entries) {
-        const part = (value as Readonly<Record<string, unknown>>)[key];
-        if (part !== undefined) encoded[called] = codec.encode(part) as Json;
-      }
-      return encoded;
-    },
+    encodeInto,
   );
 }

@@ -7,7 +7,7 @@ import { json } from '../json.js';
 import { record } from '../record.js';
 import { secret } from '../secret.js';
 import { driverFieldNames } from './driverFieldNames.js';
-import { optional, required, type WireObject, wireObject } from './wireObject.js';
+import { optional, required, wireObject, WireObjectType } from './wireObject.js';
 
 const texts = record('an object of texts', t.string, t.string);
 
@@ -50,20 +50,19 @@ const isOwn = (field: string): boolean => field !== 'others' && Object.hasOwn(ke
 
 const specOf = ({ others, ...own }: Values): InstanceSpec => ({ ...others, ...own });
 
+/** The keys that are not among the values are passed over. */
 const valuesOf = (spec: InstanceSpec): Values => {
-  const [own, others] = [true, false].map((isWanted) =>
-    Object.fromEntries(Object.entries(spec).filter(([field]) => isOwn(field) === isWanted)),
-  );
-  return { ...own, ...(Object.keys(others ?? {}).length > 0 && { others }) } as Values;
+  const others = Object.entries(spec).filter(([field]) => !isOwn(field));
+  return (others.length === 0 ? spec : { ...spec, others: Object.fromEntries(others) }) as Values;
 };
 
 /**
  * The wire form of a spec. Fields of drivers that are none of this package's stand in `driver_fields`, by their own names: there they
  * can be taken for nothing else.
  */
-export const wireSpec = new t.Type<InstanceSpec, WireObject, unknown>(
+export const wireSpec = new WireObjectType<InstanceSpec>(
   values.name,
   (value): value is InstanceSpec => isRecord(value) && values.is(valuesOf(value as unknown as InstanceSpec)),
   (value, context) => pipe(values.validate(value, context), E.map(specOf)),
-  (spec) => values.encode(valuesOf(spec)),
+  (encoded, spec) => values.encodeInto(encoded, valuesOf(spec)),
 );
