@@ -1,42 +1,47 @@
-/** Starts an instance again whenever it ends by itself, and kills it three times to show so. */
+/** Starts an instance again whenever it ends by itself. One of the starts fails, and the policy survives that too. */
 import { createProcessDriver, openManager } from 'rx-instances';
-import { catchError, delay, EMPTY, filter, lastValueFrom, type Observable, take, tap } from 'rxjs';
-
-const report = (error: unknown): Observable<never> => {
-  console.error('cannot start it again:', error);
-  return EMPTY;
-};
+import { catchError, EMPTY, firstValueFrom, lastValueFrom, map, of, Subject } from 'rxjs';
 
 async function main(): Promise<void> {
   const manager = await openManager({ drivers: [createProcessDriver()] });
 
-  // The policy. It has a queue of its own, so that a start may take the time that it takes. One that fails is reported, and
-  // ends the policy for nobody else.
-  const restarts$ = manager.consume('keep_alive', ({ action, instanceId }) =>
-    action === 'exit' ? manager.start(instanceId).pipe(catchError(report)) : EMPTY,
-  );
-  restarts$.subscribe(({ name, startedAt = 0, handle }) => {
-    console.log(`${name} runs again since ${new Date(startedAt).toISOString()} as ${String(handle?.pid)}`);
+  // The policy. It has a queue of its own, so that a start may take the time that it takes. The failure of one is caught where
+  // it is called: further out it would end the policy, and nothing would be started again from then on.
+  const answers$ = new Subject<string>();
+  const restarts$ = manager.consume('keep_alive', ({ action, instanceId }) => {
+    if (action !== 'exit') return EMPTY;
+    return manager.start(instanceId).pipe(
+      map(({ name, handle }) => `${name} runs again as ${String(handle?.pid)}`),
+      catchError((error: unknown) => of(`it cannot be started again: ${String(error)}`)),
+    );
   });
+  answers$.subscribe((answer) => {
+    console.log(answer);
+  });
+  restarts$.subscribe(answers$);
 
-  // The trouble: kill -9, as soon as it runs, three times.
-  const kills$ = manager.events('trouble').pipe(
-    filter(({ action }) => action === 'create' || action === 'start'),
-    take(4),
-    tap(({ instance }) => {
-      console.log(`process ${String(instance?.handle?.pid)} runs`);
-    }),
-  );
-  const done = lastValueFrom(
-    kills$.pipe(
-      filter((_, index) => index < 3),
-      delay(300),
-      tap(({ instance }) => process.kill(instance?.handle?.pid ?? NaN, 'SIGKILL')),
-    ),
-  );
+  // The trouble: kill -9, and what the policy makes of it.
+  const kill = async (): Promise<void> => {
+    const answered = firstValueFrom(answers$);
+    const { name, handle } = await lastValueFrom(manager.get('worker'));
+    console.log(`${name} is killed`);
+    process.kill(handle?.pid ?? NaN, 'SIGKILL');
+    await answered;
+  };
 
-  await lastValueFrom(manager.create({ name: 'worker', image: 'scratch', entrypoint: ['sleep', '60'] }));
-  await done;
+  const entrypoint = ['sleep', '60'];
+  await lastValueFrom(manager.create({ name: 'worker', image: 'scratch', entrypoint }));
+  await kill();
+
+  // From its next start on it is another program, which is not there.
+  await lastValueFrom(manager.update('worker', { entrypoint: ['no-such-program'] }));
+  await kill();
+
+  // Somebody mends it, and the policy is still there.
+  await lastValueFrom(manager.update('worker', { entrypoint }));
+  await lastValueFrom(manager.start('worker'));
+  await kill();
+
   const { state } = await lastValueFrom(manager.waitForState('worker', 'Running'));
   console.log(`in the end it is ${state}`);
   await manager.close();

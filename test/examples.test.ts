@@ -9,19 +9,20 @@ interface Ended {
   readonly complained: string;
 }
 
-/** Runs an example as a reader does. */
-function run(example: string): Promise<Ended> {
+function ended(program: string, args: readonly string[]): Promise<Ended> {
   return new Promise((done) => {
-    execFile(
-      process.execPath,
-      ['--require', './scripts/typescript.cjs', `examples/${example}`],
-      { timeout: 120_000 },
-      (error, printed, complained) => {
-        done({ code: error === null ? 0 : (error.code ?? error.signal), printed, complained });
-      },
-    );
+    execFile(program, args, { timeout: 120_000 }, (error, printed, complained) => {
+      done({ code: error === null ? 0 : (error.code ?? error.signal), printed, complained });
+    });
   });
 }
+
+/** Runs an example as a reader does. */
+const run = (example: string): Promise<Ended> =>
+  ended(process.execPath, ['--require', './scripts/typescript.cjs', `examples/${example}`]);
+
+/** As each instance has one. */
+const anyId = /\b[a-z][a-z0-9]{23}\b/;
 
 describe.each(examples)('examples/%s', (example) => {
   const text = readFileSync(`examples/${example}`, 'utf8');
@@ -50,3 +51,31 @@ describe.each(examples)('examples/%s', (example) => {
     150_000,
   );
 });
+
+it.concurrent(
+  'npm start tells each instance by its name, also when it is gone, and none by its id',
+  async () => {
+    const { printed } = await ended('npm', ['start', '--silent']);
+    expect(printed).toMatch(/ delete +gamma +Stopped -> gone$/m);
+    expect(printed).not.toMatch(anyId);
+  },
+  150_000,
+);
+
+it.concurrent(
+  'the policy that starts again what has ended survives a start that fails',
+  async () => {
+    const { printed } = await run('04-survive-a-crash.ts');
+    expect(printed.replaceAll(/\d+/g, 'n').split('\n')).toStrictEqual([
+      'worker is killed',
+      'worker runs again as n',
+      'worker is killed',
+      'it cannot be started again: LaunchFailed: there is no program "no-such-program" in PATH',
+      'worker is killed',
+      'worker runs again as n',
+      'in the end it is Running',
+      '',
+    ]);
+  },
+  150_000,
+);

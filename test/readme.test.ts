@@ -2,8 +2,19 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import { type Action, states, transition } from 'rx-instances';
+import { isDeepStrictEqual } from 'node:util';
+import { firstValueFrom, forkJoin, type Observable } from 'rxjs';
+import {
+  type Action,
+  type Instance,
+  type InstanceManager,
+  openManager,
+  states,
+  transition,
+} from 'rx-instances';
+import { createMemoryDriver } from 'rx-instances/testing';
 import { faultsOf, run } from './house/docExamples.js';
+import { until } from './support/until.js';
 
 const readme = readFileSync('README.md', 'utf8');
 const snippets = [...readme.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code = '']) => code);
@@ -18,6 +29,35 @@ const freePort = async (): Promise<number> => {
 
 // Something has to be told for it to be an example.
 const pasted = (codes: readonly string[]): string => [...codes, 'before.kind; // => "Stopped"'].join('\n');
+
+const equal = (actual: unknown, expected: unknown): void => {
+  expect(actual).toEqual(expected);
+};
+
+/** Changes a table in each way, and so fast that whoever watches it lags; waits until both tables are the same. */
+async function churn(manager: InstanceManager, folded: ReadonlyMap<string, Instance>): Promise<void> {
+  const create = (name: string): Observable<Instance> => manager.create({ name, image: 'any' });
+  const names = Array.from({ length: 300 }, (_, index) => `many-${String(index)}`);
+  const settles = async (...expected: readonly string[]): Promise<void> => {
+    const shown = (): string[] =>
+      [...folded.values()].map(({ name, state }) => `${name} ${state}`).toSorted();
+    expect(await until(shown, (found) => isDeepStrictEqual(found, expected))).toEqual(expected);
+  };
+
+  await firstValueFrom(forkJoin([create('goes'), create('stays')]));
+  await firstValueFrom(manager.standby('stays'));
+  await settles('goes Running', 'stays Standby');
+  await firstValueFrom(manager.delete('goes'));
+  await settles('stays Standby');
+  await firstValueFrom(forkJoin(names.map(create)));
+  await until(
+    () => folded.size,
+    (size) => size === 301,
+  );
+  await firstValueFrom(forkJoin(names.map((name) => manager.delete(name))));
+  await settles('stays Standby');
+  expect(manager.stats()['table']?.dropped).not.toStrictEqual({});
+}
 
 describe('the snippets of the README', () => {
   it('compile, pasted one after the other', () => {
@@ -36,10 +76,8 @@ describe('the snippets of the README', () => {
     const ours: (name: string) => unknown = require;
     const load = (name: string): unknown => (name === 'node:console' ? { log } : ours(name));
     const port = String(await freePort());
-    await run({ name: 'README', code: code.replaceAll('8080', port) }, load, (actual, expected) => {
-      expect(actual).toEqual(expected);
-    });
-    expect(printed).toEqual(expect.arrayContaining(['Running event', 'stdout it begins']));
+    await run({ name: 'README', code: code.replaceAll('8080', port) }, load, equal);
+    expect(printed).toEqual(expect.arrayContaining(['Running event', 'stdout it begins', 'stdout hi']));
     expect(printed.filter((line) => /^\d/.test(line))).toEqual([
       '1 create web Initializing',
       '2 ready web Running',
@@ -50,10 +88,25 @@ describe('the snippets of the README', () => {
       expect.stringMatching(/^7 exit run-\w+ Stopped$/),
       expect.stringMatching(/^8 delete/),
       '3 hi',
-      '9 stop web Stopped',
-      '10 restore web Stopped',
-      '11 fork web-2 Stopped',
+      expect.stringMatching(/^9 create run-\w+ Running$/),
+      expect.stringMatching(/^10 exit run-\w+ Stopped$/),
+      expect.stringMatching(/^11 delete/),
+      '12 stop web Stopped',
+      '13 restore web Stopped',
+      '14 fork web-2 Stopped',
     ]);
+  });
+
+  it('fold what a watch emits into the true table, after a lag too', async () => {
+    const manager = await openManager({ drivers: [createMemoryDriver()] });
+    const code = [
+      "import { churn, manager } from 'here';",
+      ...snippets.filter((snippet) => snippet.includes('.watch(')),
+      'await churn(manager, table);',
+      'table.size; // => 1',
+    ].join('\n');
+    await run({ name: 'README', code }, () => ({ churn, manager }), equal);
+    await manager.close();
   });
 });
 

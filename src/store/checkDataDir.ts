@@ -1,9 +1,11 @@
+import type { Dirent } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { found } from '../codecs/decode.js';
 import { StoreFailed } from '../lifecycle/errors.js';
 import { checkDatabase } from './checkDatabase.js';
 import { checkOwn } from './checkOwn.js';
+import { isNameOfLock } from './dataDirLock.js';
 import { isUnfinishedMarker, readMarker } from './dataDirMarker.js';
 import { markerName, pathsIn } from './dataDirPaths.js';
 import { isBlank } from './isBlank.js';
@@ -26,15 +28,18 @@ export interface DataDirStanding {
  * @throws {@link StoreFailed} as a rejection
  */
 export async function checkDataDir(dataDir: string, beginAnew: boolean): Promise<DataDirStanding> {
-  const { marker, pool, store, database } = pathsIn(dataDir);
+  const { marker, pool, store, lock, database } = pathsIn(dataDir);
   const stats = await stat(dataDir);
   const hasMarker = (await statOf(marker)) !== undefined;
   // Whoever makes a pool has written the marker before.
   const others = await strangersIn(
     dataDir,
-    (name) => isOurs(name) || (hasMarker && join(dataDir, name) === pool),
+    ({ name }) => isOurs(name) || (hasMarker && join(dataDir, name) === pool),
   );
-  if (!hasMarker) await checkRecognisable(dataDir, [...others, ...(await strangersIn(store, isOfStore))]);
+  if (!hasMarker) {
+    const within = [await strangersWithin(store, isOfStore), await strangersWithin(lock, isOfLock)];
+    await checkRecognisable(dataDir, [...others, ...within.flat()]);
+  }
 
   checkOwn(dataDir, stats, 'folder');
   if (others.length > 0 && (stats.mode & 0o022) !== 0) {
@@ -63,14 +68,20 @@ const ours = ['instances', 'lock', 'snapshots', 'store', markerName];
 /** It lies in every new file system of Linux. */
 const nobodys = 'lost+found';
 const isOurs = (name: string): boolean => ours.includes(name) || isUnfinishedMarker(name) || name === nobodys;
-const isOfStore = (name: string): boolean => ['data.mdb', 'data.mdb-lock'].includes(name);
+type IsKnown = (entry: Dirent) => boolean;
+const isOfStore: IsKnown = ({ name }) => ['data.mdb', 'data.mdb-lock'].includes(name);
+const isOfLock: IsKnown = (entry) => entry.isSocket() && isNameOfLock(entry.name);
 
-async function strangersIn(folder: string, isKnown: (name: string) => boolean): Promise<readonly string[]> {
+async function strangersIn(folder: string, isKnown: IsKnown): Promise<readonly string[]> {
   const stats = await statOf(folder);
   // What is no folder is told when it is looked at.
   if (stats?.isDirectory() !== true) return [];
-  return (await readdir(folder)).filter((name) => !isKnown(name));
+  const entries = await readdir(folder, { withFileTypes: true });
+  return entries.filter((entry) => !isKnown(entry)).map(({ name }) => name);
 }
+
+const strangersWithin = async (folder: string, isKnown: IsKnown): Promise<readonly string[]> =>
+  (await strangersIn(folder, isKnown)).map((name) => join(basename(folder), name));
 
 /** Checks that a directory without a marker holds a store of ours, or nothing at all. */
 async function checkRecognisable(dataDir: string, strangers: readonly string[]): Promise<void> {

@@ -6,6 +6,7 @@ import { createServer } from 'node:net';
 import { hostname } from 'node:os';
 import { basename, join } from 'node:path';
 import { firstValueFrom, timer } from 'rxjs';
+import { id } from '../codecs/id.js';
 import { DataDirLocked, StoreFailed } from '../lifecycle/errors.js';
 import { pathsIn } from './dataDirPaths.js';
 import { askHolder, encodeHolder } from './lockHolder.js';
@@ -16,6 +17,15 @@ import { statOf } from './statOf.js';
 export interface DataDirLock {
   release(): Promise<void>;
 }
+
+const isNumber = (name: string): boolean => /^[1-9]\d*$/.test(name);
+
+/** Whether a name in the folder of locks is one that a manager gives: a number, or what becomes one. */
+export const isNameOfLock = (name: string): boolean =>
+  isNumber(name) || (name.startsWith(beginning) && id.is(name.slice(beginning.length)));
+
+/** What the name of a socket begins with that was given no number yet. */
+const beginning = 'new-';
 
 /**
  * Takes a data directory for one manager, among all processes and containers of this machine. The kernel takes it back
@@ -50,7 +60,7 @@ export async function lockDataDir(
   };
 
   try {
-    const mine = join(short.path, `new-${createId()}`);
+    const mine = join(short.path, `${beginning}${createId()}`);
     // In a cluster, the primary process would listen, and outlive us.
     server.listen({ path: mine, exclusive: true });
     await once(server, 'listening');
@@ -116,7 +126,7 @@ const highest = 1e12;
 const most = 10_000;
 
 async function numbersIn(folder: string): Promise<readonly number[]> {
-  const names = (await readdir(folder)).filter((name) => /^[1-9]\d*$/.test(name));
+  const names = (await readdir(folder)).filter(isNumber);
   const numbers = names.map(Number);
   if (numbers.length > most || numbers.some((number) => number >= highest)) {
     throw new StoreFailed({

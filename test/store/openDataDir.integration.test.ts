@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import {
   chmodSync,
   chownSync,
@@ -15,6 +16,7 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { firstValueFrom } from 'rxjs';
 import { open as openLmdb } from 'lmdb';
@@ -55,6 +57,15 @@ async function refusalOf(dataDir: string): Promise<string> {
   expect(error).toMatchObject({ _tag: 'StoreFailed' });
   expect(lookAt(dataDir)).toStrictEqual(before);
   return (error as { readonly reason: string }).reason;
+}
+
+/** Leaves a socket as a holder does that is killed: whoever closes his own removes it. */
+async function leaveSocket(path: string): Promise<void> {
+  const server = createServer().listen(`${path}.live`);
+  await once(server, 'listening');
+  renameSync(`${path}.live`, path);
+  server.close();
+  await once(server, 'close');
 }
 
 /** As version 0.1.0 left one: without a marker. */
@@ -124,6 +135,27 @@ describe('a data directory', () => {
     fill(dataDir);
     await refusalOf(dataDir);
     expect(readdirSync(dataDir)).not.toContain('lock');
+  });
+
+  it.each(['1', 'notes', 'new-'])(
+    'is none whose folder lock holds a file of others and that bears no marker: %s',
+    async (name) => {
+      const dataDir = dataDirs.make();
+      const lock = join(dataDir, 'lock');
+      mkdirSync(lock);
+      writeFileSync(join(lock, name), 'mine');
+      chmodSync(lock, 0o755);
+      expect(await refusalOf(dataDir)).toContain(`it holds 'lock/${name}'`);
+      expect(readdirSync(lock)).toStrictEqual([name]);
+      expect(statSync(lock).mode & 0o777).toBe(0o755);
+    },
+  );
+
+  it('begins where an opening was cut off that had nothing but its lock', async () => {
+    const dataDir = dataDirs.make();
+    mkdirSync(join(dataDir, 'lock'));
+    for (const name of ['1', `new-${'a'.repeat(24)}`]) await leaveSocket(join(dataDir, 'lock', name));
+    await firstValueFrom((await dataDirs.open(dataDir)).commit(created('a')));
   });
 
   it('keeps a folder that is named like a marker that was cut off', async () => {

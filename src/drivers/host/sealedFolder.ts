@@ -1,17 +1,12 @@
-import * as E from 'fp-ts/lib/Either.js';
-import * as t from 'io-ts';
 import { createHash } from 'node:crypto';
 import { chmod, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { closed } from '../../codecs/closed.js';
-import { decode, decodeOrThrow } from '../../codecs/decode.js';
-import { integer } from '../../codecs/scalars.js';
-import { tagged } from '../../codecs/tagged.js';
-import type { Fault } from '../../lifecycle/errors.js';
+import { type Fault, hasTag } from '../../lifecycle/errors.js';
 import { messageOf } from '../../lifecycle/messageOf.js';
 import { ownMark } from '../driver.js';
 import { copyTree } from './copyTree.js';
 import { createHasher, type Hasher } from './hasher.js';
+import { decodeManifest, encodeManifest, type Recorded } from './manifest.js';
 import { onDisk } from './onDisk.js';
 import { createTreeSync } from './treeSync.js';
 import { type Entry, walkTree } from './walkTree.js';
@@ -96,7 +91,7 @@ export function createSealedFolder(folder: string, fileMode = 0o400): SealedFold
       await walked.finally(() => hash.close());
       await sync.end();
       const entries = recorded.toSorted(byPath);
-      const json = JSON.stringify({ version: 1, entries } satisfies t.TypeOf<typeof manifest>);
+      const json = encodeManifest(entries);
       await writeFile(manifestPath, json, { mode: fileMode, flush: true, flag: 'wx' });
       for (const path of [folder, dirname(folder)]) await onDisk(path);
       const size = entries.reduce((sum, entry) => sum + (entry.kind === 'file' ? entry.size : 0), 0);
@@ -113,10 +108,15 @@ export function createSealedFolder(folder: string, fileMode = 0o400): SealedFold
       if (hashOf(json) !== hash) {
         return [{ path: manifestName, found: `SHA-256 ${hashOf(json)}`, expected: `SHA-256 ${hash}` }];
       }
-      const decoded = decode(manifest, JSON.parse(json));
-      if (E.isLeft(decoded)) return decoded.left;
-      const { entries } = decoded.right;
-      const recorded = new Map(entries.map((entry) => [entry.path, entry]));
+      const recorded = new Map<string, Recorded>();
+      try {
+        for await (const entries of decodeManifest(json)) {
+          for (const entry of entries) recorded.set(entry.path, entry);
+        }
+      } catch (error) {
+        if (hasTag(error, 'InvalidRequest')) return error.faults;
+        throw error;
+      }
       const faults = new Map<string, readonly Fault[]>();
       const added: Fault[] = [];
 
@@ -140,18 +140,20 @@ export function createSealedFolder(folder: string, fileMode = 0o400): SealedFold
         { path, found: 'nothing', expected: `a ${kind}` },
       ];
       return [
-        ...entries.flatMap((entry) => faults.get(entry.path) ?? missing(entry)),
+        ...[...recorded.values()].flatMap((entry) => faults.get(entry.path) ?? missing(entry)),
         ...added.toSorted(byPath),
       ];
     },
 
     copyOut: async (name, target) => {
-      const { entries } = decodeOrThrow(manifest, JSON.parse(await readManifest()));
-      const modes = entries
-        .filter((entry) => entry.kind !== 'link')
-        .filter(({ path }) => path === name || path.startsWith(`${name}/`))
-        .map(({ path, mode }) => [path.slice(name.length + 1), mode] as const);
-      await copyTree(join(folder, name), target, { modes: new Map(modes) });
+      const modes = new Map<string, number>();
+      for await (const entries of decodeManifest(await readManifest())) {
+        for (const entry of entries) {
+          const isWithin = entry.path === name || entry.path.startsWith(`${name}/`);
+          if (isWithin && entry.kind !== 'link') modes.set(entry.path.slice(name.length + 1), entry.mode);
+        }
+      }
+      await copyTree(join(folder, name), target, { modes });
     },
   };
 }
@@ -170,9 +172,6 @@ const byPath = (one: { readonly path: string }, other: { readonly path: string }
 
 const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex');
 
-/** An entry of the content, as it was before it was sealed. */
-type Recorded = t.TypeOf<typeof recordedEntry>;
-
 /** An entry as it lies in a sealed folder. */
 const sealed = (entry: Recorded, fileMode: number): Entry =>
   entry.kind === 'link' ? entry : { ...entry, mode: entry.kind === 'file' ? fileMode : directoryMode };
@@ -189,24 +188,3 @@ function describe(entry: Entry): string {
       return entry.kind;
   }
 }
-
-const path = t.string;
-const mode = integer('mode', 0, 0o7777);
-
-const recordedEntry = tagged('an entry', 'kind', {
-  directory: closed('a directory', { kind: t.literal('directory'), path, mode }, {}),
-  file: closed(
-    'a file',
-    {
-      kind: t.literal('file'),
-      path,
-      mode,
-      size: integer('bytes', 0, Number.MAX_SAFE_INTEGER),
-      pieces: t.readonlyArray(t.string),
-    },
-    {},
-  ),
-  link: closed('a link', { kind: t.literal('link'), path, target: t.string }, {}),
-});
-
-const manifest = closed('a manifest', { version: t.literal(1), entries: t.readonlyArray(recordedEntry) }, {});

@@ -106,13 +106,10 @@ const isSame = (one: Looks, other: Looks | undefined): boolean =>
   one.changedNs === other.changedNs;
 
 /** In an order that is the same each time. */
-const allLooks = async (folder: string): Promise<readonly Looks[]> =>
-  Promise.all(
-    (await walkTree(folder)).map(async ({ path }) => {
-      const full = join(folder, path);
-      return looksOf(full, await lstat(full, { bigint: true }));
-    }),
-  );
+const allLooks = async (folder: string): Promise<readonly Looks[]> => {
+  const paths = (await walkTree(folder)).map(({ path }) => join(folder, path)).toSorted();
+  return Promise.all(paths.map(async (path) => looksOf(path, await lstat(path, { bigint: true }))));
+};
 
 const entriesOf = (folder: string): readonly string[] => {
   try {

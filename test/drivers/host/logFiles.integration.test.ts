@@ -1,6 +1,18 @@
-import { appendFileSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  appendFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import type { LogFiles } from '../../../src/drivers/host/logFiles.js';
+import { until } from '../../support/until.js';
 import { createLogBench, layAside } from './logBench.js';
 
 const createLog = createLogBench();
@@ -35,5 +47,48 @@ describe('a log is laid aside', () => {
     rmSync(`${log.path}.copy`, { recursive: true, force: true });
     expect(partsOf(log)).toEqual(['app.log']);
     expect(readFileSync(log.path, 'utf8')).toBe('12345');
+  });
+});
+
+describe('the mark of a log differs', () => {
+  it('once other bytes are written in the place of as many, and the time of the last write is set back', async () => {
+    const log = createLog('12345');
+    utimesSync(log.path, 1_000, 1_000);
+    const [before, { ctimeMs }] = [log.mark(), statSync(log.path)];
+    // A clock of files stands still for some milliseconds.
+    await until(
+      () => {
+        writeFileSync(log.path, 'abcde');
+        utimesSync(log.path, 1_000, 1_000);
+        return statSync(log.path).ctimeMs;
+      },
+      (changed) => changed !== ctimeMs,
+    );
+    expect(log.mark()).not.toBe(before);
+  });
+
+  it('once another file is there that was written at the same time', async () => {
+    const log = createLog('12345');
+    const folder = dirname(log.path);
+    const timesOf = (path: string): readonly number[] => {
+      const { size, mtimeMs, ctimeMs } = statSync(path);
+      return [size, mtimeMs, ctimeMs];
+    };
+    mkdirSync(`${folder}.other`);
+    const [one, other] = await until(
+      () => {
+        const paths = [log.path, join(`${folder}.other`, 'app.log')];
+        for (const path of paths) rmSync(path, { force: true });
+        for (const path of paths) writeFileSync(path, '12345');
+        return paths.map(timesOf);
+      },
+      ([one, other]) => isDeepStrictEqual(one, other),
+    );
+    expect(other).toEqual(one);
+    const before = log.mark();
+    // A file that is moved itself has another time of its last change.
+    renameSync(folder, `${folder}.before`);
+    renameSync(`${folder}.other`, folder);
+    expect(log.mark()).not.toBe(before);
   });
 });
