@@ -268,7 +268,8 @@ describe('what somebody else has halted', () => {
   });
 
   it('goes on when it is stopped, and ends as it likes within its grace', async () => {
-    const entrypoint = ['sh', '-c', "trap 'exit 7' TERM; echo ready with trap; while :; do sleep 0.01; done"];
+    // A shell that is starting a program when it is halted stands in the kernel, and is not seen to be halted.
+    const entrypoint = ['sh', '-c', "trap 'exit 7' TERM; sleep 600 & echo ready with trap; wait"];
     const { handle } = await firstValueFrom(manager.create({ name: 'web', ...server, entrypoint }));
     await running();
     process.kill(-(handle?.pid as number), 'SIGSTOP');
