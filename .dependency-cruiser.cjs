@@ -11,6 +11,7 @@ const floors = [
   {
     drivers: { uses: ['rxjs', 'io-ts', 'fp-ts', 'node:', 're2js'] },
     store: { uses: ['rxjs', 'io-ts', 'fp-ts', 'node:', '@paralleldrive/cuid2', 'lmdb'] },
+    instances: { uses: ['rxjs'] },
   },
   {
     manager: {
@@ -73,6 +74,12 @@ module.exports = {
         path: '^src/.+/',
         pathNot: `^src/${anyOf(rooms)}/`,
       },
+    ),
+    forbidden(
+      'instances-types',
+      'instances has interfaces and types, and no value: a manager near or far loads nothing for it',
+      { path: '^src/instances/' },
+      { dependencyTypesNot: ['type-only'] },
     ),
     forbidden(
       'drivers-apart',

@@ -23,15 +23,17 @@ import {
 } from 'rxjs';
 import type { Driver, LaunchPlan } from '../drivers/driver.js';
 import { Conflict, InvalidState, ManagerClosed } from '../lifecycle/errors.js';
+import type { Instances } from '../instances/instances.js';
+import type { LifecycleStreams } from '../instances/lifecycleStreams.js';
 import type { Change } from '../lifecycle/event.js';
 import type { Instance, InstanceSpec } from '../lifecycle/instance.js';
 import { transition } from '../lifecycle/state.js';
+import type { ConsumerStats } from '../streams/consumers.js';
 import { ContainedObservable, through } from '../streams/containedObservable.js';
 import { createKeyedQueue } from '../streams/keyedQueue.js';
 import { createManagerBus } from '../streams/lifecycleBus.js';
 import { reportThrow, threwMessage } from '../streams/reportThrow.js';
 import { Waits } from '../streams/waits.js';
-import type { CloseOptions, InstanceManager, Measurement } from './commands.js';
 import { createDeadlines, isDue, withReadyBy } from './deadlines.js';
 import { createInstanceTable } from './instanceTable.js';
 import { createIntents, noIntents } from './intents.js';
@@ -40,7 +42,8 @@ import { logOf } from './logOf.js';
 import { createLogReads } from './logReads.js';
 import { createMachines, type Report } from './machines.js';
 import { createObservations } from './observations.js';
-import { driversOf, type ManagerOptions } from './options.js';
+import type { Measurement } from './measurement.js';
+import { type CloseOptions, driversOf, type ManagerOptions } from './options.js';
 import { createLaunches } from './launches.js';
 import { createRollbackOnError } from './rollbackOnError.js';
 import { createLogFailure } from './logFailure.js';
@@ -49,7 +52,7 @@ import { recover } from './recovery.js';
 import * as requests from './requests.js';
 import { createRun } from './run.js';
 import { createSendSignal } from './sendSignal.js';
-import { createSnapshotCommands } from './createSnapshotCommands.js';
+import { createSnapshotCalls } from './snapshotCalls.js';
 import { createSnapshotTable } from './snapshotTable.js';
 import { createSnapshotVerbs } from './snapshotVerbs.js';
 import { neededFor } from './neededFor.js';
@@ -65,6 +68,55 @@ const machinesAtATime = 16;
 const laterMs = 1_000;
 /** How long what was not ready in time while no manager was there has to be found ready. */
 const foundReadyMs = 2_000;
+
+/**
+ * Creates, changes and deletes instances, and emits on one shared stream all that happens to them. Made by {@link openManager}. What
+ * can be done from afar too is {@link Instances} and {@link LifecycleStreams}: ask for those, or a part of them, where that is enough.
+ */
+export interface InstanceManager extends Instances, LifecycleStreams {
+  /**
+   * Emits once, when the manager begins to close, within {@link InstanceManager.close} and before any stop is told, then
+   * completes; to whoever subscribes later it emits at once. Events carry no such word: what acts on them ends with it.
+   *
+   * @example
+   * ```ts
+   * import { openManager } from 'rx-instances';
+   * import { createMemoryDriver } from 'rx-instances/testing';
+   * import { concatMap, filter, firstValueFrom, takeUntil } from 'rxjs';
+   *
+   * const manager = await openManager({ drivers: [createMemoryDriver()] });
+   * let restarts = 0;
+   * manager
+   *   .events('keep_up')
+   *   .pipe(
+   *     filter(({ instance }) => instance?.state === 'Stopped'),
+   *     takeUntil(manager.closing$),
+   *     concatMap(({ instanceId }) => manager.start(instanceId)),
+   *   )
+   *   .subscribe(() => (restarts += 1));
+   * await firstValueFrom(manager.create({ name: 'web', image: 'any' }));
+   * await firstValueFrom(manager.stop('web'));
+   * await firstValueFrom(manager.waitForState('web', 'Running'));
+   * await manager.close();
+   * restarts; // => 1
+   * ```
+   */
+  readonly closing$: Observable<void>;
+  /** Tells of every consumer what its subscribers are doing. */
+  stats(): Readonly<Record<string, ConsumerStats>>;
+  /** Emits what verbs, waits and commits took, as each ends. Completes when the manager closes. */
+  readonly measurements$: Observable<Measurement>;
+  /**
+   * Closes the manager: from now on verbs and waits fail with {@link ManagerClosed}, and that is told by `closing$` and to those
+   * who watch; verbs that have begun are waited for;
+   * instances are stopped if so asked, 16 at a time, and their events published; then every stream completes. Called again, it
+   * returns the same Promise.
+   *
+   * @returns a Promise that rejects with an `AggregateError` of {@link DriverFailed} when instances could not be stopped:
+   * their homes stay; or with {@link InvalidRequest} for options that can't be understood: the manager stays open
+   */
+  close(options?: CloseOptions): Promise<void>;
+}
 
 /**
  * Opens a manager of instances.
@@ -332,7 +384,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
 
   for (const instance of table.all()) deadlines.see(instance.id, instance, foundReadyMs);
 
-  const create: InstanceManager['create'] = (request) =>
+  const create: Instances['create'] = (request) =>
     whileOpen(() => {
       const creation = requests.decodeCreation(drivers, sized(request));
       sized(creation.spec);
@@ -340,7 +392,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     });
 
   return {
-    ...createSnapshotCommands(turns, snapshots, snapshotVerbs, verbs, sized, forked),
+    ...createSnapshotCalls(turns, snapshots, snapshotVerbs, verbs, sized, forked),
     create,
     run: createRun({
       ...{ ...context, ...turns, verbs, create },

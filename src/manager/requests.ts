@@ -13,12 +13,14 @@ import { secret } from '../codecs/secret.js';
 import { cText, integer, longestTimerMs, oneOf, text, variableName } from '../codecs/scalars.js';
 import { anyTags } from '../codecs/tags.js';
 import type { Driver, LogReading } from '../drivers/driver.js';
+import type { ForkRequest, UpdateOptions } from '../instances/instanceRequests.js';
+import type { RunOptions } from '../instances/runRequest.js';
 import { deepFreeze } from '../lifecycle/deepFreeze.js';
 import { type Fault, InvalidRequest, NotSupported } from '../lifecycle/errors.js';
 import type { BaseSpec, InstanceSpec } from '../lifecycle/instance.js';
 import { callback } from '../codecs/callback.js';
 import { type InstanceFilter, instanceFilterKeys } from '../streams/instanceFilter.js';
-import type { CloseOptions, ForkRequest, RunOptions, UpdateOptions } from './commands.js';
+import type { CloseOptions } from './options.js';
 
 /** A request to create that was understood. */
 export interface Creation {

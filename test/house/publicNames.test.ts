@@ -77,7 +77,6 @@ describe('the public names', () => {
        Capabilities
        Change
        CloseOptions
-       Commands
        ConsumeOptions
        ConsumerStats
        CreateRequest
@@ -88,6 +87,7 @@ describe('the public names', () => {
        DriverFields
        DropReason
        EventFilter
+       EventStreams
        EventsOptions
        ExitStatus
        Fault
@@ -101,6 +101,7 @@ describe('the public names', () => {
        InstanceFilter
        InstanceManager
        InstanceSpec
+       Instances
        IterateOptions
        Json
        LabelStats
@@ -110,6 +111,7 @@ describe('the public names', () => {
        LifecycleBusOptions
        LifecycleEvent
        LifecycleLog
+       LifecycleStreams
        LockHolder
        LogLine
        LogOptions
@@ -132,10 +134,10 @@ describe('the public names', () => {
        RunOutcome
        RunRequest
        Snapshot
-       SnapshotCommands
        SnapshotContent
        SnapshotFilter
        SnapshotPlan
+       Snapshots
        Snapshotting
        StartOverrides
        State
