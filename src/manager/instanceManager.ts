@@ -116,6 +116,25 @@ export interface InstanceManager extends Instances, LifecycleStreams {
    * their homes stay; or with {@link InvalidRequest} for options that can't be understood: the manager stays open
    */
   close(options?: CloseOptions): Promise<void>;
+  /**
+   * Closes the manager with the defaults of {@link InstanceManager.close}, at the end of the block that it was opened in with
+   * `await using`, however that ends. One that was closed before, stays as that left it.
+   *
+   * @example
+   * ```ts
+   * import { openManager } from 'rx-instances';
+   * import { createMemoryDriver } from 'rx-instances/testing';
+   * import { firstValueFrom } from 'rxjs';
+   *
+   * async function tryOut(): Promise<string> {
+   *   await using manager = await openManager({ drivers: [createMemoryDriver()] });
+   *   const { state } = await firstValueFrom(manager.create({ name: 'web', image: 'any' }));
+   *   return state;
+   * }
+   * await tryOut(); // => 'Running'
+   * ```
+   */
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 /**
@@ -354,6 +373,16 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     }
   };
 
+  const closeOnce = (options: CloseOptions = {}): Promise<void> => {
+    if (closed !== undefined) return closed;
+    try {
+      const decoded = requests.decodeClose(options);
+      return (closed = close(decoded));
+    } catch (error) {
+      return lastValueFrom(throwError(() => error));
+    }
+  };
+
   for (const { id, spec } of [...kept.instances, ...kept.snapshots]) {
     const faults = requests.faultsOfKept(driverOf(spec), spec);
     if (faults.length > 0) {
@@ -493,15 +522,8 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     measurements$: new ContainedObservable(through(measurements$), (error) => {
       onThrow('measurements$', error);
     }),
-    close: (options = {}) => {
-      if (closed !== undefined) return closed;
-      try {
-        const decoded = requests.decodeClose(options);
-        return (closed = close(decoded));
-      } catch (error) {
-        return lastValueFrom(throwError(() => error));
-      }
-    },
+    close: closeOnce,
+    [Symbol.asyncDispose]: closeOnce,
   };
 }
 
