@@ -18,6 +18,7 @@ const floors = [
       uses: ['rxjs', 'io-ts', 'fp-ts', 'node:', '@paralleldrive/cuid2'],
       sees: ['drivers/driver.ts'],
     },
+    promises: { uses: ['rxjs'] },
   },
   { metrics: { uses: ['rxjs', 'prom-client'] } },
   { config: { uses: ['io-ts', 'fp-ts', 'node:', 'yaml'] } },

@@ -26,7 +26,15 @@ function namesOf(door: string): string {
 // A name that comes or goes is a promise to users: `npx jest publicNames -u` writes it down.
 describe('the public names', () => {
   it('are those of these doors', () => {
-    expect(doors).toStrictEqual(['.', './config', './metrics', './qemu', './testing', './wire']);
+    expect(doors).toStrictEqual([
+      '.',
+      './config',
+      './metrics',
+      './promises',
+      './qemu',
+      './testing',
+      './wire',
+    ]);
   });
 
   it('of rx-instances are these', () => {
@@ -179,6 +187,15 @@ describe('the public names', () => {
        createMetrics
      types
        MetricsOptions"
+    `);
+  });
+
+  it('of rx-instances/promises are these', () => {
+    expect(namesOf('./promises')).toMatchInlineSnapshot(`
+     "values
+       promised
+     types
+       PromisedInstances"
     `);
   });
 
