@@ -52,6 +52,7 @@ export type { LifecycleStreams } from './instances/lifecycleStreams.js';
 export type {
   CreateRequest,
   ForkRequest,
+  ListOptions,
   StartOverrides,
   UpdateOptions,
   UpdateRequest,

@@ -1,4 +1,5 @@
-import type { DriverFields } from '../lifecycle/instance.js';
+import type { DriverFields, Instance } from '../lifecycle/instance.js';
+import type { InstanceFilter } from '../streams/instanceFilter.js';
 
 /** What to create. */
 export interface CreateRequest extends DriverFields {
@@ -41,6 +42,20 @@ export interface UpdateOptions {
    * @defaultValue any
    */
   readonly expectedRevision?: number;
+}
+
+/** Which instances to list, in which order, and how many of them. */
+export interface ListOptions extends InstanceFilter {
+  /** What they are sorted by; of those created in the same millisecond by their id too. @defaultValue `'createdAt'`, oldest first */
+  readonly sortBy?: 'createdAt' | 'name';
+  /** How many to emit at most, 1 to 1000000. @defaultValue all */
+  readonly limit?: number;
+  /**
+   * The last instance of the page before, or its id, name and time: those that come after its place, whether or not it is still there.
+   *
+   * @defaultValue from the first on
+   */
+  readonly after?: Pick<Instance, 'id' | 'name' | 'createdAt'>;
 }
 
 /** How to fork. What is not said of the spec is the source's. */

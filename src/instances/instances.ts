@@ -1,10 +1,10 @@
 import type { Observable } from 'rxjs';
 import type { Instance } from '../lifecycle/instance.js';
 import type { LogLine, LogOptions } from '../lifecycle/logLine.js';
-import type { InstanceFilter } from '../streams/instanceFilter.js';
 import type {
   CreateRequest,
   ForkRequest,
+  ListOptions,
   StartOverrides,
   UpdateOptions,
   UpdateRequest,
@@ -76,8 +76,29 @@ export interface Instances extends Snapshots {
    * {@link AmbiguousName}.
    */
   get(idOrName: string): Observable<Instance>;
-  /** Emits the instances for which the filter holds, oldest first, as the last event told them. */
-  list(filter?: InstanceFilter): Observable<readonly Instance[]>;
+  /**
+   * Emits the instances for which the filter holds, oldest first if not asked otherwise, as the last event told them. Read by pages,
+   * one that is there all the time is in one of them, and in none twice, whatever is created and deleted meanwhile.
+   *
+   * @example
+   * ```ts
+   * import { openManager } from 'rx-instances';
+   * import { createMemoryDriver } from 'rx-instances/testing';
+   * import { firstValueFrom } from 'rxjs';
+   *
+   * await using manager = await openManager({ drivers: [createMemoryDriver()] });
+   * for (const name of ['web-2', 'db', 'web-1']) {
+   *   const tags: Record<string, string> = name === 'db' ? {} : { team: 'red' };
+   *   await firstValueFrom(manager.create({ name, image: 'any', tags }));
+   * }
+   * const query = { state: ['Running', 'Initializing'], hasTags: ['team'], sortBy: 'name', limit: 1 } as const;
+   * const [first] = await firstValueFrom(manager.list(query));
+   * first?.name; // => 'web-1'
+   * const [second] = await firstValueFrom(manager.list(first === undefined ? query : { ...query, after: first }));
+   * second?.name; // => 'web-2'
+   * ```
+   */
+  list(options?: ListOptions): Observable<readonly Instance[]>;
   /**
    * Changes what an instance is asked to be, in any state. An update that changes nothing publishes nothing. Also fails with
    * {@link Conflict}.

@@ -56,6 +56,7 @@ import { createSnapshotCalls } from './snapshotCalls.js';
 import { createSnapshotTable } from './snapshotTable.js';
 import { createSnapshotVerbs } from './snapshotVerbs.js';
 import { neededFor } from './neededFor.js';
+import { listInstances } from './listInstances.js';
 import { openStorage } from './storage.js';
 import { stopwatch } from './stopwatch.js';
 import { createTurns } from './turns.js';
@@ -433,7 +434,8 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
       },
     }),
     get: (idOrName) => whileOpen(() => of(table.find(idOrName))),
-    list: (conditions = {}) => whileOpen(() => of(table.matching(requests.decodeFilter(sized(conditions))))),
+    list: (listed = {}) =>
+      whileOpen(() => of(listInstances(table.all(), requests.decodeListOptions(sized(listed))))),
     update: (idOrName, patch, options = {}) =>
       moving('update', idOrName, (instance) => {
         const { id, revision } = instance;

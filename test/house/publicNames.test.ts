@@ -120,6 +120,7 @@ describe('the public names', () => {
        LifecycleEvent
        LifecycleLog
        LifecycleStreams
+       ListOptions
        LockHolder
        LogLine
        LogOptions
