@@ -11,12 +11,14 @@ const floors = [
   {
     drivers: { uses: ['rxjs', 'io-ts', 'fp-ts', 'node:', 're2js'] },
     store: { uses: ['rxjs', 'io-ts', 'fp-ts', 'node:', '@paralleldrive/cuid2', 'lmdb'] },
+    instances: { uses: ['rxjs'] },
   },
   {
     manager: {
       uses: ['rxjs', 'io-ts', 'fp-ts', 'node:', '@paralleldrive/cuid2'],
       sees: ['drivers/driver.ts'],
     },
+    promises: { uses: ['rxjs'] },
   },
   { metrics: { uses: ['rxjs', 'prom-client'] } },
   { config: { uses: ['io-ts', 'fp-ts', 'node:', 'yaml'] } },
@@ -73,6 +75,12 @@ module.exports = {
         path: '^src/.+/',
         pathNot: `^src/${anyOf(rooms)}/`,
       },
+    ),
+    forbidden(
+      'instances-types',
+      'instances has interfaces and types, and no value: a manager near or far loads nothing for it',
+      { path: '^src/instances/' },
+      { dependencyTypesNot: ['type-only'] },
     ),
     forbidden(
       'drivers-apart',

@@ -23,6 +23,7 @@ module.exports = {
     '^rx-instances$': '<rootDir>/src/index.ts',
     '^rx-instances/config$': '<rootDir>/src/config.ts',
     '^rx-instances/metrics$': '<rootDir>/src/metrics.ts',
+    '^rx-instances/promises$': '<rootDir>/src/promises.ts',
     '^rx-instances/qemu$': '<rootDir>/src/qemu.ts',
     '^rx-instances/testing$': '<rootDir>/src/testing.ts',
     '^rx-instances/wire$': '<rootDir>/src/wire.ts',

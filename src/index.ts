@@ -13,6 +13,7 @@ export type {
 } from './lifecycle/instance.js';
 export type { Cause } from './lifecycle/cause.js';
 export type { CausedChange, Change, Cursor, LifecycleEvent } from './lifecycle/event.js';
+export type { LogLine, LogOptions } from './lifecycle/logLine.js';
 export type { Snapshot } from './lifecycle/snapshot.js';
 
 // What can go wrong.
@@ -46,32 +47,32 @@ export {
   TooManyConsumers,
 } from './lifecycle/errors.js';
 
-// How to run them.
-export { openManager } from './manager/instanceManager.js';
-export { closeOnSignals } from './manager/closeOnSignals.js';
-export type { ManagerOptions } from './manager/options.js';
-export type { Logger } from './manager/logger.js';
+// What can be done with them, here and from afar.
+export type { Instances } from './instances/instances.js';
+export type { LifecycleStreams } from './instances/lifecycleStreams.js';
 export type {
-  CloseOptions,
-  Commands,
   CreateRequest,
   ForkRequest,
-  InstanceManager,
-  Measurement,
-  RunOptions,
-  RunOutcome,
-  RunRequest,
+  ListOptions,
   StartOverrides,
   UpdateOptions,
   UpdateRequest,
-} from './manager/commands.js';
+} from './instances/instanceRequests.js';
+export type { RunOptions, RunOutcome, RunRequest } from './instances/runRequest.js';
 export type {
+  CreateSnapshotRequest,
   ForkSnapshotRequest,
   RestoreSnapshotRequest,
-  SnapshotCommands,
   SnapshotFilter,
-  CreateSnapshotRequest,
-} from './manager/snapshotCommands.js';
+  Snapshots,
+} from './instances/snapshots.js';
+
+// How to run them.
+export { type InstanceManager, openManager } from './manager/instanceManager.js';
+export { closeOnSignals } from './manager/closeOnSignals.js';
+export type { CloseOptions, ManagerOptions } from './manager/options.js';
+export type { Logger } from './manager/logger.js';
+export type { Measurement } from './manager/measurement.js';
 
 // Streams that can be used alone.
 export { boundedIterable } from './streams/boundedIterable.js';
@@ -79,20 +80,17 @@ export { boundedMergeMap } from './streams/boundedMergeMap.js';
 export { fromEither, toTaskEither } from './streams/bridges.js';
 export type { Buffering, DropReason, Lag, Overflow, WorkBuffering } from './streams/buffering.js';
 export type { ConsumerStats, LabelStats } from './streams/consumers.js';
-export {
-  createLifecycleBus,
-  type EventsOptions,
-  type LifecycleBus,
-  type LifecycleBusOptions,
-} from './streams/lifecycleBus.js';
+export { createLifecycleBus, type LifecycleBus, type LifecycleBusOptions } from './streams/lifecycleBus.js';
 export {
   type ConsumeOptions,
+  type EventsOptions,
   type IterateOptions,
   latestByInstance,
   type SubscriberLabel,
   type WatchBuffering,
   type WatchOptions,
 } from './streams/eventOptions.js';
+export type { EventStreams } from './streams/eventStreams.js';
 export type { EventFilter, InstanceFilter } from './streams/instanceFilter.js';
 export type { LifecycleLog } from './streams/lifecycleLog.js';
 export type { InstanceChange } from './lifecycle/instanceChange.js';
@@ -109,8 +107,6 @@ export type {
   Freezing,
   AdoptPlan,
   LaunchPlan,
-  LogLine,
-  LogOptions,
   LogReading,
   Machine,
   MachineStatus,

@@ -2,7 +2,8 @@ import { record } from './record.js';
 import { text } from './scalars.js';
 
 const tagText = /^[A-Za-z0-9 _.:/=+@-]*$/;
-const tagKey = text(
+/** Decodes the key of a label. */
+export const tagKey = text(
   'a tag key (1 to 128 of letters, digits and " _.:/=+@-")',
   (value) => value.length >= 1 && value.length <= 128 && tagText.test(value),
 );

@@ -2,7 +2,8 @@ import { constants } from 'node:os';
 import { concat, fromEvent, ignoreElements, map, merge, of, type Subscription, takeUntil } from 'rxjs';
 import { decodeOrThrow } from '../codecs/decode.js';
 import { withMethods } from '../codecs/withMethods.js';
-import type { CloseOptions, InstanceManager } from './commands.js';
+import type { InstanceManager } from './instanceManager.js';
+import type { CloseOptions } from './options.js';
 import { decodeClose } from './requests.js';
 
 type Closable = Pick<InstanceManager, 'close' | 'measurements$'>;

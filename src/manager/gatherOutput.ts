@@ -1,5 +1,5 @@
 import { defer, map, type Observable, reduce } from 'rxjs';
-import type { LogLine } from '../drivers/driver.js';
+import type { LogLine } from '../lifecycle/logLine.js';
 
 /** What was written; every line ends with `\n`. */
 export interface Output {

@@ -24,14 +24,16 @@ import {
 import type { Driver, LaunchPlan } from '../drivers/driver.js';
 import { type Cause, causes } from '../lifecycle/cause.js';
 import { Conflict, InvalidState, ManagerClosed } from '../lifecycle/errors.js';
+import type { Instances } from '../instances/instances.js';
+import type { LifecycleStreams } from '../instances/lifecycleStreams.js';
 import type { Instance, InstanceSpec } from '../lifecycle/instance.js';
 import { transition } from '../lifecycle/state.js';
+import type { ConsumerStats } from '../streams/consumers.js';
 import { ContainedObservable, through } from '../streams/containedObservable.js';
 import { createKeyedQueue } from '../streams/keyedQueue.js';
 import { createManagerBus } from '../streams/lifecycleBus.js';
 import { reportThrow, threwMessage } from '../streams/reportThrow.js';
 import { Waits } from '../streams/waits.js';
-import type { CloseOptions, InstanceManager, Measurement } from './commands.js';
 import { createDeadlines, isDue, withReadyBy } from './deadlines.js';
 import { createInstanceTable } from './instanceTable.js';
 import { createIntents, noIntents } from './intents.js';
@@ -40,7 +42,8 @@ import { logOf } from './logOf.js';
 import { createLogReads } from './logReads.js';
 import { createCausedVerbs } from './causedVerbs.js';
 import { createMachines, type Report } from './machines.js';
-import { driversOf, type ManagerOptions } from './options.js';
+import type { Measurement } from './measurement.js';
+import { type CloseOptions, driversOf, type ManagerOptions } from './options.js';
 import { createRollbackOnError } from './rollbackOnError.js';
 import { createLogFailure } from './logFailure.js';
 import type { Commit } from './records.js';
@@ -48,9 +51,10 @@ import { recover } from './recovery.js';
 import * as requests from './requests.js';
 import { createRun } from './run.js';
 import { createSendSignal } from './sendSignal.js';
-import { createSnapshotCommands } from './createSnapshotCommands.js';
+import { createSnapshotCalls } from './snapshotCalls.js';
 import { createSnapshotTable } from './snapshotTable.js';
 import { neededFor } from './neededFor.js';
+import { listInstances } from './listInstances.js';
 import { openStorage } from './storage.js';
 import { stopwatch } from './stopwatch.js';
 import { createTurns } from './turns.js';
@@ -62,6 +66,74 @@ const machinesAtATime = 16;
 const laterMs = 1_000;
 /** How long what was not ready in time while no manager was there has to be found ready. */
 const foundReadyMs = 2_000;
+
+/**
+ * Creates, changes and deletes instances, and emits on one shared stream all that happens to them. Made by {@link openManager}. What
+ * can be done from afar too is {@link Instances} and {@link LifecycleStreams}: ask for those, or a part of them, where that is enough.
+ */
+export interface InstanceManager extends Instances, LifecycleStreams {
+  /**
+   * Emits once, when the manager begins to close, within {@link InstanceManager.close} and before any stop is told, then
+   * completes; to whoever subscribes later it emits at once. Events carry no such word: what acts on them ends with it.
+   *
+   * @example
+   * ```ts
+   * import { openManager } from 'rx-instances';
+   * import { createMemoryDriver } from 'rx-instances/testing';
+   * import { concatMap, filter, firstValueFrom, takeUntil } from 'rxjs';
+   *
+   * const manager = await openManager({ drivers: [createMemoryDriver()] });
+   * let restarts = 0;
+   * manager
+   *   .events('keep_up')
+   *   .pipe(
+   *     filter(({ instance }) => instance?.state === 'Stopped'),
+   *     takeUntil(manager.closing$),
+   *     concatMap(({ instanceId }) => manager.start(instanceId)),
+   *   )
+   *   .subscribe(() => (restarts += 1));
+   * await firstValueFrom(manager.create({ name: 'web', image: 'any' }));
+   * await firstValueFrom(manager.stop('web'));
+   * await firstValueFrom(manager.waitForState('web', 'Running'));
+   * await manager.close();
+   * restarts; // => 1
+   * ```
+   */
+  readonly closing$: Observable<void>;
+  /** Tells of every consumer what its subscribers are doing. */
+  stats(): Readonly<Record<string, ConsumerStats>>;
+  /** Emits what verbs, waits and commits took, as each ends. Completes when the manager closes. */
+  readonly measurements$: Observable<Measurement>;
+  /**
+   * Closes the manager: from now on verbs and waits fail with {@link ManagerClosed}, and that is told by `closing$` and to those
+   * who watch; verbs that have begun are waited for;
+   * instances are stopped if so asked, 16 at a time, and their events published; then every stream completes. Called again, it
+   * returns the same Promise.
+   *
+   * @returns a Promise that rejects with an `AggregateError` of {@link DriverFailed} when instances could not be stopped:
+   * their homes stay; or with {@link InvalidRequest} for options that can't be understood: the manager stays open
+   */
+  close(options?: CloseOptions): Promise<void>;
+  /**
+   * Closes the manager with the defaults of {@link InstanceManager.close}, at the end of the block that it was opened in with
+   * `await using`, however that ends. One that was closed before, stays as that left it.
+   *
+   * @example
+   * ```ts
+   * import { openManager } from 'rx-instances';
+   * import { createMemoryDriver } from 'rx-instances/testing';
+   * import { firstValueFrom } from 'rxjs';
+   *
+   * async function tryOut(): Promise<string> {
+   *   await using manager = await openManager({ drivers: [createMemoryDriver()] });
+   *   const { state } = await firstValueFrom(manager.create({ name: 'web', image: 'any' }));
+   *   return state;
+   * }
+   * await tryOut(); // => 'Running'
+   * ```
+   */
+  [Symbol.asyncDispose](): Promise<void>;
+}
 
 /**
  * Opens a manager of instances.
@@ -304,6 +376,16 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     }
   };
 
+  const closeOnce = (options: CloseOptions = {}): Promise<void> => {
+    if (closed !== undefined) return closed;
+    try {
+      const decoded = requests.decodeClose(options);
+      return (closed = close(decoded));
+    } catch (error) {
+      return lastValueFrom(throwError(() => error));
+    }
+  };
+
   for (const { id, spec } of [...kept.instances, ...kept.snapshots]) {
     const faults = requests.faultsOfKept(driverOf(spec), spec);
     if (faults.length > 0) {
@@ -332,7 +414,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
 
   for (const instance of table.all()) deadlines.see(instance.id, instance, foundReadyMs);
 
-  const create: InstanceManager['create'] = (request) =>
+  const create: Instances['create'] = (request) =>
     whileOpen(() => {
       const creation = requests.decodeCreation(drivers, sized(request));
       sized(creation.spec);
@@ -340,7 +422,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     });
 
   return {
-    ...createSnapshotCommands(turns, snapshots, snapshotVerbs, verbs, sized, forked),
+    ...createSnapshotCalls(turns, snapshots, snapshotVerbs, verbs, sized, forked),
     create,
     run: createRun({
       ...{ ...called, ...turns, create },
@@ -352,7 +434,8 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
       },
     }),
     get: (idOrName) => whileOpen(() => of(table.find(idOrName))),
-    list: (conditions = {}) => whileOpen(() => of(table.matching(requests.decodeFilter(sized(conditions))))),
+    list: (listed = {}) =>
+      whileOpen(() => of(listInstances(table.all(), requests.decodeListOptions(sized(listed))))),
     update: (idOrName, patch, options = {}) =>
       moving('update', idOrName, (instance) => {
         const { id, revision } = instance;
@@ -441,15 +524,8 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     measurements$: new ContainedObservable(through(measurements$), (error) => {
       onThrow('measurements$', error);
     }),
-    close: (options = {}) => {
-      if (closed !== undefined) return closed;
-      try {
-        const decoded = requests.decodeClose(options);
-        return (closed = close(decoded));
-      } catch (error) {
-        return lastValueFrom(throwError(() => error));
-      }
-    },
+    close: closeOnce,
+    [Symbol.asyncDispose]: closeOnce,
   };
 }
 

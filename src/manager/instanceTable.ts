@@ -2,7 +2,6 @@ import { AmbiguousName, InstanceNotFound, InvalidRequest, NameTaken } from '../l
 import type { Cursor, LifecycleEvent } from '../lifecycle/event.js';
 import type { Instance } from '../lifecycle/instance.js';
 import { found } from '../codecs/decode.js';
-import { holdsFor, type InstanceFilter } from '../streams/instanceFilter.js';
 import type { TableView } from '../streams/tableThenChanges.js';
 
 /** All instances as the events made them, by id and by name. */
@@ -20,8 +19,6 @@ export interface InstanceTable {
    */
   find(idOrName: string): Instance;
   all(): readonly Instance[];
-  /** The instances for which all conditions hold. */
-  matching(filter: InstanceFilter): readonly Instance[];
   /** All of it, or the part of it that is one instance. */
   view(instanceId?: string): TableView;
   /** Place of the last event that was applied. */
@@ -81,7 +78,6 @@ export function createInstanceTable(instances: readonly Instance[], start: Curso
     exactly: (idOrName) => get(idOf(idOrName) ?? idOrName),
     find: (idOrName) => get(idOf(idOrName) ?? byPrefix(idOrName)),
     all: () => [...byId.values()],
-    matching: (filter) => [...byId.values()].filter(holdsFor(filter)),
     cursor: () => cursor,
     view: (instanceId) => {
       if (instanceId === undefined) return { ...cursor, instances: [...byId.values()] };

@@ -52,6 +52,17 @@ export interface ManagerOptions {
   readonly logger?: Logger;
 }
 
+/** How to close a manager. */
+export interface CloseOptions {
+  /**
+   * Whether to stop every instance, and without a `dataDir` to remove its home. If not, machines go on by themselves as
+   * far as their driver lets them; with a `dataDir` the next manager finds them again.
+   *
+   * @defaultValue true without a `dataDir`, false with one
+   */
+  readonly stopInstances?: boolean;
+}
+
 /** Checks what a manager is given and puts the drivers in order by their kind. @throws {@link InvalidRequest} */
 export function driversOf(options: ManagerOptions): ReadonlyMap<string, Driver> {
   const decoded = decode(managerOptions, options);

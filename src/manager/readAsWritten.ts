@@ -1,5 +1,6 @@
 import { catchError, defer, mergeMap, type Observable, take, tap } from 'rxjs';
-import type { LogLine, LogReading } from '../drivers/driver.js';
+import type { LogReading } from '../drivers/driver.js';
+import type { LogLine } from '../lifecycle/logLine.js';
 
 /** Reads lines of a log after a place in it; `followUntil$` as in {@link LogReading}. */
 export type ReadLines = (reading: Pick<LogReading, 'after' | 'followUntil$'>) => Observable<LogLine>;

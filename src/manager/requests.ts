@@ -13,12 +13,14 @@ import { secret } from '../codecs/secret.js';
 import { cText, integer, longestTimerMs, oneOf, text, variableName } from '../codecs/scalars.js';
 import { anyTags } from '../codecs/tags.js';
 import type { Driver, LogReading } from '../drivers/driver.js';
+import type { ForkRequest, ListOptions, UpdateOptions } from '../instances/instanceRequests.js';
+import type { RunOptions } from '../instances/runRequest.js';
 import { deepFreeze } from '../lifecycle/deepFreeze.js';
 import { type Fault, InvalidRequest, NotSupported } from '../lifecycle/errors.js';
 import type { BaseSpec, InstanceSpec } from '../lifecycle/instance.js';
 import { callback } from '../codecs/callback.js';
-import { type InstanceFilter, instanceFilterKeys } from '../streams/instanceFilter.js';
-import type { CloseOptions, ForkRequest, RunOptions, UpdateOptions } from './commands.js';
+import { instanceFilterKeys } from '../streams/instanceFilter.js';
+import type { CloseOptions } from './options.js';
 
 /** A request to create that was understood. */
 export interface Creation {
@@ -119,8 +121,8 @@ export function decodeSignal({ kind, capabilities }: Driver, name: unknown): str
   return decodeOrThrow(closed('signal', { signal: oneOf(signals) }, {}), { signal: name }).signal;
 }
 
-/** Decodes a filter. @throws {@link InvalidRequest} */
-export const decodeFilter = (filter: unknown): InstanceFilter => decodeOrThrow(listFilter, filter);
+/** Decodes what to list. @throws {@link InvalidRequest} */
+export const decodeListOptions = (options: unknown): ListOptions => decodeOrThrow(listOptions, options);
 
 /** Decodes how to run. @throws {@link InvalidRequest} */
 export const decodeRunOptions = (options: unknown): RunOptions =>
@@ -229,7 +231,19 @@ const fork = closed(
   { name },
   { fromRunning: t.boolean, targetState: oneOf(['Stopped', 'Standby', 'Running']), ...forkChanges },
 );
-const listFilter = closed('filter', {}, instanceFilterKeys);
+const listOptions = closed(
+  'list options',
+  {},
+  {
+    ...instanceFilterKeys,
+    sortBy: oneOf(['createdAt', 'name']),
+    limit: integer('instances', 1, 1_000_000),
+    after: t.type(
+      { id: t.string, name: t.string, createdAt: integer('milliseconds', 0, Number.MAX_SAFE_INTEGER) },
+      'an instance (or its id, name and createdAt)',
+    ),
+  },
+);
 const logOptions = closed(
   'log options',
   {},

@@ -24,10 +24,12 @@ import {
 } from 'rxjs';
 import { isRecord } from '../codecs/closed.js';
 import { DriverFailed, InstanceNotFound, ManagerClosed } from '../lifecycle/errors.js';
+import type { CreateRequest } from '../instances/instanceRequests.js';
+import type { Instances } from '../instances/instances.js';
+import type { RunOptions, RunOutcome, RunRequest } from '../instances/runRequest.js';
 import type { LifecycleEvent } from '../lifecycle/event.js';
 import type { Instance } from '../lifecycle/instance.js';
 import { type State, transition } from '../lifecycle/state.js';
-import type { CreateRequest, InstanceManager, RunOptions, RunOutcome, RunRequest } from './commands.js';
 import { gatherOutput, type Output } from './gatherOutput.js';
 import { type ReadLines, readAsWritten } from './readAsWritten.js';
 import { decodeRunOptions } from './requests.js';
@@ -39,7 +41,7 @@ import type { VerbContext } from './verbContext.js';
 export interface RunTools
   extends Pick<Turns, 'onInstance' | 'whileOpen'>, Pick<VerbContext, 'driverOf' | 'homeOf' | 'logFailure'> {
   readonly verbs: Pick<Verbs, 'stop' | 'delete'>;
-  readonly create: InstanceManager['create'];
+  readonly create: Instances['create'];
   /** The instance as it is now. */
   get(instanceId: string): Instance;
   readonly closing$: Observable<void>;
@@ -60,7 +62,7 @@ const named = (request: RunRequest): CreateRequest =>
     : (request as CreateRequest);
 
 /** Creates `run`, which is a verb made of others: what is under way is an instance like any other. */
-export function createRun(tools: RunTools): InstanceManager['run'] {
+export function createRun(tools: RunTools): Instances['run'] {
   const { create, get, closing$, eventsOf, verbs, onInstance, whileOpen, driverOf, homeOf, logFailure } =
     tools;
   const { onThrow } = tools;

@@ -9,7 +9,7 @@ import type {
   RestoreSnapshotRequest,
   SnapshotFilter,
   CreateSnapshotRequest,
-} from './snapshotCommands.js';
+} from '../instances/snapshots.js';
 import { anyTags } from '../codecs/tags.js';
 import { forkChanges, name, tags } from './requests.js';
 

@@ -1,7 +1,7 @@
 import { found } from '../codecs/decode.js';
 import { InvalidRequest, NameTaken, SnapshotNotFound } from '../lifecycle/errors.js';
 import type { Snapshot } from '../lifecycle/snapshot.js';
-import type { SnapshotFilter } from './snapshotCommands.js';
+import type { SnapshotFilter } from '../instances/snapshots.js';
 
 /** All snapshots, by id. */
 export interface SnapshotTable {

@@ -19,7 +19,7 @@ import { InvalidState, NotSupported, SnapshotDamaged } from '../lifecycle/errors
 import type { ExitStatus, Instance, InstanceSpec } from '../lifecycle/instance.js';
 import type { Snapshot } from '../lifecycle/snapshot.js';
 import type { Store } from '../store/store.js';
-import type { RestoreSnapshotRequest, CreateSnapshotRequest } from './snapshotCommands.js';
+import type { RestoreSnapshotRequest, CreateSnapshotRequest } from '../instances/snapshots.js';
 import type { ForkOfSnapshot } from './snapshotRequests.js';
 import type { SnapshotTable } from './snapshotTable.js';
 import { driverFailed } from './driverFailures.js';

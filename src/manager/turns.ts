@@ -4,7 +4,7 @@ import { InvalidState, isInstanceError, ManagerClosed } from '../lifecycle/error
 import type { Instance } from '../lifecycle/instance.js';
 import { type Action, transition } from '../lifecycle/state.js';
 import type { KeyedQueue } from '../streams/keyedQueue.js';
-import type { Measurement } from './commands.js';
+import type { Measurement } from './measurement.js';
 import { neededFor } from './neededFor.js';
 import type { InstanceTable } from './instanceTable.js';
 import { stopwatch } from './stopwatch.js';

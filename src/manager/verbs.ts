@@ -10,10 +10,10 @@ import {
   throwIfEmpty,
 } from 'rxjs';
 import type { Machine } from '../drivers/driver.js';
+import type { ForkRequest } from '../instances/instanceRequests.js';
 import { InvalidState } from '../lifecycle/errors.js';
 import type { ExitStatus, Instance, InstanceSpec } from '../lifecycle/instance.js';
 import { transition } from '../lifecycle/state.js';
-import type { ForkRequest } from './commands.js';
 import { driverFailed, launchFailed } from './driverFailures.js';
 import { type Brought, kindOf, type Launches, type Target } from './launches.js';
 import { runningState } from './records.js';

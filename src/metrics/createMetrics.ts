@@ -5,7 +5,7 @@ import { decodeOrThrow } from '../codecs/decode.js';
 import { text } from '../codecs/scalars.js';
 import { withMethods } from '../codecs/withMethods.js';
 import { InvalidRequest } from '../lifecycle/errors.js';
-import type { InstanceManager } from '../manager/commands.js';
+import type { InstanceManager } from '../manager/instanceManager.js';
 import { consumerMetrics } from './consumerMetrics.js';
 import { eventMetrics } from './eventMetrics.js';
 import { instancesGauge } from './instancesGauge.js';

@@ -1,5 +1,5 @@
 import { Counter, Histogram } from 'prom-client';
-import type { Measurement } from '../manager/commands.js';
+import type { Measurement } from '../manager/measurement.js';
 import { durationBuckets } from './durationBuckets.js';
 import type { Named } from './named.js';
 

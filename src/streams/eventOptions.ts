@@ -13,6 +13,16 @@ export interface SubscriberLabel {
   readonly label?: string;
 }
 
+/** Which events to hear. */
+export interface EventsOptions extends EventFilter, SubscriberLabel {
+  /**
+   * Begin after this place in the log of events instead of now: an event that was heard before, or the cursor of a
+   * snapshot that {@link InstanceManager.watch} told. What the log has is told first, up to 1,000 events a turn; then it goes on live,
+   * without gap or double.
+   */
+  readonly after?: Cursor;
+}
+
 /** {@link Buffering} for events. */
 export interface IterateOptions extends Buffering<LifecycleEvent>, EventFilter, SubscriberLabel {
   /**

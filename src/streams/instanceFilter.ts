@@ -1,16 +1,21 @@
 import * as t from 'io-ts';
+import { oneOrSeveral } from '../codecs/oneOrSeveral.js';
 import { oneOf } from '../codecs/scalars.js';
-import { anyTags } from '../codecs/tags.js';
+import { boundedList } from '../codecs/boundedList.js';
+import { anyTags, tagKey } from '../codecs/tags.js';
 import type { LifecycleEvent } from '../lifecycle/event.js';
 import type { Instance } from '../lifecycle/instance.js';
 import { type State, states } from '../lifecycle/state.js';
 
 /** Which instances are meant; several conditions must all hold. */
 export interface InstanceFilter {
-  readonly state?: State;
+  /** Its state, or several of which it has one. */
+  readonly state?: State | readonly State[];
   readonly driver?: string;
   /** Labels that an instance has to have, with these values. */
   readonly tags?: Readonly<Record<string, string>>;
+  /** Labels that an instance has to have, whatever their values; at most 50. */
+  readonly hasTags?: readonly string[];
 }
 
 /** Of which instances to hear; several conditions must all hold. */
@@ -19,24 +24,42 @@ export interface EventFilter extends InstanceFilter {
   readonly instanceId?: string;
 }
 
+const oneState = oneOf(states);
+
+const someStates = boundedList(
+  `states (a list of 1 to ${String(states.length)})`,
+  oneState,
+  1,
+  states.length,
+);
+
 /** Keys of an {@link InstanceFilter}. */
-export const instanceFilterKeys = { state: oneOf(states), driver: t.string, tags: anyTags };
+export const instanceFilterKeys = {
+  state: oneOrSeveral(oneState, someStates),
+  driver: t.string,
+  tags: anyTags,
+  hasTags: boundedList('tag keys (a list of at most 50)', tagKey, 0, 50),
+};
 
 /** Keys of an {@link EventFilter}. */
 export const eventFilterKeys = { instanceId: t.string, ...instanceFilterKeys };
 
 /** Tells the instances for which all conditions hold. */
-export const holdsFor = ({ state, driver, tags = {} }: InstanceFilter): ((instance: Instance) => boolean) => {
+export const holdsFor = (filter: InstanceFilter): ((instance: Instance) => boolean) => {
+  const { state, driver, tags = {} } = filter;
   const wanted = Object.entries(tags);
+  const among = state === undefined ? undefined : [state].flat();
+  const keys = [...(filter.hasTags ?? [])];
   return (instance) =>
-    (state === undefined || instance.state === state) &&
+    (among === undefined || among.includes(instance.state)) &&
     (driver === undefined || instance.spec.driver === driver) &&
-    wanted.every(([key, value]) => instance.spec.tags[key] === value);
+    wanted.every(([key, value]) => instance.spec.tags[key] === value) &&
+    keys.every((key) => Object.hasOwn(instance.spec.tags, key));
 };
 
 /** Whether a filter asks for more than an id. */
-export const hasConditions = ({ state, driver, tags }: InstanceFilter): boolean =>
-  state !== undefined || driver !== undefined || tags !== undefined;
+export const hasConditions = ({ state, driver, tags, hasTags }: InstanceFilter): boolean =>
+  state !== undefined || driver !== undefined || tags !== undefined || hasTags !== undefined;
 
 /** Tells the events of instances for which all conditions hold after it, and of a `delete`, before it. */
 export const concerns = (filter: EventFilter): ((event: LifecycleEvent) => boolean) => {

@@ -14,8 +14,9 @@ import { type Consumer, type ConsumerStats, createConsumers } from './consumers.
 import { type Connect, ContainedObservable, through } from './containedObservable.js';
 import { createDurableCursors } from './durableCursors.js';
 import { createEventFeeds } from './eventFeeds.js';
-import type { ConsumeOptions, IterateOptions, SubscriberLabel, WatchOptions } from './eventOptions.js';
+import type { EventsOptions, WatchOptions } from './eventOptions.js';
 import { consumeSettings, iterateSettings, subscriberKeys, watchSettings } from './eventSettings.js';
+import type { EventStreams } from './eventStreams.js';
 import { EventSubject } from './eventSubject.js';
 import { unqueued } from './feed.js';
 import type { InstanceChange } from '../lifecycle/instanceChange.js';
@@ -26,37 +27,10 @@ import { capacityCodec } from './queueSettings.js';
 import { reportThrow } from './reportThrow.js';
 import { type TableView, tableThenChanges } from './tableThenChanges.js';
 
-/** Which events to hear. */
-export interface EventsOptions extends EventFilter, SubscriberLabel {
-  /**
-   * Begin after this place in the log of events instead of now: an event that was heard before, or the cursor of a
-   * snapshot that {@link InstanceManager.watch} told. What the log has is told first, up to 1,000 events a turn; then it goes on live,
-   * without gap or double.
-   */
-  readonly after?: Cursor;
-}
-
 /** The one shared stream: whatever happens to an instance is published here, once, and nothing else fans out. */
-export interface LifecycleBus {
+export interface LifecycleBus extends EventStreams {
   /** Tells every subscriber, in order. An event published by a subscriber meanwhile waits until the one at hand is told to all. */
   publish(event: LifecycleEvent): void;
-  /**
-   * Emits every event from subscribe on, within the call that publishes it; who subscribes while an event is told hears
-   * from the next one on. With `after` it begins with what the log has, and fails with {@link CursorExpired} when that can't
-   * go on from there, with {@link ManagerClosed} when the bus closes before all is told. @throws {@link InvalidRequest}
-   */
-  events(consumer: string, options?: EventsOptions): Observable<LifecycleEvent>;
-  /**
-   * Does work for every event: {@link boundedMergeMap} over the events. With `durable` it goes on where this consumer was
-   * done before, at least once.
-   */
-  consume<R>(
-    consumer: string,
-    project: (event: LifecycleEvent, index: number) => ObservableInput<R>,
-    options?: ConsumeOptions,
-  ): Observable<R>;
-  /** Reads the events with `for await`: {@link boundedIterable} over the events. */
-  iterate(consumer: string, options?: IterateOptions): AsyncIterable<LifecycleEvent>;
   /**
    * Emits the table that `read` tells, then its changes; after a lag the table again. `read` is told of which instance alone it
    * need tell, if that is so.

@@ -11,7 +11,7 @@ import {
   tap,
 } from 'rxjs';
 import type { Instance } from '../../src/lifecycle/instance.js';
-import type { InstanceManager } from '../../src/manager/commands.js';
+import type { InstanceManager } from '../../src/manager/instanceManager.js';
 import { createDice } from './dice.js';
 import { opponent } from './opponent.js';
 import { openCrashManager } from './openCrashManager.js';

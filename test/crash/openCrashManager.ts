@@ -1,5 +1,5 @@
 import { createProcessDriver } from '../../src/drivers/process/processDriver.js';
-import type { InstanceManager } from '../../src/manager/commands.js';
+import type { InstanceManager } from '../../src/manager/instanceManager.js';
 import { openManager } from '../../src/manager/instanceManager.js';
 
 /** Opens the manager of a directory, whose log is kept from its beginning. */

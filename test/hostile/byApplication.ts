@@ -9,7 +9,7 @@ import { describeConfigErrors } from '../../src/config/config.js';
 import type { Driver } from '../../src/drivers/driver.js';
 import { createMemoryDriver } from '../../src/drivers/memory/memoryDriver.js';
 import { createProcessDriver } from '../../src/drivers/process/processDriver.js';
-import type { CreateRequest } from '../../src/manager/commands.js';
+import type { CreateRequest } from '../../src/instances/instanceRequests.js';
 import type { ManagerOptions } from '../../src/manager/options.js';
 import type { Attack } from './attack.js';
 import { refused, says, tried, value } from './ground.js';

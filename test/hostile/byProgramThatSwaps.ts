@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { InstanceManager } from '../../src/manager/commands.js';
+import type { InstanceManager } from '../../src/manager/instanceManager.js';
 import type { Attack } from './attack.js';
 import { type Ground, openImage, says, tried, type User, value } from './ground.js';
 

@@ -38,6 +38,8 @@ describe('the floor law', () => {
       'codecs-floor: src/codecs/decode.ts -> src/streams/bus.ts',
       'config-floor: src/config/config.ts -> src/http/serve.ts',
       'drivers-apart: src/drivers/process/spawn.ts -> src/drivers/memory/launch.ts',
+      'instances-floor: src/instances/instances.ts -> src/drivers/driver.ts',
+      'instances-types: src/instances/instances.ts -> rxjs',
       'lifecycle-packages: src/lifecycle/event.ts -> rxjs',
       'manager-interfaces: src/manager/manager.ts -> src/drivers/process/spawn.ts',
       'metrics-packages: src/metrics/metrics.ts -> yaml',

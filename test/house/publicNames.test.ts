@@ -26,7 +26,15 @@ function namesOf(door: string): string {
 // A name that comes or goes is a promise to users: `npx jest publicNames -u` writes it down.
 describe('the public names', () => {
   it('are those of these doors', () => {
-    expect(doors).toStrictEqual(['.', './config', './metrics', './qemu', './testing', './wire']);
+    expect(doors).toStrictEqual([
+      '.',
+      './config',
+      './metrics',
+      './promises',
+      './qemu',
+      './testing',
+      './wire',
+    ]);
   });
 
   it('of rx-instances are these', () => {
@@ -79,7 +87,6 @@ describe('the public names', () => {
        CausedChange
        Change
        CloseOptions
-       Commands
        ConsumeOptions
        ConsumerStats
        CreateRequest
@@ -90,6 +97,7 @@ describe('the public names', () => {
        DriverFields
        DropReason
        EventFilter
+       EventStreams
        EventsOptions
        ExitStatus
        Fault
@@ -103,6 +111,7 @@ describe('the public names', () => {
        InstanceFilter
        InstanceManager
        InstanceSpec
+       Instances
        IterateOptions
        Json
        LabelStats
@@ -112,6 +121,8 @@ describe('the public names', () => {
        LifecycleBusOptions
        LifecycleEvent
        LifecycleLog
+       LifecycleStreams
+       ListOptions
        LockHolder
        LogLine
        LogOptions
@@ -134,10 +145,10 @@ describe('the public names', () => {
        RunOutcome
        RunRequest
        Snapshot
-       SnapshotCommands
        SnapshotContent
        SnapshotFilter
        SnapshotPlan
+       Snapshots
        Snapshotting
        StartOverrides
        State
@@ -179,6 +190,15 @@ describe('the public names', () => {
        createMetrics
      types
        MetricsOptions"
+    `);
+  });
+
+  it('of rx-instances/promises are these', () => {
+    expect(namesOf('./promises')).toMatchInlineSnapshot(`
+     "values
+       promised
+     types
+       PromisedInstances"
     `);
   });
 

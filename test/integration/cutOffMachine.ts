@@ -2,7 +2,7 @@
 import { concat, defer, EMPTY, lastValueFrom, map, type Observable, tap, timer } from 'rxjs';
 import type { Driver, Machine } from '../../src/drivers/driver.js';
 import { createQemuDriver } from '../../src/drivers/qemu/qemuDriver.js';
-import type { InstanceManager } from '../../src/manager/commands.js';
+import type { InstanceManager } from '../../src/manager/instanceManager.js';
 import { openManager } from '../../src/manager/instanceManager.js';
 
 /** Where the one that runs a verb is killed. */

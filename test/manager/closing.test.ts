@@ -1,4 +1,4 @@
-import { firstValueFrom, type Observable } from 'rxjs';
+import { firstValueFrom, type Observable, of } from 'rxjs';
 import { type InstanceManager, openManager } from 'rx-instances';
 import { createMemoryDriver } from 'rx-instances/testing';
 
@@ -52,6 +52,27 @@ describe('a manager that closes', () => {
     await expect(firstValueFrom(before$)).rejects.toMatchObject(failed);
     await closed;
     await expect(firstValueFrom(call(manager))).rejects.toMatchObject(failed);
+  });
+
+  it('closes at the end of its block with await using, also where that throws', async () => {
+    const driver = createMemoryDriver();
+    let left: InstanceManager | undefined;
+    const block = async (): Promise<never> => {
+      await using manager = await openManager({ drivers: [driver] });
+      left = manager;
+      await firstValueFrom(manager.create({ ...request, name: 'web' }));
+      throw new Error('of the block');
+    };
+    await expect(block()).rejects.toThrow('of the block');
+    await expect(firstValueFrom(left?.list() ?? of())).rejects.toMatchObject({ _tag: 'ManagerClosed' });
+    expect([driver.running(), driver.homes()]).toEqual([[], []]);
+    closed = manager.close();
+  });
+
+  it('is closed once: at the end of its block it stays as it was closed', async () => {
+    closed = manager.close({ stopInstances: false });
+    expect(manager[Symbol.asyncDispose]()).toBe(closed);
+    await closed;
   });
 
   it('has no verb beside these', () => {

@@ -2,7 +2,7 @@
 import { concat, defer, EMPTY, lastValueFrom, map, mergeMap, type Observable, tap } from 'rxjs';
 import type { Driver, Machine } from '../../src/drivers/driver.js';
 import { createProcessDriver } from '../../src/drivers/process/processDriver.js';
-import type { InstanceManager } from '../../src/manager/commands.js';
+import type { InstanceManager } from '../../src/manager/instanceManager.js';
 import { openManager } from '../../src/manager/instanceManager.js';
 import type { CutOff } from './cutOff.js';
 

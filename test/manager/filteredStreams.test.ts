@@ -104,4 +104,6 @@ it('list takes the conditions that the streams take', async () => {
   const names = async (filter: object) => (await value(manager.list(filter))).map(({ name }) => name);
   await expect(names({ tags: { team: 'red' } })).resolves.toEqual(['red']);
   await expect(names({ state: 'Running', driver: 'memory' })).resolves.toEqual(['red', 'blue']);
+  await expect(names({ state: ['Running', 'Paused'], hasTags: ['team'] })).resolves.toEqual(['red', 'blue']);
+  await expect(names({ hasTags: ['other'] })).resolves.toEqual([]);
 });

@@ -14,7 +14,7 @@ import { EMPTY, firstValueFrom, lastValueFrom, map, type Observable, take, toArr
 import { createProcessDriver } from '../../src/drivers/process/processDriver.js';
 import { createQemuDriver } from '../../src/drivers/qemu/qemuDriver.js';
 import type { Cursor } from '../../src/lifecycle/event.js';
-import type { InstanceManager } from '../../src/manager/commands.js';
+import type { InstanceManager } from '../../src/manager/instanceManager.js';
 import { openManager } from '../../src/manager/instanceManager.js';
 import { processesOf } from '../support/processes.js';
 import { until } from '../support/until.js';

@@ -6,7 +6,7 @@ import type { InstanceSpec } from '../../src/lifecycle/instance.js';
 import {
   decodeClose,
   decodeCreation,
-  decodeFilter,
+  decodeListOptions,
   decodeFork,
   decodeLogOptions,
   decodeOverrides,
@@ -408,12 +408,12 @@ describe('the small requests', () => {
       targetState: 'Standby',
     });
     expect(decodeFork({ name: 'b' })).toStrictEqual({ name: 'b' });
-    expect(decodeFilter({ state: 'Running', driver: 'memory', tags: { a: '' } })).toStrictEqual({
+    expect(decodeListOptions({ state: 'Running', driver: 'memory', tags: { a: '' } })).toStrictEqual({
       state: 'Running',
       driver: 'memory',
       tags: { a: '' },
     });
-    expect(decodeFilter({})).toStrictEqual({});
+    expect(decodeListOptions({})).toStrictEqual({});
     expect(decodeClose({ stopInstances: false })).toStrictEqual({ stopInstances: false });
     expect(decodeLogOptions(taking, {})).toStrictEqual({ source: 'app', tail: 100, follow: false });
     expect(decodeLogOptions(taking, { source: 'vmm', tail: 0, follow: true })).toStrictEqual({
@@ -450,7 +450,7 @@ describe('the small requests', () => {
     ['fork', decodeFork, null, [' | null | fork request']],
     [
       'filter',
-      decodeFilter,
+      decodeListOptions,
       { state: 'running' },
       [
         "state | 'running' | one of Created, Initializing, Running, Paused, Shutdown, Stopped, Standby, Unknown",
@@ -458,15 +458,40 @@ describe('the small requests', () => {
     ],
     [
       'filter',
-      decodeFilter,
+      decodeListOptions,
       { driver: 7, tags: { '': 'x' }, name: 'a' },
       [
-        'name | a text of 1 character | another key; known are state, driver, tags',
+        'name | a text of 1 character | another key; known are state, driver, tags, hasTags, sortBy, limit, after',
         'driver | 7 | string',
         `tags[''] | '' | ${tagKeyRule}`,
       ],
     ],
-    ['filter', decodeFilter, [], [' | [] | filter']],
+    ['filter', decodeListOptions, [], [' | [] | list options']],
+    [
+      'filter',
+      decodeListOptions,
+      {
+        state: ['Running', 'Gone'],
+        hasTags: ['a', ''],
+        sortBy: 'age',
+        limit: 0,
+        after: { id: 'a', name: 'b' },
+      },
+      [
+        "state[1] | 'Gone' | one of Created, Initializing, Running, Paused, Shutdown, Stopped, Standby, Unknown",
+        `hasTags[1] | '' | ${tagKeyRule}`,
+        "sortBy | 'age' | one of createdAt, name",
+        'limit | 0 | instances (a whole number from 1 to 1000000)',
+        'after.createdAt | nothing | milliseconds (a whole number from 0 to 9007199254740991)',
+      ],
+    ],
+    ['filter', decodeListOptions, { state: [] }, ['state | [] | states (a list of 1 to 8)']],
+    [
+      'filter',
+      decodeListOptions,
+      { hasTags: Array(51).fill('a') },
+      ['hasTags | an array of 51 values | tag keys (a list of at most 50)'],
+    ],
     ['close', decodeClose, { stopInstances: 'no' }, ["stopInstances | 'no' | boolean"]],
     ['close', decodeClose, { stop: true }, ['stop | true | another key; known are stopInstances']],
     ['logs', (value) => decodeLogOptions(memory, value), { tail: -1 }, [`tail | -1 | ${lines}`]],
@@ -483,7 +508,7 @@ describe('the small requests', () => {
 
   test.each<[string, (value: unknown) => unknown]>([
     ['fork', decodeFork],
-    ['filter', decodeFilter],
+    ['filter', decodeListOptions],
     ['close', decodeClose],
     ['logs', (value) => decodeLogOptions(memory, value)],
   ])('are understood or refused by name, whatever they are: %s', (_, door) => {

@@ -1,5 +1,5 @@
 import { Registry } from 'prom-client';
-import type { Measurement } from '../../src/manager/commands.js';
+import type { Measurement } from '../../src/manager/measurement.js';
 import { measurementMetrics } from '../../src/metrics/measurementMetrics.js';
 
 /** Every line, those of buckets and comments left out. */

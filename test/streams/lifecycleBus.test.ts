@@ -1,6 +1,7 @@
 import { finalize, map, merge, NEVER, Subject, Subscriber, take } from 'rxjs';
 import type { LifecycleEvent } from '../../src/lifecycle/event.js';
-import { createLifecycleBus, type EventsOptions } from '../../src/streams/lifecycleBus.js';
+import type { EventsOptions } from '../../src/streams/eventOptions.js';
+import { createLifecycleBus } from '../../src/streams/lifecycleBus.js';
 import { collectGarbage } from '../support/collectGarbage.js';
 import { hear } from '../support/hear.js';
 import { aDelete, anUpdate } from '../support/lifecycleEvents.js';

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { asapScheduler, asyncScheduler, Subject, take, throwError } from 'rxjs';
 import type { LifecycleEvent } from '../../src/lifecycle/event.js';
-import { createLifecycleBus, type EventsOptions, type LifecycleBus } from '../../src/streams/lifecycleBus.js';
+import type { EventsOptions } from '../../src/streams/eventOptions.js';
+import { createLifecycleBus, type LifecycleBus } from '../../src/streams/lifecycleBus.js';
 import { anUpdate } from '../support/lifecycleEvents.js';
 import { createLoggedBus, numbers, place } from '../support/loggedBus.js';
 import { marbles } from '../support/marbles.js';

@@ -1,4 +1,5 @@
-import type { EventsOptions, LifecycleBus } from '../../src/streams/lifecycleBus.js';
+import type { EventsOptions } from '../../src/streams/eventOptions.js';
+import type { LifecycleBus } from '../../src/streams/lifecycleBus.js';
 
 /** Subscribes to a bus and notes the sequences of what it hears, and the end. */
 export function hear(bus: LifecycleBus, consumer = 'app', options: EventsOptions = {}) {

@@ -1,4 +1,4 @@
-import type { LogLine } from '../driver.js';
+import type { LogLine } from '../../lifecycle/logLine.js';
 import type { Chunk } from './logFiles.js';
 
 /** Makes lines of what is read of a log, piece by piece. */

@@ -16,7 +16,7 @@ import {
   using,
 } from 'rxjs';
 import { connect } from '../../streams/connect.js';
-import type { LogLine, LogOptions } from '../driver.js';
+import type { LogLine, LogOptions } from '../../lifecycle/logLine.js';
 import type { Chunk, LogFiles } from './logFiles.js';
 import { createLogLines, type Reading, type Told } from './logLines.js';
 

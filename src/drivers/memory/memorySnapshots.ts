@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { defer, EMPTY, type Observable, of } from 'rxjs';
 import type { Snapshot } from '../../lifecycle/snapshot.js';
-import type { LaunchPlan, LogLine, Snapshotting } from '../driver.js';
+import type { LogLine } from '../../lifecycle/logLine.js';
+import type { LaunchPlan, Snapshotting } from '../driver.js';
 
 /** What a home holds: the lines of its log, and how far a machine counted that was suspended in it. */
 export interface Held {

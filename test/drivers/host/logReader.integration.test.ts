@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { appendFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { lastValueFrom, map, NEVER, type Observable, Subject, toArray } from 'rxjs';
-import type { LogLine } from '../../../src/drivers/driver.js';
+import type { LogLine } from '../../../src/lifecycle/logLine.js';
 import type { LogFiles } from '../../../src/drivers/host/logFiles.js';
 import { followFrom, type LogQuery, readLog } from '../../../src/drivers/host/logReader.js';
 import { until } from '../../support/until.js';

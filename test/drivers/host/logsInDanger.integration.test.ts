@@ -14,7 +14,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { lastValueFrom, map, NEVER, type Observable, take, takeWhile, toArray } from 'rxjs';
-import type { LogLine } from '../../../src/drivers/driver.js';
+import type { LogLine } from '../../../src/lifecycle/logLine.js';
 import type { LogFiles } from '../../../src/drivers/host/logFiles.js';
 import { followFrom, readLog } from '../../../src/drivers/host/logReader.js';
 import { createLogBench, layAside } from './logBench.js';

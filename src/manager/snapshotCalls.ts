@@ -2,7 +2,7 @@ import { concat, defer, of } from 'rxjs';
 import { found } from '../codecs/decode.js';
 import { InvalidRequest } from '../lifecycle/errors.js';
 import type { InstanceSpec } from '../lifecycle/instance.js';
-import type { ForkSnapshotRequest, SnapshotCommands } from './snapshotCommands.js';
+import type { ForkSnapshotRequest, Snapshots } from '../instances/snapshots.js';
 import * as requests from './snapshotRequests.js';
 import type { SnapshotTable } from './snapshotTable.js';
 import type { SnapshotVerbs } from './snapshotVerbs.js';
@@ -13,14 +13,14 @@ import type { Verbs } from './verbs.js';
  * Creates the verbs of snapshots as an application calls them. Whatever uses a snapshot holds its queue, after that of the
  * instance, never before it. `sized` refuses requests that are too large, `forked` tells the spec of a fork.
  */
-export function createSnapshotCommands(
+export function createSnapshotCalls(
   { queue, whileOpen, inTurn, onInstance, making }: Turns,
   snapshots: SnapshotTable,
   snapshotVerbs: SnapshotVerbs,
   verbs: Verbs,
   sized: <T>(request: T) => T,
   forked: (spec: InstanceSpec, request: ForkSnapshotRequest) => InstanceSpec,
-): SnapshotCommands {
+): Snapshots {
   return {
     createSnapshot: (idOrName, request) =>
       onInstance('createSnapshot', idOrName, (instance) =>

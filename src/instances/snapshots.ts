@@ -54,7 +54,7 @@ export interface RestoreSnapshotRequest {
  * outlives the instance. It never changes; before each use it is held against what was taken: all of it is read, but a driver may
  * leave out what it has read before and nobody has written to since.
  *
- * What stands at {@link Commands} goes for these verbs too. A snapshot is looked up by its id. One that is in use is deleted
+ * What stands at {@link Instances} goes for these verbs too. A snapshot is looked up by its id. One that is in use is deleted
  * after that.
  *
  * @example
@@ -72,7 +72,7 @@ export interface RestoreSnapshotRequest {
  * await manager.close();
  * ```
  */
-export interface SnapshotCommands {
+export interface Snapshots {
   /**
    * Takes a snapshot and emits it. No event tells of it, but a Running source is put on standby while it is copied and
    * restored after, and these two are published. Also fails with {@link NotSupported}, and {@link NameTaken}; no file is left

@@ -1,0 +1,2 @@
+// Verbs and waits as Promises.
+export { promised, type PromisedInstances } from './promises/promised.js';

@@ -1,0 +1,62 @@
+import { defer, firstValueFrom, type Observable } from 'rxjs';
+import { decodeOrThrow } from '../codecs/decode.js';
+import { withMethods } from '../codecs/withMethods.js';
+import type { Instances } from '../instances/instances.js';
+import type { LifecycleStreams } from '../instances/lifecycleStreams.js';
+
+/** What emits one value. A log is a stream, and stays one. */
+type Calls = Omit<Instances, 'logs'> & Pick<LifecycleStreams, 'waitForState'>;
+
+type Promising<Call> = Call extends (...given: infer Given) => Observable<infer Value>
+  ? (...given: Given) => Promise<Value>
+  : never;
+
+/**
+ * All of {@link Instances} but `logs`, which is a stream, and `waitForState`: with the same arguments, results and errors, as Promises.
+ * An `AbortSignal` in the options of a call takes the place of unsubscribing.
+ */
+export type PromisedInstances = { readonly [Name in keyof Calls]: Promising<Calls[Name]> };
+
+/** The compiler wants each of them, and none besides. */
+const names: Readonly<Record<keyof Calls, true>> = {
+  ...{ create: true, run: true, get: true, list: true, update: true, start: true, stop: true },
+  ...{ standby: true, restore: true, restart: true, delete: true, refresh: true, fork: true, signal: true },
+  ...{ createSnapshot: true, listSnapshots: true, getSnapshot: true, deleteSnapshot: true },
+  ...{ forkSnapshot: true, restoreSnapshot: true, waitForState: true },
+};
+
+const calls = withMethods('what has all verbs of instances, and waitForState', ...Object.keys(names));
+
+/**
+ * Gives the verbs and waits of a manager as Promises, for code that composes nothing. Each call begins at once; one that nobody awaits
+ * runs to its end all the same, and needs somebody to hear of its error. Streams stay Observables: they are the manager's own, and
+ * `for await` reads its `iterate`.
+ *
+ * @param manager - a manager, or whatever else has its verbs
+ * @throws `InvalidRequest` at once for what lacks one of them; what fails later rejects
+ *
+ * @example
+ * ```ts
+ * import { openManager } from 'rx-instances';
+ * import { promised } from 'rx-instances/promises';
+ * import { createMemoryDriver } from 'rx-instances/testing';
+ *
+ * await using manager = await openManager({ drivers: [createMemoryDriver()] });
+ * const instances = promised(manager);
+ * await instances.create({ name: 'web', image: 'any' });
+ * await instances.stop('web');
+ * (await instances.waitForState('web', 'Stopped')).via; // => 'read'
+ * await instances.get('db').catch(({ _tag }) => _tag); // => 'InstanceNotFound'
+ * ```
+ */
+export function promised(manager: Calls): PromisedInstances {
+  decodeOrThrow(calls, manager);
+  const promising =
+    (name: keyof Calls): Call<Promise<unknown>> =>
+    (...given) =>
+      firstValueFrom(defer(() => (manager[name] as Call<Observable<unknown>>)(...given)));
+  const entries = Object.keys(names).map((name) => [name, promising(name as keyof Calls)]);
+  return Object.fromEntries(entries) as PromisedInstances;
+}
+
+type Call<Result> = (...given: readonly unknown[]) => Result;
