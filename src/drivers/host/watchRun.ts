@@ -14,13 +14,16 @@ import {
   of,
   ReplaySubject,
   share,
+  take,
   takeUntil,
+  throwError,
   timer,
 } from 'rxjs';
 import type { ExitStatus } from '../../lifecycle/instance.js';
 import type { MachineStatus, MachineSignal } from '../driver.js';
 import type { LogFiles, LogLimits } from './logFiles.js';
-import type { ProcessGroup } from './processGroup.js';
+import { isHalted, type ProcessGroup } from './processGroup.js';
+import { findProcess } from './processHandle.js';
 import type { Run } from './runs.js';
 
 /** What is watched of a process that is a machine. */
@@ -47,8 +50,10 @@ export interface WatchedRun {
   spare(graceMs: number): Promise<void>;
   /** Whether its leader has ended, or it was let go of: from then on its pid may be another's. */
   isGone(): boolean;
-  /** How it ended, as a status. */
-  readonly ended$: Observable<MachineStatus>;
+  /** Emits how it ended, or that it is halted, or else what `look` finds in one that runs. */
+  inspect(look: () => Observable<MachineStatus>): Observable<MachineStatus>;
+  /** Does some work with it, cut short by its end; fails with that message where it is gone. */
+  unlessGone(message: string, work: () => Observable<never>): Observable<never>;
   /** Sends a signal to its group unless it is gone. */
   signal(name: NodeJS.Signals | number): void;
   /** Kills all of its group, also what was spared. */
@@ -139,7 +144,19 @@ export function watchRun({ run, readiness$, logs, logLimits }: WatchOptions): Wa
     group,
     signals$: signals$.asObservable(),
     exit$: exit$.asObservable(),
-    ended$: exit$.pipe(map((exit): MachineStatus => ({ kind: 'ended', exit }))),
+    inspect: (look) =>
+      merge(
+        exit$.pipe(map((exit): MachineStatus => ({ kind: 'ended', exit }))),
+        defer(() => findProcess(handle)).pipe(
+          mergeMap((entry): Observable<MachineStatus> => {
+            // It has ended, and the exit is about to be emitted.
+            if (entry === undefined) return EMPTY;
+            return isHalted(entry) ? of({ kind: 'frozen' }) : look();
+          }),
+        ),
+      ).pipe(take(1)),
+    unlessGone: (message, work) =>
+      defer(() => (isGone ? throwError(() => new Error(message)) : work().pipe(takeUntil(exit$)))),
     isReady: () => ready,
     isGone: () => isGone,
     signal,

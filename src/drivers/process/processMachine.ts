@@ -9,15 +9,11 @@ import {
   type Observable,
   of,
   take,
-  takeUntil,
-  throwError,
   timer,
 } from 'rxjs';
 import type { ExitStatus, InstanceSpec } from '../../lifecycle/instance.js';
-import type { Machine, MachineStatus } from '../driver.js';
+import type { Machine } from '../driver.js';
 import type { LogFiles, LogLimits } from '../host/logFiles.js';
-import { isHalted } from '../host/processGroup.js';
-import { findProcess } from '../host/processHandle.js';
 import { listensOn } from '../host/listensOn.js';
 import { processTable } from '../host/processTable.js';
 import { readinessOf } from '../host/readinessOf.js';
@@ -82,27 +78,14 @@ export function createProcessMachine(options: ProcessMachineOptions): Machine {
     signal('SIGCONT');
   };
 
-  const unlessEnded = (work$: Observable<never>): Observable<never> =>
-    defer(() => {
-      if (watched.isGone()) return throwError(() => new Error('the process has ended'));
-      return work$.pipe(takeUntil(exit$));
-    });
+  const unlessEnded = (work: () => Observable<never>): Observable<never> =>
+    watched.unlessGone('the process has ended', work);
 
   return {
     handle,
     signals$: watched.signals$,
 
-    inspect: () =>
-      merge(
-        watched.ended$,
-        defer(() => findProcess(handle)).pipe(
-          mergeMap((entry): Observable<MachineStatus> => {
-            // It has ended, and the exit is about to be told.
-            if (entry === undefined) return EMPTY;
-            return of(isHalted(entry) ? { kind: 'frozen' } : { kind: 'running', ready: watched.isReady() });
-          }),
-        ),
-      ).pipe(take(1)),
+    inspect: () => watched.inspect(() => of({ kind: 'running', ready: watched.isReady() })),
 
     stop: ({ graceMs }) =>
       defer(() => {
@@ -114,16 +97,14 @@ export function createProcessMachine(options: ProcessMachineOptions): Machine {
     detach: watched.detach,
 
     signal: (name) =>
-      unlessEnded(
-        defer(() => {
-          signal(name);
-          return EMPTY;
-        }),
-      ),
+      unlessEnded(() => {
+        signal(name);
+        return EMPTY;
+      }),
 
     freezing: {
-      freeze: () => unlessEnded(group.halt()),
-      thaw: () => unlessEnded(group.resume()),
+      freeze: () => unlessEnded(() => group.halt()),
+      thaw: () => unlessEnded(() => group.resume()),
     },
   };
 }

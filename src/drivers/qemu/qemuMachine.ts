@@ -19,8 +19,6 @@ import {
 import type { Snapshot } from '../../lifecycle/snapshot.js';
 import type { Machine, MachineStatus } from '../driver.js';
 import type { LogFiles, LogLimits } from '../host/logFiles.js';
-import { isHalted } from '../host/processGroup.js';
-import { findProcess } from '../host/processHandle.js';
 import type { Run } from '../host/runs.js';
 import { watchRun } from '../host/watchRun.js';
 import { blockNode } from './args.js';
@@ -93,11 +91,10 @@ export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
   const { exit$, signal } = watched;
 
   const unlessEnded = (work: (qmp: Qmp) => Observable<never>): Observable<never> =>
-    defer(() => {
-      if (watched.isGone()) return throwError(() => new Error('the virtual machine has ended'));
+    watched.unlessGone('the virtual machine has ended', () => {
       // Halted from outside it answers nothing.
       signal('SIGCONT');
-      return link.use(work).pipe(takeUntil(exit$));
+      return link.use(work);
     });
 
   /** A guest that sleeps is no guest that was halted: QEMU before version 9 can't keep its memory so that it wakes again. */
@@ -231,17 +228,11 @@ export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
     signals$: watched.signals$,
 
     inspect: () =>
-      merge(
-        watched.ended$,
-        defer(() => findProcess(handle)).pipe(
-          mergeMap((entry): Observable<MachineStatus> => {
-            // It has ended, and the exit is about to be told.
-            if (entry === undefined) return EMPTY;
-            return isHalted(entry) ? of({ kind: 'frozen' }) : link.use(look);
-          }),
-          catchError((error: unknown) => timer(endMs).pipe(mergeMap(() => throwError(() => error)))),
-        ),
-      ).pipe(take(1)),
+      watched.inspect(() =>
+        link
+          .use(look)
+          .pipe(catchError((error: unknown) => timer(endMs).pipe(mergeMap(() => throwError(() => error))))),
+      ),
 
     stop: ({ graceMs }) =>
       defer(() => {

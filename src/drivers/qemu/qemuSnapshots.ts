@@ -1,9 +1,10 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { defer, ignoreElements, type Observable } from 'rxjs';
+import { defer } from 'rxjs';
 import type { Snapshot } from '../../lifecycle/snapshot.js';
 import type { Fault } from '../../lifecycle/errors.js';
 import type { SnapshotContent, Snapshotting } from '../driver.js';
+import { completeAfter } from '../host/completeAfter.js';
 import { fillHome } from '../host/fillHome.js';
 import { makeOwnFolder } from '../host/makeOwnFolder.js';
 import { removeTree } from '../host/removeTree.js';
@@ -80,11 +81,11 @@ export function createQemuSnapshots({
 
   return {
     kinds: ['Stopped', 'Standby'],
-    take: ({ home, folder, kind }) => done(() => take(home, folder, kind)),
+    take: ({ home, folder, kind }) => completeAfter(() => take(home, folder, kind)),
     seal: (folder) => defer(() => seal(folder)),
     check: (folder, { hash }) => defer(() => check(folder, hash)),
     layOut: ({ home, folder, kind }) =>
-      done(async () => {
+      completeAfter(async () => {
         await fillHome(home, 'snapshot', () => fill(folder, machineDirOf(home), kind));
         if (kind === 'Standby') keptHashes.add(machineDirOf(home));
       }),
@@ -93,13 +94,11 @@ export function createQemuSnapshots({
         await keptHashes.stop(machineDirOf(home));
         return createReplaceable(machineDirOf(home)).replace((next) => fill(folder, next, kind));
       }),
-    mend: (home) => done(() => createReplaceable(machineDirOf(home)).mend()),
+    mend: (home) => completeAfter(() => createReplaceable(machineDirOf(home)).mend()),
     discard: (folder) =>
-      done(async () => {
+      completeAfter(async () => {
         sound.forget(folder);
         await removeTree(folder);
       }),
   };
 }
-
-const done = (work: () => Promise<unknown>): Observable<never> => defer(work).pipe(ignoreElements());
