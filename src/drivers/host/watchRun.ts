@@ -5,7 +5,6 @@ import {
   EMPTY,
   exhaustMap,
   from,
-  ignoreElements,
   interval,
   map,
   merge,
@@ -21,6 +20,7 @@ import {
 } from 'rxjs';
 import type { ExitStatus } from '../../lifecycle/instance.js';
 import type { MachineStatus, MachineSignal } from '../driver.js';
+import { completeAfter } from './completeAfter.js';
 import type { LogFiles, LogLimits } from './logFiles.js';
 import { isHalted, type ProcessGroup } from './processGroup.js';
 import { findProcess } from './processHandle.js';
@@ -92,7 +92,7 @@ export function watchRun({ run, readiness$, logs, logLimits }: WatchOptions): Wa
   /** What cannot be seen, or even be killed, is not ours to wait for. */
   const clearedUp$ = concat(
     concat(spared$, group.end()).pipe(catchError(() => EMPTY)),
-    defer(() => run.written()).pipe(ignoreElements()),
+    completeAfter(() => run.written()),
   );
 
   const beReady = (): void => {

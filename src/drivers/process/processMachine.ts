@@ -1,18 +1,7 @@
-import {
-  defer,
-  EMPTY,
-  from,
-  ignoreElements,
-  map,
-  merge,
-  mergeMap,
-  type Observable,
-  of,
-  take,
-  timer,
-} from 'rxjs';
+import { defer, EMPTY, map, merge, mergeMap, type Observable, of, take, timer } from 'rxjs';
 import type { ExitStatus, InstanceSpec } from '../../lifecycle/instance.js';
 import type { Machine } from '../driver.js';
+import { completeAfter } from '../host/completeAfter.js';
 import type { LogFiles, LogLimits } from '../host/logFiles.js';
 import { listensOn } from '../host/listensOn.js';
 import { processTable } from '../host/processTable.js';
@@ -89,7 +78,7 @@ export function createProcessMachine(options: ProcessMachineOptions): Machine {
 
     stop: ({ graceMs }) =>
       defer(() => {
-        const asking$ = from(ask(graceMs)).pipe(ignoreElements());
+        const asking$ = completeAfter(() => ask(graceMs));
         return merge(asking$, exit$, timer(graceMs).pipe(mergeMap(watched.kill))).pipe(take(1));
       }),
 

@@ -18,15 +18,16 @@ import {
 } from 'rxjs';
 import type { Snapshot } from '../../lifecycle/snapshot.js';
 import type { Machine, MachineStatus } from '../driver.js';
+import { completeAfter } from '../host/completeAfter.js';
 import type { LogFiles, LogLimits } from '../host/logFiles.js';
 import type { Run } from '../host/runs.js';
 import { watchRun } from '../host/watchRun.js';
 import { blockNode } from './args.js';
+import { copyMachineFolder } from './copyMachineFolder.js';
 import type { Disks, Layer } from './disk.js';
 import type { FileIdentities } from './fileIdentity.js';
 import { isDead } from './guest.js';
 import { type Boot, keepBoot } from './keptBoot.js';
-import { shareKeptImage } from './keptImage.js';
 import { looksOfLayers } from './keptLayers.js';
 import { copyMemory, forgetRam, keepMemory, keptMemory, memoryFiles, spendMemory } from './memory.js';
 import { giveUpState, sendState } from './migration.js';
@@ -84,7 +85,7 @@ export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
   const { run, handle, home, vm, user, ramIsShared, link, readiness$, logs, logLimits, disks, sound } =
     options;
   const { boot, identities, checkFit } = options;
-  const fits$ = defer(checkFit).pipe(ignoreElements());
+  const fits$ = completeAfter(checkFit);
   const folder = machineDirOf(home);
   const ramIn = ramIsShared ? 'file' : 'state';
   const watched = watchRun({ run, readiness$, logs, logLimits });
@@ -128,7 +129,7 @@ export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
   const goOn = (qmp: Qmp): Observable<never> =>
     concat(
       giveUpState(qmp),
-      defer(() => sound.naming(folder, () => spendMemory(folder))).pipe(ignoreElements()),
+      completeAfter(() => sound.naming(folder, () => spendMemory(folder))),
       awake(qmp),
       qmp.run('cont'),
     );
@@ -165,12 +166,12 @@ export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
       qmp.run('blockdev-add', { ...blockNode(layer), backing: null }),
       qmp.run('blockdev-snapshot', { node: below, overlay: layer.node }),
       // It has it open now, and only reads it once another lies on top.
-      defer(() => disks.letIn(folder, layer, user, 'read')).pipe(ignoreElements()),
+      completeAfter(() => disks.letIn(folder, layer, user, 'read')),
     ).pipe(
       catchError((error: unknown) =>
         concat(
           dropped(qmp, layer),
-          defer(() => disks.remove(folder, layer)).pipe(ignoreElements()),
+          completeAfter(() => disks.remove(folder, layer)),
           throwError(() => error),
         ),
       ),
@@ -211,12 +212,9 @@ export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
   };
 
   /** What it shared with others, and is in its own state now, is theirs alone once it has ended. It does no harm. */
-  const letGoOfRam$ = defer(async () => {
+  const letGoOfRam$ = completeAfter(async () => {
     if ((await keptMemory(folder))?.ramIn === 'state') await sound.naming(folder, () => forgetRam(folder));
-  }).pipe(
-    ignoreElements(),
-    catchError(() => EMPTY),
-  );
+  }).pipe(catchError(() => EMPTY));
 
   let hasEnded = false;
   exit$.subscribe(() => (hasEnded = true));
@@ -280,13 +278,9 @@ export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
         concat(
           freezeDisk(qmp),
           kind === 'Standby' ? keep(qmp) : EMPTY,
-          defer(() =>
-            sound.naming(folder, async () => {
-              await shareKeptImage(folder, target);
-              await disks.copy(folder, target);
-              if (kind === 'Standby') await copyMemory(folder, target);
-            }),
-          ).pipe(ignoreElements()),
+          completeAfter(() =>
+            copyMachineFolder({ disks, sound }, { from: folder, to: target, kind, copyMemory }),
+          ),
         ),
       ),
   };

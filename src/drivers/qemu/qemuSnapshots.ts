@@ -10,8 +10,8 @@ import { makeOwnFolder } from '../host/makeOwnFolder.js';
 import { removeTree } from '../host/removeTree.js';
 import { createReplaceable } from '../host/replaceable.js';
 import { createSealedFolder, type SealedFolder } from '../host/sealedFolder.js';
+import { copyMachineFolder } from './copyMachineFolder.js';
 import type { Disks } from './disk.js';
-import { shareKeptImage } from './keptImage.js';
 import { looksOfLayers } from './keptLayers.js';
 import { shareSound } from './memory.js';
 import type { KeptHashes } from './keptHashes.js';
@@ -71,12 +71,14 @@ export function createQemuSnapshots({
   const fill = async (folder: string, target: string, kind: Snapshot['kind']): Promise<void> => {
     const content = join(folder, vmPaths.machine);
     await mkdir(target, { mode: 0o700 });
-    await sound.naming(content, async () => {
-      await shareKeptImage(content, target);
-      await disks.copy(content, target);
-      if (kind !== 'Standby') return;
-      await shareSound(content, target, await looksOfLayers(target, await disks.layers(target)));
-    });
+    await copyMachineFolder(
+      { disks, sound },
+      {
+        ...{ from: content, to: target, kind },
+        copyMemory: async () =>
+          shareSound(content, target, await looksOfLayers(target, await disks.layers(target))),
+      },
+    );
   };
 
   return {
