@@ -1,7 +1,6 @@
 import type { Snapshot } from '../../lifecycle/snapshot.js';
-import type { Disks } from './disk.js';
 import { shareKeptImage } from './keptImage.js';
-import type { SoundFolders } from './soundFolders.js';
+import type { MachineFiles } from './machineFiles.js';
 
 /** Which folder of a machine that stands still is copied, and how. */
 export interface FolderCopy {
@@ -15,7 +14,7 @@ export interface FolderCopy {
 
 /** Gives a folder the image, the disk and, for a `Standby`, the memory of another. */
 export const copyMachineFolder = (
-  { disks, sound }: { readonly disks: Disks; readonly sound: SoundFolders },
+  { disks, sound }: Pick<MachineFiles, 'disks' | 'sound'>,
   { from, to, kind, copyMemory }: FolderCopy,
 ): Promise<void> =>
   sound.naming(from, async () => {

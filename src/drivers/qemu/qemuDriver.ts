@@ -6,9 +6,7 @@ import type { Driver } from '../driver.js';
 import { createHostDriver } from '../host/hostDriver.js';
 import { createRuns } from '../host/runs.js';
 import { createSpawner } from '../host/spawner.js';
-import { createDisks } from './disk.js';
-import { createFileIdentities } from './fileIdentity.js';
-import { createKeptHashes } from './keptHashes.js';
+import { createMachineFiles } from './machineFiles.js';
 import { createPrograms } from './programs.js';
 import { decodeQemuFields } from './qemuFields.js';
 import { decodeQemuHandle } from './qemuHandle.js';
@@ -19,7 +17,6 @@ import { createQemuMachines, logSources } from './qemuMachines.js';
 import { createQemuSnapshots } from './qemuSnapshots.js';
 import { createQmpLink } from './qmpLink.js';
 import { readRunningVm } from './runningVm.js';
-import { createSoundFolders } from './soundFolders.js';
 import { vmPaths } from './vmPaths.js';
 
 /** How to make a driver of virtual machines. */
@@ -75,13 +72,9 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
   const spawner = createSpawner({ nodePath });
   const runs = createRuns({ pollMs, spawner });
   const programs = createPrograms();
-  const disks = createDisks(qemuImg, programs);
-  const sound = createSoundFolders();
-  const identities = createFileIdentities();
-  const keptHashes = createKeptHashes(sound, disks);
-  const host = createQemuHost({ program, programs, spawner, disks, userName, accel });
+  const files = createMachineFiles(qemuImg, programs);
+  const host = createQemuHost({ program, programs, spawner, disks: files.disks, userName, accel });
   const logLimits = { maxBytes: logMaxBytes, keep: logKeep };
-  const files = { disks, sound, identities, keptHashes };
   const machines = createQemuMachines({ ...files, host, logLimits, pollMs });
   const { prepare, copyMachine, forget, discard } = createQemuHomes({ ...files, machines });
   const { launch, resume } = createQemuLaunches({ ...files, host, runs, machines });
@@ -102,7 +95,7 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
         { ...running, isResumed: running.isResumed || isReady },
       );
     },
-    beforeClose: () => keptHashes.done(),
+    beforeClose: () => files.keptHashes.done(),
     snapshots: createQemuSnapshots({ ...files, copyMachine }),
   });
 }

@@ -7,14 +7,12 @@ import type { PreparePlan } from '../driver.js';
 import { fillHome } from '../host/fillHome.js';
 import { removeTree } from '../host/removeTree.js';
 import { copyMachineFolder } from './copyMachineFolder.js';
-import type { Disks } from './disk.js';
 import { readImage } from './image.js';
 import { keepImage } from './keptImage.js';
-import type { KeptHashes } from './keptHashes.js';
+import type { MachineFiles } from './machineFiles.js';
 import { forgetMemory, shareMemory } from './memory.js';
 import type { QemuMachines } from './qemuMachines.js';
 import { longestSocketPath } from './qmp.js';
-import type { SoundFolders } from './soundFolders.js';
 import { machineDirOf, vmPaths } from './vmPaths.js';
 
 /** The homes of virtual machines. */
@@ -28,10 +26,7 @@ export interface QemuHomes {
 }
 
 /** What {@link QemuHomes} are made of. */
-export interface QemuHomesOptions {
-  readonly disks: Disks;
-  readonly sound: SoundFolders;
-  readonly keptHashes: Pick<KeptHashes, 'add' | 'stop'>;
+export interface QemuHomesOptions extends Pick<MachineFiles, 'disks' | 'sound' | 'keptHashes'> {
   readonly machines: Pick<QemuMachines, 'in'>;
 }
 

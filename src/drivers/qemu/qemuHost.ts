@@ -31,7 +31,7 @@ export interface QemuHostOptions {
   readonly program: string;
   readonly programs: Programs;
   readonly spawner: Spawner;
-  readonly disks: Disks;
+  readonly disks: Pick<Disks, 'top'>;
   /** The user that QEMU becomes. */
   readonly userName: string | undefined;
   /** What runs the processors where neither request nor image says so. */

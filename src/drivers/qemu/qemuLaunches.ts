@@ -3,15 +3,13 @@ import type { InstanceSpec } from '../../lifecycle/instance.js';
 import type { LaunchPlan } from '../driver.js';
 import type { Runs } from '../host/runs.js';
 import type { Confinement } from './confinement.js';
-import type { Disks } from './disk.js';
-import type { FileIdentities } from './fileIdentity.js';
 import { checkHostPorts } from './hostPorts.js';
 import { type Image, readImage } from './image.js';
 import { bootOf, bootOfKept, faultsOfBoot } from './keptBoot.js';
-import type { KeptHashes } from './keptHashes.js';
 import { keepImage, keptImage } from './keptImage.js';
 import { faultsOfLayers } from './keptLayers.js';
 import { checkFitsMemory } from './leastMemory.js';
+import type { MachineFiles } from './machineFiles.js';
 import {
   checkMemory,
   forgetMemory,
@@ -25,7 +23,6 @@ import { cpuOf, type QemuHost } from './qemuHost.js';
 import type { QemuMachine } from './qemuMachine.js';
 import type { QemuMachines } from './qemuMachines.js';
 import { type RunningVm, writeRunningVm } from './runningVm.js';
-import type { SoundFolders } from './soundFolders.js';
 import { type QemuPlan, startQemu } from './startQemu.js';
 import { machineDirOf } from './vmPaths.js';
 
@@ -38,13 +35,9 @@ export interface QemuLaunches {
 }
 
 /** What {@link QemuLaunches} are made of. */
-export interface QemuLaunchesOptions {
+export interface QemuLaunchesOptions extends MachineFiles {
   readonly host: QemuHost;
   readonly runs: Runs;
-  readonly disks: Disks;
-  readonly sound: SoundFolders;
-  readonly identities: FileIdentities;
-  readonly keptHashes: Pick<KeptHashes, 'stop'>;
   readonly machines: QemuMachines;
 }
 

@@ -3,14 +3,11 @@ import type { Readiness } from '../../lifecycle/instance.js';
 import type { LaunchPlan } from '../driver.js';
 import { createLogFiles, type LogLimits } from '../host/logFiles.js';
 import { asked, readinessOf } from '../host/readinessOf.js';
-import type { Disks } from './disk.js';
-import type { FileIdentities } from './fileIdentity.js';
 import { guestAccepts } from './guest.js';
-import type { KeptHashes } from './keptHashes.js';
+import type { MachineFiles } from './machineFiles.js';
 import type { QemuHost } from './qemuHost.js';
 import { createQemuMachine, type QemuMachine } from './qemuMachine.js';
 import type { RunningVm } from './runningVm.js';
-import type { SoundFolders } from './soundFolders.js';
 import type { StartedQemu } from './startQemu.js';
 import { machineDirOf } from './vmPaths.js';
 
@@ -22,12 +19,8 @@ export interface QemuMachines {
 }
 
 /** What {@link QemuMachines} are made of. */
-export interface QemuMachinesOptions {
+export interface QemuMachinesOptions extends MachineFiles {
   readonly host: QemuHost;
-  readonly disks: Disks;
-  readonly sound: SoundFolders;
-  readonly identities: FileIdentities;
-  readonly keptHashes: Pick<KeptHashes, 'add'>;
   readonly logLimits: LogLimits;
   readonly pollMs: number;
 }

@@ -11,17 +11,14 @@ import { removeTree } from '../host/removeTree.js';
 import { createReplaceable } from '../host/replaceable.js';
 import { createSealedFolder, type SealedFolder } from '../host/sealedFolder.js';
 import { copyMachineFolder } from './copyMachineFolder.js';
-import type { Disks } from './disk.js';
 import { looksOfLayers } from './keptLayers.js';
+import type { MachineFiles } from './machineFiles.js';
 import { shareSound } from './memory.js';
 import type { KeptHashes } from './keptHashes.js';
-import type { SoundFolders } from './soundFolders.js';
 import { machineDirOf, vmPaths } from './vmPaths.js';
 
 /** What snapshots of virtual machines are made by. */
-export interface QemuSnapshotsOptions {
-  readonly disks: Disks;
-  readonly sound: SoundFolders;
+export interface QemuSnapshotsOptions extends Pick<MachineFiles, 'disks' | 'sound'> {
   readonly keptHashes: Pick<KeptHashes, 'add' | 'stop'>;
   /** Gives an empty folder what a home holds. */
   readonly copyMachine: (home: string, folder: string, kind: Snapshot['kind']) => Promise<void>;
