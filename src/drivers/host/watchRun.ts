@@ -45,10 +45,10 @@ export interface WatchedRun {
   isReady(): boolean;
   /**
    * Gives what its leader leaves behind some time to end by itself, in milliseconds from now. Without it that is killed at
-   * once. Comes when also the one that has started it knows of it.
+   * once. Resolves once the spawner that has started it knows of it.
    */
   spare(graceMs: number): Promise<void>;
-  /** Whether its leader has ended, or it was let go of: from then on its pid may be another's. */
+  /** Whether its leader has ended, or it was detached: from then on its pid may be another's. */
   isGone(): boolean;
   /** Emits how it ended, or that it is halted, or else what `look` finds in one that runs. */
   inspect(look: () => Observable<MachineStatus>): Observable<MachineStatus>;
@@ -61,15 +61,15 @@ export interface WatchedRun {
   detach(): void;
 }
 
-/** How often a log is held against its limit. */
+/** How often the size of a log is compared with its limit. */
 const rotateMs = 1_000;
 
-/** Thousands of machines share a few timers: to wake up costs more than to look, and to look at all at once takes long. */
+/** Thousands of machines share a few timers: a timer costs more than a comparison, and to compare all at once takes long. */
 const turns = Array.from({ length: 16 }, () => interval(rotateMs).pipe(share()));
 
 /**
  * Watches a process that leads a group. It ends with this process: what is left of the group is killed, at once or after the
- * time that it was given, then the exit is told.
+ * time that it was given, then the exit is emitted.
  */
 export function watchRun({ run, readiness$, logs, logLimits }: WatchOptions): WatchedRun {
   const { handle, group } = run;
@@ -89,7 +89,7 @@ export function watchRun({ run, readiness$, logs, logLimits }: WatchOptions): Wa
     return group.emptied().pipe(takeUntil(merge(killed$, over$)));
   });
 
-  /** What cannot be seen, or even be killed, is not ours to wait for. */
+  /** Nobody waits for what cannot be seen or killed. */
   const clearedUp$ = concat(
     concat(spared$, group.end()).pipe(catchError(() => EMPTY)),
     completeAfter(() => run.written()),
@@ -100,7 +100,7 @@ export function watchRun({ run, readiness$, logs, logLimits }: WatchOptions): Wa
     signals$.next({ kind: 'ready' });
   };
 
-  // Before the end is heard of: what ends at once was ready too.
+  // Before the end is emitted: what ends at once was ready too.
   if (readiness$ === undefined) beReady();
 
   run.ended$

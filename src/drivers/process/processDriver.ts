@@ -33,7 +33,7 @@ export interface ProcessDriverOptions {
   readonly copyMaxBytes?: number;
   /** Files and directories that each of them may hold. @defaultValue 1000000 */
   readonly copyMaxEntries?: number;
-  /** Milliseconds between looks: at a log that is followed, whether a machine is ready, whether an adopted one lives. @defaultValue 100 */
+  /** Milliseconds between two polls: of a log that is followed, of a readiness, of the end of an adopted machine. @defaultValue 100 */
   readonly pollMs?: number;
   /**
    * The Node.js that runs the small process which starts all others: a path, or a name to be found in `PATH`. It has to be named by
@@ -58,7 +58,7 @@ const defaultOutput = process.platform === 'linux' ? 'pipes' : 'file';
 
 /**
  * Creates the driver `process`: instances are operating-system processes with all that they start, each in a working
- * directory of its own. Its README tells what goes where, and what differs between Linux and macOS.
+ * directory of its own. Its README says what goes where, and what differs between Linux and macOS.
  *
  * @throws {@link InvalidRequest} for options that can't be understood
  *

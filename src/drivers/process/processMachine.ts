@@ -36,7 +36,7 @@ export function createProcessMachine(options: ProcessMachineOptions): Machine {
   const { handle } = options.run;
   /** A real-time signal that it has been sent and that ends it. */
   let deadly: string | undefined;
-  /** Node tells such an end as one with code 0. */
+  /** Node reports such an end as one with code 0. */
   const asEnded = (exit: ExitStatus): ExitStatus =>
     deadly !== undefined && exit.code === 0 ? { code: null, signal: deadly } : exit;
   const run: Run = { ...options.run, ended$: options.run.ended$.pipe(map(asEnded)) };

@@ -37,7 +37,7 @@ export interface QemuDriverOptions {
   readonly logMaxBytes?: number;
   /** How many parts of a log that were laid aside are kept, at least 1. @defaultValue 3 */
   readonly logKeep?: number;
-  /** Milliseconds between looks: at a log that is followed, whether a guest is ready, whether an adopted QEMU lives. @defaultValue 20 */
+  /** Milliseconds between two polls: of a log that is followed, of a readiness, of the end of an adopted QEMU. @defaultValue 20 */
   readonly pollMs?: number;
   /**
    * The Node.js that runs the small process which starts all others: a path, or a name to be found in `PATH`. It has to be named by
@@ -50,7 +50,7 @@ export interface QemuDriverOptions {
 
 /**
  * Creates the driver `qemu`: instances are virtual machines with a disk of their own and a network behind this host's. Its
- * README tells what an image is, what goes where, and what a standby and a fork cost.
+ * README says what an image is, what goes where, and what a standby and a fork cost.
  *
  * @throws `InvalidRequest` for options that can't be understood
  */

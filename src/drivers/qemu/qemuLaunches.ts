@@ -30,7 +30,7 @@ import { machineDirOf } from './vmPaths.js';
 export interface QemuLaunches {
   /** Boots it. A memory that the home holds is removed. */
   launch(plan: LaunchPlan): Promise<QemuMachine>;
-  /** Has it go on from the memory that the home holds, halted. */
+  /** Resumes it from the memory that the home holds; it is still halted then. */
   resume(plan: LaunchPlan): Promise<QemuMachine>;
 }
 

@@ -55,7 +55,7 @@ export interface QemuMachineOptions {
   /** What it booted, or was about to when it came to stand still. */
   readonly boot: Boot | undefined;
   readonly identities: FileIdentities;
-  /** Rejects where its memory could not be gone on from. */
+  /** Rejects where it could not be resumed from its memory. */
   readonly checkFit: () => Promise<void>;
   readonly logs: readonly LogFiles[];
   readonly logLimits: LogLimits;
@@ -67,7 +67,7 @@ export interface QemuMachineOptions {
 export interface QemuMachine extends Machine {
   /** Whoever else has to do with the same QEMU has to share it: that serves one at a time. */
   readonly link: QmpLink;
-  /** Whether it has, other than being let go of. */
+  /** Whether the process has ended, and was not only detached. */
   hasEnded(): boolean;
   /** While it stands still: gives an empty folder what its own holds at this moment, with its memory or without. */
   copyTo(folder: string, kind: Snapshot['kind']): Observable<never>;
@@ -75,7 +75,7 @@ export interface QemuMachine extends Machine {
 
 /** A guest that has not begun to listen yet misses the button. */
 const pressEveryMs = 1_000;
-/** How long a QEMU may take to end when it was told to. */
+/** How long a QEMU may take to end after `quit`. */
 const quitMs = 2_000;
 /** How long a QEMU that is gone may take to be seen to have ended. */
 const endMs = 2_000;
@@ -117,7 +117,7 @@ export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
    * Only QEMU wakes a guest that sleeps, which does not go by its clock before it was halted and went on. But QEMU lays the kernel that
    * it was given anew into the memory then, over what the guest has there.
    */
-  const awake = (qmp: Qmp): Observable<never> =>
+  const wake = (qmp: Qmp): Observable<never> =>
     stateOf(qmp).pipe(
       mergeMap((state) => {
         if (state !== asleep) return EMPTY;
@@ -126,15 +126,15 @@ export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
       }),
     );
 
-  const goOn = (qmp: Qmp): Observable<never> =>
+  const resume = (qmp: Qmp): Observable<never> =>
     concat(
       giveUpState(qmp),
       completeAfter(() => sound.naming(folder, () => spendMemory(folder))),
-      awake(qmp),
+      wake(qmp),
       qmp.run('cont'),
     );
 
-  const look = (qmp: Qmp): Observable<MachineStatus> =>
+  const readStatus = (qmp: Qmp): Observable<MachineStatus> =>
     stateOf(qmp).pipe(
       mergeMap((state): Observable<MachineStatus> => {
         if (haltedStates.has(state)) return of({ kind: 'frozen' });
@@ -145,7 +145,7 @@ export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
       }),
     );
 
-  /** Puts an empty layer on top, so that nothing is written any more to what is below. */
+  /** Puts an empty layer on top, so that nothing is written any more to the layers below. */
   const freezeDisk = (qmp: Qmp): Observable<never> =>
     qmp.ask('query-block', blockDevices).pipe(
       mergeMap((devices) => {
@@ -154,15 +154,15 @@ export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
           .find((name) => name !== undefined);
         if (node === undefined) return EMPTY;
         return defer(() => disks.add(folder, node, user)).pipe(
-          mergeMap((layer) => (layer === undefined ? EMPTY : putOnTop(qmp, node, layer))),
+          mergeMap((layer) => (layer === undefined ? EMPTY : addLayer(qmp, node, layer))),
         );
       }),
     );
 
-  const putOnTop = (qmp: Qmp, below: string, layer: Layer): Observable<never> =>
+  const addLayer = (qmp: Qmp, below: string, layer: Layer): Observable<never> =>
     concat(
       // Whoever was killed over it may have left it open.
-      dropped(qmp, layer),
+      removeLayer(qmp, layer),
       qmp.run('blockdev-add', { ...blockNode(layer), backing: null }),
       qmp.run('blockdev-snapshot', { node: below, overlay: layer.node }),
       // It has it open now, and only reads it once another lies on top.
@@ -170,7 +170,7 @@ export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
     ).pipe(
       catchError((error: unknown) =>
         concat(
-          dropped(qmp, layer),
+          removeLayer(qmp, layer),
           completeAfter(() => disks.remove(folder, layer)),
           throwError(() => error),
         ),
@@ -178,10 +178,10 @@ export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
     );
 
   /** Has QEMU close a layer that it opened and never took up: as long as it is open, none can be opened by its name. */
-  const dropped = (qmp: Qmp, { node }: Layer): Observable<never> =>
+  const removeLayer = (qmp: Qmp, { node }: Layer): Observable<never> =>
     qmp.run('blockdev-del', { 'node-name': node }).pipe(catchError(() => EMPTY));
 
-  /** QEMU writes the state of a guest that stands still once: whoever needs it again gets what was kept then. */
+  /** QEMU writes the state of a halted guest only once: it is kept from then on. */
   const keep = (qmp: Qmp): Observable<never> =>
     defer(() => keptMemory(folder)).pipe(
       mergeMap((kept) =>
@@ -212,7 +212,7 @@ export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
   };
 
   /** What it shared with others, and is in its own state now, is theirs alone once it has ended. It does no harm. */
-  const letGoOfRam$ = completeAfter(async () => {
+  const removeRam$ = completeAfter(async () => {
     if ((await keptMemory(folder))?.ramIn === 'state') await sound.naming(folder, () => forgetRam(folder));
   }).pipe(catchError(() => EMPTY));
 
@@ -228,7 +228,7 @@ export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
     inspect: () =>
       watched.inspect(() =>
         link
-          .use(look)
+          .use(readStatus)
           .pipe(catchError((error: unknown) => timer(endMs).pipe(mergeMap(() => throwError(() => error))))),
       ),
 
@@ -236,21 +236,21 @@ export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
       defer(() => {
         if (watched.isGone()) return exit$;
         signal('SIGCONT');
-        const tell = (command: string): Observable<never> =>
+        const tryCommand = (command: string): Observable<never> =>
           link.use((qmp) => qmp.run(command)).pipe(catchError(() => EMPTY));
         const pressed$ = concat(
-          link.use(goOn).pipe(catchError(() => EMPTY)),
+          link.use(resume).pipe(catchError(() => EMPTY)),
           timer(0, pressEveryMs).pipe(
-            mergeMap(() => tell('system_powerdown')),
+            mergeMap(() => tryCommand('system_powerdown')),
             takeUntil(timer(graceMs)),
           ),
         );
-        const quit$ = timer(graceMs).pipe(mergeMap(() => tell('quit')));
+        const quit$ = timer(graceMs).pipe(mergeMap(() => tryCommand('quit')));
         const killed$ = timer(graceMs + quitMs).pipe(mergeMap(watched.kill));
         return merge(exit$, pressed$, quit$, killed$).pipe(take(1));
       }),
 
-    kill: () => watched.kill().pipe(mergeMap((exit) => concat(letGoOfRam$, of(exit)))),
+    kill: () => watched.kill().pipe(mergeMap((exit) => concat(removeRam$, of(exit)))),
 
     detach: () => {
       watched.detach();
@@ -259,13 +259,13 @@ export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
 
     freezing: {
       freeze: () => unlessEnded(halt),
-      thaw: () => unlessEnded(goOn),
+      thaw: () => unlessEnded(resume),
       suspend: () =>
         unlessEnded((qmp) =>
           concat(fits$, halt(qmp), keep(qmp)).pipe(
             catchError((error: unknown) =>
               concat(
-                goOn(qmp).pipe(catchError(() => EMPTY)),
+                resume(qmp).pipe(catchError(() => EMPTY)),
                 throwError(() => error),
               ),
             ),
