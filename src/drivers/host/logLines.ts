@@ -45,6 +45,7 @@ const longestRecord = 256 * 1_024;
 /**
  * Creates {@link LogLines}. A line of more bytes than `longest` comes in pieces, none of which cuts a character. What does not
  * follow on what was read before is never joined to it: the first line after such a place has a `gap`.
+ * Long, since it is one state machine over what is open.
  *
  * From every cursor the rest can be read, and nothing twice, if reading begins before the lines that were open there.
  */

@@ -52,7 +52,7 @@ const slowestPollMs = 100;
  */
 const pollsBeforeRetry = 3;
 
-/** The group of a process that leads one, and the control group that it was born in. */
+/** The group of a process that leads one, and the control group that it was born in. Long for its number of small methods. */
 export function createProcessGroup(
   { pid: leader, startTime }: Pick<ProcessEntry, 'pid' | 'startTime'>,
   controlGroup?: ControlGroup,

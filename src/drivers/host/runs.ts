@@ -110,7 +110,7 @@ const pollEveryMs = 3;
 /** How long a spawner may take to start another reader in the place of one that is gone. */
 const anotherReaderMs = 500;
 
-/** Creates {@link Runs}. */
+/** Creates {@link Runs}. Long, since `start`, `find` and `clear` share what runs now by home. */
 export function createRuns({ pollMs, spawner, logLimits }: RunsOptions): Runs {
   const watch = createEndWatch(pollMs);
 

@@ -64,6 +64,7 @@ interface Waiting {
 /**
  * Creates a {@link Spawner}. What it has started is killed when this process ends, however that ends, unless it was started to
  * outlive it, or is forgotten.
+ * Long, since each of its methods and each report changes the same three tables of what waits, runs and is forgotten.
  *
  * @throws {@link InvalidRequest} where that has to be named
  */

@@ -208,7 +208,7 @@ export function spawnerProgram(
       children.set(id, known);
       const isSpared = (): boolean => performance.now() < known.sparedUntil;
       const finish = (): void => {
-        // Once it is forgotten, its pid may be another's.
+        // Once that was done, its pid may be another's.
         if (children.get(id) !== known) return;
         children.delete(id);
         end();
@@ -228,7 +228,7 @@ export function spawnerProgram(
         const handle = { pid, startTime, ...keep?.handle, ...(group !== undefined && { group }) };
         const run = keep && keepRun(keep, handle);
         child.once('exit', (code, signal) => {
-          onceHeard(() => {
+          afterThisTurn(() => {
             if (keep !== undefined && !isSpared()) known.sparedUntil = performance.now() + sparedByFile(keep);
             // What it has left: whoever is notified may be gone before it could see to that.
             if (!isSpared()) finish();
@@ -262,7 +262,7 @@ export function spawnerProgram(
   };
 
   /** After a round of the event loop: what comes at once with an order, as an end that it leads to, is handled last. */
-  const onceHeard = (then: () => void): void => {
+  const afterThisTurn = (then: () => void): void => {
     nextTurn(() => nextTurn(then));
   };
 

@@ -70,6 +70,7 @@ const turns = Array.from({ length: 16 }, () => interval(rotateMs).pipe(share()))
 /**
  * Watches a process that leads a group. It ends with this process: what is left of the group is killed, at once or after the
  * time that it was given, then the exit is emitted.
+ * Long, since all of it hangs on the same end.
  */
 export function watchRun({ run, readiness$, logs, logLimits }: WatchOptions): WatchedRun {
   const { handle, group } = run;

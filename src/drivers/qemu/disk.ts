@@ -85,7 +85,7 @@ export interface Disks {
   copy(folder: string, target: string): Promise<void>;
 }
 
-/** Creates {@link Disks}; the given `qemu-img` says what it finds in the disk of an image. */
+/** Creates {@link Disks}; the given `qemu-img` says what it finds in the disk of an image. Long for its number of small methods. */
 export function createDisks(qemuImg: string, { run }: Programs): Disks {
   const identities = createFileIdentities();
   const read = (folder: string): Promise<Disk> => readJson(join(folder, record), disk);

@@ -1,4 +1,3 @@
-import * as t from 'io-ts';
 import { join } from 'node:path';
 import {
   catchError,
@@ -6,7 +5,6 @@ import {
   defer,
   EMPTY,
   ignoreElements,
-  map,
   merge,
   mergeMap,
   type Observable,
@@ -17,16 +15,16 @@ import {
   timer,
 } from 'rxjs';
 import type { Snapshot } from '../../lifecycle/snapshot.js';
-import type { Machine, MachineStatus } from '../driver.js';
+import type { Machine } from '../driver.js';
 import { completeAfter } from '../host/completeAfter.js';
 import type { LogFiles, LogLimits } from '../host/logFiles.js';
 import type { Run } from '../host/runs.js';
 import { watchRun } from '../host/watchRun.js';
-import { blockNode } from './args.js';
 import { copyMachineFolder } from './copyMachineFolder.js';
-import type { Disks, Layer } from './disk.js';
+import type { Disks } from './disk.js';
 import type { FileIdentities } from './fileIdentity.js';
-import { isDead } from './guest.js';
+import { freezeDisk } from './freezeDisk.js';
+import { haltGuest, readGuest, wakeGuest } from './guestState.js';
 import { type Boot, keepBoot } from './keptBoot.js';
 import { looksOfLayers } from './keptLayers.js';
 import { copyMemory, forgetRam, keepMemory, keptMemory, memoryFiles, spendMemory } from './memory.js';
@@ -80,7 +78,7 @@ const quitMs = 2_000;
 /** How long a QEMU that is gone may take to be seen to have ended. */
 const endMs = 2_000;
 
-/** A machine around a QEMU. */
+/** A machine around a QEMU. Long, since all that it can do goes by one link and one watched run. */
 export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
   const { run, handle, home, vm, user, ramIsShared, link, readiness$, logs, logLimits, disks, sound } =
     options;
@@ -98,88 +96,13 @@ export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
       return link.use(work);
     });
 
-  /** A guest that sleeps is no guest that was halted: QEMU before version 9 can't keep its memory so that it wakes again. */
-  const halt = (qmp: Qmp): Observable<never> =>
-    stateOf(qmp).pipe(
-      mergeMap((state) =>
-        state === asleep
-          ? throwError(
-              () =>
-                new Error(
-                  'the guest is asleep (suspended): its memory cannot be kept so that it wakes again',
-                ),
-            )
-          : qmp.run('stop'),
-      ),
-    );
-
-  /**
-   * Only QEMU wakes a guest that sleeps, which does not go by its clock before it was halted and went on. But QEMU lays the kernel that
-   * it was given anew into the memory then, over what the guest has there.
-   */
-  const wake = (qmp: Qmp): Observable<never> =>
-    stateOf(qmp).pipe(
-      mergeMap((state) => {
-        if (state !== asleep) return EMPTY;
-        if (boot !== undefined) return throwError(() => new Error(neverWakes));
-        return concat(qmp.run('system_wakeup'), qmp.run('stop'));
-      }),
-    );
-
   const resume = (qmp: Qmp): Observable<never> =>
     concat(
       giveUpState(qmp),
       completeAfter(() => sound.naming(folder, () => spendMemory(folder))),
-      wake(qmp),
+      wakeGuest(qmp, boot !== undefined),
       qmp.run('cont'),
     );
-
-  const readStatus = (qmp: Qmp): Observable<MachineStatus> =>
-    stateOf(qmp).pipe(
-      mergeMap((state): Observable<MachineStatus> => {
-        if (haltedStates.has(state)) return of({ kind: 'frozen' });
-        if (state !== 'running') return throwError(() => new Error(faultOf(state)));
-        return isDead(qmp).pipe(
-          map((dead) => (dead ? { kind: 'shutdown' } : { kind: 'running', ready: watched.isReady() })),
-        );
-      }),
-    );
-
-  /** Puts an empty layer on top, so that nothing is written any more to the layers below. */
-  const freezeDisk = (qmp: Qmp): Observable<never> =>
-    qmp.ask('query-block', blockDevices).pipe(
-      mergeMap((devices) => {
-        const node = devices
-          .map(({ inserted }) => inserted?.['node-name'])
-          .find((name) => name !== undefined);
-        if (node === undefined) return EMPTY;
-        return defer(() => disks.add(folder, node, user)).pipe(
-          mergeMap((layer) => (layer === undefined ? EMPTY : addLayer(qmp, node, layer))),
-        );
-      }),
-    );
-
-  const addLayer = (qmp: Qmp, below: string, layer: Layer): Observable<never> =>
-    concat(
-      // Whoever was killed over it may have left it open.
-      removeLayer(qmp, layer),
-      qmp.run('blockdev-add', { ...blockNode(layer), backing: null }),
-      qmp.run('blockdev-snapshot', { node: below, overlay: layer.node }),
-      // It has it open now, and only reads it once another lies on top.
-      completeAfter(() => disks.letIn(folder, layer, user, 'read')),
-    ).pipe(
-      catchError((error: unknown) =>
-        concat(
-          removeLayer(qmp, layer),
-          completeAfter(() => disks.remove(folder, layer)),
-          throwError(() => error),
-        ),
-      ),
-    );
-
-  /** Has QEMU close a layer that it opened and never took up: as long as it is open, none can be opened by its name. */
-  const removeLayer = (qmp: Qmp, { node }: Layer): Observable<never> =>
-    qmp.run('blockdev-del', { 'node-name': node }).pipe(catchError(() => EMPTY));
 
   /** QEMU writes the state of a halted guest only once: it is kept from then on. */
   const keep = (qmp: Qmp): Observable<never> =>
@@ -228,7 +151,7 @@ export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
     inspect: () =>
       watched.inspect(() =>
         link
-          .use(readStatus)
+          .use((qmp) => readGuest(qmp, watched.isReady))
           .pipe(catchError((error: unknown) => timer(endMs).pipe(mergeMap(() => throwError(() => error))))),
       ),
 
@@ -258,11 +181,11 @@ export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
     },
 
     freezing: {
-      freeze: () => unlessEnded(halt),
+      freeze: () => unlessEnded(haltGuest),
       thaw: () => unlessEnded(resume),
       suspend: () =>
         unlessEnded((qmp) =>
-          concat(fits$, halt(qmp), keep(qmp)).pipe(
+          concat(fits$, haltGuest(qmp), keep(qmp)).pipe(
             catchError((error: unknown) =>
               concat(
                 resume(qmp).pipe(catchError(() => EMPTY)),
@@ -276,7 +199,7 @@ export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
     copyTo: (target, kind) =>
       unlessEnded((qmp) =>
         concat(
-          freezeDisk(qmp),
+          freezeDisk(qmp, { disks, folder, user }),
           kind === 'Standby' ? keep(qmp) : EMPTY,
           completeAfter(() =>
             copyMachineFolder({ disks, sound }, { from: folder, to: target, kind, copyMemory }),
@@ -285,36 +208,3 @@ export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
       ),
   };
 }
-
-const stateOf = (qmp: Qmp): Observable<string> =>
-  qmp.ask('query-status', t.type({ status: t.string })).pipe(map(({ status }) => status));
-
-const neverWakes =
-  'the guest is asleep (suspended), and QEMU cannot wake one that it has booted, only one that has gone on from a memory since; stop and start it';
-
-/** The state of QEMU in which the guest sleeps until it is woken. */
-const asleep = 'suspended';
-
-/** States of QEMU in which the guest stands still and can go on. */
-const haltedStates = new Set([
-  ...['paused', 'prelaunch', 'inmigrate', 'postmigrate', 'finish-migrate', asleep, 'save-vm', 'restore-vm'],
-]);
-
-/** States of QEMU in which the guest stands still over a fault. */
-const faults: Readonly<Record<string, string>> = {
-  'io-error':
-    'its disk could not be read or written, as where the disk of the host is full; once it can, a restore lets it go on',
-  'internal-error': 'QEMU could not run it any further',
-  'guest-panicked': 'its kernel has panicked',
-  watchdog: 'its watchdog has run out',
-  shutdown: 'it has shut down',
-};
-
-const faultOf = (state: string): string => {
-  const fault = faults[state];
-  return fault === undefined
-    ? `QEMU tells a state of the guest that is not known here: ${state}`
-    : `QEMU has stopped the guest (${state}): ${fault}`;
-};
-
-const blockDevices = t.array(t.partial({ inserted: t.partial({ 'node-name': t.string }) }));
