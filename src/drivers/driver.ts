@@ -18,7 +18,7 @@ export const ownMark = '.rx-instances';
 export const removedSuffix = '.removed';
 
 /**
- * Runs machines of one kind. A driver knows nothing of states, events or stores: it is told what to do, and it tells
+ * Runs machines of one kind. A driver knows nothing of states, events or stores: it does what it is asked to, and emits
  * what machines do as {@link MachineSignal} values. `driverContract` (in `rx-instances/testing`) holds every driver to what is written here.
  *
  * Every method returns a cold Observable: nothing happens before subscribe. Those of type `Observable<never>` complete
@@ -44,18 +44,18 @@ export interface Driver {
   prepare(plan: PreparePlan): Observable<never>;
   /**
    * Starts one machine in a prepared home and emits it once it has started, ready or not, then completes. A memory that the
-   * home holds is removed. Unsubscribing before detaches: a machine that comes up nevertheless is killed.
+   * home holds is removed. After an unsubscribe before that, a machine that comes up nevertheless is killed.
    */
   launch(plan: LaunchPlan): Observable<Machine>;
   /**
-   * Finds a machine again by its handle, and emits it. One that has ended meanwhile is emitted too where the driver can
-   * tell how it ended; else it fails.
+   * Finds a machine again by its handle, and emits it. One that has ended meanwhile is emitted too where the driver
+   * knows how it ended; else it fails.
    */
   adopt(plan: AdoptPlan, handle: MachineHandle): Observable<Machine>;
   /**
    * Starts a machine that goes on where the one was that was suspended in this home, and emits it, halted; `thaw` lets it go
    * on. Until then the home holds the memory as before, so that killing it undoes all. Fails with `SnapshotIncompatible`
-   * when the memory can't be gone on from. Absent where the memory of a machine cannot be kept.
+   * when the memory can't be resumed from. Absent where the memory of a machine cannot be kept.
    */
   resume?(plan: LaunchPlan): Observable<Machine>;
   /** Removes the memory that a home holds; a home without one is passed over. Absent where `resume` is. */
@@ -68,7 +68,7 @@ export interface Driver {
   /** Removes the instance's home with all that is in it; one that does not exist is removed already. */
   discard(home: string): Observable<never>;
   /**
-   * Lets go of what it holds besides machines, as far as no machine needs it; it may be used again. Absent where there is
+   * Releases what it holds besides machines, as far as no machine needs it; the driver may be used again. Absent where there is
    * no such thing.
    */
   close?(): Observable<never>;
@@ -93,7 +93,7 @@ export interface Capabilities {
   readonly signals?: readonly string[];
 }
 
-/** What a driver is told to run. */
+/** What a driver runs. */
 export interface LaunchPlan {
   readonly instanceId: string;
   readonly name: string;
@@ -116,13 +116,13 @@ export interface LaunchPlan {
   readonly outlives?: boolean;
 }
 
-/** What a driver is told to find again. */
+/** What a driver adopts. */
 export interface AdoptPlan extends LaunchPlan {
   /** Whether it has been ready before: a driver need not wait for that again. @defaultValue false */
   readonly isReady?: boolean;
 }
 
-/** What a driver is told to lay out before the first launch. */
+/** What a driver prepares before the first launch. */
 export interface PreparePlan extends LaunchPlan {
   /** Home to copy from, for a fork; without it the home is filled from `spec.image`. */
   readonly copyOf?: string;
@@ -130,11 +130,11 @@ export interface PreparePlan extends LaunchPlan {
   readonly kind?: Snapshot['kind'];
 }
 
-/** What a driver is told to read: `tail` is `Infinity` for all lines. */
+/** What a driver reads of a log: `tail` is `Infinity` for all lines. */
 export interface LogReading
   extends Required<Pick<LogOptions, 'source' | 'tail'>>, Pick<LogOptions, 'stream' | 'since' | 'after'> {
   /**
-   * Where it is there, new lines are told as they are written. Once it emits, those are told that are written by then, the
+   * Where it is there, new lines are emitted as they are written. Once it emits, those follow that are written by then, the
    * last one finished or not, and the Observable completes.
    */
   readonly followUntil$?: Observable<unknown>;
@@ -144,18 +144,18 @@ export interface LogReading
 export interface Machine {
   readonly handle: MachineHandle;
   /**
-   * What the machine does by itself. Every subscriber gets what was said before it came. `ready` comes at most once, and
+   * What the machine does by itself. Every subscriber gets what was emitted before, too. `ready` comes at most once, and
    * at once where the spec asks for no readiness; `exit` comes once, last, then the stream completes. It never errors.
    */
   readonly signals$: Observable<MachineSignal>;
-  /** Looks at the machine now. Emits one status; an error means that its state can't be told. */
+  /** Reads the state of the machine now. Emits one status; an error means that it can't be known. */
   inspect(): Observable<MachineStatus>;
   /** Asks it to end, kills it after `graceMs`, and emits how it ended. One that has ended answers at once. */
   stop(options: { readonly graceMs: number }): Observable<ExitStatus>;
   /** Ends it at once, with all that it started, and emits how it ended. One that has ended answers at once. */
   kill(): Observable<ExitStatus>;
   /**
-   * Lets go of it: it runs on, to be adopted later, and nothing of it is held here any more. Its signals complete, and
+   * Stops watching it: it runs on, to be adopted later, and nothing of it is held here any more. Its signals complete, and
    * nothing else may be asked of it. Absent where nothing of a machine keeps Node alive.
    */
   detach?(): void;
@@ -163,19 +163,19 @@ export interface Machine {
   readonly freezing?: Freezing;
   /**
    * Sends one of {@link Capabilities.signals} to everything that the machine runs, and completes once it is sent; what comes of it is
-   * told as whatever the machine does by itself. Fails for one that has ended. Absent where machines take no signals.
+   * emitted as whatever the machine does by itself. Fails for one that has ended. Absent where machines take no signals.
    */
   signal?(name: string): Observable<never>;
 }
 
-/** Halts a machine and lets it go on where it was. Each may be repeated without effect. */
+/** Halts a machine and resumes it where it was. Each may be repeated without effect. */
 export interface Freezing {
   /** Halts it: nothing of it runs when this completes. */
   freeze(): Observable<never>;
-  /** Lets it go on. From then on a memory that its home holds is void. */
+  /** Resumes it. From then on a memory that its home holds is void. */
   thaw(): Observable<never>;
   /**
-   * Halts it and keeps its memory in its home: killed then, another goes on where it was, with {@link Driver.resume}. When it
+   * Halts it and keeps its memory in its home: once it is killed, {@link Driver.resume} starts another where it was. When it
    * fails, the machine runs on. Absent where the memory of a machine cannot be kept.
    */
   suspend?(): Observable<never>;
@@ -198,7 +198,7 @@ export interface Snapshotting {
   take(plan: SnapshotPlan): Observable<never>;
   /** Sees to it that nothing of a folder that was taken changes any more, and emits what it holds, once it is on disk. */
   seal(folder: string): Observable<SnapshotContent>;
-  /** Holds a folder against what was told when it was taken, and emits every difference, once; none when it is sound. */
+  /** Compares a folder with what `seal` emitted, and emits every difference, once; none when it is sound. */
   check(folder: string, content: SnapshotContent): Observable<readonly Fault[]>;
   /** Makes and fills the instance's home from a folder. When it fails, no file is left. */
   layOut(plan: SnapshotPlan, content: SnapshotContent): Observable<never>;
@@ -232,13 +232,13 @@ export interface Replacement {
   undo(): Observable<never>;
 }
 
-/** What a machine says by itself. */
+/** What a machine does by itself. */
 export type MachineSignal =
   | { readonly kind: 'ready' }
   | { readonly kind: 'exit'; readonly exit: ExitStatus }
   | { readonly kind: 'lost'; readonly reason: string };
 
-/** What a look at a machine finds. */
+/** What {@link Machine.inspect} emits. */
 export type MachineStatus =
   | { readonly kind: 'running'; readonly ready: boolean }
   | { readonly kind: 'frozen' }

@@ -26,7 +26,7 @@ export interface ContractFramework {
 
 /**
  * Declares one test for each sentence of the contract that every driver keeps, in any framework with `describe` and `it`. What
- * a driver does not have (logs, freezing, snapshots) is left out; the {@link DriverSubject} tells what there is to try.
+ * a driver does not have (logs, freezing, snapshots) is left out; the {@link DriverSubject} says what there is to try.
  *
  * @example
  * ```ts

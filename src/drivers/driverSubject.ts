@@ -43,7 +43,7 @@ export interface DriverSubject<D extends Driver = Driver> {
   readonly patienceMs?: number;
 }
 
-/** Something that a driver can be told to run. */
+/** Something that a driver can run. */
 export interface Specimen<D extends Driver = Driver> {
   readonly spec: InstanceSpec;
   /** Plays the machine's part once it was launched, where it does not do so by itself. */

@@ -1,7 +1,7 @@
 import { LaunchFailed } from '../lifecycle/errors.js';
 import { messageOf } from '../lifecycle/messageOf.js';
 
-/** What is told when the directory of an image cannot be read, or another one that a request names. */
+/** The failure when the directory of an image cannot be read, or another one that a request names. */
 export const imageUnreadable = (path: string, error: unknown, what = 'image'): LaunchFailed =>
   new LaunchFailed({ reason: reasonOf(`${what} ${path}`, error) }, { cause: error });
 

@@ -142,6 +142,9 @@ export interface ExitStatus {
   readonly timedOut?: 'readiness' | 'run';
 }
 
+/** An end of which nobody knows how it came. */
+export const unknownExit: ExitStatus = { code: null, signal: null };
+
 /** Plain JSON by which a driver finds a machine again, `pid` included where there is one. */
 export interface MachineHandle {
   readonly pid?: number;

@@ -1,6 +1,6 @@
 import { codeOf } from './codeOf.js';
 
-/** Does work; tells the code of its failure where that is one of these, and nothing when it is done. */
+/** Does work; resolves with the code of its failure where that is one of these, and with nothing when it is done. */
 export async function attempt(
   work: () => Promise<unknown>,
   codes: readonly string[],

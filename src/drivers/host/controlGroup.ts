@@ -37,7 +37,7 @@ export interface ControlGroup {
   end(): Observable<never>;
 }
 
-/** How long processes may take to do what the kernel was told, or a spawner to leave. */
+/** How long the kernel may take to freeze or kill processes, or a spawner to leave. */
 const settleMs = 5_000;
 const lookEveryMs = 5;
 /** After how many looks a spawner that is still in a group is left in it no longer. */
@@ -74,7 +74,7 @@ const findMount = (): Mount | undefined => {
 
 let mount: { readonly found: Mount | undefined } | undefined;
 
-/** Where a group lies of which the kernel tells the name. */
+/** The folder of a group, by the name that the kernel gives it. */
 const dirOf = (name: string): string | undefined => {
   mount ??= { found: process.platform === 'linux' ? findMount() : undefined };
   if (mount.found === undefined) return undefined;
@@ -83,7 +83,7 @@ const dirOf = (name: string): string | undefined => {
   return path.split('/').includes('..') ? undefined : join(at, path);
 };
 
-/** How the kernel names the group that a process is in; `undefined` where that can't be told. */
+/** How the kernel names the group that a process is in; `undefined` where that is not known. */
 export const groupNameOf = (pid: number | 'self'): string | undefined =>
   linesOf(`/proc/${String(pid)}/cgroup`)
     .find((line) => line.startsWith('0::'))
@@ -119,7 +119,7 @@ const ourName = /^rx-instances\.[0-9.]+$/;
 /** It says who has made the group. */
 const spawnerIn = /^rx-instances\.(\d+)\.(\d+)\.\d+$/;
 
-/** The group of a name that a handle or a record tells; none where that can't be one that a spawner has made. */
+/** The group that a handle or a record names; none where that can't be one that a spawner has made. */
 export function createControlGroup(name: string): ControlGroup | undefined {
   const parts = name.split('/');
   const last = parts.at(-1) ?? '';
@@ -169,7 +169,7 @@ export function createControlGroup(name: string): ControlGroup | undefined {
         return concat(
           until('been left alone', () => !holdsSpawner((looks += 1))),
           defer(() => {
-            if (pids().some(isSpawner) || !tell(join(dir, 'cgroup.freeze'), '1')) return EMPTY;
+            if (pids().some(isSpawner) || !writeTo(join(dir, 'cgroup.freeze'), '1')) return EMPTY;
             return until('halted', () => !isSo('frozen 0'));
           }),
         );
@@ -189,7 +189,7 @@ export function createControlGroup(name: string): ControlGroup | undefined {
             // It removes what it leaves.
             return pids().every(isSpawner);
           }
-          if (!tell(join(dir, 'cgroup.kill'), '1')) signal('SIGKILL');
+          if (!writeTo(join(dir, 'cgroup.kill'), '1')) signal('SIGKILL');
           return false;
         }).pipe(
           finalize(() => {
@@ -211,7 +211,7 @@ const groupsIn = (dir: string): readonly string[] => {
 };
 
 /** Tells whether a file of a group took that. */
-const tell = (path: string, text: string): boolean => {
+const writeTo = (path: string, text: string): boolean => {
   try {
     writeFileSync(path, text);
     return true;
@@ -224,7 +224,7 @@ const tell = (path: string, text: string): boolean => {
 function thawIn(dir: string): void {
   const path = join(dir, 'cgroup.freeze');
   // To write there may take a while.
-  if (linesOf(path)[0] === '1') tell(path, '0');
+  if (linesOf(path)[0] === '1') writeTo(path, '0');
   groupsIn(dir).forEach(thawIn);
 }
 

@@ -2,7 +2,7 @@ import { fstatSync } from 'node:fs';
 import { type HeldFolder, holdFolder } from './heldFolder.js';
 
 /**
- * The way from a directory down to one below it. However deep that is, few of them are held open: what was let go of is found
+ * The way from a directory down to one below it. However deep that is, few of them are held open: one that was closed is opened
  * again as the one above, and has to be the very same.
  */
 export interface Descent {
@@ -17,10 +17,10 @@ export interface Descent {
   close(): void;
 }
 
-/** One directory of the way, held or known again. */
+/** One directory of the way, held open or known by its identity. */
 type Level =
   | { readonly kind: 'held'; readonly folder: HeldFolder; readonly isShared: boolean }
-  | { readonly kind: 'let go'; readonly identity: string };
+  | { readonly kind: 'closed'; readonly identity: string };
 
 const heldAtOnce = 3;
 
@@ -34,14 +34,14 @@ export function createDescent(root: HeldFolder, platform: NodeJS.Platform, isSha
   /** Those above, the nearest last. */
   const above: Level[] = [];
 
-  const letGo = (index: number): void => {
+  const closeAt = (index: number): void => {
     const level = above[index];
     if (level?.kind !== 'held' || level.isShared) return;
-    above[index] = { kind: 'let go', identity: identityOf(level.folder) };
+    above[index] = { kind: 'closed', identity: identityOf(level.folder) };
     level.folder.close();
   };
 
-  const again = async (identity: string): Promise<HeldFolder> => {
+  const reopen = async (identity: string): Promise<HeldFolder> => {
     const found = await holdFolder(current.folder.above, platform);
     if (identityOf(found) === identity) return found;
     found.close();
@@ -56,12 +56,12 @@ export function createDescent(root: HeldFolder, platform: NodeJS.Platform, isSha
       const folder = await holdFolder(current.folder.within(name), platform);
       above.push({ kind: 'held', ...current });
       current = { folder, isShared: false };
-      letGo(above.length - heldAtOnce);
+      closeAt(above.length - heldAtOnce);
     },
     up: async () => {
       const level = above.at(-1);
       if (level === undefined) return;
-      const next = level.kind === 'held' ? level : { folder: await again(level.identity), isShared: false };
+      const next = level.kind === 'held' ? level : { folder: await reopen(level.identity), isShared: false };
       above.pop();
       current.folder.close();
       current = next;

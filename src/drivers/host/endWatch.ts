@@ -2,28 +2,28 @@ import { defer, mergeMap, Observable, repeat, type Subscriber, type Subscription
 import { isInUse } from './isInUse.js';
 import { findProcess, type ProcessHandle } from './processHandle.js';
 
-/** What tells a process from others that had or will have its pid. */
+/** Identifies a process among all that had or will have its pid. */
 type Identity = Pick<ProcessHandle, 'pid' | 'startTime' | 'bootId'>;
 
-/** Looks out for the ends of processes that somebody else has started: only their parent is told of them. */
+/** Polls for the ends of processes that somebody else has started: the kernel notifies only their parent. */
 export interface EndWatch {
   /** Completes once a process has ended. */
   ended(process: Identity): Observable<never>;
 }
 
-/** Of how many it is asked each time whether whoever has the pid is still the same; of the others, whether somebody has it. */
-const askedAtATime = 32;
-/** How long to rest for each: to ask whether its pid is in use takes a hundredth of that. */
+/** For how many, at each poll, the start time is compared; of the others only whether their pid is in use. */
+const comparedAtATime = 32;
+/** Milliseconds between two polls for each process: to ask whether its pid is in use takes a hundredth of that. */
 const restMs = 0.25;
 
-/** Creates an {@link EndWatch} that looks at all processes in one go, every `pollMs`; less often when they are thousands. */
+/** Creates an {@link EndWatch} that polls all processes in one go, every `pollMs`; less often when they are thousands. */
 export function createEndWatch(pollMs: number): EndWatch {
   const watched = new Map<Subscriber<never>, Identity>();
-  let looking: Subscription | undefined;
+  let polling: Subscription | undefined;
 
-  /** Those whose turn it is to be asked about; they are last the next time. */
+  /** Those whose turn it is to be compared; they come last the next time. */
   const next = (): readonly (readonly [Subscriber<never>, Identity])[] => {
-    const some = [...watched].slice(0, askedAtATime);
+    const some = [...watched].slice(0, comparedAtATime);
     for (const [subscriber, handle] of some) {
       watched.delete(subscriber);
       watched.set(subscriber, handle);
@@ -31,7 +31,7 @@ export function createEndWatch(pollMs: number): EndWatch {
     return some;
   };
 
-  const look = async (): Promise<void> => {
+  const poll = async (): Promise<void> => {
     for (const [subscriber, { pid }] of watched) if (!isInUse(pid)) subscriber.complete();
     await Promise.all(
       next().map(async ([subscriber, handle]) => {
@@ -40,24 +40,24 @@ export function createEndWatch(pollMs: number): EndWatch {
     );
   };
 
-  const looks$ = defer(() => timer(Math.max(pollMs, watched.size * restMs))).pipe(mergeMap(look), repeat());
+  const polls$ = defer(() => timer(Math.max(pollMs, watched.size * restMs))).pipe(mergeMap(poll), repeat());
 
   return {
     ended: (handle) =>
       new Observable((subscriber) => {
         watched.set(subscriber, handle);
-        looking ??= looks$.subscribe();
+        polling ??= polls$.subscribe();
         return () => {
           watched.delete(subscriber);
           if (watched.size > 0) return;
-          looking?.unsubscribe();
-          looking = undefined;
+          polling?.unsubscribe();
+          polling = undefined;
         };
       }),
   };
 }
 
-/** A look that fails is no proof of an end. */
+/** A failure is no proof of an end. */
 const hasEnded = (handle: Identity): Promise<boolean> =>
   findProcess(handle).then(
     (entry) => entry === undefined,

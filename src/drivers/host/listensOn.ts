@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { codeOf } from './codeOf.js';
 
 /**
- * Whether one of some processes is who accepts connections to a port of 127.0.0.1. Outside Linux, where the system does not tell, it
+ * Whether one of some processes is who accepts connections to a port of 127.0.0.1. Outside Linux, where the system does not show it, it
  * is believed. So is a process that may not be looked into, if its user has such a socket and nobody else is seen to hold it.
  */
 export async function listensOn(port: number, membersOf: () => Promise<readonly number[]>): Promise<boolean> {
@@ -68,7 +68,7 @@ function heldBy(pids: readonly number[], sockets: readonly Listener[]): readonly
   return sockets.filter(({ name }) => open.has(name));
 }
 
-/** What a process has open; nothing once it has ended, and `undefined` where that may not be looked at. */
+/** What a process has open; nothing once it has ended, and `undefined` where that may not be read. */
 function openIn(pid: number): readonly string[] | undefined {
   const folder = `/proc/${String(pid)}/fd`;
   try {

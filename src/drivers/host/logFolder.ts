@@ -9,6 +9,7 @@ import {
   type Stats,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { noop } from 'rxjs';
 import { LogUnreadable } from '../../lifecycle/errors.js';
 
 /** The folder of a home's logs, held open: whatever becomes of its name, what is opened in it lies in it. */
@@ -113,7 +114,7 @@ function byDescriptor(path: string): Held {
   return {
     itself,
     pathOf: (name) => `${itself}/${name}`,
-    check: () => undefined,
+    check: noop,
     close: () => {
       closeSync(fd);
     },
@@ -133,13 +134,13 @@ function byName(itself: string): Held {
       throw new LogUnreadable({ path: itself, found: notFolder });
   };
   check();
-  return { itself, pathOf: (name) => join(itself, name), check, close: () => undefined };
+  return { itself, pathOf: (name) => join(itself, name), check, close: noop };
 }
 
 const notPlain = 'no plain file';
 const notFolder = 'no folder of its own';
 
-/** What is not there is none; what can't be opened because of what it is is told by that. */
+/** Undefined for what is not there; fails with `LogUnreadable` for what can't be opened because of what it is. */
 function unlessMissing<T>(path: string, open: () => T): T | undefined {
   try {
     return open();

@@ -4,13 +4,13 @@ import type { Chunk } from './logFiles.js';
 /** Makes lines of what is read of a log, piece by piece. */
 export interface LogLines {
   /** The lines that end in it, and pieces of one that is too long. */
-  push(chunk: Chunk): readonly Told[];
+  push(chunk: Chunk): readonly LineRead[];
   /** What is left without an end. */
-  flush(): readonly Told[];
+  flush(): readonly LineRead[];
 }
 
 /** A line, or a piece of one. */
-export interface Told {
+export interface LineRead {
   readonly line: LogLine;
   /** Whether nothing follows of it. */
   readonly isLast: boolean;
@@ -20,7 +20,7 @@ export interface Told {
 export interface Reading {
   /** The first place that is asked for: where what is read begins later, something is gone. @defaultValue 0 */
   readonly from?: number;
-  /** The `cursor` of a line: what was told with it and before is not told again. @defaultValue `from` */
+  /** The `cursor` of a line: that line and those before it do not come again. @defaultValue `from` */
   readonly after?: number;
 }
 
@@ -43,10 +43,11 @@ const longestHead = 64;
 const longestRecord = 256 * 1_024;
 
 /**
- * Creates {@link LogLines}. A line of more bytes than `longest` is told in pieces, none of which cuts a character. What does not
+ * Creates {@link LogLines}. A line of more bytes than `longest` comes in pieces, none of which cuts a character. What does not
  * follow on what was read before is never joined to it: the first line after such a place has a `gap`.
+ * Long, since it is one state machine over what is open.
  *
- * From every cursor the rest can be told, and nothing twice, if it is read from before the lines that were open there.
+ * From every cursor the rest can be read, and nothing twice, if reading begins before the lines that were open there.
  */
 export function createLogLines(longest: number, { from = 0, after: asked = from }: Reading = {}): LogLines {
   let rest: Buffer = nothing;
@@ -55,7 +56,7 @@ export function createLogLines(longest: number, { from = 0, after: asked = from 
   let last = from;
   let after = asked;
   let isAfterGap = false;
-  let told: Told[] = [];
+  let lines: LineRead[] = [];
   const opened = new Map<string, Open>();
   let stamp = '';
   let stampedAt = 0;
@@ -65,7 +66,7 @@ export function createLogLines(longest: number, { from = 0, after: asked = from 
     return stampedAt;
   };
 
-  const tell = (open: Open, bytes: Buffer, cursor: number, isPartial: boolean, isLast: boolean): void => {
+  const add = (open: Open, bytes: Buffer, cursor: number, isPartial: boolean, isLast: boolean): void => {
     if (cursor <= after) return;
     const { time, stream, run } = open;
     const line: LogLine = {
@@ -75,32 +76,32 @@ export function createLogLines(longest: number, { from = 0, after: asked = from 
       ...(isAfterGap && { gap: true }),
     };
     isAfterGap = false;
-    told.push({ line, isLast });
+    lines.push({ line, isLast });
   };
 
-  /** Tells of a line that is too long what can be told now; `end` is the place after what is left of it. */
-  const tellPieces = (open: Open, end: number): void => {
+  /** Adds the pieces of a line that is too long; `end` is the place after what is left of it. */
+  const addPieces = (open: Open, end: number): void => {
     while (open.bytes.length > longest) {
       const length = wholeCharacters(open.bytes, longest);
-      tell(open, open.bytes.subarray(0, length), end - (open.bytes.length - length), true, false);
+      add(open, open.bytes.subarray(0, length), end - (open.bytes.length - length), true, false);
       open.bytes = open.bytes.subarray(length);
     }
   };
 
-  const tellWhole = (open: Open, cursor: number): void => {
-    tellPieces(open, cursor - 1);
+  const addWhole = (open: Open, cursor: number): void => {
+    addPieces(open, cursor - 1);
     const { bytes } = open;
     const text = bytes.at(-1) === carriageReturn ? bytes.subarray(0, -1) : bytes;
-    tell(open, text, cursor, false, true);
+    add(open, text, cursor, false, true);
   };
 
-  const tellUnfinished = (open: Open, cursor: number): void => {
-    tellPieces(open, cursor);
-    if (open.bytes.length > 0) tell(open, open.bytes, cursor, true, true);
+  const addUnfinished = (open: Open, cursor: number): void => {
+    addPieces(open, cursor);
+    if (open.bytes.length > 0) add(open, open.bytes, cursor, true, true);
   };
 
-  /** Leaves out of what ends at a place what was told before, where that was amid it. */
-  const untold = (bytes: Buffer, begin: number, end: number): Buffer =>
+  /** The part of a line that lies after the cursor, where the cursor lies amid it. */
+  const afterCursor = (bytes: Buffer, begin: number, end: number): Buffer =>
     begin < after && after <= end ? bytes.subarray(Math.max(0, bytes.length - (end - after))) : bytes;
 
   /** Of another run no more is to be expected, where it was killed with whoever read it. */
@@ -108,7 +109,7 @@ export function createLogLines(longest: number, { from = 0, after: asked = from 
     for (const [key, open] of opened) {
       if (open.stream !== stream || open.run === run) continue;
       opened.delete(key);
-      tellUnfinished(open, cursor);
+      addUnfinished(open, cursor);
     }
   };
 
@@ -126,41 +127,41 @@ export function createLogLines(longest: number, { from = 0, after: asked = from 
     const text = bytes.subarray(all.length);
     const open = opened.get(key) ?? { time: timeOf(time), stream, run, bytes: nothing };
     const joined = open.bytes.length === 0 ? text : Buffer.concat([open.bytes, text]);
-    open.bytes = untold(joined, begin, begin + bytes.length);
+    open.bytes = afterCursor(joined, begin, begin + bytes.length);
     opened.delete(key);
-    if (kind === 'F' && !isTorn) tellWhole(open, cursor);
-    else if (end !== undefined) tellUnfinished(open, cursor);
+    if (kind === 'F' && !isTorn) addWhole(open, cursor);
+    else if (end !== undefined) addUnfinished(open, cursor);
     else {
-      tellPieces(open, begin + bytes.length);
-      // The last: what is told at the end of all that is there is told of it first.
+      addPieces(open, begin + bytes.length);
+      // To the end of the map: at the end of all that is there, the line that was added to last comes first.
       opened.set(key, open);
       if (cursor === after) forgetOpen();
     }
   };
 
-  /** Whoever has the place after a part of a line for a cursor was told at the end of what was there then. */
+  /** A cursor after a part of a line was given at the end of what was there then, with that part. */
   const forgetOpen = (): void => {
     for (const open of opened.values()) open.bytes = nothing;
   };
 
   const takeRaw = (bytes: Buffer, begin: number, cursor: number): void => {
-    tellWhole({ ...raw, bytes: untold(bytes, begin, begin + bytes.length) }, cursor);
+    addWhole({ ...raw, bytes: afterCursor(bytes, begin, begin + bytes.length) }, cursor);
   };
 
   const flush = (): void => {
     const begin = last - rest.length;
     // A part of a head is no text.
     const end = isRaw || isLong(rest) || head.test(rest.toString('latin1')) ? last : begin;
-    if (isRaw) tellUnfinished({ ...raw, bytes: untold(rest, begin, last) }, last);
+    if (isRaw) addUnfinished({ ...raw, bytes: afterCursor(rest, begin, last) }, last);
     else if (end > begin) takeRecord(rest, begin, end, true);
     rest = nothing;
     const left = [...opened.values()].filter(({ bytes }) => bytes.length > 0).reverse();
-    for (const [index, open] of left.entries()) tellUnfinished(open, end - (left.length - 1 - index));
+    for (const [index, open] of left.entries()) addUnfinished(open, end - (left.length - 1 - index));
     opened.clear();
   };
 
-  /** Goes on at a place that is not the next: what lay between is gone, or all, where somebody else has emptied the log. */
-  const goOnAt = (place: number): void => {
+  /** Continues at a place that is not the next: what lay between is gone, or all, where somebody else has emptied the log. */
+  const continueAt = (place: number): void => {
     const hadOpen = opened.size > 0 || rest.length > 0;
     flush();
     if (place < last) after = 0;
@@ -168,16 +169,16 @@ export function createLogLines(longest: number, { from = 0, after: asked = from 
     last = place;
   };
 
-  const taken = (): readonly Told[] => {
-    const lines = told;
-    told = [];
-    return lines;
+  const taken = (): readonly LineRead[] => {
+    const all = lines;
+    lines = [];
+    return all;
   };
 
   return {
     push: (chunk) => {
       const begin = chunk.next - chunk.bytes.length;
-      if (begin !== last) goOnAt(begin);
+      if (begin !== last) continueAt(begin);
       if (chunk.isRaw !== isRaw && chunk.bytes.length > 0) {
         flush();
         ({ isRaw } = chunk);
@@ -193,8 +194,8 @@ export function createLogLines(longest: number, { from = 0, after: asked = from 
         (isRaw ? takeRaw : takeRecord)(line, place, last - rest.length);
       }
       if (rest.length > (isRaw ? longest : longestRecord)) {
-        const open = { ...raw, bytes: untold(rest, last - rest.length, last) };
-        tellPieces(open, last);
+        const open = { ...raw, bytes: afterCursor(rest, last - rest.length, last) };
+        addPieces(open, last);
         rest = open.bytes;
       }
       return taken();
@@ -209,7 +210,7 @@ export function createLogLines(longest: number, { from = 0, after: asked = from 
 
 const isLong = ({ length }: Buffer): boolean => length >= longestHead;
 
-/** What processes have written by themselves tells neither. */
+/** What processes have written by themselves has neither time nor run. */
 const raw = { time: undefined, stream: 'stdout', run: undefined } as const;
 
 /** The length of the longest beginning that cuts no UTF-8 character. */

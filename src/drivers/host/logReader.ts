@@ -18,11 +18,11 @@ import {
 import { connect } from '../../streams/connect.js';
 import type { LogLine, LogOptions } from '../../lifecycle/logLine.js';
 import type { Chunk, LogFiles } from './logFiles.js';
-import { createLogLines, type Reading, type Told } from './logLines.js';
+import { createLogLines, type Reading, type LineRead } from './logLines.js';
 
 const newline = 10;
 
-/** A line of more bytes is told in pieces. */
+/** A line of more bytes comes in pieces. */
 const longestLine = 64 * 1_024;
 
 /** The last lines are looked for in as many bytes at the end of a log. */
@@ -36,7 +36,7 @@ const farthestBack = 4 * 1_024 * 1_024;
 /** How a log is followed. */
 export interface Following {
   readonly pollMs: number;
-  /** Once it has emitted, what is there by then is told, and no more. */
+  /** Once it has emitted, what is there by then is emitted, and no more. */
   readonly end$: Observable<unknown>;
 }
 
@@ -45,7 +45,7 @@ export type LogQuery = Required<Pick<LogOptions, 'tail'>> & Pick<LogOptions, 'st
 
 /**
  * Emits lines of a log, and completes: at the end of what is there now, the last line finished or not; or, where it is
- * followed, when that is to end. A line that is not finished yet is not told before.
+ * followed, when that is to end. A line that is not finished yet is not emitted before.
  */
 export const readLog = (log: LogFiles, query: LogQuery, following?: Following): Observable<LogLine> =>
   following === undefined
@@ -54,7 +54,9 @@ export const readLog = (log: LogFiles, query: LogQuery, following?: Following): 
           ? EMPTY
           : chunksOf(log, reading.from, end).pipe(splitLines(longestLine, reading)),
       )
-    : heard(following, (heard) => linesOf(log, query, (reading) => follow(log, reading, heard, longestLine)));
+    : awaitingEnd(following, (awaiting) =>
+        linesOf(log, query, (reading) => follow(log, reading, awaiting, longestLine)),
+      );
 
 const linesOf = (
   log: LogFiles,
@@ -66,8 +68,8 @@ const linesOf = (
     return { reading: { from: await beginningAt(log, start, query), after: start }, end };
   }).pipe(concatMap(({ reading, end }) => read(reading, end).pipe(onlyAsked(query))));
 
-/** Hears of the end from the beginning, also while nobody has come to ask for it yet. */
-const heard = <T>(
+/** Subscribes to the end at once, and not only when following begins. */
+const awaitingEnd = <T>(
   { pollMs, end$ }: Following,
   read: (following: Following) => Observable<T>,
 ): Observable<T> =>
@@ -95,9 +97,9 @@ const onlyAsked =
           return isAsked(line, query);
         }),
         map((line) => {
-          const told = isAfterGap ? ({ ...line, gap: true } as const) : line;
+          const marked = isAfterGap ? ({ ...line, gap: true } as const) : line;
           isAfterGap = false;
-          return told;
+          return marked;
         }),
       );
     });
@@ -200,10 +202,10 @@ async function lineEnds(
   const lines = createLogLines(longestLine, { from });
   const ends: number[] = [];
   let firstWhole = isCut ? undefined : start;
-  const count = (told: readonly Told[]): void => {
-    for (const { line, isLast } of told) {
+  const count = (read: readonly LineRead[]): void => {
+    for (const { line, isLast } of read) {
       firstWhole ??= line.gap ? from : line.cursor;
-      // Of what is cut nobody can tell of which line it is the end.
+      // It may be the end of any line.
       if (line.cursor > firstWhole && isLast && isAsked(line, query)) ends.push(line.cursor);
     }
   };

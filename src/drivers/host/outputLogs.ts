@@ -30,7 +30,7 @@ export interface OutputLogs<Run> {
   /** Written at once: what was read and not written is lost when its reader is killed. */
   append(log: OutputLog<Run>, text: string): void;
   /**
-   * Writes what is to be written, and tells whether it could. Otherwise it is written later; meanwhile the pipes fill up, and hold
+   * Writes what is to be written, and returns whether it could. Otherwise it is written later; meanwhile the pipes fill up, and hold
    * back who writes.
    */
   flush(log: OutputLog<Run>): boolean;

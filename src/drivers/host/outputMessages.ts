@@ -12,7 +12,7 @@ export interface Output {
   readonly keep: number;
 }
 
-/** What a reader of output is told. */
+/** An order to a reader of output. */
 export type OutputOrder =
   /** Reads both pipes, which are opened by these paths, until nobody can write to them any more. */
   | {
@@ -26,7 +26,7 @@ export type OutputOrder =
   /** Makes pipes at these paths, one order at a time. */
   | { readonly kind: 'make'; readonly paths: readonly string[] };
 
-/** What a reader of output tells. */
+/** A report of a reader of output. */
 export type OutputReport =
   | { readonly kind: 'reading'; readonly id: number }
   | { readonly kind: 'failed'; readonly id: number }

@@ -30,7 +30,7 @@ export function outputProgram(parts: OutputParts): void {
   const restMs = 10;
   const restMsForEach = 0.1;
   const littleBytes = 4_096;
-  /** How much is written to logs before who else has something is read, and orders are heard. */
+  /** How much is written to logs before the others are read, and orders are taken. */
   const mostInTurn = 512 * 1_024;
   /** How many more descriptors it takes to lay a log aside. */
   const spareDescriptors = 4;
@@ -102,7 +102,7 @@ export function outputProgram(parts: OutputParts): void {
 
   let keptInTurn = 0;
   const givingWay = new Map<Socket, Log>();
-  /** Who writes as fast as it can has the others read too, and their orders heard. */
+  /** Who writes as fast as it can does not keep others from being read, or orders from being taken. */
   const giveWay = (socket: Socket, log: Log): void => {
     socket.pause();
     givingWay.set(socket, log);
@@ -262,7 +262,7 @@ export function outputProgram(parts: OutputParts): void {
       later(() => {
         if (runs.get(id) === run) report({ kind: 'reading', id });
       }, restMs);
-      // Where the last who could write had closed by then, nothing but a read tells of it.
+      // Where the last who could write had closed by then, only a read shows it.
       for (const stream of run.streams) drainStream(run, stream);
     } catch {
       for (const fd of fds) fs.closeSync(fd);

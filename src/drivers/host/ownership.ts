@@ -9,10 +9,10 @@ import { isOfRun, type RunRecord, spawnerName } from './runRecord.js';
 /** On what ground a process is said to be an instance's. */
 export interface Claim {
   readonly home: string;
-  /** From the store, which instances cannot write; `undefined` where only the home tells of it. */
+  /** From the store, which instances cannot write; `undefined` where only the home names it. */
   readonly stored: ProcessHandle | undefined;
   readonly run: RunRecord | undefined;
-  /** Where it is to work by what the store tells now, if not in its home. */
+  /** Where it is to work by what the store holds now, if not in its home. */
   readonly cwd?: string | undefined;
 }
 
@@ -52,7 +52,7 @@ export async function isOurs(entry: ProcessEntry, { home, stored, run, cwd }: Cl
 /** What stands in the environment of whatever an instance starts. */
 export const idIn = (home: string): string => `INSTANCE_ID=${basename(home)}`;
 
-/** Whether a process works in a home or another directory, or writes to a file of it. macOS tells nothing of that. */
+/** Whether a process works in a home or another directory, or writes to a file of it. macOS shows nothing of that. */
 export async function isPlaced(pid: number, home: string): Promise<boolean> {
   if (process.platform !== 'linux') return true;
   const root = `${await realpath(home).catch(() => home)}${sep}`;

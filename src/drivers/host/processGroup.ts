@@ -6,6 +6,7 @@ import {
   ignoreElements,
   map,
   mergeMap,
+  noop,
   type Observable,
   of,
   repeat,
@@ -39,19 +40,19 @@ export interface ProcessGroup {
   end(): Observable<never>;
 }
 
-/** How long processes may take to do what the kernel was told. One in an uninterruptible sleep takes as long as it likes. */
+/** How long processes may take to halt, to go on or to end. One in an uninterruptible sleep takes as long as it likes. */
 const settleMs = 5_000;
-const lookEveryMs = 5;
-/** How often it is looked at who takes their time. */
-const slowestLookMs = 100;
+const pollEveryMs = 5;
+/** Milliseconds between two polls of a group that takes long to end. */
+const slowestPollMs = 100;
 
 /**
  * Whoever starts a process (`vfork`) waits in the kernel until that has come to run its program. If the halt comes first to
  * the one that is being started, the other is never halted: then all have to go on a little, to be halted anew.
  */
-const looksBeforeAnew = 3;
+const pollsBeforeRetry = 3;
 
-/** The group of a process that leads one, and the control group that it was born in. */
+/** The group of a process that leads one, and the control group that it was born in. Long for its number of small methods. */
 export function createProcessGroup(
   { pid: leader, startTime }: Pick<ProcessEntry, 'pid' | 'startTime'>,
   controlGroup?: ControlGroup,
@@ -67,15 +68,15 @@ export function createProcessGroup(
     }
   };
 
-  /** Looks until it is so; `otherwise` is told how many looks have found that it isn't. */
+  /** Polls until it is so; `otherwise` gets how many polls have found that it isn't. */
   const until = (
     what: string,
     isSo: (left: readonly ProcessEntry[]) => boolean,
-    otherwise: (looks: number) => void = () => undefined,
+    otherwise: (polls: number) => void = noop,
   ): Observable<never> =>
-    // To ask whether anybody is left costs a thousandth of looking at every process of the machine.
+    // To ask whether anybody is left costs a thousandth of reading every process of the machine.
     defer(() => (send(0) ? from(processTable.group(leader)) : of([]))).pipe(
-      repeat({ delay: lookEveryMs }),
+      repeat({ delay: pollEveryMs }),
       takeWhile((left) => !isSo(left)),
       map((_, index) => {
         otherwise(index + 1);
@@ -87,10 +88,10 @@ export function createProcessGroup(
       }),
     );
 
-  const haltAnew = (looks: number): void => {
+  const haltAgain = (polls: number): void => {
     // No signal does anything in one that has frozen itself. When it goes on, it finds this one.
     controlGroup?.thaw();
-    if (looks % looksBeforeAnew !== 0) return;
+    if (polls % pollsBeforeRetry !== 0) return;
     send('SIGCONT');
     send('SIGSTOP');
   };
@@ -116,7 +117,7 @@ export function createProcessGroup(
   };
 
   const isLeft = async (): Promise<boolean> => {
-    // In one look where there is such a group, which holds them all but for those that were put elsewhere.
+    // In one read where there is such a group, which holds them all but for those that were put elsewhere.
     if (controlGroup?.isPopulated() === true) return true;
     if (!send(0)) return false;
     const left = await processTable.group(leader);
@@ -133,7 +134,7 @@ export function createProcessGroup(
       concat(
         defer(() => {
           send('SIGSTOP');
-          return until('halted', (left) => left.every(isHalted), haltAnew);
+          return until('halted', (left) => left.every(isHalted), haltAgain);
         }),
         controlGroup?.freeze() ?? EMPTY,
       ),
@@ -145,7 +146,7 @@ export function createProcessGroup(
       }),
     emptied: () =>
       defer(isLeft).pipe(
-        repeat({ delay: (looks) => timer(Math.min(lookEveryMs * looks, slowestLookMs)) }),
+        repeat({ delay: (polls) => timer(Math.min(pollEveryMs * polls, slowestPollMs)) }),
         takeWhile((left) => left),
         ignoreElements(),
       ),

@@ -4,12 +4,12 @@ import { readFile, stat } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { firstValueFrom, map, share, timer } from 'rxjs';
 
-/** What the operating system tells of one process. */
+/** What the operating system shows of one process. */
 export interface ProcessEntry {
   readonly pid: number;
   readonly parent: number;
   readonly group: number;
-  /** On macOS, which tells none, the same as the group. */
+  /** On macOS, which shows none, the same as the group. */
   readonly session: number;
   readonly hasTerminal: boolean;
   /**
@@ -17,30 +17,30 @@ export interface ProcessEntry {
    * first has ended and another has not: the process lives.
    */
   readonly state: string;
-  /** When it started, in a form that only comparisons may use. Together with the boot it tells a pid from a reused one. */
+  /** When it started, in a form that only comparisons may use. Together with the boot it shows whether a pid was reused. */
   readonly startTime: string;
 }
 
-/** Looks at the processes of this machine. */
+/** Reads the processes of this machine. */
 export interface ProcessTable {
   /** Names the time since the machine was started. */
   bootId(): Promise<string>;
   find(pid: number): Promise<ProcessEntry | undefined>;
   /** The processes of a group that have not ended. */
   group(group: number): Promise<readonly ProcessEntry[]>;
-  /** The group of a process now, where that costs nothing to tell. */
+  /** The group of a process now, where it costs nothing to read. */
   groupOf(pid: number): number | undefined;
-  /** When a process started, where that costs nothing to tell. */
+  /** When a process started, where it costs nothing to read. */
   startTimeOf(pid: number): string | undefined;
   /** All that have not ended. */
   all(): Promise<readonly ProcessEntry[]>;
-  /** The environment with which a process began, as `NAME=value`; nothing where that can't be told. */
+  /** The environment with which a process began, as `NAME=value`; nothing where it can't be read. */
   environment(pid: number): Promise<readonly string[]>;
   /** What its command line says. */
   commandLine(pid: number): Promise<readonly string[]>;
   /** The user as whom it acts; `undefined` where there is no process. */
   user(pid: number): Promise<number | undefined>;
-  /** Where it works and what it writes to, as far as that can be told. */
+  /** Where it works and what it writes to, as far as that can be read. */
   places(pid: number): Promise<readonly string[]>;
 }
 
@@ -50,7 +50,7 @@ const entryOf = (pid: number): ProcessEntry | undefined => {
   const [first, parent, group, session, terminal] = fields;
   const startTime = fields[19];
   if (first === undefined || startTime === undefined) return undefined;
-  // Of the state of a process the kernel tells that of its first thread.
+  // The kernel shows the state of the first thread as that of the process.
   const thread = first === 'Z' ? liveThreadOf(pid) : undefined;
   const state = thread === undefined ? first : (statOf(thread)[0] ?? first);
   const hasTerminal = terminal !== '0';
@@ -62,7 +62,7 @@ const entryOf = (pid: number): ProcessEntry | undefined => {
 
 const placeOf = (pid: number): string => `/proc/${String(pid)}`;
 
-/** Where `/proc` tells of a thread that has not ended, of a process whose first has. */
+/** The place in `/proc` of a thread that has not ended, of a process whose first has. */
 const liveThreadOf = (pid: number): string | undefined => {
   const threads = `${placeOf(pid)}/task`;
   return namesIn(threads)
@@ -98,7 +98,7 @@ const readStat = (place: string): string => {
   }
 };
 
-/** Looks at every process, once for all who ask in the same turn. */
+/** Reads every process, once for all who ask in the same turn. */
 const everyEntry$ = timer(0).pipe(
   map(() =>
     readdirSync('/proc')
@@ -129,7 +129,7 @@ const linux: ProcessTable = {
     ),
 };
 
-/** What is told of a process; a first thread that has ended tells nothing of memory and files, another one does. */
+/** What `/proc` shows of a process; a first thread that has ended shows nothing of memory and files, another one does. */
 const inThread = (pid: number, look: (place: string) => readonly string[]): readonly string[] => {
   const found = look(placeOf(pid));
   if (found.length > 0 || statOf(placeOf(pid))[0] !== 'Z') return found;
@@ -158,7 +158,7 @@ const run = promisify(execFile);
 
 const ps = async (...selection: readonly string[]): Promise<readonly ProcessEntry[]> => {
   const columns = ['-o', 'pid=,ppid=,pgid=,tty=,state=,lstart='];
-  // Whatever language and time zone this process has: another one may compare what it is told.
+  // Whatever language and time zone this process has: another one may compare what it reads.
   const env = { ...process.env, LC_ALL: 'C', TZ: 'UTC' };
   const { stdout } = await run('ps', [...selection, ...columns], { env }).catch((error: unknown) => {
     // It ends with 1 when it finds no process. That it could not be run says nothing of those.
@@ -189,7 +189,7 @@ const macos: ProcessTable = {
   places: () => Promise.resolve([]),
 };
 
-/** On macOS command line and environment are told as one line. */
+/** On macOS command line and environment come as one line. */
 const wordsOf = (...selection: readonly string[]): Promise<readonly string[]> =>
   run('ps', ['-ww', ...selection]).then(
     ({ stdout }) => stdout.trim().split(/\s+/),

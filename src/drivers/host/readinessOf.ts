@@ -21,7 +21,7 @@ import { linePattern } from '../linePattern.js';
 import type { LogFiles } from './logFiles.js';
 import { followFrom } from './logReader.js';
 
-/** Where to look for what a machine says of its readiness. */
+/** What the readiness of a machine is read from. */
 export interface ReadinessOptions {
   readonly log: LogFiles;
   /** Where in the log the machine's run begins. */
@@ -50,7 +50,7 @@ export function readinessOf(
   switch (readiness.kind) {
     case 'log': {
       const pattern = linePattern(readiness.pattern);
-      // One that an earlier version has kept: whether it matches can't be told.
+      // One that an earlier version has kept, and that cannot be matched in linear time.
       if (pattern === undefined) return NEVER;
       return followFrom(log, logStart, { pollMs, end$: NEVER }, longestPiece).pipe(
         filter((line) => line.run === run && pattern.test(line.text)),

@@ -63,7 +63,7 @@ interface Removal {
   readonly device: number;
 }
 
-/** Removes what is at a place and is told by a path. */
+/** Removes what is at a place; errors name the path. */
 async function remove(place: string, path: string, platform: NodeJS.Platform): Promise<void> {
   let root: HeldFolder | undefined;
   const hold = async (): Promise<void> => {
@@ -79,7 +79,7 @@ async function remove(place: string, path: string, platform: NodeJS.Platform): P
     await untilEmpty(path, async () => {
       await empty(removal, path, ({ name }) => !name.equals(mark));
       const { folder } = removal.way;
-      // To the last it tells whose the folder is.
+      // To the last it shows whose the folder is.
       await attempt(() => forced(folder, () => unlinkEntry(folder.within(mark))), [gone]);
       return attempt(() => rmdirEntry(place), [gone, ...filled]);
     });
@@ -152,7 +152,7 @@ async function enter({ way, platform, device }: Removal, name: Buffer, path: str
   }
 }
 
-/** Removes a directory, again where somebody has put something into it meanwhile; `work` tells what kept it. */
+/** Removes a directory, again where somebody has put something into it meanwhile; `work` returns what kept it. */
 async function untilEmpty(path: string, work: () => Promise<string | undefined>): Promise<void> {
   for (let tries = 1; tries <= mostTries; tries += 1) {
     const code = await work();

@@ -1,7 +1,7 @@
 import { readdir, rename } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
-import { defer, ignoreElements } from 'rxjs';
 import type { Replacement } from '../driver.js';
+import { completeAfter } from './completeAfter.js';
 import { onDisk } from './onDisk.js';
 import { removeTree } from './removeTree.js';
 
@@ -47,12 +47,12 @@ export function createReplaceable(path: string): Replaceable {
         throw error;
       }
       return {
-        keep: () => defer(() => removeTree(former)).pipe(ignoreElements()),
+        keep: () => completeAfter(() => removeTree(former)),
         undo: () =>
-          defer(async () => {
+          completeAfter(async () => {
             await rename(path, next);
             await mend();
-          }).pipe(ignoreElements()),
+          }),
       };
     },
   };

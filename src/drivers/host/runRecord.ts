@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { defer, filter, firstValueFrom, map, of, repeat, timeout } from 'rxjs';
 import { closed } from '../../codecs/closed.js';
 import { integer } from '../../codecs/scalars.js';
-import type { ExitStatus } from '../../lifecycle/instance.js';
+import { type ExitStatus, unknownExit } from '../../lifecycle/instance.js';
 import { type ProcessHandle, processHandle } from './processHandle.js';
 import { processTable } from './processTable.js';
 
@@ -18,9 +18,9 @@ import { processTable } from './processTable.js';
 export interface RunRecord {
   /** Without its token. */
   readonly handle: ProcessHandle;
-  /** Who hears of the end. */
+  /** Who is notified of the end, and writes it down. */
   readonly spawner: { readonly pid: number; readonly startTime: string };
-  /** What tells whether a handle is of this run. Absent in version 0.1.0, as is `mac`. */
+  /** Shows whether a handle is of this run. Absent in version 0.1.0, as is `mac`. */
   readonly tokenHash?: string;
   readonly exit?: ExitStatus;
   /** What proves that the spawner has written `exit`. */
@@ -33,7 +33,7 @@ export const runPathOf = (home: string): string => join(home, 'run', 'record.jso
 /** Where version 0.1.0 wrote it. */
 export const formerRunPathOf = (home: string): string => join(home, 'run.json');
 
-/** Tells a home from its copies; `''` when there is none. To wait for a thread would take ten times as long. */
+/** Identifies a home among its copies; `''` when there is none. To wait for a thread would take ten times as long. */
 export function homeIdOf(home: string): string {
   try {
     const found = lstatSync(home, { bigint: true, throwIfNoEntry: false });
@@ -53,7 +53,7 @@ export async function readRun(home: string): Promise<RunRecord | undefined> {
   return decoded.right.handle.home === homeIdOf(home) ? decoded.right : undefined;
 }
 
-/** Its second line tells how it ended; before that is whole it has not ended yet. In version 0.1.0 there is one line, without its end. */
+/** Its second line says how it ended; until that is whole it has not ended. In version 0.1.0 there is one line, without its end. */
 function parsed(text: string): unknown {
   const [run = '', ...ends] = text.split('\n');
   const lines = [run, ...ends.slice(0, -1)].map((line) => JSON.parse(line) as object);
@@ -91,9 +91,9 @@ export function isOfRun({ handle, tokenHash }: RunRecord, of: ProcessHandle): bo
 /** By what a spawner is known in its command line. */
 export const spawnerName = 'rx-instances-spawner';
 
-/** How long a spawner may take to write down what it has heard. */
+/** How long a spawner may take to write down an end. */
 const writeMs = 5_000;
-const lookEveryMs = 5;
+const pollEveryMs = 5;
 
 /**
  * How a process that has ended did so. Waits for its spawner to write that down; both `null` where that has ended before, and
@@ -113,18 +113,18 @@ const isProven = ({ mac }: RunRecord, { code, signal }: ExitStatus, { token }: P
 
 /** A run once its spawner writes no more into the home; nothing where the home has none of which `isIt` holds. */
 export function writtenRun(home: string, isIt: (run: RunRecord) => boolean): Promise<RunRecord | undefined> {
-  const look = async (): Promise<{ readonly run: RunRecord | undefined } | undefined> => {
+  const poll = async (): Promise<{ readonly run: RunRecord | undefined } | undefined> => {
     const run = await readRun(home);
     if (run === undefined || !isIt(run)) return { run: undefined };
     if (run.exit !== undefined) return { run };
     if (await isSpawnerThere(run)) return undefined;
-    // It may have written between the two looks.
+    // It may have written between the two reads.
     const last = await readRun(home);
     return { run: last !== undefined && isIt(last) ? last : run };
   };
   return firstValueFrom(
-    defer(look).pipe(
-      repeat({ delay: lookEveryMs }),
+    defer(poll).pipe(
+      repeat({ delay: pollEveryMs }),
       filter((found) => found !== undefined),
       timeout({ first: writeMs, with: () => of({ run: undefined }) }),
       map(({ run }) => run),
@@ -138,8 +138,6 @@ export async function isSpawnerThere({ spawner, handle }: RunRecord): Promise<bo
   const isSame = entry?.startTime === spawner.startTime && (await processTable.bootId()) === handle.bootId;
   return isSame && entry.state !== 'Z' && (await processTable.commandLine(spawner.pid)).includes(spawnerName);
 }
-
-const unknownExit: ExitStatus = { code: null, signal: null };
 
 const runRecord: t.Type<RunRecord, unknown> = closed(
   'a run',

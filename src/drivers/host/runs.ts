@@ -10,6 +10,7 @@ import {
   lastValueFrom,
   merge,
   mergeMap,
+  noop,
   type Observable,
   of,
   repeat,
@@ -48,18 +49,18 @@ import { endStrays, findRunning, type Running } from './strays.js';
 /** A process that is the machine of a home. */
 export interface Run {
   readonly handle: ProcessHandle;
-  /** All that it has started, as far as the system can tell. */
+  /** All that it has started, as far as the system knows. */
   readonly group: ProcessGroup;
   /** Emits how it ended, once it has; to late subscribers too. */
   readonly ended$: Observable<ExitStatus>;
   /**
    * Has what the process leaves behind killed after that time from now, and not at once, also when this process is gone by then.
-   * Comes when that is known to who has started it.
+   * Resolves once the spawner that has started it knows.
    */
   spare(graceMs: number): Promise<void>;
-  /** Comes once all that it has written is in the log; after half a second at the latest. */
+  /** Resolves once all that it has written is in the log; after half a second at the latest. */
   written(): Promise<void>;
-  /** Lets it run on, and Node end before it does. */
+  /** Stops watching it: it runs on, and Node may end before it does. */
   detach(): void;
 }
 
@@ -72,7 +73,7 @@ export interface RunPlan {
   readonly isPiped?: boolean;
   /** Whether it runs on when this process ends; otherwise it is killed then. */
   readonly outlives: boolean;
-  /** Tells the directory that it works in from another in its place, where that is none of its home. */
+  /** Identifies the directory that it works in, where that lies outside its home. */
   readonly place?: string | undefined;
   start(spawner: Spawner, keep: Keep | undefined, output: Output | undefined): Promise<Started>;
 }
@@ -81,21 +82,21 @@ export interface RunPlan {
 export interface Runs {
   start(plan: RunPlan): Promise<Run>;
   /**
-   * The process of a handle, or how it ended. Fails when nobody can tell any more, for one of another home, and for one that
-   * cannot be shown to be this instance's. `cwd` is where it works by what the store tells, if not in its home.
+   * The process of a handle, or how it ended. Fails when that is not known any more, for one of another home, and for one that
+   * cannot be shown to be this instance's. `cwd` is where it works by what the store holds, if not in its home.
    */
   find(home: string, handle: ProcessHandle, cwd?: string): Promise<Run | ExitStatus>;
   /** Ends what was started in a home and still runs, with all that it started. */
   reclaim(home: string): Promise<void>;
-  /** Ends what an instance has left behind that is about to be copied or removed. One that runs is passed over. */
+  /** Ends what an instance has left behind that is about to be copied or removed. One that runs is left alone. */
   clear(home: string): Promise<void>;
-  /** Lets go of what it holds besides processes. */
+  /** Releases what it holds besides processes. */
   close(): Promise<void>;
 }
 
 /** What {@link Runs} need. */
 export interface RunsOptions {
-  /** How often it is looked whether a process still runs of whose end nobody tells, in milliseconds. */
+  /** Milliseconds between two polls of a process of whose end nobody is notified. */
   readonly pollMs: number;
   /** It may start other things too, until they are closed. */
   readonly spawner: Spawner;
@@ -105,11 +106,11 @@ export interface RunsOptions {
 
 /** How long it may take until all is in the log that a process has written. */
 const mostWrittenMs = 500;
-const lookEveryMs = 3;
+const pollEveryMs = 3;
 /** How long a spawner may take to start another reader in the place of one that is gone. */
 const anotherReaderMs = 500;
 
-/** Creates {@link Runs}. */
+/** Creates {@link Runs}. Long, since `start`, `find` and `clear` share what runs now by home. */
 export function createRuns({ pollMs, spawner, logLimits }: RunsOptions): Runs {
   const watch = createEndWatch(pollMs);
 
@@ -118,7 +119,7 @@ export function createRuns({ pollMs, spawner, logLimits }: RunsOptions): Runs {
       ? undefined
       : { pipes: pipesOf(home), logs: logDirOf(home), run, ...logLimits };
 
-  /** Completes once whoever reads what a process writes has ended; where nobody does, our spawner is told to. */
+  /** Completes once the reader of what a process writes has ended; where there is none, our spawner starts one. */
   const readBy = (home: string, run: string, bootId: string): Observable<never> =>
     defer(() => outputReaderOf(home)).pipe(
       mergeMap((reader) => {
@@ -137,8 +138,8 @@ export function createRuns({ pollMs, spawner, logLimits }: RunsOptions): Runs {
       }),
     );
 
-  /** Sees to it that what a process writes is read on, whoever is killed of those that did. */
-  const readOn = (home: string, { run, bootId }: ProcessHandle): Observable<never> =>
+  /** Keeps a reader running for what a process writes: another, when one is killed. */
+  const keepReading = (home: string, { run, bootId }: ProcessHandle): Observable<never> =>
     run === undefined ? EMPTY : readBy(home, run, bootId).pipe(repeat({ delay: anotherReaderMs }));
 
   /** Its spawner writes down how it ended, or did so. */
@@ -146,13 +147,13 @@ export function createRuns({ pollMs, spawner, logLimits }: RunsOptions): Runs {
     concat(
       watch.ended(handle),
       defer(() => exitOf(home, handle)),
-    ).pipe(connect((exit$) => merge(exit$, readOn(home, handle).pipe(takeUntil(exit$)))));
+    ).pipe(connect((exit$) => merge(exit$, keepReading(home, handle).pipe(takeUntil(exit$)))));
 
   /** Homes in which something runs. */
   const live = new Map<string, Run>();
   /** Homes in which something ran that was in no control group. */
   const ungrouped = new Set<string>();
-  let looked: { readonly running: Promise<Running>; readonly at: number } | undefined;
+  let lastRead: { readonly running: Promise<Running>; readonly at: number } | undefined;
 
   const runOf = (
     home: string,
@@ -171,30 +172,30 @@ export function createRuns({ pollMs, spawner, logLimits }: RunsOptions): Runs {
       written: async () => {
         if (handle.run === undefined || !isUnread(home)) return;
         const unread$ = defer(() => of(isUnread(home))).pipe(
-          repeat({ delay: lookEveryMs }),
+          repeat({ delay: pollEveryMs }),
           takeWhile((isSo) => isSo),
           takeUntil(timer(mostWrittenMs)),
         );
         await lastValueFrom(unread$, { defaultValue: undefined });
       },
       detach: () => {
-        looking.unsubscribe();
+        ending.unsubscribe();
         end();
         started?.forget();
       },
       spare: async (graceMs) => {
         if (started !== undefined) return started.spare(graceMs);
         // Without it, its spawner ends at once what it leaves behind.
-        if (handle.token !== undefined) await writeSpare(home, handle.token, graceMs).catch(() => undefined);
+        if (handle.token !== undefined) await writeSpare(home, handle.token, graceMs).catch(noop);
       },
     };
     live.set(home, run);
     if (handle.group === undefined) ungrouped.add(home);
-    const looking = end$.pipe(finalize(end)).subscribe(ended$);
+    const ending = end$.pipe(finalize(end)).subscribe(ended$);
     return run;
   };
 
-  /** Ends what the record of a home tells of, where that can be shown to be the instance's. */
+  /** Ends what the record of a home names, where that can be shown to be the instance's. */
   const endRun = async (home: string, run: RunRecord): Promise<void> => {
     const leader = await findProcess(run.handle);
     const isLeft =
@@ -210,11 +211,11 @@ export function createRuns({ pollMs, spawner, logLimits }: RunsOptions): Runs {
     );
   };
 
-  /** Looked at once a second, for all homes: what another manager has left was started before. */
+  /** Read once a second, for all homes: what another manager has left was started before. */
   const running = (): Promise<Running> => {
     const now = performance.now();
-    if (looked === undefined || now - looked.at > 1_000) looked = { running: findRunning(), at: now };
-    return looked.running;
+    if (lastRead === undefined || now - lastRead.at > 1_000) lastRead = { running: findRunning(), at: now };
+    return lastRead.running;
   };
 
   return {
@@ -238,14 +239,14 @@ export function createRuns({ pollMs, spawner, logLimits }: RunsOptions): Runs {
             };
       const started = await start(spawner, keep, outputOf(home, run));
       const { pid, startTime, group, ended$ } = started;
-      looked = undefined;
+      lastRead = undefined;
       const handle = {
         ...{ pid, startTime, ...rest },
         ...(token !== undefined && { token }),
         ...(group !== undefined && { group }),
         ...(place !== undefined && { place }),
       };
-      // Without the spawner nobody is told of the end, but it can still be seen.
+      // Without the spawner nobody is notified of the end, but it can still be polled.
       return runOf(home, handle, ended$.pipe(catchError(() => endOf(home, handle))), started);
     },
 
@@ -258,7 +259,7 @@ export function createRuns({ pollMs, spawner, logLimits }: RunsOptions): Runs {
         throw new Error('the process cannot be shown to be of this instance');
       }
       // Of a stop that was cut off it may still be there.
-      await endLeft(home, handle).catch(() => undefined);
+      await endLeft(home, handle).catch(noop);
       const exit = await exitOf(home, handle);
       if (exit.code === null && exit.signal === null) throw new Error('the process has ended');
       return exit;
@@ -268,7 +269,7 @@ export function createRuns({ pollMs, spawner, logLimits }: RunsOptions): Runs {
       const [run, { names, pids }] = await Promise.all([readRun(home), running()]);
       const isOver = run?.exit !== undefined && !pids.has(run.handle.pid);
       if (run !== undefined && !isOver) await endRun(home, run);
-      // The record may be damaged, or tell of another.
+      // The record may be damaged, or name another.
       if (names.has(idIn(home))) await endStrays(home);
     },
 
@@ -284,7 +285,7 @@ export function createRuns({ pollMs, spawner, logLimits }: RunsOptions): Runs {
 const groupOf = ({ group, ...leader }: ProcessHandle): ProcessGroup =>
   createProcessGroup(leader, group === undefined ? undefined : createControlGroup(group));
 
-/** Ends what a process that has ended has left behind. The control group is believed, since the store tells of it. */
+/** Ends what a process that has ended has left behind. The control group is trusted, since the store names it. */
 async function endLeft(home: string, handle: ProcessHandle): Promise<void> {
   if (!(await isNobodyElses(handle))) return;
   const controlGroup = handle.group === undefined ? undefined : createControlGroup(handle.group);
@@ -294,7 +295,7 @@ async function endLeft(home: string, handle: ProcessHandle): Promise<void> {
 
 /**
  * Whether something is left of the group of a process. While it is, nobody else is given the pid; where nobody has that, the
- * group may be another's by now, which had it and ended too: that it is ours its environment tells.
+ * group may be another's by now, which had it and ended too: its environment shows whether it is ours.
  */
 async function hasLeft(home: string, handle: ProcessHandle): Promise<boolean> {
   if (!isInUse(-handle.pid) || !(await isNobodyElses(handle))) return false;

@@ -17,7 +17,7 @@ export interface Started {
   readonly startTime: string;
   /** The control group that it was born in, as the kernel names it; `undefined` where there is none. */
   readonly group: string | undefined;
-  /** Emits how it ended, once it has, to late subscribers too; fails when nobody can tell any more. */
+  /** Emits how it ended, once it has, to late subscribers too; fails when that cannot be known any more. */
   readonly ended$: Observable<ExitStatus>;
   /**
    * Lets what it leaves behind run on when it ends, for that time from now. Comes when the small process is sure to learn of it
@@ -45,7 +45,7 @@ export interface Spawner {
   close(): Promise<void>;
 }
 
-/** How often it is looked whether a spawner that is let go of was halted. */
+/** How often to check whether a spawner that is being closed was halted. */
 const lookEveryMs = 1_000;
 
 /** How to create a {@link Spawner}. */
@@ -62,8 +62,9 @@ interface Waiting {
 }
 
 /**
- * Creates a {@link Spawner}. What it has started is killed when this process ends, however it does, unless it was told to
- * outlive it or to be forgotten.
+ * Creates a {@link Spawner}. What it has started is killed when this process ends, however that ends, unless it was started to
+ * outlive it, or is forgotten.
+ * Long, since each of its methods and each report changes the same three tables of what waits, runs and is forgotten.
  *
  * @throws {@link InvalidRequest} where that has to be named
  */
@@ -72,11 +73,11 @@ export function createSpawner({ nodePath, readsOutput = false }: SpawnerOptions 
   nodeProgram(nodePath);
   const waiting = new Map<number, Waiting>();
   const running = new Map<number, ReplaySubject<ExitStatus>>();
-  /** What runs on without being told of: the small process stays to hear how it ends. */
+  /** What runs on and whose end is not reported: the small process stays to write it down. */
   const forgotten = new Set<number>();
   let helper: ChildProcess | undefined;
-  /** Comes once all that the small process was told is on its way to it. */
-  let told: Promise<void> | undefined;
+  /** Resolves once every order is on its way to the small process. */
+  let sent: Promise<void> | undefined;
   let ids = 0;
 
   /** Node ends when nothing is asked for and nothing runs. */
@@ -88,11 +89,11 @@ export function createSpawner({ nodePath, readsOutput = false }: SpawnerOptions 
     else helper?.channel?.unref();
   };
 
-  const tell = (order: Order): void => {
+  const send = (order: Order): void => {
     const child = (helper ??= open());
-    // Of one that could not be started, or that is gone, an event tells.
+    // One that could not be started, or that is gone, emits an event.
     if (!child.connected) return;
-    told = new Promise((done) => {
+    sent = new Promise((done) => {
       child.send(order, () => {
         done();
       });
@@ -102,14 +103,14 @@ export function createSpawner({ nodePath, readsOutput = false }: SpawnerOptions 
   const forget = (id: number): void => {
     if (!running.delete(id)) return;
     forgotten.add(id);
-    tell({ kind: 'forget', id });
+    send({ kind: 'forget', id });
     holdNode();
   };
 
   const spare = async (id: number, graceMs: number): Promise<void> => {
     if (!running.has(id)) return;
-    tell({ kind: 'spare', id, graceMs });
-    await told;
+    send({ kind: 'spare', id, graceMs });
+    await sent;
   };
 
   const hear = (report: Report): void => {
@@ -165,11 +166,11 @@ export function createSpawner({ nodePath, readsOutput = false }: SpawnerOptions 
       cwd: '/',
       // A group of its own: what a terminal sends to this process is not meant for it.
       detached: true,
-      // Where it asks for the time at which a process started, that is told in these words.
+      // `ps` gives the time at which a process started in this language.
       env: {
         ...(PATH !== undefined && { PATH }),
         ...{ LC_ALL: 'C', TZ: 'UTC', [spawnerMark]: '1' },
-        // Electron is a Node.js if it is told to be.
+        // With it, Electron runs as Node.js.
         ELECTRON_RUN_AS_NODE: '1',
       },
       // It may be there for longer than this process, and then holds nothing of it open.
@@ -190,7 +191,7 @@ export function createSpawner({ nodePath, readsOutput = false }: SpawnerOptions 
       const likely = `: if ${program} is no Node.js, name one by the option nodePath`;
       lose(child, new Error(hasAnswered ? ended : ended + likely));
     });
-    // Whoever cannot be written to is heard of by one of the two above.
+    // One that cannot be written to emits one of the two above.
     child.stdin?.on('error', nothing);
     const known = [process.pid, groupsPlace(), readsOutput ? outputText : undefined].map(literalOf);
     child.stdin?.end(`(${spawnerText})(${known.join()})`);
@@ -201,12 +202,12 @@ export function createSpawner({ nodePath, readsOutput = false }: SpawnerOptions 
     start: (command) =>
       new Promise((resolve, reject) => {
         const id = (ids += 1);
-        tell({ kind: 'start', id, command });
+        send({ kind: 'start', id, command });
         waiting.set(id, { resolve, reject });
         holdNode();
       }),
     read: (output) => {
-      tell({ kind: 'read', id: (ids += 1), output });
+      send({ kind: 'read', id: (ids += 1), output });
       holdNode();
     },
     close: async () => {
@@ -218,11 +219,11 @@ export function createSpawner({ nodePath, readsOutput = false }: SpawnerOptions 
       child.ref();
       const ended = new Promise((done) => child.once('exit', done));
       // A channel that is closed loses what it has not sent yet, and what was to be forgotten would be killed.
-      if (told !== undefined) await unlessHalted(child, told);
+      if (sent !== undefined) await unlessHalted(child, sent);
       if (child.connected) {
         const disconnected = new Promise((done) => child.once('disconnect', done));
         child.send({ kind: 'close' } satisfies Order, nothing);
-        // What it was told it finds once it goes on, if somebody has halted it.
+        // If somebody has halted it, it finds its orders once it is resumed.
         await unlessHalted(child, disconnected);
       }
       if (!lasts && child.exitCode === null && child.signalCode === null) await unlessHalted(child, ended);

@@ -3,7 +3,7 @@ export interface SpawnerFiles {
   readText(path: string): string;
   /** How a name in a folder is reached that nobody can put another in the place of. */
   within(folder: number, path: string): string;
-  /** Does something in a folder, which is not followed if it is a link; what fails is told by its true path. */
+  /** Does something in a folder, which is not followed if it is a link; an error names the true path. */
   inFolder<T>(path: string, work: (folder: number) => T): T;
   refuse(path: string, reason: string): never;
   /** Opens a plain file of ours, and nothing else: neither through a link, nor so that a pipe could make it wait. */
@@ -18,7 +18,7 @@ export interface SpawnerFiles {
   /** Whoever reads the file finds the one text or the other, never a part. */
   write(path: string, text: string): void;
   /**
-   * Adds to a file that holds a text and nothing else, and tells whether it does. Whoever reads it meanwhile may find a part of what is
+   * Adds to a file that holds a text and nothing else, and returns whether it does. Whoever reads it meanwhile may find a part of what is
    * added. It takes some 20 µs; a new file in its place takes up to 2 ms on ext4.
    */
   append(path: string, text: string, more: string): boolean;

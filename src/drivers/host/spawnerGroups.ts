@@ -29,7 +29,7 @@ export interface SpawnerGroups {
   end(name: string): void;
   /** Whether something of all this goes on. */
   isBusy(): boolean;
-  /** Leaves the last group, and tells whether that is on its way. */
+  /** Leaves the last group, and returns whether that is on its way. */
   quit(): boolean;
 }
 
@@ -107,7 +107,7 @@ export function spawnerGroups(
     isStarting = false;
   };
 
-  /** Goes back to where it was started, and tells whether it is there: what it has started must not hold it. */
+  /** Goes back to where it was started, and returns whether it is there: what it has started must not hold it. */
   const leave = (): boolean => {
     try {
       fs.writeFileSync(pathIn('cgroup.procs'), String(process.pid));
@@ -153,7 +153,7 @@ export function spawnerGroups(
       return;
     }
     removing += 1;
-    // Where the kernel is too old for that, whoever is told of the end looks after it.
+    // Where the kernel is too old for that, whoever is notified of the end sees to it.
     fs.writeFile(pathIn(name, 'cgroup.kill'), '1', () => {
       removing -= 1;
       remove(name, 100);

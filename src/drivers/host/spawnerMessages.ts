@@ -24,7 +24,7 @@ export interface Pool {
   readonly mark: string;
 }
 
-/** A file that tells which process is an instance's, and how it ended. */
+/** A file that says which process is an instance's, and how it ended. */
 export interface Keep {
   /** It lies in a folder of its own, which is made. */
   readonly path: string;
@@ -38,19 +38,19 @@ export interface Keep {
   readonly formerPath?: string;
 }
 
-/** What a spawner is told. */
+/** An order to a spawner. */
 export type Order =
   | { readonly kind: 'start'; readonly id: number; readonly command: Command }
-  /** Lets a process run on whatever becomes of the one that asked for it, and tells of it no more. */
+  /** Lets a process run on whatever becomes of the one that asked for it, and reports nothing of it any more. */
   | { readonly kind: 'forget'; readonly id: number }
   /** Kills what a process leaves behind, should it end, only after that time from now. */
   | { readonly kind: 'spare'; readonly id: number; readonly graceMs: number }
-  /** Removes what was made ahead, and lets go of the one that it serves. */
+  /** Removes what was made ahead, and closes the channel to the one that it serves. */
   | { readonly kind: 'close' }
   /** Reads what a process writes that another spawner has started, which is gone with its reader. */
   | { readonly kind: 'read'; readonly id: number; readonly output: Output };
 
-/** What a spawner tells. */
+/** A report of a spawner. */
 export type Report =
   | {
       readonly kind: 'started';

@@ -4,7 +4,7 @@ import type { Command, Pool } from './spawnerMessages.js';
 
 /** The pipes to which what a spawner starts writes, and those that are made ahead. */
 export interface SpawnerPipes {
-  /** Makes the pipes of a process, has it started, and tells when that fails. */
+  /** Makes the pipes of a process, has it started, and reports when that fails. */
   startPiped(id: number, command: Command, output: Output): void;
   /** Opens the pipes that bear the names, and nothing else that may bear them by now. */
   openPipes(output: Output, flags: number): readonly number[];
@@ -21,7 +21,7 @@ export interface SpawnerPipes {
 /** What {@link SpawnerPipes} need. */
 export interface SpawnerPipesNeeds {
   readonly files: SpawnerFiles;
-  /** Makes pipes at paths, one call at a time, and tells once they are there, or why not. */
+  /** Makes pipes at paths, one call at a time, and reports once they are there, or why not. */
   readonly make: (paths: readonly string[], done: (error?: NodeJS.ErrnoException) => void) => void;
   readonly start: (id: number, command: Command) => void;
   readonly failStart: (id: number, output: Output, error: NodeJS.ErrnoException) => void;
@@ -128,7 +128,7 @@ export function spawnerPipes(needs: SpawnerPipesNeeds): SpawnerPipes {
     return ready;
   };
 
-  /** Moves pipes out of a pool to where they are wanted, and tells whether there were any. */
+  /** Moves pipes out of a pool to where they are wanted, and returns whether there were any. */
   const takeFrom = (pool: Pool, { pipes }: Output): boolean => {
     const folders: number[] = [];
     const taken: string[] = [];
@@ -145,7 +145,7 @@ export function spawnerPipes(needs: SpawnerPipesNeeds): SpawnerPipes {
       }
       return true;
     } catch (error) {
-      // Who makes them where they are wanted is told why that fails.
+      // To make them where they are wanted reports why that fails.
       const { code } = error as NodeJS.ErrnoException;
       for (const name of taken) fs.rmSync(join(pool.path, name), { force: true });
       if (code === 'EXDEV') {
@@ -225,7 +225,7 @@ export function spawnerPipes(needs: SpawnerPipesNeeds): SpawnerPipes {
     }
   };
 
-  /** Has the pipes made of all that wait for some, and those that are missing in the pools, in one go; tells whether some are being made. */
+  /** Has the pipes made of all that wait for some, and those that are missing in the pools, in one go; returns whether some are being made. */
   const makePipes = (): boolean => {
     if (isMaking) return true;
     const all = [...wanted.splice(0, mostMadeAtOnce).flatMap(madeFor), ...[...pools].flatMap(madeAhead)];
@@ -251,7 +251,7 @@ export function spawnerPipes(needs: SpawnerPipesNeeds): SpawnerPipes {
   };
 
   const startPiped = (id: number, command: Command, output: Output, triesLeft = mostTries): void => {
-    // By then all are here that were told at once.
+    // By then all orders are here that were sent at once.
     nextTurn(makePipes);
     if (command.pool !== undefined && takeFrom(command.pool, output)) {
       start(id, command);

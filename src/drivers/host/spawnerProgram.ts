@@ -84,7 +84,7 @@ export function spawnerProgram(
     report({ kind: 'failed', id, message, code, path });
   };
 
-  /** The kernel tells sooner than the channel. */
+  /** The kernel shows it sooner than the channel. */
   const isAlone = (): boolean => process.ppid !== servedPid;
 
   const killGroup = (pid: number): void => {
@@ -95,7 +95,7 @@ export function spawnerProgram(
     }
   };
 
-  /** In the words of the process table. One that has ended is there until its end was heard of, in a later turn. */
+  /** In the words of the process table. One that has ended is there until its end was emitted, in a later turn. */
   const startTimeOf = (pid: number): string => {
     if (!isLinux) {
       return execFileSync('ps', ['-p', String(pid), '-o', 'lstart='], { encoding: 'utf8' }).trim();
@@ -153,7 +153,7 @@ export function spawnerProgram(
     try {
       if (!isKept() && !isAnothers(path, tokenHash)) write(path, text + exit);
     } catch {
-      // The home is gone by now, or damaged. Then nobody will be able to tell how it ended.
+      // The home is gone by now, or damaged. Then nobody will know how it ended.
     }
   };
 
@@ -208,7 +208,7 @@ export function spawnerProgram(
       children.set(id, known);
       const isSpared = (): boolean => performance.now() < known.sparedUntil;
       const finish = (): void => {
-        // Once it is let go of, its pid may be another's.
+        // Once that was done, its pid may be another's.
         if (children.get(id) !== known) return;
         children.delete(id);
         end();
@@ -228,11 +228,11 @@ export function spawnerProgram(
         const handle = { pid, startTime, ...keep?.handle, ...(group !== undefined && { group }) };
         const run = keep && keepRun(keep, handle);
         child.once('exit', (code, signal) => {
-          onceHeard(() => {
+          afterThisTurn(() => {
             if (keep !== undefined && !isSpared()) known.sparedUntil = performance.now() + sparedByFile(keep);
-            // What it has left: whoever is told may be gone before it could see to that.
+            // What it has left: whoever is notified may be gone before it could see to that.
             if (!isSpared()) finish();
-            // While what it wrote is read. Whoever is told may remove the home: nobody writes there any more.
+            // While what it wrote is read. Whoever is notified may remove the home: nobody writes there any more.
             if (keep !== undefined && run !== undefined) keepExit(keep, run, code, signal);
             readers.onceRead(id, () => {
               report({ kind: 'ended', id, code, signal });
@@ -261,8 +261,8 @@ export function spawnerProgram(
     }
   };
 
-  /** After a round of the event loop: of what comes at once with an order, as an end that it leads to, that is heard last. */
-  const onceHeard = (then: () => void): void => {
+  /** After a round of the event loop: what comes at once with an order, as an end that it leads to, is handled last. */
+  const afterThisTurn = (then: () => void): void => {
     nextTurn(() => nextTurn(then));
   };
 

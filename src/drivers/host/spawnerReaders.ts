@@ -9,10 +9,10 @@ export interface SpawnerReaders {
   onceRead(id: number, then: () => void): void;
   /** Does something once nobody can write any more of a process, and all is in the log; after 5 s at the latest. */
   onceOver(id: number, then: () => void): void;
-  /** Lets go of pipes that somebody else has open, and tells whether there were any, or will be. */
+  /** Closes pipes that somebody else has open, and returns whether there were any, or will be. */
   letAllGo(): boolean;
   /**
-   * Makes pipes at paths, one call at a time, and tells once they are there, or why not. Who reads does it: a program of ours would be
+   * Makes pipes at paths, one call at a time, and reports once they are there, or why not. Who reads does it: a program of ours would be
    * born into the group of an instance, and halt or end with it.
    */
   make(paths: readonly string[], done: (error?: NodeJS.ErrnoException) => void): void;
@@ -96,7 +96,7 @@ export function spawnerReaders(needs: SpawnerReadersNeeds): SpawnerReaders {
     return opened;
   };
 
-  const tellReader = ({ process: to }: Reader, order: OutputOrder): void => {
+  const sendOrder = ({ process: to }: Reader, order: OutputOrder): void => {
     if (to.connected) to.send(order, () => undefined);
   };
 
@@ -113,8 +113,8 @@ export function spawnerReaders(needs: SpawnerReadersNeeds): SpawnerReaders {
     }
     reader.reads.add(id);
     const [stdout, stderr] = read.held.map((fd) => `/proc/${String(process.pid)}/fd/${String(fd)}`);
-    tellReader(reader, { kind: 'read', id, output: read.output, paths: [stdout ?? '', stderr ?? ''] });
-    if (read.waiting.length > 0) tellReader(reader, { kind: 'drain', id });
+    sendOrder(reader, { kind: 'read', id, output: read.output, paths: [stdout ?? '', stderr ?? ''] });
+    if (read.waiting.length > 0) sendOrder(reader, { kind: 'drain', id });
   };
 
   const readSoon = (id: number): void => {
@@ -155,12 +155,12 @@ export function spawnerReaders(needs: SpawnerReadersNeeds): SpawnerReaders {
 
   const endRead = (id: number, read: Read): void => {
     reads.delete(id);
-    letGo(read);
+    stopReading(read);
     for (const then of read.waiting.splice(0)) then();
     onIdle();
   };
 
-  const letGo = (read: Read): void => {
+  const stopReading = (read: Read): void => {
     for (const fd of read.held) fs.closeSync(fd);
     read.held = [];
   };
@@ -169,8 +169,7 @@ export function spawnerReaders(needs: SpawnerReadersNeeds): SpawnerReaders {
     onceOver(id, then);
     // Most often nobody can write any more, and its reader is about to say so.
     later(() => {
-      if (reads.has(id))
-        for (const it of readers) if (it.reads.has(id)) tellReader(it, { kind: 'drain', id });
+      if (reads.has(id)) for (const it of readers) if (it.reads.has(id)) sendOrder(it, { kind: 'drain', id });
     }, soonMs);
   };
 
@@ -205,7 +204,7 @@ export function spawnerReaders(needs: SpawnerReadersNeeds): SpawnerReaders {
     if (making === undefined) return;
     try {
       making.by = reader ??= openReader();
-      tellReader(making.by, { kind: 'make', paths: making.paths });
+      sendOrder(making.by, { kind: 'make', paths: making.paths });
     } catch {
       later(askForPipes, restMs);
     }
@@ -213,7 +212,7 @@ export function spawnerReaders(needs: SpawnerReadersNeeds): SpawnerReaders {
 
   const letAllGo = (): boolean => {
     const open = [...reads.values()].filter(({ held, isLate }) => held.length > 0 && !isLate);
-    open.filter(({ isRead }) => isRead).forEach(letGo);
+    open.filter(({ isRead }) => isRead).forEach(stopReading);
     return open.length > 0;
   };
 

@@ -17,7 +17,7 @@ const fewEntries = 512;
 /**
  * Creates a {@link TreeSync} of a tree, all of one file system. Of many entries the rest is flushed at once with the whole file system
  * (`sync -f` of GNU coreutils), where that can be done: each flush by itself is a wait for the disk. Before
- * Linux 5.8 the kernel tells nobody then that something could not be written.
+ * Linux 5.8 the kernel reports to nobody then that something could not be written.
  */
 export function createTreeSync(
   tree: string,

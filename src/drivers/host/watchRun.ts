@@ -5,7 +5,6 @@ import {
   EMPTY,
   exhaustMap,
   from,
-  ignoreElements,
   interval,
   map,
   merge,
@@ -14,13 +13,17 @@ import {
   of,
   ReplaySubject,
   share,
+  take,
   takeUntil,
+  throwError,
   timer,
 } from 'rxjs';
 import type { ExitStatus } from '../../lifecycle/instance.js';
 import type { MachineStatus, MachineSignal } from '../driver.js';
+import { completeAfter } from './completeAfter.js';
 import type { LogFiles, LogLimits } from './logFiles.js';
-import type { ProcessGroup } from './processGroup.js';
+import { isHalted, type ProcessGroup } from './processGroup.js';
+import { findProcess } from './processHandle.js';
 import type { Run } from './runs.js';
 
 /** What is watched of a process that is a machine. */
@@ -42,13 +45,15 @@ export interface WatchedRun {
   isReady(): boolean;
   /**
    * Gives what its leader leaves behind some time to end by itself, in milliseconds from now. Without it that is killed at
-   * once. Comes when also the one that has started it knows of it.
+   * once. Resolves once the spawner that has started it knows of it.
    */
   spare(graceMs: number): Promise<void>;
-  /** Whether its leader has ended, or it was let go of: from then on its pid may be another's. */
+  /** Whether its leader has ended, or it was detached: from then on its pid may be another's. */
   isGone(): boolean;
-  /** How it ended, as a status. */
-  readonly ended$: Observable<MachineStatus>;
+  /** Emits how it ended, or that it is halted, or else what `look` finds in one that runs. */
+  inspect(look: () => Observable<MachineStatus>): Observable<MachineStatus>;
+  /** Does some work with it, cut short by its end; fails with that message where it is gone. */
+  unlessGone(message: string, work: () => Observable<never>): Observable<never>;
   /** Sends a signal to its group unless it is gone. */
   signal(name: NodeJS.Signals | number): void;
   /** Kills all of its group, also what was spared. */
@@ -56,15 +61,16 @@ export interface WatchedRun {
   detach(): void;
 }
 
-/** How often a log is held against its limit. */
+/** How often the size of a log is compared with its limit. */
 const rotateMs = 1_000;
 
-/** Thousands of machines share a few timers: to wake up costs more than to look, and to look at all at once takes long. */
+/** Thousands of machines share a few timers: a timer costs more than a comparison, and to compare all at once takes long. */
 const turns = Array.from({ length: 16 }, () => interval(rotateMs).pipe(share()));
 
 /**
  * Watches a process that leads a group. It ends with this process: what is left of the group is killed, at once or after the
- * time that it was given, then the exit is told.
+ * time that it was given, then the exit is emitted.
+ * Long, since all of it hangs on the same end.
  */
 export function watchRun({ run, readiness$, logs, logLimits }: WatchOptions): WatchedRun {
   const { handle, group } = run;
@@ -84,10 +90,10 @@ export function watchRun({ run, readiness$, logs, logLimits }: WatchOptions): Wa
     return group.emptied().pipe(takeUntil(merge(killed$, over$)));
   });
 
-  /** What cannot be seen, or even be killed, is not ours to wait for. */
+  /** Nobody waits for what cannot be seen or killed. */
   const clearedUp$ = concat(
     concat(spared$, group.end()).pipe(catchError(() => EMPTY)),
-    defer(() => run.written()).pipe(ignoreElements()),
+    completeAfter(() => run.written()),
   );
 
   const beReady = (): void => {
@@ -95,7 +101,7 @@ export function watchRun({ run, readiness$, logs, logLimits }: WatchOptions): Wa
     signals$.next({ kind: 'ready' });
   };
 
-  // Before the end is heard of: what ends at once was ready too.
+  // Before the end is emitted: what ends at once was ready too.
   if (readiness$ === undefined) beReady();
 
   run.ended$
@@ -139,7 +145,19 @@ export function watchRun({ run, readiness$, logs, logLimits }: WatchOptions): Wa
     group,
     signals$: signals$.asObservable(),
     exit$: exit$.asObservable(),
-    ended$: exit$.pipe(map((exit): MachineStatus => ({ kind: 'ended', exit }))),
+    inspect: (look) =>
+      merge(
+        exit$.pipe(map((exit): MachineStatus => ({ kind: 'ended', exit }))),
+        defer(() => findProcess(handle)).pipe(
+          mergeMap((entry): Observable<MachineStatus> => {
+            // It has ended, and the exit is about to be emitted.
+            if (entry === undefined) return EMPTY;
+            return isHalted(entry) ? of({ kind: 'frozen' }) : look();
+          }),
+        ),
+      ).pipe(take(1)),
+    unlessGone: (message, work) =>
+      defer(() => (isGone ? throwError(() => new Error(message)) : work().pipe(takeUntil(exit$)))),
     isReady: () => ready,
     isGone: () => isGone,
     signal,

@@ -25,7 +25,7 @@ import { readiness } from '../readiness.js';
 import { createMemoryMachine, type MemoryMachine, type PlayedMachine } from './memoryMachine.js';
 import { createMemorySnapshots, type Held } from './memorySnapshots.js';
 
-/** What a memory driver can be told to fail at. */
+/** What a memory driver can be made to fail at. */
 export type MemoryOperation =
   | ('prepare' | 'launch' | 'adopt' | 'inspect' | 'stop' | 'kill' | 'freeze' | 'thaw' | 'discard')
   | ('signal' | 'suspend' | 'resume' | 'forget')
@@ -34,7 +34,7 @@ export type MemoryOperation =
 /** How to make a memory driver. */
 export interface MemoryDriverOptions {
   /**
-   * What its standby frees: with `memory` a machine can be suspended and gone on from, and a snapshot can be one of a Standby.
+   * What its standby frees: with `memory` a machine can be suspended and resumed, and a snapshot can be one of a Standby.
    *
    * @defaultValue `'cpu'`
    */
@@ -63,7 +63,7 @@ export interface MemoryDriver extends Driver {
   snapshotFolders(): readonly string[];
 }
 
-/** A log that is kept, and told as it is written; and the memory of a machine that was suspended. */
+/** A log that is kept, and emitted as it is written; and the memory of a machine that was suspended. */
 interface Home {
   readonly plan: LaunchPlan;
   readonly lines: LogLine[];
@@ -169,7 +169,7 @@ export function createMemoryDriver(options: MemoryDriverOptions = {}): MemoryDri
           }
         : undefined,
     });
-    played.set(instanceId, made.strings);
+    played.set(instanceId, made.controls);
     running.set(handle.machine, { instanceId, home: path, played: made });
     return made.machine;
   };
@@ -237,9 +237,9 @@ export function createMemoryDriver(options: MemoryDriverOptions = {}): MemoryDri
     }),
 
     machine: (instanceId) => {
-      const strings = played.get(instanceId);
-      if (strings === undefined) throw new Error(`the instance ${instanceId} never had a machine`);
-      return strings;
+      const controls = played.get(instanceId);
+      if (controls === undefined) throw new Error(`the instance ${instanceId} never had a machine`);
+      return controls;
     },
     running: () => [...running.values()].map(({ instanceId }) => instanceId),
     homes: () => [...homes.keys()],

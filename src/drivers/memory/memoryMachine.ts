@@ -49,16 +49,16 @@ export interface MemoryMachineOptions {
   ) => Observable<T>;
   readonly write: (line: string) => void;
   readonly onExit: () => void;
-  /** How far another counted whose memory this one goes on from, halted; without it, it begins. */
+  /** The count of the machine whose memory this one is resumed from, halted; without it, it begins. */
   readonly memory?: number | undefined;
   /** Keeps its memory, or voids what was kept; absent where a memory can't be kept. */
   readonly keep?: ((memory: number | undefined) => void) | undefined;
 }
 
-/** A machine that runs, and the strings to play it by. */
+/** A machine that runs, and what a test plays it by. */
 export interface PlayedMachine {
   readonly machine: Machine;
-  readonly strings: MemoryMachine;
+  readonly controls: MemoryMachine;
   /** What is in its memory while it is halted. */
   memory(): number | undefined;
 }
@@ -108,7 +108,7 @@ export function createMemoryMachine(options: MemoryMachineOptions): PlayedMachin
     isHalted = true;
   };
 
-  const goOn = (): void => {
+  const resume = (): void => {
     if (hasEnded) return;
     isHalted = false;
     keep?.(undefined);
@@ -138,7 +138,7 @@ export function createMemoryMachine(options: MemoryMachineOptions): PlayedMachin
         ),
       stop: ({ graceMs }) =>
         attempt('stop', () => {
-          goOn();
+          resume();
           return stopMs > graceMs
             ? endAfter(graceMs, killed)
             : endAfter(stopMs, { code: null, signal: 'SIGTERM' });
@@ -154,7 +154,7 @@ export function createMemoryMachine(options: MemoryMachineOptions): PlayedMachin
         ),
       freezing: {
         freeze: () => attempt('freeze', () => done(halt)),
-        thaw: () => attempt('thaw', () => done(goOn)),
+        thaw: () => attempt('thaw', () => done(resume)),
         ...(keep !== undefined && {
           suspend: () =>
             attempt('suspend', () =>
@@ -165,7 +165,7 @@ export function createMemoryMachine(options: MemoryMachineOptions): PlayedMachin
             ).pipe(
               catchError((error: unknown) =>
                 concat(
-                  done(goOn),
+                  done(resume),
                   throwError(() => error),
                 ),
               ),
@@ -174,14 +174,14 @@ export function createMemoryMachine(options: MemoryMachineOptions): PlayedMachin
       },
     },
     memory: () => (isHalted ? counted : undefined),
-    strings: {
+    controls: {
       ready,
       exit: end,
       lose: (reason) => {
         if (!hasEnded) signals$.next({ kind: 'lost', reason });
       },
       halt,
-      resume: goOn,
+      resume,
       print,
       signals: () => [...sent],
       count: () => {

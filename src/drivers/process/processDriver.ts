@@ -1,21 +1,19 @@
 import * as t from 'io-ts';
-import { concat, defer, ignoreElements, type Observable, throwError } from 'rxjs';
+import { concat, type Observable, throwError } from 'rxjs';
 import { closed } from '../../codecs/closed.js';
 import { decodeOrThrow } from '../../codecs/decode.js';
 import { integer, longestTimerMs, programName, variableName } from '../../codecs/scalars.js';
-import { LogNotFound, NotSupported } from '../../lifecycle/errors.js';
-import type { MachineHandle } from '../../lifecycle/instance.js';
+import { NotSupported } from '../../lifecycle/errors.js';
 import type { Driver, LaunchPlan, Machine } from '../driver.js';
+import { completeAfter } from '../host/completeAfter.js';
 import { directoryId } from '../host/directoryId.js';
+import { createHostDriver } from '../host/hostDriver.js';
 import { createLogFiles } from '../host/logFiles.js';
-import { readLog } from '../host/logReader.js';
-import { createEndedMachine } from '../host/endedMachine.js';
 import { decodeProcessFields, signalNames } from './processFields.js';
 import { decodeProcessHandle } from '../host/processHandle.js';
 import { createProcessMachine } from './processMachine.js';
 import { createProcessSnapshots } from './processSnapshots.js';
 import { removeTree } from '../host/removeTree.js';
-import { untilLaunched } from '../host/untilLaunched.js';
 import { createRuns, type Run } from '../host/runs.js';
 import { createSpawner } from '../host/spawner.js';
 import { startProcess } from './startProcess.js';
@@ -35,7 +33,7 @@ export interface ProcessDriverOptions {
   readonly copyMaxBytes?: number;
   /** Files and directories that each of them may hold. @defaultValue 1000000 */
   readonly copyMaxEntries?: number;
-  /** Milliseconds between looks: at a log that is followed, whether a machine is ready, whether an adopted one lives. @defaultValue 100 */
+  /** Milliseconds between two polls: of a log that is followed, of a readiness, of the end of an adopted machine. @defaultValue 100 */
   readonly pollMs?: number;
   /**
    * The Node.js that runs the small process which starts all others: a path, or a name to be found in `PATH`. It has to be named by
@@ -60,7 +58,7 @@ const defaultOutput = process.platform === 'linux' ? 'pipes' : 'file';
 
 /**
  * Creates the driver `process`: instances are operating-system processes with all that they start, each in a working
- * directory of its own. Its README tells what goes where, and what differs between Linux and macOS.
+ * directory of its own. Its README says what goes where, and what differs between Linux and macOS.
  *
  * @throws {@link InvalidRequest} for options that can't be understood
  *
@@ -116,38 +114,25 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
     return machineOf(plan, run);
   };
 
-  const adopt = async (plan: LaunchPlan, handle: MachineHandle): Promise<Machine> => {
-    const decoded = decodeProcessHandle(handle);
-    const found = await runs.find(plan.home, decoded, placeOutside(plan.spec));
-    return 'ended$' in found ? machineOf(plan, found) : createEndedMachine(decoded, found);
-  };
-
   const snapshots = createProcessSnapshots(limits);
-  const cleared = (home: string): Observable<never> => defer(() => runs.clear(home)).pipe(ignoreElements());
+  const cleared = (home: string): Observable<never> => completeAfter(() => runs.clear(home));
 
-  return {
+  return createHostDriver({
+    ...{ runs, pollMs, launch },
     kind: 'process',
-    leavesFiles: true,
     capabilities: { standbyFrees: 'cpu', logs: [logSource], signals: signalNames },
     decode: decodeProcessFields,
-    prepare: ({ home, spec, pool, copyOf }) =>
-      defer(async () => {
-        if (copyOf === undefined) return layOut(home, spec.image, limits, pool);
-        await runs.clear(copyOf);
-        return layOutCopy(home, copyOf, limits, pool);
-      }).pipe(ignoreElements()),
-    launch: (plan) => untilLaunched(() => launch(plan)),
-    adopt: (plan, handle) => defer(() => adopt(plan, handle)),
-    reclaim: (home) => defer(() => runs.reclaim(home)).pipe(ignoreElements()),
-    close: () => defer(() => runs.close()).pipe(ignoreElements()),
-    discard: (home) =>
-      defer(async () => {
-        await runs.clear(home);
-        await removeTree(home);
-      }).pipe(ignoreElements()),
-    logs: (home, { source, followUntil$: end$, ...query }) => {
-      if (source !== logSource) return throwError(() => new LogNotFound({ source, sources: [logSource] }));
-      return readLog(createLogFiles(home), query, end$ && { pollMs, end$ });
+    prepare: async ({ home, spec, pool, copyOf }) => {
+      if (copyOf === undefined) return layOut(home, spec.image, limits, pool);
+      await runs.clear(copyOf);
+      return layOutCopy(home, copyOf, limits, pool);
+    },
+    decodeHandle: decodeProcessHandle,
+    outsideOf: placeOutside,
+    machineOf,
+    discard: async (home) => {
+      await runs.clear(home);
+      await removeTree(home);
     },
     snapshots: {
       ...snapshots,
@@ -158,7 +143,7 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
       },
       replace: (plan, content) => concat(cleared(plan.home), snapshots.replace(plan, content)),
     },
-  };
+  });
 }
 
 const noSnapshots = (cwd: string): NotSupported =>

@@ -1,23 +1,8 @@
-import {
-  defer,
-  EMPTY,
-  from,
-  ignoreElements,
-  map,
-  merge,
-  mergeMap,
-  type Observable,
-  of,
-  take,
-  takeUntil,
-  throwError,
-  timer,
-} from 'rxjs';
+import { defer, EMPTY, map, merge, mergeMap, type Observable, of, take, timer } from 'rxjs';
 import type { ExitStatus, InstanceSpec } from '../../lifecycle/instance.js';
-import type { Machine, MachineStatus } from '../driver.js';
+import type { Machine } from '../driver.js';
+import { completeAfter } from '../host/completeAfter.js';
 import type { LogFiles, LogLimits } from '../host/logFiles.js';
-import { isHalted } from '../host/processGroup.js';
-import { findProcess } from '../host/processHandle.js';
 import { listensOn } from '../host/listensOn.js';
 import { processTable } from '../host/processTable.js';
 import { readinessOf } from '../host/readinessOf.js';
@@ -51,7 +36,7 @@ export function createProcessMachine(options: ProcessMachineOptions): Machine {
   const { handle } = options.run;
   /** A real-time signal that it has been sent and that ends it. */
   let deadly: string | undefined;
-  /** Node tells such an end as one with code 0. */
+  /** Node reports such an end as one with code 0. */
   const asEnded = (exit: ExitStatus): ExitStatus =>
     deadly !== undefined && exit.code === 0 ? { code: null, signal: deadly } : exit;
   const run: Run = { ...options.run, ended$: options.run.ended$.pipe(map(asEnded)) };
@@ -82,31 +67,18 @@ export function createProcessMachine(options: ProcessMachineOptions): Machine {
     signal('SIGCONT');
   };
 
-  const unlessEnded = (work$: Observable<never>): Observable<never> =>
-    defer(() => {
-      if (watched.isGone()) return throwError(() => new Error('the process has ended'));
-      return work$.pipe(takeUntil(exit$));
-    });
+  const unlessEnded = (work: () => Observable<never>): Observable<never> =>
+    watched.unlessGone('the process has ended', work);
 
   return {
     handle,
     signals$: watched.signals$,
 
-    inspect: () =>
-      merge(
-        watched.ended$,
-        defer(() => findProcess(handle)).pipe(
-          mergeMap((entry): Observable<MachineStatus> => {
-            // It has ended, and the exit is about to be told.
-            if (entry === undefined) return EMPTY;
-            return of(isHalted(entry) ? { kind: 'frozen' } : { kind: 'running', ready: watched.isReady() });
-          }),
-        ),
-      ).pipe(take(1)),
+    inspect: () => watched.inspect(() => of({ kind: 'running', ready: watched.isReady() })),
 
     stop: ({ graceMs }) =>
       defer(() => {
-        const asking$ = from(ask(graceMs)).pipe(ignoreElements());
+        const asking$ = completeAfter(() => ask(graceMs));
         return merge(asking$, exit$, timer(graceMs).pipe(mergeMap(watched.kill))).pipe(take(1));
       }),
 
@@ -114,16 +86,14 @@ export function createProcessMachine(options: ProcessMachineOptions): Machine {
     detach: watched.detach,
 
     signal: (name) =>
-      unlessEnded(
-        defer(() => {
-          signal(name);
-          return EMPTY;
-        }),
-      ),
+      unlessEnded(() => {
+        signal(name);
+        return EMPTY;
+      }),
 
     freezing: {
-      freeze: () => unlessEnded(group.halt()),
-      thaw: () => unlessEnded(group.resume()),
+      freeze: () => unlessEnded(() => group.halt()),
+      thaw: () => unlessEnded(() => group.resume()),
     },
   };
 }

@@ -1,8 +1,9 @@
 import { dirname, join } from 'node:path';
-import { defer, ignoreElements, type Observable } from 'rxjs';
+import { defer } from 'rxjs';
 import type { SnapshotContent, Snapshotting } from '../driver.js';
 import type { CopyLimits } from '../host/copyTally.js';
 import { copyTree } from '../host/copyTree.js';
+import { completeAfter } from '../host/completeAfter.js';
 import { fillHome } from '../host/fillHome.js';
 import { makeOwnFolder } from '../host/makeOwnFolder.js';
 import { onDisk } from '../host/onDisk.js';
@@ -18,22 +19,20 @@ import { workDirOf } from './workDir.js';
 export function createProcessSnapshots(limits: CopyLimits): Snapshotting {
   return {
     kinds: ['Stopped'],
-    take: ({ home, folder }) => done(() => take(home, folder, limits)),
+    take: ({ home, folder }) => completeAfter(() => take(home, folder, limits)),
     seal: (folder) => defer(() => seal(folder)),
     check: (folder, { hash }) => defer(() => createSealedFolder(folder).check(hash)),
-    layOut: ({ home, folder }) => done(() => layOut(home, folder)),
+    layOut: ({ home, folder }) => completeAfter(() => layOut(home, folder)),
     replace: ({ home, folder }) =>
       defer(() =>
         createReplaceable(workDirOf(home)).replace((next) =>
           createSealedFolder(folder).copyOut('work', next),
         ),
       ),
-    mend: (home) => done(() => createReplaceable(workDirOf(home)).mend()),
-    discard: (folder) => done(() => removeTree(folder)),
+    mend: (home) => completeAfter(() => createReplaceable(workDirOf(home)).mend()),
+    discard: (folder) => completeAfter(() => removeTree(folder)),
   };
 }
-
-const done = (work: () => Promise<unknown>): Observable<never> => defer(work).pipe(ignoreElements());
 
 async function take(home: string, folder: string, limits: CopyLimits): Promise<void> {
   await makeOwnFolder(folder);

@@ -5,7 +5,7 @@ import { findProgram, type Head, interpreterOf, type ProgramPlace, readHead } fr
 
 /**
  * Why Linux would not execute a program, as what follows its name in a sentence; `undefined` where it would, and where that can't
- * be told: it is not there, or may not be read.
+ * be known: it is not there, or may not be read.
  *
  * Asked before each start, since what the kernel refuses with `ENOEXEC` the C library hands to `/bin/sh`. At once, not in a thread:
  * that takes 20 µs, where a thread takes some hundred.
@@ -106,7 +106,7 @@ function foreignFault({ bytes, size }: Head): string {
 
 const handlers = '/proc/sys/fs/binfmt_misc';
 
-/** Whether the kernel was told of somebody else who runs such a file (`binfmt_misc`), an emulator for one. */
+/** Whether a program is registered with the kernel that runs such a file (`binfmt_misc`), an emulator for one. */
 function isTakenByAnother(file: string, bytes: Buffer): boolean {
   try {
     return readdirSync(handlers)

@@ -3,7 +3,7 @@ import type { Image } from './image.js';
 
 /** What is asked of a host to learn whether its processors can run machines themselves. */
 export interface Host {
-  /** What Linux tells of the processors. */
+  /** What Linux shows of the processors. */
   processors(): Promise<string>;
   /** Opens KVM for reading and writing, or rejects. */
   openKvm(): Promise<void>;

@@ -6,7 +6,7 @@ import { memoryFiles } from './memory.js';
 import type { VmConfig } from './vmConfig.js';
 import { vmPaths } from './vmPaths.js';
 
-/** What QEMU is told besides what the machine is built of. */
+/** The arguments of QEMU besides what the machine is built of. */
 export interface ArgsOptions {
   /** Whether what the guest writes to its memory stays in the file; otherwise it is the process's own, and goes with it. */
   readonly isShared: boolean;
@@ -30,8 +30,8 @@ const memoryId = 'mem0';
  * may read it: the environment of the instance comes from a file.
  *
  * A machine is built alike whenever it is built, so that the state of one fits the other. Its network is its own, behind
- * the host's; `vmgenid` tells a guest that it is a copy, so that it draws other random numbers than its source; `pvpanic`
- * tells of a kernel that panics.
+ * the host's; `vmgenid` shows a guest that it is a copy, so that it draws other random numbers than its source; `pvpanic`
+ * reports a kernel that panics.
  */
 export function qemuArgs(
   vm: VmConfig,

@@ -85,7 +85,7 @@ export interface Disks {
   copy(folder: string, target: string): Promise<void>;
 }
 
-/** Creates {@link Disks}; the given `qemu-img` tells what it makes of the disk of an image. */
+/** Creates {@link Disks}; the given `qemu-img` says what it finds in the disk of an image. Long for its number of small methods. */
 export function createDisks(qemuImg: string, { run }: Programs): Disks {
   const identities = createFileIdentities();
   const read = (folder: string): Promise<Disk> => readJson(join(folder, record), disk);
@@ -117,8 +117,8 @@ export function createDisks(qemuImg: string, { run }: Programs): Disks {
 
   /** QEMU itself has to understand all of it. */
   const sizeOfQcow2 = async (file: string): Promise<number> => {
-    const told = await run(qemuImg, ['info', '--output=json', '-U', '-f', 'qcow2', file]);
-    return decodeOrThrow(qemuImgInfo, JSON.parse(told))['virtual-size'];
+    const info = await run(qemuImg, ['info', '--output=json', '-U', '-f', 'qcow2', file]);
+    return decodeOrThrow(qemuImgInfo, JSON.parse(info))['virtual-size'];
   };
 
   const grow = async (folder: string, known: Disk): Promise<Disk> => {

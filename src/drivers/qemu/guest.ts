@@ -7,7 +7,7 @@ import type { QmpLink } from './qmpLink.js';
 
 /**
  * Whether no processor of the guest will ever do anything again: each stands still and lets no interrupt wake it, as it is after
- * `halt`. QEMU tells that to people only.
+ * `halt`. QEMU has it only in a text for people.
  */
 export const isDead = (qmp: Qmp): Observable<boolean> =>
   monitor(qmp, 'info registers -a').pipe(
@@ -30,7 +30,7 @@ export const forwardedPorts = (qmp: Qmp): Observable<readonly Required<Forwarded
 
 /**
  * Whether the guest accepts connections that come by a port of this host. QEMU accepts them for it before it was asked, so that
- * only QEMU can tell. Fails when the guest refuses, which ends the connection.
+ * only QEMU knows. Fails when the guest refuses, which ends the connection.
  */
 export const guestAccepts = (link: QmpLink, host: number, pollMs: number): Observable<boolean> =>
   connected(host).pipe(
@@ -50,7 +50,7 @@ export const guestAccepts = (link: QmpLink, host: number, pollMs: number): Obser
 const isEstablished = (usernet: string, port: number): boolean =>
   new RegExp(String.raw`TCP\[ESTABLISHED\]\s+\d+\s+\S+\s+${String(port)}\s`).test(usernet);
 
-/** Emits once it is connected, and holds the connection until unsubscribed; fails when the other end lets go of it. */
+/** Emits once it is connected, and holds the connection until unsubscribed; fails when the other end closes it. */
 const connected = (port: number): Observable<void> =>
   new Observable((subscriber) => {
     const socket = connect({ host: '127.0.0.1', port });

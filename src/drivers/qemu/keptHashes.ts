@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { noop } from 'rxjs';
 import type { Disks } from './disk.js';
 import { hashLayers } from './keptLayers.js';
 import { faultsOfRam, keptMemory, memoryFiles, type SavedMemory } from './memory.js';
@@ -31,7 +32,7 @@ export function createKeptHashes(sound: SoundFolders, disks: Pick<Disks, 'layers
       waiting.delete(folder);
       const abort = new AbortController();
       // Without its hash a memory is as good, as long as it stays where it is.
-      const over = hashed(folder, abort.signal, sound, disks).catch(() => undefined);
+      const over = hashed(folder, abort.signal, sound, disks).catch(noop);
       current = { folder, abort, over };
       await over;
       current = undefined;

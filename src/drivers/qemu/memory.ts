@@ -23,7 +23,7 @@ export const memoryFiles = {
   ram: 'ram',
   /** Processors and devices. */
   state: 'state',
-  /** What both have to be like. Only where it is there, the memory can be gone on from. */
+  /** What both have to be like. Only where it is there, a machine can be resumed from the memory. */
   manifest: 'memory.json',
   /** The hash of the file of the guest's memory, where it was reckoned since. */
   ramHash: 'ram.json',
@@ -43,7 +43,7 @@ export interface SavedMemory {
     /** Which file it is, and when it was last changed in any way; not once others have it too, since to give it a name is a change. */
     readonly file?: RamFile;
   };
-  /** The layers of the disk that it belongs to; absent in what was kept before they were looked at. */
+  /** The layers of the disk that it belongs to; absent in what was kept before they were compared. */
   readonly layers?: readonly KeptLayer[];
   /** Of a machine that was not ready yet. */
   readonly isReady?: false;
@@ -136,8 +136,8 @@ export async function faultsOfRam(
 }
 
 /**
- * Has to come before a QEMU takes up a memory and what it writes there stays: even while its guest stands still, it tells that
- * in its memory that it was moved.
+ * Has to come before a QEMU takes up a memory and what it writes there stays: even while its guest stands still, it writes
+ * into its memory that it was moved.
  */
 export async function giveMemory(folder: string, kept: SavedMemory): Promise<void> {
   const { ram, ...rest } = kept;
@@ -207,7 +207,7 @@ export async function shareSound(
 /** Gives another folder what is kept in this one, whose machine stands still and may go on: then it writes to its memory. */
 export const copyMemory = (folder: string, target: string): Promise<void> => giveTo(folder, target, copyRam);
 
-/** What was never touched takes no room, and by its time the copy is told to be the one that was kept. */
+/** What was never touched takes no room, and by its time the copy is known as the one that was kept. */
 async function copyRam(from: string, to: string): Promise<void> {
   try {
     // It skips what was never touched, where Node can only read it all.

@@ -16,16 +16,16 @@ import {
 } from 'rxjs';
 import type { Qmp } from './qmp.js';
 
-/** How often QEMU is asked, where it does not tell by itself. */
+/** Milliseconds between two polls, where QEMU emits no event. */
 const lookEveryMs = 5;
-/** How often it is asked although it would tell: one that stands still itself tells nothing. */
+/** Milliseconds between two polls although there is an event: one that stands still itself emits none. */
 const stillThereEveryMs = 1_000;
 /** QEMU limits itself to 128 MiB a second otherwise. */
 const bytesPerSecond = 2 ** 40;
 
 /**
  * Has a QEMU whose guest stands still send its state to a socket, given as a path that QEMU sees, and completes when all of it is on
- * its way. The guest's memory is left out where it lies in a file of its own already. Fails when the other end has let go: the
+ * its way. The guest's memory is left out where it lies in a file of its own already. Fails when the other end has closed: the
  * guest can go on then.
  */
 export const sendState = (qmp: Qmp, socket: string, leaveOutRam: boolean): Observable<never> =>
@@ -35,7 +35,7 @@ export const sendState = (qmp: Qmp, socket: string, leaveOutRam: boolean): Obser
       qmp.run('migrate-set-parameters', { 'max-bandwidth': bytesPerSecond }),
     ),
     moved(qmp, qmp.run('migrate', { uri: `unix:${socket}` })),
-    // It has told so before it lets go of the socket; from this state on it is about to.
+    // This comes before it closes the socket; from this state on it is about to.
     asked(qmp, 'query-status', ({ status }) => status !== 'finish-migrate'),
   );
 

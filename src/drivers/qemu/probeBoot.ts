@@ -24,7 +24,7 @@ export interface ProbeBootOptions {
 const lookEveryMs = 10;
 
 /**
- * Starts a kernel and tells whether it says anything on its serial line in time; nothing is left of it then. Rejects when
+ * Starts a kernel and finds out whether it says anything on its serial line in time; nothing is left of it then. Rejects when
  * QEMU cannot be run.
  */
 export async function probeBoot(

@@ -1,26 +1,24 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { defer, ignoreElements, type Observable } from 'rxjs';
+import { defer } from 'rxjs';
 import type { Snapshot } from '../../lifecycle/snapshot.js';
 import type { Fault } from '../../lifecycle/errors.js';
 import type { SnapshotContent, Snapshotting } from '../driver.js';
+import { completeAfter } from '../host/completeAfter.js';
 import { fillHome } from '../host/fillHome.js';
 import { makeOwnFolder } from '../host/makeOwnFolder.js';
 import { removeTree } from '../host/removeTree.js';
 import { createReplaceable } from '../host/replaceable.js';
 import { createSealedFolder, type SealedFolder } from '../host/sealedFolder.js';
-import type { Disks } from './disk.js';
-import { shareKeptImage } from './keptImage.js';
+import { copyMachineFolder } from './copyMachineFolder.js';
 import { looksOfLayers } from './keptLayers.js';
+import type { MachineFiles } from './machineFiles.js';
 import { shareSound } from './memory.js';
 import type { KeptHashes } from './keptHashes.js';
-import type { SoundFolders } from './soundFolders.js';
 import { machineDirOf, vmPaths } from './vmPaths.js';
 
 /** What snapshots of virtual machines are made by. */
-export interface QemuSnapshotsOptions {
-  readonly disks: Disks;
-  readonly sound: SoundFolders;
+export interface QemuSnapshotsOptions extends Pick<MachineFiles, 'disks' | 'sound'> {
   readonly keptHashes: Pick<KeptHashes, 'add' | 'stop'>;
   /** Gives an empty folder what a home holds. */
   readonly copyMachine: (home: string, folder: string, kind: Snapshot['kind']) => Promise<void>;
@@ -70,21 +68,23 @@ export function createQemuSnapshots({
   const fill = async (folder: string, target: string, kind: Snapshot['kind']): Promise<void> => {
     const content = join(folder, vmPaths.machine);
     await mkdir(target, { mode: 0o700 });
-    await sound.naming(content, async () => {
-      await shareKeptImage(content, target);
-      await disks.copy(content, target);
-      if (kind !== 'Standby') return;
-      await shareSound(content, target, await looksOfLayers(target, await disks.layers(target)));
-    });
+    await copyMachineFolder(
+      { disks, sound },
+      {
+        ...{ from: content, to: target, kind },
+        copyMemory: async () =>
+          shareSound(content, target, await looksOfLayers(target, await disks.layers(target))),
+      },
+    );
   };
 
   return {
     kinds: ['Stopped', 'Standby'],
-    take: ({ home, folder, kind }) => done(() => take(home, folder, kind)),
+    take: ({ home, folder, kind }) => completeAfter(() => take(home, folder, kind)),
     seal: (folder) => defer(() => seal(folder)),
     check: (folder, { hash }) => defer(() => check(folder, hash)),
     layOut: ({ home, folder, kind }) =>
-      done(async () => {
+      completeAfter(async () => {
         await fillHome(home, 'snapshot', () => fill(folder, machineDirOf(home), kind));
         if (kind === 'Standby') keptHashes.add(machineDirOf(home));
       }),
@@ -93,13 +93,11 @@ export function createQemuSnapshots({
         await keptHashes.stop(machineDirOf(home));
         return createReplaceable(machineDirOf(home)).replace((next) => fill(folder, next, kind));
       }),
-    mend: (home) => done(() => createReplaceable(machineDirOf(home)).mend()),
+    mend: (home) => completeAfter(() => createReplaceable(machineDirOf(home)).mend()),
     discard: (folder) =>
-      done(async () => {
+      completeAfter(async () => {
         sound.forget(folder);
         await removeTree(folder);
       }),
   };
 }
-
-const done = (work: () => Promise<unknown>): Observable<never> => defer(work).pipe(ignoreElements());

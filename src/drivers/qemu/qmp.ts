@@ -21,7 +21,7 @@ import {
 } from 'rxjs';
 import { decode, found } from '../../codecs/decode.js';
 
-/** Something that QEMU tells unasked. */
+/** An event of QEMU. */
 export interface QmpEvent {
   /** Its name, such as `SHUTDOWN`. */
   readonly event: string;
@@ -32,7 +32,7 @@ export interface QmpEvent {
 export interface Qmp {
   /** Such as `7.2.22`. */
   readonly version: string;
-  /** Tells what QEMU tells unasked, from subscribe on; completes with the connection. */
+  /** Emits the events of QEMU from subscribe on; completes with the connection. */
   readonly events$: Observable<QmpEvent>;
   /** Runs a command and completes once it is done. */
   run(command: string, parameters?: object): Observable<never>;
@@ -57,7 +57,7 @@ const longestLine = 16 * 1_024 * 1_024;
  * Connects to the QMP socket of a QEMU, and emits the connection once commands may be sent. QEMU greets one client at a time:
  * while another is connected this waits, and fails after `answerMs`.
  *
- * Replies are told apart by their ids, so that commands may be sent while others run. A command that QEMU refuses fails with
+ * Replies are matched by their ids, so that commands may be sent while others run. A command that QEMU refuses fails with
  * QEMU's own words, and every one that is not answered when the connection ends fails too.
  *
  * @see https://www.qemu.org/docs/master/interop/qmp-spec.html
@@ -79,10 +79,10 @@ export function connectQmp(path: string, { answerMs = 10_000 }: QmpOptions = {})
     let isOurs = true;
 
     const hear = (line: string): void => {
-      const heard = decode(message, parsed(line));
-      if (E.isLeft(heard)) socket.destroy(new Error(`QEMU sent what is no QMP message: ${found(line)}`));
-      else if ('QMP' in heard.right) greeting$.next(heard.right);
-      else messages$.next(heard.right);
+      const decoded = decode(message, parsed(line));
+      if (E.isLeft(decoded)) socket.destroy(new Error(`QEMU sent what is no QMP message: ${found(line)}`));
+      else if ('QMP' in decoded.right) greeting$.next(decoded.right);
+      else messages$.next(decoded.right);
     };
 
     const answer = (command: string, parameters: object): Observable<unknown> =>

@@ -3,7 +3,7 @@ import { createWriteStream } from 'node:fs';
 import { chown, rename, rm } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import { pipeline } from 'node:stream/promises';
-import { defer, endWith, finalize, forkJoin, mergeMap, type Observable } from 'rxjs';
+import { defer, endWith, finalize, forkJoin, mergeMap, noop, type Observable } from 'rxjs';
 import type { QemuUser } from './qemuUser.js';
 
 /** A state that lies in a file. */
@@ -61,8 +61,8 @@ async function listen(place: StatePlace): Promise<Listener> {
       write(connected, partOf(place)).then(resolve, reject);
     });
   });
-  // Heard of by whoever waits for it, if anybody does.
-  received.catch(() => undefined);
+  // Whoever waits for it gets the failure.
+  received.catch(noop);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(socket, resolve);

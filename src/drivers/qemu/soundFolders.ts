@@ -10,9 +10,9 @@ import { walkTree } from '../host/walkTree.js';
  * {@link SoundFolders.naming}.
  */
 export interface SoundFolders {
-  /** Remembers how a folder looks now; what is told of it, such as its hash, has to be the same too. */
-  note(folder: string, told: string): Promise<void>;
-  isSound(folder: string, told: string): Promise<boolean>;
+  /** Remembers how a folder looks now, under the hash of its content. */
+  note(folder: string, hash: string): Promise<void>;
+  isSound(folder: string, hash: string): Promise<boolean>;
   forget(folder: string): void;
   /** Does work that gives names to the files of a folder, or takes them away, and writes to none of them. */
   naming<T>(folder: string, work: () => Promise<T>): Promise<T>;
@@ -31,7 +31,7 @@ interface Looks {
 
 /** Creates {@link SoundFolders}, of which none is known yet. */
 export function createSoundFolders(): SoundFolders {
-  const known = new Map<string, { readonly told: string; readonly looks: readonly Looks[] }>();
+  const known = new Map<string, { readonly hash: string; readonly looks: readonly Looks[] }>();
   const byInode = new Map<string, Set<Looks>>();
 
   const forget = (folder: string): void => {
@@ -60,15 +60,15 @@ export function createSoundFolders(): SoundFolders {
   };
 
   return {
-    note: async (folder, told) => {
+    note: async (folder, hash) => {
       const looks = await allLooks(folder);
       forget(folder);
-      known.set(folder, { told, looks });
+      known.set(folder, { hash, looks });
       for (const each of looks) byInode.set(each.inode, (byInode.get(each.inode) ?? new Set()).add(each));
     },
-    isSound: async (folder, told) => {
+    isSound: async (folder, hash) => {
       const was = known.get(folder);
-      if (was?.told !== told) return false;
+      if (was?.hash !== hash) return false;
       const now = await allLooks(folder).catch(() => undefined);
       return now?.length === was.looks.length && was.looks.every((looks, index) => isSame(looks, now[index]));
     },

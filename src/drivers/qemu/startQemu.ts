@@ -46,7 +46,7 @@ export interface QemuPlan extends LaunchPlan {
   readonly confinement: Confinement;
   /** What it boots. */
   readonly boot: Boot | undefined;
-  /** Where the memory lies from which it goes on, once it is let go. It may have what it boots still to load. */
+  /** Where the memory lies that it is resumed from. It may still have to load what it boots. */
   readonly ramIn: 'file' | 'state' | undefined;
 }
 
@@ -143,7 +143,7 @@ function argsOf({ vm, ramIsShared, disk, confinement, spec, boot, ramIn }: QemuP
 }
 
 /**
- * What the guest is told of its instance, in the form of `/proc/<pid>/environ` and `cmdline`. And its initial file system under a
+ * What the guest gets to know of its instance, in the form of `/proc/<pid>/environ` and `cmdline`. And its initial file system under a
  * name of ours: of a kernel that is no Linux, QEMU takes commas and blanks for the end of that name, and opens what comes next.
  */
 async function writeGuestFiles({ home, instanceId, name, spec, boot }: QemuPlan): Promise<void> {

@@ -2,7 +2,7 @@ import * as t from 'io-ts';
 import { closed } from '../../codecs/closed.js';
 import { integer, oneOf, text } from '../../codecs/scalars.js';
 
-/** What a virtual machine is built of: its memory can be gone on from only where all of this is the same. */
+/** What a virtual machine is built of: it can be resumed from its memory only where all of this is the same. */
 export interface VmConfig {
   /** Version of the QEMU that runs it. */
   readonly qemu: string;

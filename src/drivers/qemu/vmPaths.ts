@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 
-/** Where everything of a virtual machine lies in its home. QEMU runs in the home, so that it is told the relative paths. */
+/** Where everything of a virtual machine lies in its home. QEMU runs in the home, so that it gets relative paths. */
 export const vmPaths = {
   /** What a snapshot keeps: disk and memory. */
   machine: 'vm',

@@ -1,5 +1,5 @@
 import * as fc from 'fast-check';
-import { createLogLines, type Told } from '../../../src/drivers/host/logLines.js';
+import { createLogLines, type LineRead } from '../../../src/drivers/host/logLines.js';
 
 const time = '2026-11-28T12:00:00.000Z';
 
@@ -19,10 +19,10 @@ interface Options {
 const told = (
   content: string | Buffer,
   { pieces = 1_000, longest = 65_536, isRaw = false, after = 0, gone: [gone, back] = [0, 0] }: Options = {},
-): readonly Told[] => {
+): readonly LineRead[] => {
   const lines = createLogLines(longest, { from: 0, after });
   const bytes = Buffer.from(content);
-  const all: Told[] = [];
+  const all: LineRead[] = [];
   for (const [begin, end] of [
     [0, gone],
     [back, bytes.length],
@@ -258,7 +258,7 @@ describe('whatever is written, in whatever parts, and however it is read', () =>
 
   it('of a log that was read to its end as it was then, the rest is told, and nothing twice', () => {
     const ofOne = written.map((lines) => contentOf(lines.map((line) => ({ ...line, stream: 'stdout' }))));
-    const whole = (lines: readonly Told[]): string =>
+    const whole = (lines: readonly LineRead[]): string =>
       lines.map(({ line: { text, partial } }) => (partial ? text : `${text}\n`)).join('');
     fc.assert(
       fc.property(ofOne, longest, fc.nat(), fc.boolean(), (content, longest, cut, isRaw) => {
