@@ -17,7 +17,7 @@ import {
 } from 'rxjs';
 import type { Driver } from '../drivers/driver.js';
 import { DriverFailed } from '../lifecycle/errors.js';
-import type { Instance } from '../lifecycle/instance.js';
+import { type Instance, unknownExit } from '../lifecycle/instance.js';
 import type { State } from '../lifecycle/state.js';
 import type { Intent, Intents } from './intents.js';
 import type { Held } from './machines.js';
@@ -150,7 +150,7 @@ export function recover(tools: RecoveryTools, { instances, homes }: Left): Obser
       catchError((error: unknown) => {
         logger.debug({ instanceId: instance.id, err: error }, 'a machine could not be found again');
         // What was to come after it may run by now.
-        return of(concat(reclaimed(instance), records.ended('exit', instance, { code: null, signal: null })));
+        return of(concat(reclaimed(instance), records.ended('exit', instance, unknownExit)));
       }),
       mergeMap((rest$) => rest$),
     );

@@ -12,7 +12,7 @@ import {
 import type { Machine } from '../drivers/driver.js';
 import type { ForkRequest } from '../instances/instanceRequests.js';
 import { InvalidState } from '../lifecycle/errors.js';
-import type { ExitStatus, Instance, InstanceSpec } from '../lifecycle/instance.js';
+import { type ExitStatus, type Instance, type InstanceSpec, unknownExit } from '../lifecycle/instance.js';
 import { transition } from '../lifecycle/state.js';
 import { driverFailed, launchFailed } from './driverFailures.js';
 import { type Brought, kindOf, type Launches, type Target } from './launches.js';
@@ -296,7 +296,5 @@ export function createVerbs(
     whilePaused,
   };
 }
-
-const unknownExit: ExitStatus = { code: null, signal: null };
 
 const still = ({ state }: Instance): boolean => state === 'Stopped' || state === 'Standby';
