@@ -55,9 +55,14 @@ export type {
   ForkRequest,
   ListOptions,
   StartOverrides,
-  UpdateOptions,
   UpdateRequest,
 } from './instances/instanceRequests.js';
+export type {
+  CallOptions,
+  ChangeAndLaunchOptions,
+  ChangeOptions,
+  LaunchOptions,
+} from './instances/callOptions.js';
 export type { RunOptions, RunOutcome, RunRequest } from './instances/runRequest.js';
 export type {
   CreateSnapshotRequest,

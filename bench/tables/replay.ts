@@ -91,12 +91,12 @@ const bare = (name: string, sequenceIn: (key: Buffer, value: Buffer) => number):
 const pages = bare('lmdb alone', (key) => Number(key.toString('latin1', key.length - 16)));
 
 interface Parsed {
-  readonly change: { readonly instance: { readonly revision: number } };
+  readonly instance: { readonly revision: number };
 }
 
 const parsed = bare(
   'lmdb and JSON.parse',
-  (_, value) => (JSON.parse(jsonOf(value)) as Parsed).change.instance.revision,
+  (_, value) => (JSON.parse(jsonOf(value)) as Parsed).instance.revision,
 );
 
 /** What it costs to be told what the log has. */

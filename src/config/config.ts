@@ -23,6 +23,13 @@ export interface Config {
      * @defaultValue 1048576, 1 MiB
      */
     readonly maxRequestBytes: number;
+    /**
+     * `launch_timeout`: how long a driver may take to launch a machine, written as Go writes durations, to `24h`; `0s` is no bound.
+     * Here in milliseconds.
+     *
+     * @defaultValue `5m`
+     */
+    readonly launchTimeoutMs: number;
   };
   /** `metrics:` */
   readonly metrics: {
@@ -94,6 +101,7 @@ export const configOf = ({ instances = {}, metrics = {}, storage = {} }: Setting
     instances: {
       lifecycleEventBufferSize: instances.lifecycle_event_buffer_size ?? 256,
       maxRequestBytes: instances.max_request_bytes ?? 2 ** 20,
+      launchTimeoutMs: millisecondsOf(instances.launch_timeout ?? '5m'),
     },
     metrics: { listenAddress: metrics.listen_address ?? '127.0.0.1', port: metrics.port ?? 9464 },
     storage: {

@@ -33,17 +33,6 @@ export interface StartOverrides {
   readonly cmd?: readonly string[];
 }
 
-/** On what an update depends. */
-export interface UpdateOptions {
-  /**
-   * Revision that the instance has to have: that of the view by which the update was thought out. Where somebody was quicker it
-   * fails with {@link Conflict}, and nothing is changed.
-   *
-   * @defaultValue any
-   */
-  readonly expectedRevision?: number;
-}
-
 /** Which instances to list, in which order, and how many of them. */
 export interface ListOptions extends InstanceFilter {
   /** What they are sorted by; of those created in the same millisecond by their id too. @defaultValue `'createdAt'`, oldest first */

@@ -6,9 +6,9 @@ import type {
   ForkRequest,
   ListOptions,
   StartOverrides,
-  UpdateOptions,
   UpdateRequest,
 } from './instanceRequests.js';
+import type { ChangeAndLaunchOptions, ChangeOptions, LaunchOptions } from './callOptions.js';
 import type { RunOptions, RunOutcome, RunRequest } from './runRequest.js';
 import type { Snapshots } from './snapshots.js';
 
@@ -24,7 +24,9 @@ import type { Snapshots } from './snapshots.js';
  * machine that does not go on although that was written down is told by two events: the verb's, and an `update` to what a
  * look at it finds, such as Paused; the verb fails with {@link DriverFailed}.
  *
- * Errors of every verb: {@link InstanceNotFound}, {@link InvalidRequest}, {@link InvalidState} where
+ * The last argument of a verb says who calls it, and for how long: the events that come of it bear that as their cause.
+ *
+ * Errors of every verb: {@link InstanceNotFound}, {@link Conflict} where an `expectedRevision` is not the instance's, {@link InvalidRequest}, {@link InvalidState} where
  * {@link transition} refuses, {@link DriverFailed}, {@link ManagerClosed}.
  */
 export interface Instances extends Snapshots {
@@ -32,7 +34,7 @@ export interface Instances extends Snapshots {
    * Creates an instance and starts it: it is Running then, or Initializing until it is ready. Also fails with
    * {@link NameTaken} and {@link LaunchFailed}; no instance and no file of the attempt is left then.
    */
-  create(request: CreateRequest): Observable<Instance>;
+  create(request: CreateRequest, options?: LaunchOptions): Observable<Instance>;
   /**
    * Runs a job: creates an instance, waits for its end as long as that takes, gathers what it wrote, deletes it, and emits what
    * became of it. It is an instance like any other meanwhile, with events, a log to follow, and verbs; once its `create` is told, it can be stopped by its
@@ -100,31 +102,30 @@ export interface Instances extends Snapshots {
    */
   list(options?: ListOptions): Observable<readonly Instance[]>;
   /**
-   * Changes what an instance is asked to be, in any state. An update that changes nothing publishes nothing. Also fails with
-   * {@link Conflict}.
+   * Changes what an instance is asked to be, in any state. An update that changes nothing publishes nothing.
    */
-  update(idOrName: string, patch: UpdateRequest, options?: UpdateOptions): Observable<Instance>;
+  update(idOrName: string, patch: UpdateRequest, options?: ChangeOptions): Observable<Instance>;
   /**
    * Starts a Stopped instance. Overrides stay part of its spec. Nothing to do when it is Running or Initializing, unless
    * there are overrides: those are refused with {@link InvalidState}. Also fails with {@link LaunchFailed}.
    */
-  start(idOrName: string, overrides?: StartOverrides): Observable<Instance>;
+  start(idOrName: string, overrides?: StartOverrides, options?: ChangeAndLaunchOptions): Observable<Instance>;
   /**
    * Stops an instance that is Running, Initializing, Paused, Shutdown, Unknown or on Standby: lets it go on where it stands still, asks
    * it to end, kills it after `stopGraceMs`. What was kept of its memory is given up. Nothing to do when Stopped.
    */
-  stop(idOrName: string): Observable<Instance>;
+  stop(idOrName: string, options?: ChangeOptions): Observable<Instance>;
   /** Puts a Running instance on standby. Nothing to do when it is. Also fails with {@link NotSupported}. */
-  standby(idOrName: string): Observable<Instance>;
+  standby(idOrName: string, options?: ChangeOptions): Observable<Instance>;
   /**
    * Lets an instance on Standby, a Paused or an Unknown one go on; what was not ready before is Initializing. Nothing to do when it is Running or Initializing. Also fails with
    * {@link LaunchFailed} and {@link SnapshotIncompatible} where a machine is made of the memory that was kept.
    */
-  restore(idOrName: string): Observable<Instance>;
+  restore(idOrName: string, options?: ChangeAndLaunchOptions): Observable<Instance>;
   /** Stops and starts in one turn; both events are published. One that is Stopped is started. Also fails with {@link LaunchFailed}. */
-  restart(idOrName: string): Observable<Instance>;
+  restart(idOrName: string, options?: ChangeAndLaunchOptions): Observable<Instance>;
   /** Ends an instance in any state at once, removes its home, and emits it as it last was. */
-  delete(idOrName: string): Observable<Instance>;
+  delete(idOrName: string, options?: ChangeOptions): Observable<Instance>;
   /**
    * Asks the driver for the truth and publishes what had changed: `ready`, `exit`, `lost`, or `update` for a state that
    * none of them explains. A driver that does not answer within 5 s leaves the instance Unknown.
@@ -135,7 +136,7 @@ export interface Instances extends Snapshots {
    * standby while it is copied and restored after; these two events are published too. Emits the fork. Also fails with
    * {@link NameTaken}, {@link LaunchFailed}, {@link NotSupported}; nothing of the fork is left then.
    */
-  fork(idOrName: string, request: ForkRequest): Observable<Instance>;
+  fork(idOrName: string, request: ForkRequest, options?: ChangeAndLaunchOptions): Observable<Instance>;
   /**
    * Sends a signal to all that the machine of an instance runs: to a process with its whole group, and whatever has left that, as far as
    * `stop` reaches. It has its turn after the verbs before it; the instance has to be Initializing, Running or Paused then. Emits

@@ -1,5 +1,6 @@
 import type { ExitStatus, Instance } from '../lifecycle/instance.js';
 import type { LogLine } from '../lifecycle/logLine.js';
+import type { CallOptions } from './callOptions.js';
 import type { CreateRequest } from './instanceRequests.js';
 
 /** What to run to its end. */
@@ -9,7 +10,7 @@ export interface RunRequest extends Omit<CreateRequest, 'name'> {
 }
 
 /** How to run it. */
-export interface RunOptions {
+export interface RunOptions extends Pick<CallOptions, 'by' | 'reason' | 'traceparent'> {
   /**
    * How much is gathered of each stream, in bytes, at most 256 MiB. What comes before the last so many bytes is left out, and
    * {@link RunOutcome.truncated} says so.

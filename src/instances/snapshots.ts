@@ -1,4 +1,5 @@
 import type { Observable } from 'rxjs';
+import type { CallOptions, ChangeAndLaunchOptions, ChangeOptions, LaunchOptions } from './callOptions.js';
 import type { Instance } from '../lifecycle/instance.js';
 import type { Snapshot } from '../lifecycle/snapshot.js';
 
@@ -78,19 +79,27 @@ export interface Snapshots {
    * restored after, and these two are published. Also fails with {@link NotSupported}, and {@link NameTaken}; no file is left
    * then.
    */
-  createSnapshot(idOrName: string, request: CreateSnapshotRequest): Observable<Snapshot>;
+  createSnapshot(
+    idOrName: string,
+    request: CreateSnapshotRequest,
+    options?: ChangeOptions,
+  ): Observable<Snapshot>;
   /** Emits the snapshots for which the filter holds, oldest first. */
   listSnapshots(filter?: SnapshotFilter): Observable<readonly Snapshot[]>;
   /** Emits a snapshot. Fails with {@link SnapshotNotFound}. */
   getSnapshot(snapshotId: string): Observable<Snapshot>;
   /** Deletes a snapshot with its files, and emits it as it was. No event tells of it. Also fails with {@link SnapshotNotFound}. */
-  deleteSnapshot(snapshotId: string): Observable<Snapshot>;
+  deleteSnapshot(snapshotId: string, options?: CallOptions): Observable<Snapshot>;
   /**
    * Makes a new instance of a snapshot, brings it to its state, publishes `fork`, and emits it. Also fails with
    * {@link SnapshotNotFound}, {@link SnapshotDamaged}, {@link SnapshotIncompatible}, {@link NameTaken}, {@link LaunchFailed},
    * {@link NotSupported}; nothing of the fork is left then.
    */
-  forkSnapshot(snapshotId: string, request: ForkSnapshotRequest): Observable<Instance>;
+  forkSnapshot(
+    snapshotId: string,
+    request: ForkSnapshotRequest,
+    options?: LaunchOptions,
+  ): Observable<Instance>;
   /**
    * Brings a Stopped or Standby instance back to a snapshot of its own: files and spec are the snapshot's, id and name stay.
    * Publishes one `restore`, with the state that was reached. Also fails with {@link SnapshotNotFound},
@@ -101,5 +110,6 @@ export interface Snapshots {
     idOrName: string,
     snapshotId: string,
     request?: RestoreSnapshotRequest,
+    options?: ChangeAndLaunchOptions,
   ): Observable<Instance>;
 }

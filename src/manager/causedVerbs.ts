@@ -21,17 +21,23 @@ export interface SharedContext
     Omit<VerbContext, 'commit' | 'records'>,
     Pick<SnapshotVerbContext, 'store' | 'snapshots' | 'folder'> {
   commitFor(cause: Cause): Commit;
+  /** How long a driver may take to launch a machine, in milliseconds; 0 is no bound. */
+  readonly launchTimeoutMs: number;
   /** Removes what is left of a memory that nobody goes on from any more. */
   forgotten(instance: Instance): Observable<never>;
 }
 
 /** Makes {@link CausedVerbs}. */
-export function createCausedVerbs(shared: SharedContext, cause: Cause): CausedVerbs {
+export function createCausedVerbs(
+  shared: SharedContext,
+  cause: Cause,
+  launchTimeoutMs = shared.launchTimeoutMs,
+): CausedVerbs {
   const commit = shared.commitFor(cause);
   const records = createRecords(commit, shared.machines, shared.now, shared.forgotten);
   const observations = createObservations(shared.machines, records);
   const context = { ...shared, commit, records };
-  const launches = createLaunches({ ...context, observations });
+  const launches = createLaunches({ ...context, observations, launchTimeoutMs });
   const verbs = createVerbs(context, launches);
   const snapshotVerbs = createSnapshotVerbs({ ...context, verbs, launches });
   return { ...context, observations, verbs, snapshotVerbs };

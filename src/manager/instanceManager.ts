@@ -23,7 +23,7 @@ import {
 } from 'rxjs';
 import type { Driver, LaunchPlan } from '../drivers/driver.js';
 import { type Cause, causes } from '../lifecycle/cause.js';
-import { Conflict, InvalidState, ManagerClosed } from '../lifecycle/errors.js';
+import { InvalidState, ManagerClosed } from '../lifecycle/errors.js';
 import type { Instances } from '../instances/instances.js';
 import type { LifecycleStreams } from '../instances/lifecycleStreams.js';
 import type { Instance, InstanceSpec } from '../lifecycle/instance.js';
@@ -40,6 +40,8 @@ import { createIntents, noIntents } from './intents.js';
 import { type Logger, noLogger } from './logger.js';
 import { logOf } from './logOf.js';
 import { createLogReads } from './logReads.js';
+import { causeOf } from './callOptions.js';
+import { createCalls } from './calls.js';
 import { createCausedVerbs } from './causedVerbs.js';
 import { createMachines, type Report } from './machines.js';
 import type { Measurement } from './measurement.js';
@@ -64,6 +66,8 @@ import { createUntilKept } from './untilKept.js';
 const machinesAtATime = 16;
 /** How long what could not be kept while the manager was opened waits before it is tried again. */
 const laterMs = 1_000;
+/** How long a driver may take to launch a machine. */
+const defaultLaunchTimeoutMs = 300_000;
 /** How long what was not ready in time while no manager was there has to be found ready. */
 const foundReadyMs = 2_000;
 
@@ -244,10 +248,9 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
       forgotten,
     },
     ...{ rollbackOnError: createRollbackOnError(logger), store, snapshots, folder: storage.snapshots },
+    launchTimeoutMs: config?.instances.launchTimeoutMs ?? defaultLaunchTimeoutMs,
   };
   const { observations } = createCausedVerbs(shared, causes.machine);
-  const called = createCausedVerbs(shared, causes.caller);
-  const { verbs, snapshotVerbs } = called;
   const deadlines = createDeadlines(now, (instanceId, deadline) => {
     const isStill = (instance: Instance | undefined): boolean =>
       instance !== undefined && isDue(instance, deadline);
@@ -331,7 +334,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
   );
 
   const stopEverything = async (): Promise<void> => {
-    const { verbs } = createCausedVerbs(shared, causes.close);
+    const { verbs, snapshotVerbs } = createCausedVerbs(shared, causes.close);
     const failures: unknown[] = [];
     const end = ({ id, spec }: Instance): Observable<Instance> =>
       queue
@@ -396,8 +399,9 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     }
   }
 
+  const recovering = createCausedVerbs(shared, causes.recovery);
   const tools = {
-    ...createCausedVerbs(shared, causes.recovery),
+    ...recovering,
     drivers: [...drivers.values()],
     get: table.get,
     isStill: (instance: Instance) => table.all().includes(instance),
@@ -406,7 +410,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
       const later$ = timer(laterMs).pipe(mergeMap(() => untilKept(instanceId, {}, task)));
       later$.pipe(takeUntil(bus.closing$)).subscribe();
     },
-    mend: snapshotVerbs.mend,
+    mend: recovering.snapshotVerbs.mend,
   };
   await lastValueFrom(recover(tools, { instances: kept.instances, homes: ownerless }), {
     defaultValue: undefined,
@@ -414,18 +418,20 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
 
   for (const instance of table.all()) deadlines.see(instance.id, instance, foundReadyMs);
 
-  const create: Instances['create'] = (request) =>
-    whileOpen(() => {
+  const calls = createCalls(shared, turns);
+  const create: Instances['create'] = (request, options) =>
+    calls('launch', options, ({ verbs }) => {
       const creation = requests.decodeCreation(drivers, sized(request));
       sized(creation.spec);
       return making('create', creation.name, (id) => verbs.create(id, creation));
     });
 
   return {
-    ...createSnapshotCalls(turns, snapshots, snapshotVerbs, verbs, sized, forked),
+    ...createSnapshotCalls(calls, turns, snapshots, sized, forked),
     create,
     run: createRun({
-      ...{ ...called, ...turns, create },
+      ...{ ...shared, ...turns, create },
+      verbsFor: (options) => createCausedVerbs(shared, causeOf(options)).verbs,
       get: table.get,
       closing$: bus.closing$,
       eventsOf: (instanceId) => bus.events('wait_for_state', { instanceId }),
@@ -436,57 +442,68 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     get: (idOrName) => whileOpen(() => of(table.find(idOrName))),
     list: (listed = {}) =>
       whileOpen(() => of(listInstances(table.all(), requests.decodeListOptions(sized(listed))))),
-    update: (idOrName, patch, options = {}) =>
-      moving('update', idOrName, (instance) => {
-        const { id, revision } = instance;
-        const { expectedRevision = revision } = requests.decodeUpdateOptions(options);
-        if (expectedRevision !== revision) throw new Conflict({ instanceId: id, revision, expectedRevision });
-        const spec = sized(requests.decodeUpdate(driverOf(instance.spec), instance.spec, sized(patch)));
-        return isDeepStrictEqual(spec, instance.spec) ? of(instance) : verbs.update(instance, spec);
-      }),
-    start: (idOrName, overrides = {}) =>
-      onInstance('start', idOrName, (instance) => {
-        const { kind } = transition('start', instance.state);
-        const spec = requests.decodeOverrides(driverOf(instance.spec), instance.spec, sized(overrides));
-        if (spec !== instance.spec) sized(spec);
-        const asItIs = kind === 'noop' && spec === instance.spec;
-        if (asItIs) return of(instance);
-        if (kind !== 'move') {
-          const running = 'what runs is changed by update and then restart';
-          const needed = kind === 'noop' ? running : neededFor('start');
-          throw new InvalidState({
-            instanceId: instance.id,
-            state: instance.state,
-            verb: 'start',
-            remedy: needed,
-          });
-        }
-        return verbs.start(instance, spec);
-      }),
-    stop: (idOrName) => moving('stop', idOrName, verbs.stop),
-    standby: (idOrName) => moving('standby', idOrName, verbs.standby),
-    restore: (idOrName) => moving('restore', idOrName, verbs.restore),
-    restart: (idOrName) =>
-      onInstance('restart', idOrName, (instance) => {
-        if (transition('stop', instance.state).kind === 'refused') {
-          throw new InvalidState({
-            instanceId: instance.id,
-            state: instance.state,
-            verb: 'restart',
-            remedy: neededFor('stop', 'Stopped'),
-          });
-        }
-        return verbs.restart(instance);
-      }),
-    delete: (idOrName) => moving('delete', idOrName, verbs.delete),
-    fork: (idOrName, request) =>
-      whileOpen(() => {
+    update: (idOrName, patch, options) =>
+      calls('change', options, ({ verbs, expected }) =>
+        moving('update', idOrName, expected, (instance) => {
+          const spec = sized(requests.decodeUpdate(driverOf(instance.spec), instance.spec, sized(patch)));
+          return isDeepStrictEqual(spec, instance.spec) ? of(instance) : verbs.update(instance, spec);
+        }),
+      ),
+    start: (idOrName, overrides = {}, options) =>
+      calls('changeAndLaunch', options, ({ verbs, expected }) =>
+        onInstance('start', idOrName, (found) => {
+          const instance = expected(found);
+          const { kind } = transition('start', instance.state);
+          const spec = requests.decodeOverrides(driverOf(instance.spec), instance.spec, sized(overrides));
+          if (spec !== instance.spec) sized(spec);
+          const asItIs = kind === 'noop' && spec === instance.spec;
+          if (asItIs) return of(instance);
+          if (kind !== 'move') {
+            const running = 'what runs is changed by update and then restart';
+            const needed = kind === 'noop' ? running : neededFor('start');
+            throw new InvalidState({
+              instanceId: instance.id,
+              state: instance.state,
+              verb: 'start',
+              remedy: needed,
+            });
+          }
+          return verbs.start(instance, spec);
+        }),
+      ),
+    stop: (idOrName, options) =>
+      calls('change', options, ({ verbs, expected }) => moving('stop', idOrName, expected, verbs.stop)),
+    standby: (idOrName, options) =>
+      calls('change', options, ({ verbs, expected }) => moving('standby', idOrName, expected, verbs.standby)),
+    restore: (idOrName, options) =>
+      calls('changeAndLaunch', options, ({ verbs, expected }) =>
+        moving('restore', idOrName, expected, verbs.restore),
+      ),
+    restart: (idOrName, options) =>
+      calls('changeAndLaunch', options, ({ verbs, expected }) =>
+        onInstance('restart', idOrName, (found) => {
+          const instance = expected(found);
+          if (transition('stop', instance.state).kind === 'refused') {
+            throw new InvalidState({
+              instanceId: instance.id,
+              state: instance.state,
+              verb: 'restart',
+              remedy: neededFor('stop', 'Stopped'),
+            });
+          }
+          return verbs.restart(instance);
+        }),
+      ),
+    delete: (idOrName, options) =>
+      calls('change', options, ({ verbs, expected }) => moving('delete', idOrName, expected, verbs.delete)),
+    fork: (idOrName, request, options) =>
+      calls('changeAndLaunch', options, ({ verbs, expected }) => {
         const source = table.exactly(idOrName);
         const decoded = requests.decodeFork(sized(request));
         return making('fork', decoded.name, (id) =>
           queue
             .run(source.id, () => {
-              const found = table.get(source.id);
+              const found = expected(table.get(source.id));
               const spec = forked(found.spec, decoded);
               return verbs.copy(found, id, decoded).pipe(map(({ state }) => ({ spec, state })));
             })

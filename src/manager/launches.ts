@@ -3,12 +3,15 @@ import {
   concat,
   defer,
   EMPTY,
+  identity,
   ignoreElements,
   map,
   mergeMap,
   type Observable,
   take,
+  throwError,
   throwIfEmpty,
+  timeout,
 } from 'rxjs';
 import type { Freezing, LaunchPlan, Machine } from '../drivers/driver.js';
 import { InvalidRequest, LaunchFailed, NotSupported } from '../lifecycle/errors.js';
@@ -27,6 +30,8 @@ export interface LaunchesOptions extends Pick<
   'driverOf' | 'machines' | 'now' | 'rollbackOnError' | 'logFailure'
 > {
   readonly observations: Pick<Observations, 'refresh'>;
+  /** How long a driver may take to launch a machine, in milliseconds; 0 is no bound. */
+  readonly launchTimeoutMs: number;
 }
 
 /** How machines come up, stand still, go on, and are taken down. */
@@ -85,6 +90,7 @@ export function createLaunches({
   rollbackOnError,
   logFailure,
   observations,
+  launchTimeoutMs,
 }: LaunchesOptions): Launches {
   const launch = (plan: LaunchPlan): Observable<Held> =>
     held(
@@ -100,6 +106,7 @@ export function createLaunches({
 
   const held = (plan: LaunchPlan, machine$: Observable<Machine>): Observable<Held> =>
     machine$.pipe(
+      launchTimeoutMs === 0 ? identity : timeout({ first: launchTimeoutMs, with: timedOut }),
       take(1),
       throwIfEmpty(() => new Error('the driver gave no machine')),
       map((machine) => machines.hold(plan.instanceId, machine)),
@@ -191,6 +198,8 @@ export function createLaunches({
 
   return { launch, bring, takeDown, putAway, thawed, freezableOf, started };
 }
+
+const timedOut = (): Observable<never> => throwError(() => new LaunchFailed({ reason: 'timeout' }));
 
 /** What is not to run needs no memory. */
 export const kindOf = (from: Instance['state'], targetState: Target | undefined): Snapshot['kind'] =>

@@ -1,7 +1,7 @@
 import * as t from 'io-ts';
 import { closed } from '../codecs/closed.js';
 import { decode, found } from '../codecs/decode.js';
-import { cText, integer, text } from '../codecs/scalars.js';
+import { cText, integer, longestTimerMs, text } from '../codecs/scalars.js';
 import { withMethods } from '../codecs/withMethods.js';
 import type { Driver } from '../drivers/driver.js';
 import { type Fault, InvalidRequest } from '../lifecycle/errors.js';
@@ -20,6 +20,8 @@ export interface ManagerOptions {
       readonly lifecycleEventBufferSize: number;
       /** How large a request may be, and the spec that it leads to, in bytes. @defaultValue 1048576, 1 MiB */
       readonly maxRequestBytes?: number;
+      /** How long a driver may take to launch a machine, in milliseconds; 0 is no bound. @defaultValue 300000, 5 minutes */
+      readonly launchTimeoutMs?: number;
     };
     readonly storage?: {
       /** How many events the log keeps at most. @defaultValue 100000; without a `dataDir` 10000, some 4 MB of memory */
@@ -114,7 +116,10 @@ const drivers = new t.Type(
 const instances = closed(
   'instances',
   { lifecycleEventBufferSize: integer('number of events', 1, 2 ** 24) },
-  { maxRequestBytes: integer('bytes', 1_024, 2 ** 30) },
+  {
+    maxRequestBytes: integer('bytes', 1_024, 2 ** 30),
+    launchTimeoutMs: integer('milliseconds', 0, longestTimerMs),
+  },
 );
 
 const storage = closed(

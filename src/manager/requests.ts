@@ -1,6 +1,5 @@
 import * as E from 'fp-ts/lib/Either.js';
 import * as t from 'io-ts';
-import { abortSignal } from '../codecs/abortSignal.js';
 import { withKeys } from '../codecs/anotherKey.js';
 import { closed, isRecord } from '../codecs/closed.js';
 import { decode, decodeOrThrow, found } from '../codecs/decode.js';
@@ -13,7 +12,8 @@ import { secret } from '../codecs/secret.js';
 import { cText, integer, longestTimerMs, oneOf, text, variableName } from '../codecs/scalars.js';
 import { anyTags } from '../codecs/tags.js';
 import type { Driver, LogReading } from '../drivers/driver.js';
-import type { ForkRequest, ListOptions, UpdateOptions } from '../instances/instanceRequests.js';
+import { callKeys } from './callOptions.js';
+import type { ForkRequest, ListOptions } from '../instances/instanceRequests.js';
 import type { RunOptions } from '../instances/runRequest.js';
 import { deepFreeze } from '../lifecycle/deepFreeze.js';
 import { type Fault, InvalidRequest, NotSupported } from '../lifecycle/errors.js';
@@ -99,9 +99,6 @@ export function decodeForked(driver: Driver, spec: InstanceSpec, request: ForkCh
   const isSame = changed === spec && env === spec.env && tags === spec.tags;
   return isSame ? spec : specOf({ ...changed, env, tags });
 }
-
-/** Decodes on what an update depends. @throws {@link InvalidRequest} */
-export const decodeUpdateOptions = (options: unknown): UpdateOptions => decodeOrThrow(updateOptions, options);
 
 /** What a driver does not understand of a spec that is kept: an earlier version may have taken it. */
 export const faultsOfKept = (driver: Driver, spec: InstanceSpec): readonly Fault[] =>
@@ -218,11 +215,6 @@ export const tags = new t.Type<Readonly<Record<string, string>>, unknown>(
 const runTimeoutMs = integer('milliseconds', 0, longestTimerMs);
 const creation = closed('create request', { name, image }, { driver: t.unknown, env, tags, runTimeoutMs });
 const common = closed('update request', {}, { env, tags, runTimeoutMs });
-const updateOptions = closed(
-  'update options',
-  {},
-  { expectedRevision: integer('revision', 1, Number.MAX_SAFE_INTEGER) },
-);
 const noOverrides = closed('start overrides', {}, { entrypoint: t.unknown, cmd: t.unknown });
 /** Of entrypoint and cmd only the driver knows more. */
 export const forkChanges = { env, tags, entrypoint: t.unknown, cmd: t.unknown };
@@ -260,6 +252,6 @@ const logOptions = closed(
 const runOptions = closed(
   'run options',
   {},
-  { outputMaxBytes: integer('bytes', 0, 2 ** 28), onLine: callback, signal: abortSignal },
+  { ...callKeys, outputMaxBytes: integer('bytes', 0, 2 ** 28), onLine: callback },
 );
 const closing = closed('close options', {}, { stopInstances: t.boolean });

@@ -28,7 +28,7 @@ import type { CreateRequest } from '../instances/instanceRequests.js';
 import type { Instances } from '../instances/instances.js';
 import type { RunOptions, RunOutcome, RunRequest } from '../instances/runRequest.js';
 import type { LifecycleEvent } from '../lifecycle/event.js';
-import type { Instance } from '../lifecycle/instance.js';
+import { type Instance, unknownExit } from '../lifecycle/instance.js';
 import { type State, transition } from '../lifecycle/state.js';
 import { gatherOutput, type Output } from './gatherOutput.js';
 import { type ReadLines, readAsWritten } from './readAsWritten.js';
@@ -40,7 +40,8 @@ import type { VerbContext } from './verbContext.js';
 /** What a run is put together of. */
 export interface RunTools
   extends Pick<Turns, 'onInstance' | 'whileOpen'>, Pick<VerbContext, 'driverOf' | 'homeOf' | 'logFailure'> {
-  readonly verbs: Pick<Verbs, 'stop' | 'delete'>;
+  /** The verbs of one call. */
+  verbsFor(options: RunOptions): Pick<Verbs, 'stop' | 'delete'>;
   readonly create: Instances['create'];
   /** The instance as it is now. */
   get(instanceId: string): Instance;
@@ -49,6 +50,8 @@ export interface RunTools
   /** Hears what `onLine` throws. */
   onThrow(error: unknown): void;
 }
+
+type OwnVerbs = ReturnType<RunTools['verbsFor']>;
 
 /** States in which a machine runs no program any more, and one that may never be left. */
 const ends: readonly State[] = ['Stopped', 'Shutdown', 'Unknown'];
@@ -63,9 +66,8 @@ const named = (request: RunRequest): CreateRequest =>
 
 /** Creates `run`, which is a verb made of others: what is under way is an instance like any other. */
 export function createRun(tools: RunTools): Instances['run'] {
-  const { create, get, closing$, eventsOf, verbs, onInstance, whileOpen, driverOf, homeOf, logFailure } =
-    tools;
-  const { onThrow } = tools;
+  const { create, get, closing$, eventsOf, verbsFor, onInstance, whileOpen } = tools;
+  const { driverOf, homeOf, logFailure, onThrow } = tools;
 
   /** Emits the instance as it is when it has come to an end, once. */
   const ended = (created: Instance): Observable<Instance> => {
@@ -99,24 +101,33 @@ export function createRun(tools: RunTools): Instances['run'] {
   };
 
   /** What the end was, of an instance that may have been started again since. Holds its queue. */
-  const told = (end: Instance, now: Instance, output$: Observable<Output>): Observable<RunOutcome> => {
+  const told = (
+    { stop }: OwnVerbs,
+    end: Instance,
+    now: Instance,
+    output$: Observable<Output>,
+  ): Observable<RunOutcome> => {
     if (end.state === 'Unknown') {
       return throwError(
         () =>
           new DriverFailed({ instanceId: end.id, verb: 'run' }, { cause: end.stateError ?? 'it was lost' }),
       );
     }
-    const stopped$ = now.state === 'Shutdown' ? verbs.stop(now) : of(end);
+    const stopped$ = now.state === 'Shutdown' ? stop(now) : of(end);
     return stopped$.pipe(
       mergeMap((instance) => {
-        const { exit = { code: null, signal: null } } = instance;
+        const { exit = unknownExit } = instance;
         return output$.pipe(map((output) => ({ exit, ...output, instance })));
       }),
     );
   };
 
   /** Does what is still to be done with an instance, and removes it, however that comes out. Holds its queue. */
-  const thenDeleted = (id: string, work$: Observable<RunOutcome>): Observable<RunOutcome> => {
+  const thenDeleted = (
+    verbs: OwnVerbs,
+    id: string,
+    work$: Observable<RunOutcome>,
+  ): Observable<RunOutcome> => {
     const deleted$ = defer(() => verbs.delete(get(id))).pipe(ignoreElements());
     return work$.pipe(
       map((outcome) => of(outcome)),
@@ -126,7 +137,7 @@ export function createRun(tools: RunTools): Instances['run'] {
   };
 
   /** Ends and removes an instance for whose end nobody waits any more. */
-  const givenUp = (id: string): Observable<never> =>
+  const givenUp = (verbs: OwnVerbs, id: string): Observable<never> =>
     logFailure(
       { instanceId: id },
       'an instance whose run was given up could not be removed',
@@ -146,6 +157,7 @@ export function createRun(tools: RunTools): Instances['run'] {
   /** What is under way, of an instance that was created for it. */
   const begin = (created: Instance, options: RunOptions): Run => {
     const { id } = created;
+    const verbs = verbsFor(options);
     const end$ = new ReplaySubject<void>(1);
     const output$ = new ReplaySubject<Output>(1);
     const gathering = defer(() => outputOf(created, options, end$)).subscribe(output$);
@@ -161,12 +173,12 @@ export function createRun(tools: RunTools): Instances['run'] {
               end$.next();
               return output$;
             });
-            const told$ = defer(() => told(end, now, allOutput$)).pipe(
+            const told$ = defer(() => told(verbs, end, now, allOutput$)).pipe(
               finalize(() => {
                 gathering.unsubscribe();
               }),
             );
-            return thenDeleted(id, told$);
+            return thenDeleted(verbs, id, told$);
           }),
         ),
         // The end of one that is given up is nobody's any more.
@@ -179,7 +191,7 @@ export function createRun(tools: RunTools): Instances['run'] {
         gathering.unsubscribe();
         const gone$ = new ReplaySubject<never>(1);
         // Whoever listens: it has to be removed.
-        givenUp(id).subscribe(gone$);
+        givenUp(verbs, id).subscribe(gone$);
         return gone$;
       },
     };
@@ -188,8 +200,8 @@ export function createRun(tools: RunTools): Instances['run'] {
   return (request, options = {}) =>
     whileOpen(() => {
       const decoded = decodeRunOptions(options);
-      const { signal } = decoded;
-      const created$ = create(named(request));
+      const { outputMaxBytes: _, onLine: __, signal, ...called } = decoded;
+      const created$ = create(named(request), called);
       return new Observable<RunOutcome>((subscriber) => {
         const aborted = (): Observable<never> => throwError((): unknown => signal?.reason);
         const follow = (created: Instance): void => {

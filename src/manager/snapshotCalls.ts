@@ -4,38 +4,38 @@ import { InvalidRequest } from '../lifecycle/errors.js';
 import type { InstanceSpec } from '../lifecycle/instance.js';
 import type { ForkSnapshotRequest, Snapshots } from '../instances/snapshots.js';
 import * as requests from './snapshotRequests.js';
+import type { Calls } from './calls.js';
 import type { SnapshotTable } from './snapshotTable.js';
-import type { SnapshotVerbs } from './snapshotVerbs.js';
 import type { Turns } from './turns.js';
-import type { Verbs } from './verbs.js';
 
 /**
  * Creates the verbs of snapshots as an application calls them. Whatever uses a snapshot holds its queue, after that of the
  * instance, never before it. `sized` refuses requests that are too large, `forked` tells the spec of a fork.
  */
 export function createSnapshotCalls(
+  calls: Calls,
   { queue, whileOpen, inTurn, onInstance, making }: Turns,
   snapshots: SnapshotTable,
-  snapshotVerbs: SnapshotVerbs,
-  verbs: Verbs,
   sized: <T>(request: T) => T,
   forked: (spec: InstanceSpec, request: ForkSnapshotRequest) => InstanceSpec,
 ): Snapshots {
   return {
-    createSnapshot: (idOrName, request) =>
-      onInstance('createSnapshot', idOrName, (instance) =>
-        snapshotVerbs.create(instance, requests.decodeSnapshot(sized(request))),
+    createSnapshot: (idOrName, request, options) =>
+      calls('change', options, ({ snapshotVerbs, expected }) =>
+        onInstance('createSnapshot', idOrName, (instance) =>
+          snapshotVerbs.create(expected(instance), requests.decodeSnapshot(sized(request))),
+        ),
       ),
     listSnapshots: (filter = {}) =>
       whileOpen(() => of(snapshots.matching(requests.decodeSnapshotFilter(sized(filter))))),
     getSnapshot: (snapshotId) => whileOpen(() => of(snapshots.get(snapshotId))),
-    deleteSnapshot: (snapshotId) =>
-      whileOpen(() => {
+    deleteSnapshot: (snapshotId, options) =>
+      calls('call', options, ({ snapshotVerbs }) => {
         const { id } = snapshots.get(snapshotId);
         return inTurn('deleteSnapshot', id, () => snapshotVerbs.delete(snapshots.get(id)));
       }),
-    forkSnapshot: (snapshotId, request) =>
-      whileOpen(() => {
+    forkSnapshot: (snapshotId, request, options) =>
+      calls('launch', options, ({ verbs, snapshotVerbs }) => {
         const snapshot = snapshots.get(snapshotId);
         const decoded = requests.decodeForkSnapshot(snapshot, sized(request));
         const { kind: state } = snapshot;
@@ -47,17 +47,22 @@ export function createSnapshotCalls(
           ),
         );
       }),
-    restoreSnapshot: (idOrName, snapshotId, request = {}) =>
-      onInstance('restoreSnapshot', idOrName, (instance) => {
-        const snapshot = snapshots.get(snapshotId);
-        const decoded = requests.decodeRestoreSnapshot(snapshot, sized(request));
-        if (snapshot.instanceId !== instance.id) {
-          const expected = `the id of a snapshot of instance ${instance.id}`;
-          throw new InvalidRequest({ faults: [{ path: 'snapshotId', found: found(snapshotId), expected }] });
-        }
-        return queue.run(snapshot.id, () =>
-          snapshotVerbs.restore(instance, snapshots.get(snapshot.id), decoded),
-        );
-      }),
+    restoreSnapshot: (idOrName, snapshotId, request = {}, options) =>
+      calls('changeAndLaunch', options, ({ snapshotVerbs, expected }) =>
+        onInstance('restoreSnapshot', idOrName, (known) => {
+          const instance = expected(known);
+          const snapshot = snapshots.get(snapshotId);
+          const decoded = requests.decodeRestoreSnapshot(snapshot, sized(request));
+          if (snapshot.instanceId !== instance.id) {
+            const wanted = `the id of a snapshot of instance ${instance.id}`;
+            throw new InvalidRequest({
+              faults: [{ path: 'snapshotId', found: found(snapshotId), expected: wanted }],
+            });
+          }
+          return queue.run(snapshot.id, () =>
+            snapshotVerbs.restore(instance, snapshots.get(snapshot.id), decoded),
+          );
+        }),
+      ),
   };
 }

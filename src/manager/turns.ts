@@ -18,10 +18,11 @@ export interface Turns {
   inTurn<T>(verb: string, id: string, task: () => Observable<T>): Observable<T>;
   /** Runs a verb in the queue of an instance. */
   onInstance<T>(verb: string, idOrName: string, task: (instance: Instance) => Observable<T>): Observable<T>;
-  /** Runs a verb where the transition table allows it; where there is nothing to do, the instance stays as it is. */
+  /** Runs a verb on the instance that is `expected`, where the transition table allows it; where there is nothing to do, it stays as it is. */
   moving(
     action: Action,
     idOrName: string,
+    expected: (instance: Instance) => Instance,
     task: (instance: Instance) => Observable<Instance>,
   ): Observable<Instance>;
   /** Makes an instance in the queue of its new id, under a name that nobody else can take meanwhile. */
@@ -73,8 +74,9 @@ export function createTurns(
     inTurn,
     onInstance,
 
-    moving: (action, idOrName, task) =>
-      onInstance(action, idOrName, (instance) => {
+    moving: (action, idOrName, expected, task) =>
+      onInstance(action, idOrName, (found) => {
+        const instance = expected(found);
         const { kind } = transition(action, instance.state);
         if (kind === 'refused') {
           throw new InvalidState({

@@ -165,10 +165,10 @@ const whole =
   (read: SharedSpecs['read']) =>
   ({ specHash, ...event }: StoredEvent): E.Either<readonly Fault[], TimedChange> =>
     specHash === undefined
-      ? E.right(event as TimedChange)
+      ? E.right(event)
       : pipe(
           read(specHash),
-          E.map((spec) => withSpec(event as TimedChange, () => spec)),
+          E.map((spec) => withSpec(event, () => spec)),
         );
 
 /** Reads each spec once. */

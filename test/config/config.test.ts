@@ -3,7 +3,7 @@ import * as fc from 'fast-check';
 import { decodeConfig, describeConfigErrors } from '../../src/config/config.js';
 
 const defaults = {
-  instances: { lifecycleEventBufferSize: 256, maxRequestBytes: 2 ** 20 },
+  instances: { lifecycleEventBufferSize: 256, maxRequestBytes: 2 ** 20, launchTimeoutMs: 300_000 },
   metrics: { listenAddress: '127.0.0.1', port: 9464 },
   storage: { logMaxAgeMs: 604_800_000 },
 };
@@ -34,7 +34,7 @@ test('what is said takes the place of its default alone', () => {
     }),
   ).toStrictEqual(
     E.right({
-      instances: { lifecycleEventBufferSize: 1, maxRequestBytes: 2 ** 20 },
+      instances: { lifecycleEventBufferSize: 1, maxRequestBytes: 2 ** 20, launchTimeoutMs: 300_000 },
       metrics: { listenAddress: '::1', port: 65535 },
       storage: { logMaxEvents: 7, logMaxAgeMs: 5_400_000, logMaxBytes: 9 },
     }),

@@ -82,10 +82,13 @@ describe('the public names', () => {
        AdoptPlan
        BaseSpec
        Buffering
+       CallOptions
        Capabilities
        Cause
        CausedChange
        Change
+       ChangeAndLaunchOptions
+       ChangeOptions
        CloseOptions
        ConsumeOptions
        ConsumerStats
@@ -116,6 +119,7 @@ describe('the public names', () => {
        Json
        LabelStats
        Lag
+       LaunchOptions
        LaunchPlan
        LifecycleBus
        LifecycleBusOptions
@@ -158,7 +162,6 @@ describe('the public names', () => {
        SubscriberLabel
        TableView
        Transition
-       UpdateOptions
        UpdateRequest
        WaitEnd
        WaitOptions

@@ -125,7 +125,10 @@ describe('an update that expects a revision', () => {
       { expectedRevision: 0 },
       'expectedRevision: found 0, expected revision (a whole number from 1 to 9007199254740991)',
     ],
-    [{ revision: 1 }, 'revision: found a number, expected another key; known are expectedRevision'],
+    [
+      { revision: 1 },
+      'revision: found a number, expected another key; known are by, reason, traceparent, signal, expectedRevision',
+    ],
   ])('is refused where it cannot be understood: %j', async (options: object, message) => {
     await expect(value(manager.update('web', { tags: {} }, options))).rejects.toMatchObject({ message });
     expect(actions).toEqual([]);

@@ -53,7 +53,7 @@ const specOf = ({ others, ...own }: Values): InstanceSpec => ({ ...others, ...ow
 /** The keys that are not among the values are passed over. */
 const valuesOf = (spec: InstanceSpec): Values => {
   const others = Object.entries(spec).filter(([field]) => !isOwn(field));
-  return (others.length === 0 ? spec : { ...spec, others: Object.fromEntries(others) }) as Values;
+  return others.length === 0 ? spec : { ...spec, others: Object.fromEntries(others) };
 };
 
 /**

@@ -1,0 +1,46 @@
+/** How a verb is called: who asks, and for how long. */
+export interface CallOptions {
+  /**
+   * Who asks, as {@link Cause.by} of the events that come of it: a lower-case letter, then up to 63 of lower-case letters, digits
+   * and `_`; none of `machine`, `deadline`, `recovery` and `close`. Metrics count 64 of them apart, and the rest as `other`.
+   *
+   * @defaultValue `'caller'`
+   */
+  readonly by?: string;
+  /** What made them ask, as {@link Cause.reason}: a word of the same form. @defaultValue none */
+  readonly reason?: string;
+  /** The trace to which the call belongs, as W3C Trace Context writes it, as {@link Cause.traceparent}. @defaultValue none */
+  readonly traceparent?: string;
+  /**
+   * Gives the call up when it aborts, as unsubscribing does: a verb that waits for its turn is left out, one that has begun runs to
+   * its end. Then it fails with the signal's reason.
+   *
+   * @defaultValue none
+   */
+  readonly signal?: AbortSignal;
+}
+
+/** How a verb is called that changes an instance. */
+export interface ChangeOptions extends CallOptions {
+  /**
+   * Revision that the instance has to have when the verb has its turn: that of the view by which the change was thought out. Where
+   * somebody was quicker it fails with {@link Conflict}, and nothing is changed.
+   *
+   * @defaultValue any
+   */
+  readonly expectedRevision?: number;
+}
+
+/** How a verb is called that launches a machine. */
+export interface LaunchOptions extends CallOptions {
+  /**
+   * How long the driver may take to launch the machine, once its home is laid out, in milliseconds. After that it is undone, and
+   * fails with {@link LaunchFailed} for the reason `timeout`. 0 is no bound.
+   *
+   * @defaultValue `instances.launch_timeout` of the configuration, 5 minutes
+   */
+  readonly timeoutMs?: number;
+}
+
+/** How a verb is called that changes an instance and may launch a machine. */
+export interface ChangeAndLaunchOptions extends ChangeOptions, LaunchOptions {}

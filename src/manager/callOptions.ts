@@ -1,0 +1,48 @@
+import type * as t from 'io-ts';
+import { abortSignal } from '../codecs/abortSignal.js';
+import { closed } from '../codecs/closed.js';
+import { decodeOrThrow } from '../codecs/decode.js';
+import { integer, longestTimerMs, text } from '../codecs/scalars.js';
+import type { ChangeAndLaunchOptions } from '../instances/callOptions.js';
+import type { Cause } from '../lifecycle/cause.js';
+
+/** What can be said of a call besides who asks: what it changes has a revision, what it launches takes its time. */
+export type CallKind = keyof typeof codecs;
+
+const isWord = (value: string): boolean => /^[a-z][a-z0-9_]{0,63}$/.test(value);
+const word = text('a lower-case letter, then up to 63 of lower-case letters, digits and _', isWord);
+const managersOwn: ReadonlySet<string> = new Set(['machine', 'deadline', 'recovery', 'close']);
+const by = text(
+  `${word.name}, none of ${[...managersOwn].join(', ')}`,
+  (value) => isWord(value) && !managersOwn.has(value),
+);
+const traceparent = text('a traceparent of W3C Trace Context', (value) =>
+  /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/.test(value),
+);
+
+/** The keys that every call has. */
+export const callKeys = { by, reason: word, traceparent, signal: abortSignal };
+const change = { expectedRevision: integer('revision', 1, Number.MAX_SAFE_INTEGER) };
+const launch = { timeoutMs: integer('milliseconds', 0, longestTimerMs) };
+
+const codecs = {
+  call: closed('call options', {}, callKeys),
+  change: closed('call options', {}, { ...callKeys, ...change }),
+  launch: closed('call options', {}, { ...callKeys, ...launch }),
+  changeAndLaunch: closed('call options', {}, { ...callKeys, ...change, ...launch }),
+} satisfies Readonly<Record<string, t.Mixed>>;
+
+/** Decodes how a verb is called. @throws {@link InvalidRequest} */
+export const decodeCallOptions = (kind: CallKind, options: unknown): ChangeAndLaunchOptions =>
+  decodeOrThrow<ChangeAndLaunchOptions>(codecs[kind], options);
+
+/** The cause of what comes of a call. */
+export const causeOf = ({
+  by: who = 'caller',
+  reason,
+  traceparent: trace,
+}: ChangeAndLaunchOptions): Cause => ({
+  by: who,
+  ...(reason !== undefined && { reason }),
+  ...(trace !== undefined && { traceparent: trace }),
+});
