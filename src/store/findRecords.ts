@@ -29,9 +29,13 @@ export interface FoundRecords {
   readonly mended: readonly Row[];
 }
 
-/** Reads every record that is not of the log, one by one. */
+/** Reads every record that is not of the log, one by one. Specs that events share are of the log: there may be as many bytes of them. */
 export function findRecords(database: Database): FoundRecords {
-  const rows = [...scan(database, '\0', events.prefix), ...scan(database, events.end, '\xff')];
+  const rows = [
+    ...scan(database, '\0', specs.prefix),
+    ...scan(database, specs.end, events.prefix),
+    ...scan(database, events.end, '\xff'),
+  ];
   const damaged: DamagedRow[] = [];
 
   const allOf = <A>(table: Table<A>): readonly A[] =>
@@ -52,7 +56,6 @@ export function findRecords(database: Database): FoundRecords {
   }
   allOf(runtimes);
   allOf(cursors);
-  allOf(specs);
   allOf(specUses);
 
   return {

@@ -6,6 +6,7 @@ import { firstValueFrom } from 'rxjs';
 import type { CausedChange, LifecycleEvent } from '../../src/lifecycle/event.js';
 import { type Database, openDatabase } from '../../src/store/database.js';
 import { createEventLog, type EventLog } from '../../src/store/eventLog.js';
+import { findRecords } from '../../src/store/findRecords.js';
 import { createGroupCommit, type GroupCommit } from '../../src/store/groupCommit.js';
 import type { LogSpan } from '../../src/store/logSpan.js';
 import { scan } from '../../src/store/scan.js';
@@ -122,4 +123,21 @@ it('an event whose spec is gone is damaged: the log begins after it', async () =
   });
   expect(damaged).toBe(1);
   expect(await read(log)).toEqual([last]);
+});
+
+it('specs that events share are not read when a store is opened, however many they are', async () => {
+  const log = logOf(1_000);
+  await append(log, withSpec(created('a'), 2_000));
+  const ranges: (readonly [from: string, below: string])[] = [];
+  const watched: Database = {
+    ...database,
+    range: (from, below, limit) => {
+      ranges.push([from, below]);
+      return database.range(from, below, limit);
+    },
+  };
+  expect(findRecords(watched).damaged).toEqual([]);
+  const [spec] = scan(database, specs.prefix, specs.end);
+  const reads = ranges.filter(([from, below]) => from <= (spec?.key ?? '') && (spec?.key ?? '') < below);
+  expect(reads).toEqual([]);
 });
