@@ -3,7 +3,7 @@ import { endianness } from 'node:os';
 import { StoreFailed } from '../lifecycle/errors.js';
 import { messageOf } from '../lifecycle/messageOf.js';
 import { checkTree, hold, kinds, type Pages, type Tree, u64 } from './checkTree.js';
-import { events, header, headerName } from './tables.js';
+import { header, headerName, logTables } from './tables.js';
 
 /**
  * Checks that a file of lmdb hangs together, since lmdb, led astray, ends the process: every page that it can come to lies
@@ -26,7 +26,7 @@ export function checkDatabase(path: string): Held | undefined {
         (offset, length) => read(fd, offset, length),
         (key, value) => {
           held.records += 1;
-          if (beginsWith(key, eventPrefix)) held.logBytes += value.length;
+          if (logPrefixes.some((prefix) => beginsWith(key, prefix))) held.logBytes += value.length;
           else if (key.equals(headerKey)) held.hasHeader = true;
         },
       );
@@ -50,12 +50,12 @@ export interface Held {
   readonly records: number;
   /** Whether it is a store of ours. */
   readonly hasHeader: boolean;
-  /** How many bytes the records of events take. */
+  /** How many bytes the log takes. */
   readonly logBytes: number;
 }
 
 const headerKey = Buffer.from(header.keyOf(headerName));
-const eventPrefix = Buffer.from(events.prefix);
+const logPrefixes = logTables.map(({ prefix }) => Buffer.from(prefix));
 
 /** Not by a method of `Buffer`: for each of a hundred thousand records, a call out of JavaScript is what opening would wait for. */
 function beginsWith(key: Buffer, beginning: Buffer): boolean {

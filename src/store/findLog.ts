@@ -5,7 +5,7 @@ import type { Database, Row } from './database.js';
 import type { LogSpan } from './logSpan.js';
 import type { Header } from './recordCodecs.js';
 import { scan } from './scan.js';
-import { events, header, headerName, opened, sequenceOf, specs } from './tables.js';
+import { events, header, headerName, logTables, opened, sequenceOf } from './tables.js';
 
 /** What a database says of its event log. */
 export interface FoundLog {
@@ -90,7 +90,7 @@ const highestFirst = 2 ** 52;
 
 function bytesIn(database: Database): number {
   let bytes = 0;
-  for (const { prefix, end } of [events, specs]) {
+  for (const { prefix, end } of logTables) {
     for (const row of scan(database, prefix, end)) bytes += row.bytes.length;
   }
   return bytes;

@@ -116,6 +116,9 @@ export const events = table(
   codecs.firstEvent,
 );
 
+/** Those of which the log has its size. */
+export const logTables: readonly Pick<Table<unknown>, 'prefix' | 'end'>[] = [events, specs];
+
 const all: readonly Table<unknown>[] = [
   ...[header, instances, snapshots, runtimes, cursors],
   ...[specs, specUses, events],

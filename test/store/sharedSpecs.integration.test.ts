@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { firstValueFrom } from 'rxjs';
 import type { CausedChange, LifecycleEvent } from '../../src/lifecycle/event.js';
+import { checkDatabase } from '../../src/store/checkDatabase.js';
 import { type Database, openDatabase } from '../../src/store/database.js';
 import { createEventLog, type EventLog } from '../../src/store/eventLog.js';
 import { findRecords } from '../../src/store/findRecords.js';
@@ -78,6 +79,9 @@ it('updates beside a large spec keep it once, and each event has it again', asyn
   told.push(await append(log, withSpec(deletedWithLast('a'), 100_000)));
   expect(await read(log)).toEqual(told);
   expect(bytesIn(events, specs)).toBeLessThan(200_000);
+  expect(group.state().bytes).toBe(bytesIn(events, specs));
+  // As whoever opens the store counts it.
+  expect(checkDatabase(join(folder, 'data.mdb'))?.logBytes).toBe(group.state().bytes);
 });
 
 it('a spec is kept as long as an event has it, and the log counts its bytes', async () => {
