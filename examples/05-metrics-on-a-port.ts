@@ -6,8 +6,8 @@ import { Registry } from 'prom-client';
 import { openManager } from 'rx-instances';
 import { type Config, type ConfigErrors, describeConfigErrors, loadConfig } from 'rx-instances/config';
 import { createMetrics } from 'rx-instances/metrics';
+import { promised } from 'rx-instances/promises';
 import { createMemoryDriver } from 'rx-instances/testing';
-import { lastValueFrom } from 'rxjs';
 
 async function main(): Promise<void> {
   // A free port instead of the default, so that the example runs beside anything.
@@ -20,6 +20,7 @@ async function main(): Promise<void> {
   })(await loadConfig(undefined, env)());
 
   const manager = await openManager({ drivers: [createMemoryDriver()], config });
+  const instances = promised(manager);
   const registry = new Registry();
   createMetrics(manager, { registry });
 
@@ -32,8 +33,8 @@ async function main(): Promise<void> {
   server.listen(port, listenAddress);
   await once(server, 'listening');
 
-  await lastValueFrom(manager.create({ name: 'web', image: 'any' }));
-  await lastValueFrom(manager.standby('web'));
+  await instances.create({ name: 'web', image: 'any' });
+  await instances.standby('web');
 
   const response = await fetch(`http://${listenAddress}:${String(port)}/metrics`);
   const lines = (await response.text()).split('\n');

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createProcessDriver, type InstanceManager, openManager } from 'rx-instances';
-import { firstValueFrom, forkJoin, from, lastValueFrom, mergeMap } from 'rxjs';
+import { promised } from 'rx-instances/promises';
 
 const open = (dataDir: string): Promise<InstanceManager> =>
   openManager({ dataDir, drivers: [createProcessDriver()] });
@@ -15,12 +15,11 @@ const request = { image: 'scratch', entrypoint: ['/bin/sh', '-c'] } as const;
 /** The first supervisor: starts two processes, and is killed before it can close anything. */
 async function superviseAndDie(dataDir: string): Promise<void> {
   const manager = await open(dataDir);
-  await lastValueFrom(
-    forkJoin([
-      manager.create({ ...request, name: 'server', cmd: ['sleep 600'] }),
-      manager.create({ ...request, name: 'job', cmd: ['sleep 1; exit 3'] }),
-    ]),
-  );
+  const instances = promised(manager);
+  await Promise.all([
+    instances.create({ ...request, name: 'server', cmd: ['sleep 600'] }),
+    instances.create({ ...request, name: 'job', cmd: ['sleep 1; exit 3'] }),
+  ]);
   console.log('The first supervisor has started a server and a job, and is killed.');
   process.kill(process.pid, 'SIGKILL');
 }
@@ -32,18 +31,19 @@ async function main(): Promise<void> {
   console.log(`It ended by ${signal}. The next one opens the same directory.`);
 
   const manager = await open(dataDir);
-  manager.events('example').subscribe(({ sequence, action, instanceId, instance }) => {
-    console.log(`event ${String(sequence)}: ${action} of ${instance?.name ?? instanceId}`);
+  const instances = promised(manager);
+  manager.events('example').subscribe(({ sequence, action, instance, last }) => {
+    console.log(`event ${String(sequence)}: ${action} of ${(instance ?? last)?.name ?? ''}`);
   });
-  const { handle } = await firstValueFrom(manager.get('server'));
+  const { handle } = await instances.get('server');
   console.log(`The server still runs, as process ${String(handle?.pid)}.`);
 
-  await lastValueFrom(manager.waitForState('job', 'Stopped'));
-  const { exit } = await firstValueFrom(manager.get('job'));
+  await instances.waitForState('job', 'Stopped');
+  const { exit } = await instances.get('job');
   console.log(`The job has ended with code ${String(exit?.code)}, though its supervisor was gone.`);
 
-  const all = await firstValueFrom(manager.list());
-  await lastValueFrom(from(all).pipe(mergeMap(({ id }) => manager.delete(id))));
+  const all = await instances.list();
+  await Promise.all(all.map(({ id }) => instances.delete(id)));
   await manager.close();
   rmSync(dataDir, { recursive: true });
 }
