@@ -6,12 +6,12 @@
  */
 const floors = [
   { lifecycle: { uses: [] } },
-  { codecs: { uses: ['io-ts', 'fp-ts'] } },
+  { codecs: { uses: ['io-ts', 'fp-ts', 'ipaddr.js'] } },
   { streams: { uses: ['rxjs', 'io-ts', 'fp-ts'] } },
   {
     drivers: { uses: ['rxjs', 'io-ts', 'fp-ts', 'node:', 're2js'] },
     store: { uses: ['rxjs', 'io-ts', 'fp-ts', 'node:', '@paralleldrive/cuid2', 'lmdb'] },
-    instances: { uses: ['rxjs'] },
+    instances: { uses: ['rxjs', 'io-ts'] },
   },
   {
     manager: {
@@ -20,7 +20,12 @@ const floors = [
     },
     promises: { uses: ['rxjs'] },
   },
+  {
+    controllers: { uses: ['rxjs', 'io-ts', 'fp-ts', 'node:', 'ipaddr.js'] },
+    door: { uses: ['rxjs', 'io-ts', 'fp-ts', 'node:'] },
+  },
   { metrics: { uses: ['rxjs', 'prom-client'] } },
+  { assembly: { uses: [] } },
   { config: { uses: ['io-ts', 'fp-ts', 'node:', 'yaml'] } },
 ];
 

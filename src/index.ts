@@ -51,9 +51,13 @@ export {
 export type { Instances } from './instances/instances.js';
 export type { LifecycleStreams } from './instances/lifecycleStreams.js';
 export type {
+  AutoStandbyRequest,
   CreateRequest,
   ForkRequest,
+  HealthCheckRequest,
   ListOptions,
+  PolicyRequests,
+  RestartPolicyRequest,
   StartOverrides,
   UpdateRequest,
 } from './instances/instanceRequests.js';
@@ -73,11 +77,34 @@ export type {
 } from './instances/snapshots.js';
 
 // How to run them.
-export { type InstanceManager, openManager } from './manager/instanceManager.js';
+export { openManager } from './assembly/openManager.js';
+export type { InstanceManager } from './manager/instanceManager.js';
 export { closeOnSignals } from './manager/closeOnSignals.js';
 export type { CloseOptions, ManagerOptions } from './manager/options.js';
-export type { Logger } from './manager/logger.js';
+export type { Logger } from './instances/logger.js';
 export type { Measurement } from './manager/measurement.js';
+
+// What acts on them by policies.
+export { createController } from './controllers/controller.js';
+export type { Act, ControllerRules, Occasion, Sight, Verdict } from './controllers/controller.js';
+export { standardControllers } from './controllers/standardControllers.js';
+export type {
+  Controller,
+  ControllerPort,
+  Decision,
+  Remembered,
+  RunningController,
+} from './instances/controller.js';
+export type {
+  AutoStandbyStatus,
+  ExpirationStatus,
+  HealthStatus,
+  InstanceStatus,
+  RestartStatus,
+} from './instances/instanceStatus.js';
+export type { AutoStandby } from './lifecycle/autoStandby.js';
+export type { HealthCheck } from './lifecycle/healthCheck.js';
+export type { RestartPolicy } from './lifecycle/restartPolicy.js';
 
 // Streams that can be used alone.
 export { boundedIterable } from './streams/boundedIterable.js';

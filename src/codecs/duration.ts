@@ -22,3 +22,14 @@ export const duration = (name: string, min: string, max: string): t.Type<string,
     const milliseconds = millisecondsOf(value);
     return milliseconds >= millisecondsOf(min) && milliseconds <= millisecondsOf(max);
   });
+
+/** Writes milliseconds, 0 or more, as Go does: `5m0s`, `1h0m0s`, `1.5s`, `300ms`. What {@link millisecondsOf} reads. */
+export function durationOf(milliseconds: number): string {
+  if (milliseconds === 0) return '0s';
+  if (milliseconds < units.s) return `${String(milliseconds)}ms`;
+  const hours = Math.floor(milliseconds / units.h);
+  const minutes = Math.floor((milliseconds % units.h) / units.m);
+  const seconds = `${String((milliseconds % units.m) / units.s)}s`;
+  if (hours > 0) return `${String(hours)}h${String(minutes)}m${seconds}`;
+  return minutes > 0 ? `${String(minutes)}m${seconds}` : seconds;
+}

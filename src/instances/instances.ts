@@ -9,6 +9,7 @@ import type {
   UpdateRequest,
 } from './instanceRequests.js';
 import type { ChangeAndLaunchOptions, ChangeOptions, LaunchOptions } from './callOptions.js';
+import type { InstanceStatus } from './instanceStatus.js';
 import type { RunOptions, RunOutcome, RunRequest } from './runRequest.js';
 import type { Snapshots } from './snapshots.js';
 
@@ -172,4 +173,12 @@ export interface Instances extends Snapshots {
    * written by then, and completes. Also fails with {@link LogNotFound} and {@link LogUnreadable}.
    */
   logs(idOrName: string, options?: LogOptions): Observable<LogLine>;
+  /** Emits what the controllers know of an instance: how its policies stand, and what they will do next. Found as by `get`. */
+  status(idOrName: string): Observable<InstanceStatus>;
+  /**
+   * Leaves an instance with auto-standby alone for its `idleTimeoutMs` from now on, whoever is connected; a later hold takes the place of
+   * an earlier one. Nothing to do where it has no such policy, or does not run. Emits the instance. Also fails with
+   * {@link NotSupported} where no controller puts anything on standby.
+   */
+  hold(idOrName: string): Observable<Instance>;
 }

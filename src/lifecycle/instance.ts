@@ -1,3 +1,6 @@
+import type { AutoStandby } from './autoStandby.js';
+import type { HealthCheck } from './healthCheck.js';
+import type { RestartPolicy } from './restartPolicy.js';
 import type { State } from './state.js';
 
 /** A value that JSON can carry. */
@@ -125,6 +128,14 @@ export interface BaseSpec {
    * @defaultValue 0
    */
   readonly runTimeoutMs?: number;
+  /** Whether it is put on standby when nobody is connected to it. @defaultValue it is not */
+  readonly autoStandby?: AutoStandby;
+  /** Whether it is started again when it ends by itself. @defaultValue it is not */
+  readonly restartPolicy?: RestartPolicy;
+  /** How it is found out whether it does its work. @defaultValue nobody asks */
+  readonly healthCheck?: HealthCheck;
+  /** When it is deleted, as Unix time in milliseconds. Copies of it do not have it. @defaultValue never */
+  readonly expiresAt?: number;
 }
 
 /** What an instance is asked to be. */
@@ -140,6 +151,8 @@ export interface ExitStatus {
    * leaves that unsaid.
    */
   readonly timedOut?: 'readiness' | 'run';
+  /** Present where a `stop` ended it: who asked for that, as {@link Cause.by} of its event. */
+  readonly stoppedBy?: string;
 }
 
 /** An end of which nobody knows how it came. */

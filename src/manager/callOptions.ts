@@ -12,7 +12,8 @@ export type CallKind = keyof typeof codecs;
 const isWord = (value: string): boolean => /^[a-z][a-z0-9_]{0,63}$/.test(value);
 const word = text('a lower-case letter, then up to 63 of lower-case letters, digits and _', isWord);
 const managersOwn: ReadonlySet<string> = new Set(['machine', 'deadline', 'recovery', 'close']);
-const by = text(
+/** Decodes the name of somebody who calls verbs. */
+export const callerName = text(
   `${word.name}, none of ${[...managersOwn].join(', ')}`,
   (value) => isWord(value) && !managersOwn.has(value),
 );
@@ -21,7 +22,7 @@ const traceparent = text('a traceparent of W3C Trace Context', (value) =>
 );
 
 /** The keys that every call has. */
-export const callKeys = { by, reason: word, traceparent, signal: abortSignal };
+export const callKeys = { by: callerName, reason: word, traceparent, signal: abortSignal };
 const change = { expectedRevision: integer('revision', 1, Number.MAX_SAFE_INTEGER) };
 const launch = { timeoutMs: integer('milliseconds', 0, longestTimerMs) };
 

@@ -34,7 +34,7 @@ export function createCausedVerbs(
   launchTimeoutMs = shared.launchTimeoutMs,
 ): CausedVerbs {
   const commit = shared.commitFor(cause);
-  const records = createRecords(commit, shared.machines, shared.now, shared.forgotten);
+  const records = createRecords(cause, commit, shared.machines, shared.now, shared.forgotten);
   const observations = createObservations(shared.machines, records);
   const context = { ...shared, commit, records };
   const launches = createLaunches({ ...context, observations, launchTimeoutMs });

@@ -24,17 +24,17 @@ export interface Intents {
 }
 
 /** The name under which the manager itself remembers. */
-const remembers = 'manager';
+export const remembersAs = 'manager';
 
 /** Creates the {@link Intents} of a store. */
 export function createIntents(store: Store): Intents {
   const forget = (instanceId: string): Observable<never> =>
-    defer(() => store.saveRuntime(remembers, instanceId, undefined));
+    defer(() => store.saveRuntime(remembersAs, instanceId, undefined));
 
   return {
     declared: (instance, verb, work$) =>
       concat(
-        store.saveRuntime(remembers, instance.id, { verb, revision: instance.revision }),
+        store.saveRuntime(remembersAs, instance.id, { verb, revision: instance.revision }),
         work$.pipe(
           catchError((error: unknown) =>
             concat(
@@ -46,7 +46,7 @@ export function createIntents(store: Store): Intents {
         ),
       ),
     load: () =>
-      store.loadRuntime(remembers).pipe(
+      store.loadRuntime(remembersAs).pipe(
         map((byInstance) => {
           const known = [...byInstance].map(([id, value]) => [id, decode(intent, value)] as const);
           return new Map(known.flatMap(([id, decoded]) => (E.isRight(decoded) ? [[id, decoded.right]] : [])));

@@ -1,5 +1,5 @@
 import { catchError, EMPTY, ignoreElements, type Observable } from 'rxjs';
-import type { Logger } from './logger.js';
+import type { Logger } from '../instances/logger.js';
 
 /** Does what may fail without harm to anybody: the failure is written to the log, with the fields. */
 export type LogFailure = (fields: object, message: string, work$: Observable<unknown>) => Observable<never>;

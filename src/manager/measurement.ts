@@ -11,4 +11,13 @@ export type Measurement =
     }
   | ({ readonly kind: 'wait' } & WaitEnd)
   | { readonly kind: 'commit'; readonly seconds: number }
-  | { readonly kind: 'found_by_poll'; readonly instanceId: string };
+  | { readonly kind: 'found_by_poll'; readonly instanceId: string }
+  | {
+      readonly kind: 'decision';
+      readonly controller: string;
+      readonly verb: string;
+      readonly reason: string;
+      /** As of a verb. */
+      readonly result: string;
+    }
+  | { readonly kind: 'controller_failed'; readonly controller: string };

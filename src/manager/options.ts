@@ -1,12 +1,16 @@
 import * as t from 'io-ts';
+import { boundedList } from '../codecs/boundedList.js';
 import { closed } from '../codecs/closed.js';
 import { decode, found } from '../codecs/decode.js';
 import { cText, integer, longestTimerMs, text } from '../codecs/scalars.js';
 import { withMethods } from '../codecs/withMethods.js';
 import type { Driver } from '../drivers/driver.js';
+import type { Controller } from '../instances/controller.js';
 import { type Fault, InvalidRequest } from '../lifecycle/errors.js';
 import type { Store } from '../store/store.js';
-import type { Logger } from './logger.js';
+import { callerName } from './callOptions.js';
+import { remembersAs } from './intents.js';
+import type { Logger } from '../instances/logger.js';
 import * as E from 'fp-ts/lib/Either.js';
 
 /** How to open a manager. */
@@ -50,6 +54,12 @@ export interface ManagerOptions {
   readonly beginAnew?: boolean;
   /** Keeps the instances and the log of their events elsewhere; not together with `dataDir`. @defaultValue `dataDir`'s */
   readonly store?: Store;
+  /**
+   * What acts on the instances while the manager is open: at most 32, each with a name of its own. `[]` leaves policies to nobody.
+   *
+   * @defaultValue {@link standardControllers}
+   */
+  readonly controllers?: readonly Controller[];
   /** @defaultValue `console.error` reports subscribers that throw; nothing else is written */
   readonly logger?: Logger;
 }
@@ -80,6 +90,14 @@ export function driversOf(options: ManagerOptions): ReadonlyMap<string, Driver> 
       });
     }
     drivers.set(driver.kind, driver);
+  });
+  const names = (options.controllers ?? []).map(({ name }) => name);
+  names.forEach((name, index) => {
+    const path = `controllers[${String(index)}].name`;
+    if (!callerName.is(name) || name === remembersAs)
+      faults.push({ path, found: found(name), expected: `${callerName.name}, ${remembersAs}` });
+    else if (names.indexOf(name) < index)
+      faults.push({ path, found: found(name), expected: 'another name than the controllers before it' });
   });
   if (options.store !== undefined && options.dataDir !== undefined) {
     faults.push({ path: 'store', found: found(options.store), expected: 'none beside dataDir' });
@@ -113,6 +131,8 @@ const drivers = new t.Type(
   t.identity,
 );
 
+const controllers = boundedList('controllers (at most 32)', withMethods('a controller', 'open'), 0, 32);
+
 const instances = closed(
   'instances',
   { lifecycleEventBufferSize: integer('number of events', 1, 2 ** 24) },
@@ -139,6 +159,7 @@ const managerOptions = closed(
     config: t.intersection([t.type({ instances }), t.partial({ storage })], 'a configuration'),
     dataDir: text('a path', (value) => value !== '' && cText.is(value)),
     beginAnew: t.boolean,
+    controllers,
     store: withMethods('a store', ...storeMethods),
     logger: withMethods('a logger', 'debug', 'info', 'warn'),
   },

@@ -2,7 +2,7 @@ import { lstat, readdir, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { id } from '../codecs/id.js';
 import { ownMark, removedSuffix } from '../drivers/driver.js';
-import type { Logger } from './logger.js';
+import type { Logger } from '../instances/logger.js';
 
 /**
  * The names in a folder that have no owner, and are ours to remove: those of folders that bear our mark, or of which the removal

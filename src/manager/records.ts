@@ -1,4 +1,5 @@
 import { concat, defer, mergeMap, type Observable, of } from 'rxjs';
+import type { Cause } from '../lifecycle/cause.js';
 import type { Change } from '../lifecycle/event.js';
 import type { ExitStatus, Instance } from '../lifecycle/instance.js';
 import type { State } from '../lifecycle/state.js';
@@ -20,8 +21,9 @@ export interface Records {
   ended(action: 'stop' | 'exit', instance: Instance, exit: ExitStatus): Observable<Instance>;
 }
 
-/** Creates the {@link Records}; `forgotten` removes what is left of a memory that nobody goes on from any more. */
+/** Creates the {@link Records} of a cause; `forgotten` removes what is left of a memory that nobody goes on from any more. */
 export function createRecords(
+  { by }: Cause,
   commit: Commit,
   machines: Machines,
   now: () => number,
@@ -49,7 +51,7 @@ export function createRecords(
     ended: (action, instance, exit) =>
       revised(action, instance, {
         state: 'Stopped',
-        exit,
+        exit: action === 'stop' ? { ...exit, stoppedBy: by } : exit,
         stoppedAt: now(),
         handle: undefined,
         stateError: undefined,

@@ -1,16 +1,15 @@
 import * as E from 'fp-ts/lib/Either.js';
+import { pipe } from 'fp-ts/lib/function.js';
 import * as t from 'io-ts';
 import { withKeys } from '../codecs/anotherKey.js';
 import { closed, isRecord } from '../codecs/closed.js';
+import { commonFields, commonFieldsAs } from '../codecs/commonFields.js';
 import { decode, decodeOrThrow, found } from '../codecs/decode.js';
 import { described } from '../codecs/described.js';
 import { id } from '../codecs/id.js';
 import { exceeded } from '../codecs/measure.js';
 import { name as anyName } from '../codecs/name.js';
-import { record } from '../codecs/record.js';
-import { secret } from '../codecs/secret.js';
-import { cText, integer, longestTimerMs, oneOf, text, variableName } from '../codecs/scalars.js';
-import { anyTags } from '../codecs/tags.js';
+import { integer, oneOf, text } from '../codecs/scalars.js';
 import type { Driver, LogReading } from '../drivers/driver.js';
 import { callKeys } from './callOptions.js';
 import type { ForkRequest, ListOptions } from '../instances/instanceRequests.js';
@@ -49,9 +48,9 @@ export function sized<T>(value: T, mostBytes = defaultMostBytes): T {
 }
 
 /** Decodes a request to create. @throws {@link InvalidRequest} naming every fault, those of the driver's fields included */
-export function decodeCreation(drivers: Drivers, request: unknown): Creation {
+export function decodeCreation(drivers: Drivers, request: unknown, now: number): Creation {
   const [said, others] = split(request, keysOfCreation);
-  const decoded = decode(creation, said);
+  const decoded = expiring(decode(creation, said), now);
   const driver = driverOf(drivers, said['driver']);
   const fields = E.isRight(driver) ? driver.right.decode(others) : driver;
   if (E.isRight(decoded) && E.isRight(driver) && E.isRight(fields)) {
@@ -65,14 +64,14 @@ export function decodeCreation(drivers: Drivers, request: unknown): Creation {
 }
 
 /** Decodes a request to update into the spec that it leads to. @throws {@link InvalidRequest} */
-export function decodeUpdate(driver: Driver, spec: InstanceSpec, patch: unknown): InstanceSpec {
+export function decodeUpdate(driver: Driver, spec: InstanceSpec, patch: unknown, now: number): InstanceSpec {
   const [said, others] = split(patch, keysOfUpdate);
   if (Object.keys(said).length + Object.keys(others).length === 0) {
     throw new InvalidRequest({
       faults: [{ path: '', found: found(patch), expected: 'at least one field to change' }],
     });
   }
-  const decoded = decode(common, said);
+  const decoded = expiring(decode(common, said), now);
   const kept = ownFields(spec);
   // What is not changed may be what an earlier version took and this driver does not.
   const fields = Object.keys(others).length === 0 ? E.right(kept) : driver.decode({ ...kept, ...others });
@@ -92,12 +91,12 @@ export function decodeOverrides(driver: Driver, spec: InstanceSpec, overrides: u
   return specOf({ ...baseOf(spec), ...fields.right });
 }
 
-/** Decodes what a fork has other than its source into the spec that it leads to. @throws {@link InvalidRequest} */
+/** Decodes what a fork has other than its source into the spec that it leads to. It does not expire with it. @throws {@link InvalidRequest} */
 export function decodeForked(driver: Driver, spec: InstanceSpec, request: ForkChanges): InstanceSpec {
   const { env = spec.env, tags = spec.tags, entrypoint, cmd } = request;
   const changed = decodeOverrides(driver, spec, { entrypoint, cmd });
-  const isSame = changed === spec && env === spec.env && tags === spec.tags;
-  return isSame ? spec : specOf({ ...changed, env, tags });
+  const isSame = changed === spec && env === spec.env && tags === spec.tags && spec.expiresAt === undefined;
+  return isSame ? spec : specOf({ ...changed, env, tags, expiresAt: undefined });
 }
 
 /** What a driver does not understand of a spec that is kept: an earlier version may have taken it. */
@@ -139,17 +138,19 @@ export function decodeLogOptions(
   return { ...rest, source, follow, tail: tail ?? (isBounded ? Infinity : 100) };
 }
 
-const specOf = (spec: InstanceSpec): InstanceSpec => deepFreeze(structuredClone(spec));
+type Undone<A> = { readonly [Key in keyof A]: A[Key] | undefined };
 
-const baseOf = ({ driver, image, env, tags, runTimeoutMs }: InstanceSpec): BaseSpec => ({
-  ...{ driver, image, env, tags },
-  ...(runTimeoutMs !== undefined && { runTimeoutMs }),
-});
+/** What is decoded to `undefined` is asked not to be there. */
+const specOf = (spec: BaseSpec | Undone<BaseSpec>): InstanceSpec => {
+  const said = Object.entries(spec).filter(([, value]) => value !== undefined);
+  return deepFreeze(structuredClone(Object.fromEntries(said) as unknown as InstanceSpec));
+};
 
-function ownFields(spec: InstanceSpec): Fields {
-  const [, fields] = split(spec, Object.keys(baseOf(spec)));
-  return fields;
-}
+const keysOfBase = ['driver', 'image', ...Object.keys(commonFields)];
+
+const baseOf = (spec: InstanceSpec): BaseSpec => split(spec, keysOfBase)[0] as unknown as BaseSpec;
+
+const ownFields = (spec: InstanceSpec): Fields => split(spec, keysOfBase)[1];
 
 /**
  * Parts an object into the named keys and all others; a key whose value is `undefined` counts as absent, so that it takes
@@ -175,14 +176,32 @@ function driverOf(drivers: Drivers, kind: unknown): E.Either<readonly Fault[], D
   ]);
 }
 
-const keysOfCreation = ['name', 'image', 'driver', 'env', 'tags', 'runTimeoutMs'];
-const keysOfUpdate = ['env', 'tags', 'runTimeoutMs'];
+const keysOfUpdate = [...Object.keys(commonFields), 'ttlMs'];
+const keysOfCreation = ['name', 'image', 'driver', ...keysOfUpdate];
 
 /** What a driver tells, which knows its own keys only: those that all requests of this kind may have are named too. */
 const withCommon = (
   keys: readonly string[],
   decoded: E.Either<readonly Fault[], unknown>,
 ): readonly Fault[] => faultsOf(decoded).map((fault) => withKeys(keys, fault));
+
+/** Tells when an instance expires that is to live for a time. */
+const expiring = <Asked extends { readonly ttlMs?: number; readonly expiresAt?: number | undefined }>(
+  decoded: E.Either<readonly Fault[], Asked>,
+  now: number,
+): E.Either<readonly Fault[], Omit<Asked, 'ttlMs'>> =>
+  pipe(
+    decoded,
+    E.chain(({ ttlMs, ...fields }) => {
+      const { expiresAt } = fields;
+      if (expiresAt !== undefined && expiresAt <= now)
+        return E.left([{ path: 'expiresAt', found: found(expiresAt), expected: 'a time that is to come' }]);
+      if (ttlMs === undefined) return E.right(fields);
+      if (expiresAt !== undefined)
+        return E.left([{ path: 'ttlMs', found: found(ttlMs), expected: 'none beside expiresAt' }]);
+      return E.right({ ...fields, expiresAt: ttlMs === 0 ? undefined : now + ttlMs });
+    }),
+  );
 
 const faultsOf = (decoded: E.Either<readonly Fault[], unknown>): readonly Fault[] =>
   E.isLeft(decoded) ? decoded.left : [];
@@ -198,26 +217,18 @@ const image = text(
   (value) => value.length >= 1 && value.length <= 4096 && !/[\u0000-\u001f\u007f]/.test(value),
 );
 
-const env = secret(record('variables (an object of texts)', variableName, cText));
-
-/** Decodes labels to keep. */
-export const tags = new t.Type<Readonly<Record<string, string>>, unknown>(
-  'tags (an object of at most 50 texts)',
-  anyTags.is,
-  (value, context) =>
-    isRecord(value) && Object.keys(value).length > 50
-      ? t.failure(`${String(Object.keys(value).length)} tags`, context)
-      : anyTags.validate(value, context),
-  t.identity,
-);
-
 // What `driver` may be is told by `driverOf`, which knows the kinds.
-const runTimeoutMs = integer('milliseconds', 0, longestTimerMs);
-const creation = closed('create request', { name, image }, { driver: t.unknown, env, tags, runTimeoutMs });
-const common = closed('update request', {}, { env, tags, runTimeoutMs });
+const patch = { ...commonFieldsAs('asked'), ttlMs: integer('milliseconds', 0, 2 ** 43) };
+const creation = closed('create request', { name, image }, { driver: t.unknown, ...patch });
+const common = closed('update request', {}, patch);
 const noOverrides = closed('start overrides', {}, { entrypoint: t.unknown, cmd: t.unknown });
 /** Of entrypoint and cmd only the driver knows more. */
-export const forkChanges = { env, tags, entrypoint: t.unknown, cmd: t.unknown };
+export const forkChanges = {
+  env: commonFields.env.asked,
+  tags: commonFields.tags.asked,
+  entrypoint: t.unknown,
+  cmd: t.unknown,
+};
 const fork = closed(
   'fork request',
   { name },

@@ -1,5 +1,5 @@
 import { catchError, concat, EMPTY, ignoreElements, type Observable, throwError } from 'rxjs';
-import type { Logger } from './logger.js';
+import type { Logger } from '../instances/logger.js';
 
 /** Undoes what was done, step by step, when the rest fails; the first failure is the one that is told. */
 export type RollbackOnError = <T>(

@@ -1,3 +1,4 @@
+import { tags } from '../codecs/commonFields.js';
 import { closed } from '../codecs/closed.js';
 import { decodeOrThrow, found } from '../codecs/decode.js';
 import { oneOf } from '../codecs/scalars.js';
@@ -11,7 +12,7 @@ import type {
   CreateSnapshotRequest,
 } from '../instances/snapshots.js';
 import { anyTags } from '../codecs/tags.js';
-import { forkChanges, name, tags } from './requests.js';
+import { forkChanges, name } from './requests.js';
 
 /** Decodes a request to take a snapshot. @throws {@link InvalidRequest} */
 export const decodeSnapshot = (request: unknown): CreateSnapshotRequest => decodeOrThrow(snapshot, request);

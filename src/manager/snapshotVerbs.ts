@@ -200,7 +200,7 @@ export function createSnapshotVerbs(context: SnapshotVerbContext): SnapshotVerbs
           remedy: 'it has to be Stopped or Standby',
         });
       }
-      const { spec } = snapshot;
+      const spec = withPoliciesOf(instance.spec, snapshot.spec);
       const facet = facetOf(spec, snapshot.kind, 'restoreSnapshot');
       const plan = planOf({ ...instance, spec }, snapshot.id, kindOf(snapshot.kind, request.targetState));
       const restored$ = launches.bring(
@@ -253,4 +253,12 @@ export function createSnapshotVerbs(context: SnapshotVerbContext): SnapshotVerbs
 
     discardAll: () => concat(...snapshots.all().map(cleared)).pipe(ignoreElements()),
   };
+}
+
+/** A snapshot is of what runs; what is to be done about it stays the instance's. */
+function withPoliciesOf(instance: InstanceSpec, snapshot: InstanceSpec): InstanceSpec {
+  const { autoStandby, restartPolicy, healthCheck, expiresAt } = instance;
+  const policies = { autoStandby, restartPolicy, healthCheck, expiresAt };
+  const said = Object.entries({ ...snapshot, ...policies }).filter(([, value]) => value !== undefined);
+  return deepFreeze(Object.fromEntries(said) as unknown as InstanceSpec);
 }

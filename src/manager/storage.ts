@@ -12,7 +12,7 @@ import { createMemoryStore } from '../store/memoryStore.js';
 import { pathsIn } from '../store/dataDirPaths.js';
 import { openDataDir } from '../store/openDataDir.js';
 import type { DamagedRecord, StoredState, Store } from '../store/store.js';
-import type { Logger } from './logger.js';
+import type { Logger } from '../instances/logger.js';
 import type { ManagerOptions } from './options.js';
 import { isMarked, ownerlessIn } from './ownerless.js';
 import {

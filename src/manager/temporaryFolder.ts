@@ -9,7 +9,7 @@ import { type Driver, ownMark } from '../drivers/driver.js';
 import { StoreFailed } from '../lifecycle/errors.js';
 import { type DataDirLock, lockDataDir } from '../store/dataDirLock.js';
 import { pathsIn } from '../store/dataDirPaths.js';
-import type { Logger } from './logger.js';
+import type { Logger } from '../instances/logger.js';
 import { isMarked } from './ownerless.js';
 
 /** How the folder of a manager without a data directory is called, before an id. */

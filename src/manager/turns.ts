@@ -105,4 +105,4 @@ export function createTurns(
 }
 
 /** An error that is none of ours counts as `Error`, so that the results stay few. */
-const tagOf = (error: unknown): string => (isInstanceError(error) ? error._tag : 'Error');
+export const tagOf = (error: unknown): string => (isInstanceError(error) ? error._tag : 'Error');

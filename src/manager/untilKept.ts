@@ -1,6 +1,6 @@
 import { ignoreElements, type Observable, retry, timer } from 'rxjs';
 import type { KeyedQueue } from '../streams/keyedQueue.js';
-import type { Logger } from './logger.js';
+import type { Logger } from '../instances/logger.js';
 
 /**
  * Does a task in the queue of an instance, and does it again for as long as it fails: after 100 ms, then after twice as long each

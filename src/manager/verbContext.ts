@@ -1,7 +1,7 @@
 import type { Driver, LaunchPlan } from '../drivers/driver.js';
 import type { InstanceSpec } from '../lifecycle/instance.js';
 import type { Intents } from './intents.js';
-import type { Logger } from './logger.js';
+import type { Logger } from '../instances/logger.js';
 import type { LogReads } from './logReads.js';
 import type { Machines } from './machines.js';
 import type { RollbackOnError } from './rollbackOnError.js';

@@ -97,7 +97,7 @@ describe('create refuses', () => {
       'an unknown key',
       { memory: '1GB' },
       [
-        `memory | a text of 3 characters | another key; known are name, image, driver, env, tags, runTimeoutMs, ${keysOfProcess}`,
+        `memory | a text of 3 characters | another key; known are name, image, driver, env, tags, runTimeoutMs, autoStandby, restartPolicy, healthCheck, expiresAt, ttlMs, ${keysOfProcess}`,
       ],
     ],
     ['a wrong type', { cmd: 'now' }, ['cmd | a text of 3 characters | arguments (an array of texts)']],
@@ -272,7 +272,7 @@ describe('the other verbs', () => {
     [
       'update of what stays',
       () => manager.update('healthy', { image: '/x' } as object),
-      [`image | a text of 2 characters | another key; known are env, tags, runTimeoutMs, ${keysOfProcess}`],
+      [`image | a text of 2 characters | another key; known are env, tags, runTimeoutMs, autoStandby, restartPolicy, healthCheck, expiresAt, ttlMs, ${keysOfProcess}`],
     ],
     [
       'update that takes the program away',

@@ -31,7 +31,7 @@ import {
   type WatchBuffering,
 } from 'rx-instances';
 import { createMemoryDriver, type MemoryDriver } from 'rx-instances/testing';
-import { noLogger } from '../../src/manager/logger.js';
+import { noLogger } from '../../src/manager/noLogger.js';
 import { until } from '../support/until.js';
 import { createMemoryStore } from '../../src/store/memoryStore.js';
 import { thrownBy } from '../support/thrownBy.js';

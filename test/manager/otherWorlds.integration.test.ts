@@ -24,7 +24,7 @@ import {
 import { ownMark } from '../../src/drivers/driver.js';
 import { type ProcessEntry, processTable } from '../../src/drivers/host/processTable.js';
 import { runPathOf } from '../../src/drivers/host/runRecord.js';
-import { noLogger } from '../../src/manager/logger.js';
+import { noLogger } from '../../src/manager/noLogger.js';
 import { openDataDir } from '../../src/store/openDataDir.js';
 import { defaults, done, wholeLog } from '../store/changes.js';
 import { kernelViewOf, processesOf } from '../support/processes.js';

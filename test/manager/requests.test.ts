@@ -4,13 +4,14 @@ import type { Driver } from '../../src/drivers/driver.js';
 import type { Fault, InvalidRequest } from '../../src/lifecycle/errors.js';
 import type { InstanceSpec } from '../../src/lifecycle/instance.js';
 import {
+  type Creation,
   decodeClose,
-  decodeCreation,
+  decodeCreation as decodeCreationAt,
   decodeListOptions,
   decodeFork,
   decodeLogOptions,
   decodeOverrides,
-  decodeUpdate,
+  decodeUpdate as decodeUpdateAt,
 } from '../../src/manager/requests.js';
 
 const memory = createMemoryDriver();
@@ -25,6 +26,12 @@ const one: ReadonlyMap<string, Driver> = new Map([['memory', memory]]);
 const two = new Map([...one, ['taking', taking]]);
 
 const smallest = { name: 'web', image: 'any' };
+const now = 1_000_000;
+const decodeCreation = (drivers: Parameters<typeof decodeCreationAt>[0], request: unknown): Creation =>
+  decodeCreationAt(drivers, request, now);
+const decodeUpdate = (...[driver, spec, patch]: [Driver, InstanceSpec, unknown]): InstanceSpec =>
+  decodeUpdateAt(driver, spec, patch, now);
+
 const specOf = (fields: object = {}): InstanceSpec => decodeCreation(one, { ...smallest, ...fields }).spec;
 
 /** Every fault that comes of a request, as lines. */
@@ -42,8 +49,10 @@ function faultsOf(door: () => unknown): readonly string[] {
 
 const nameRule = 'a name (1 to 63 lower-case letters, digits and inner hyphens, no id)';
 const imageRule = 'an image (1 to 4096 characters, no control characters)';
-const keysOfCreation = 'known are name, image, driver, env, tags, runTimeoutMs, readiness, stopGraceMs';
-const keysOfUpdate = 'known are env, tags, runTimeoutMs, readiness, stopGraceMs';
+const keysOfCreation =
+  'known are name, image, driver, env, tags, runTimeoutMs, autoStandby, restartPolicy, healthCheck, expiresAt, ttlMs, readiness, stopGraceMs';
+const keysOfUpdate =
+  'known are env, tags, runTimeoutMs, autoStandby, restartPolicy, healthCheck, expiresAt, ttlMs, readiness, stopGraceMs';
 const variableRule = 'a variable name (not empty, no = or NUL)';
 const valueRule = 'a text without NUL characters';
 const tagKeyRule = 'a tag key (1 to 128 of letters, digits and " _.:/=+@-")';

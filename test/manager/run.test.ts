@@ -10,7 +10,7 @@ import {
 } from 'rx-instances';
 import { createMemoryDriver, type MemoryDriver } from 'rx-instances/testing';
 import { concat, firstValueFrom, type Observable, of, take, throwError } from 'rxjs';
-import { noLogger } from '../../src/manager/logger.js';
+import { noLogger } from '../../src/manager/noLogger.js';
 import { until } from '../support/until.js';
 
 const request = { image: 'any' };

@@ -26,7 +26,7 @@ import {
 } from 'rx-instances';
 import { ownMark } from '../../src/drivers/driver.js';
 import { removeTree } from '../../src/drivers/host/removeTree.js';
-import { noLogger } from '../../src/manager/logger.js';
+import { noLogger } from '../../src/manager/noLogger.js';
 
 const value = <T>(source$: Observable<T>): Promise<T> => firstValueFrom(source$);
 

@@ -22,7 +22,7 @@ import {
   sweepTemporaryFolders,
   temporaryFolder,
 } from '../../src/manager/temporaryFolder.js';
-import { noLogger } from '../../src/manager/logger.js';
+import { noLogger } from '../../src/manager/noLogger.js';
 
 const mark = '.rx-instances';
 let own: string;

@@ -51,15 +51,54 @@ const driverFields = fc.record(
   { requiredKeys: [] },
 );
 
+const milliseconds = fc.maxSafeNat();
+const clocks = {
+  ...{ intervalMs: milliseconds, timeoutMs: milliseconds, startPeriodMs: milliseconds },
+  ...{ failureThreshold: fc.nat(), successThreshold: fc.nat() },
+};
+const policies = fc.record(
+  {
+    restartPolicy: fc.record(
+      {
+        policy: fc.constantFrom('always', 'on_failure'),
+        ...{ backoffMs: milliseconds, maxBackoffMs: milliseconds },
+        ...{ maxAttempts: fc.nat(), stableAfterMs: milliseconds },
+      },
+      { requiredKeys: ['policy', 'backoffMs', 'maxAttempts', 'stableAfterMs'] },
+    ),
+    autoStandby: fc.oneof(
+      fc.record({ enabled: fc.constant(false) }),
+      fc.record({
+        ...{ enabled: fc.constant(true), idleTimeoutMs: milliseconds },
+        ...{ ignoreSourceCidrs: fc.array(text), ignoreDestinationPorts: fc.array(fc.nat()) },
+      }),
+    ),
+    healthCheck: fc.oneof(
+      fc.record({
+        ...{ kind: fc.constant('http'), port: fc.nat(), path: text, expectedStatus: fc.nat(), ...clocks },
+        scheme: fc.constantFrom('http', 'https'),
+      }),
+      fc.record({ kind: fc.constant('tcp'), port: fc.nat(), ...clocks }),
+      fc.record(
+        { kind: fc.constant('exec'), command: fc.array(text), cwd: text, ...clocks },
+        { requiredKeys: ['kind', 'command', ...(Object.keys(clocks) as (keyof typeof clocks)[])] },
+      ),
+    ),
+    expiresAt: time,
+  },
+  { requiredKeys: [] },
+);
+
 const spec = fc
-  .tuple(driverFields, fc.record({ driver: text, image: text, env: texts, tags: texts }))
-  .map(([fields, base]) => ({ ...fields, ...base }) as unknown as InstanceSpec);
+  .tuple(driverFields, policies, fc.record({ driver: text, image: text, env: texts, tags: texts }))
+  .map(([fields, policed, base]) => ({ ...fields, ...policed, ...base }) as unknown as InstanceSpec);
 
 const exit: fc.Arbitrary<ExitStatus> = fc.record(
   {
     code: fc.option(fc.nat()),
     signal: fc.option(text),
     timedOut: fc.constantFrom('readiness' as const, 'run' as const),
+    stoppedBy: text,
   },
   { requiredKeys: ['code', 'signal'] },
 );

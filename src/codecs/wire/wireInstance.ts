@@ -27,6 +27,7 @@ const values = wireObject('an instance', {
   exitCode: optional('exit_code', t.union([t.number, t.null], 'a number or null')),
   exitSignal: optional('exit_signal', t.union([t.string, t.null], 'a text or null')),
   exitTimedOut: optional('exit_timed_out', oneOf(['readiness', 'run'])),
+  exitStoppedBy: optional('exit_stopped_by', t.string),
   handle: optional('handle', secret(record('an object', t.string, json) as t.Type<MachineHandle, unknown>)),
   wasReady: optional('was_ready', t.literal(false)),
 });
@@ -35,8 +36,12 @@ type Values = t.TypeOf<typeof values>;
 const instanceOf = (values: Values, spec: Instance['spec']): Instance => {
   // It was made for us; to copy it takes as long as to decode it.
   if (values.exitCode === undefined) return Object.assign(values, { spec });
-  const { exitCode, exitSignal = null, exitTimedOut, ...own } = values;
-  const exit = { code: exitCode, signal: exitSignal, ...(exitTimedOut && { timedOut: exitTimedOut }) };
+  const { exitCode, exitSignal = null, exitTimedOut, exitStoppedBy, ...own } = values;
+  const exit = {
+    ...{ code: exitCode, signal: exitSignal },
+    ...(exitTimedOut && { timedOut: exitTimedOut }),
+    ...(exitStoppedBy !== undefined && { stoppedBy: exitStoppedBy }),
+  };
   return { ...own, spec, exit };
 };
 
@@ -44,8 +49,12 @@ const instanceOf = (values: Values, spec: Instance['spec']): Instance => {
 const valuesOf = (instance: Instance): Values => {
   const { exit } = instance;
   if (exit === undefined) return instance;
-  const { code, signal, timedOut } = exit;
-  return { ...instance, exitCode: code, exitSignal: signal, ...(timedOut && { exitTimedOut: timedOut }) };
+  const { code, signal, timedOut, stoppedBy } = exit;
+  return {
+    ...{ ...instance, exitCode: code, exitSignal: signal },
+    ...(timedOut && { exitTimedOut: timedOut }),
+    ...(stoppedBy !== undefined && { exitStoppedBy: stoppedBy }),
+  };
 };
 
 /** The wire form of an instance: hypeman's, with what its spec asks for beside what it is, and times in RFC 3339. */

@@ -3,13 +3,12 @@ import { pipe } from 'fp-ts/lib/function.js';
 import * as t from 'io-ts';
 import type { InstanceSpec, Json } from '../../lifecycle/instance.js';
 import { isRecord } from '../closed.js';
+import { commonFieldsAs } from '../commonFields.js';
 import { json } from '../json.js';
 import { record } from '../record.js';
 import { secret } from '../secret.js';
 import { driverFieldNames } from './driverFieldNames.js';
 import { optional, required, wireObject, WireObjectType } from './wireObject.js';
-
-const texts = record('an object of texts', t.string, t.string);
 
 /** A field of a driver stays as it is: what may stand there, only its driver knows. */
 const verbatim = secret(json);
@@ -36,9 +35,7 @@ const known = Object.entries(driverFieldNames).map(([field, called]) => {
 const keys = {
   driver: required('driver', t.string),
   image: required('image', t.string),
-  env: required('env', secret(texts)),
-  tags: required('tags', texts),
-  runTimeoutMs: optional('run_timeout_ms', t.number),
+  ...commonFieldsAs('wire'),
   ...Object.fromEntries(known),
   others: optional('driver_fields', secret(record('an object', t.string, json))),
 } as const;

@@ -9,6 +9,3 @@ export interface Logger {
   /** A fault of the application, with the error as `err`: a subscriber that threw. @defaultValue `warn` */
   error?(fields: object, message: string): void;
 }
-
-/** Writes nothing. */
-export const noLogger: Logger = { debug: () => undefined, info: () => undefined, warn: () => undefined };

@@ -1,0 +1,66 @@
+import * as E from 'fp-ts/lib/Either.js';
+import { map } from 'rxjs';
+import type * as t from 'io-ts';
+import { decode } from '../codecs/decode.js';
+import type { ControllerPort, Remembered } from '../instances/controller.js';
+import type { Instances } from '../instances/instances.js';
+import type { LifecycleStreams } from '../instances/lifecycleStreams.js';
+import type { Logger } from '../instances/logger.js';
+import type { Json } from '../lifecycle/instance.js';
+import type { Store } from '../store/store.js';
+
+/** Where the options of a call stand among its arguments, by verb; what has none is left out. */
+const placeOfOptions = {
+  ...{ create: 1, run: 1, update: 2, start: 2, stop: 1, standby: 1, restore: 1, restart: 1, delete: 1 },
+  ...{ fork: 2, createSnapshot: 2, deleteSnapshot: 1, forkSnapshot: 2, restoreSnapshot: 3 },
+} as const satisfies Partial<Record<keyof Instances, number>>;
+
+type Call = (...given: readonly unknown[]) => unknown;
+
+/** The verbs, each called by somebody, if it is not said otherwise. */
+function calledBy(by: string, instances: Instances): Instances {
+  const calls = Object.entries(placeOfOptions).map(([verb, place]) => {
+    const call = instances[verb as keyof typeof placeOfOptions] as Call;
+    const called: Call = (...given) => {
+      const before = Array.from({ length: place }, (_, index) => given[index]);
+      return call(...before, { by, ...(given[place] as object | undefined) });
+    };
+    return [verb, called];
+  });
+  return { ...instances, ...(Object.fromEntries(calls) as Partial<Instances>) };
+}
+
+/** Makes the {@link ControllerPort} of a controller. */
+export function controllerPort(
+  name: string,
+  instances: Instances,
+  { watch }: Pick<LifecycleStreams, 'watch'>,
+  store: Pick<Store, 'loadRuntime' | 'saveRuntime'>,
+  now: () => number,
+  logger: Logger,
+): ControllerPort {
+  const remembered = <Memory>(codec: t.Type<Memory, Json>): Remembered<Memory> => ({
+    load: () =>
+      store.loadRuntime(name).pipe(
+        map((byInstance) => {
+          const understood = new Map<string, Memory>();
+          for (const [instanceId, kept] of byInstance) {
+            const decoded = decode(codec, kept);
+            if (E.isRight(decoded)) understood.set(instanceId, decoded.right);
+            else {
+              const fields = { controller: name, instanceId, faults: decoded.left };
+              logger.warn(fields, 'what a controller remembers of an instance is not understood');
+            }
+          }
+          return understood;
+        }),
+      ),
+    save: (instanceId, memory) =>
+      store.saveRuntime(name, instanceId, memory === undefined ? undefined : codec.encode(memory)),
+  });
+
+  return {
+    ...{ now, logger, remembered, instances: calledBy(name, instances) },
+    watch: (options) => watch(name, options),
+  };
+}
