@@ -19,6 +19,8 @@ import {
 } from 'rxjs';
 import type { Controller, ControllerPort, Decision, RunningController } from '../instances/controller.js';
 import type { InstanceStatus } from '../instances/instanceStatus.js';
+import { isRecord } from '../codecs/closed.js';
+import { hasTag } from '../lifecycle/errors.js';
 import type { Cause } from '../lifecycle/cause.js';
 import type { Instance, Json } from '../lifecycle/instance.js';
 import type { InstanceChange } from '../lifecycle/instanceChange.js';
@@ -244,17 +246,25 @@ function opened<Memory, Input>(
         its.isBusy = false;
         if (isThere(its)) look(its, occasion);
       };
+      /** What came of it is known before `watch` tells it. */
+      const takeIn = (result: unknown): void => {
+        if (verb === 'delete') forget(instanceId);
+        else if (isView(result, its.instance)) its.instance = result;
+      };
       return concat(
         its.kept$,
         defer(() => rules.perform?.(act, sight, port) ?? called(act, sight, port)),
       ).pipe(
         last(undefined, undefined),
         map((result): Decision => {
+          takeIn(result);
           after({ kind: 'done', verb, result });
           return { instanceId, verb, reason };
         }),
         catchError((error: unknown) => {
-          after({ kind: 'failed', verb, error });
+          // A change is on its way, which is decided about then.
+          if (hasTag(error, 'Conflict')) its.isBusy = false;
+          else after({ kind: 'failed', verb, error });
           return of({ instanceId, verb, reason, error });
         }),
       );
@@ -284,6 +294,13 @@ function opened<Memory, Input>(
     }),
   };
 }
+
+/** Whether it is a newer view of the instance. */
+const isView = (result: unknown, { id, revision }: Instance): result is Instance =>
+  isRecord(result) &&
+  result['id'] === id &&
+  typeof result['revision'] === 'number' &&
+  result['revision'] > revision;
 
 /** The verb of that name, for the instance as it was seen. */
 function called(

@@ -63,8 +63,8 @@ export function decideRestart(
 ): Verdict<RestartMemory> {
   const policy = instance.spec.restartPolicy;
   if (policy === undefined) return {};
-  const isAnew = isManualStart(occasion) || !isDeepStrictEqual(memory?.policy, policy);
-  const known: RestartMemory = isAnew || memory === undefined ? { policy, attempts: 0 } : memory;
+  const isKnown = memory !== undefined && isSame(memory.policy, policy) && !isManualStart(occasion);
+  const known: RestartMemory = isKnown ? memory : { policy, attempts: 0 };
   switch (instance.state) {
     case 'Stopped':
       return wantsStart(instance, policy)
@@ -77,6 +77,9 @@ export function decideRestart(
       return { memory: kept(known) };
   }
 }
+
+const isSame = (one: RestartPolicy, other: RestartPolicy): boolean =>
+  isDeepStrictEqual(wireRestartPolicy.encode(one), wireRestartPolicy.encode(other));
 
 /** Somebody has started it, who counts from the beginning. */
 const isManualStart = (occasion: Occasion<unknown>): boolean =>
@@ -132,11 +135,11 @@ function attempt(
   const backoffMs = backoffOf(policy, attempts, instance.id);
   const ended = reason === 'exit' ? instance.stoppedAt : undefined;
   const from = Math.max(ended ?? 0, known.lastAttemptAt ?? 0);
-  // A clock that was set back would have it wait for that time again.
-  const at = from === 0 ? now : Math.min(from + backoffMs, now + backoffMs);
+  // Where the clock was set back it would wait for that time again.
+  const at = from === 0 ? now : Math.min(from + backoffMs, now + backoffMs, known.nextAttemptAt ?? Infinity);
   if (at > now) return { memory: { ...known, nextAttemptAt: at }, at };
   const act = { verb: reason === 'exit' ? 'start' : 'restart', reason };
-  if (!isTurn) return { memory: kept(known), act };
+  if (!isTurn) return { memory: known, act };
   const { isUnhealthy: __, ...begun } = unplanned;
   return { memory: { ...begun, attempts: attempts + 1, lastAttemptAt: now, lastReason: reason }, act };
 }

@@ -66,6 +66,7 @@ describe('the public names', () => {
        boundedIterable
        boundedMergeMap
        closeOnSignals
+       createController
        createLifecycleBus
        createProcessDriver
        describeFault
@@ -73,13 +74,18 @@ describe('the public names', () => {
        isInstanceError
        latestByInstance
        openManager
+       standardControllers
        states
        toTaskEither
        transition
        waitForState
      types
+       Act
        Action
        AdoptPlan
+       AutoStandby
+       AutoStandbyRequest
+       AutoStandbyStatus
        BaseSpec
        Buffering
        CallOptions
@@ -92,10 +98,14 @@ describe('the public names', () => {
        CloseOptions
        ConsumeOptions
        ConsumerStats
+       Controller
+       ControllerPort
+       ControllerRules
        CreateRequest
        CreateSnapshotRequest
        Cursor
        DamagedRecord
+       Decision
        Driver
        DriverFields
        DropReason
@@ -103,17 +113,22 @@ describe('the public names', () => {
        EventStreams
        EventsOptions
        ExitStatus
+       ExpirationStatus
        Fault
        ForkRequest
        ForkSnapshotRequest
        ForwardedPort
        Freezing
+       HealthCheck
+       HealthCheckRequest
+       HealthStatus
        Instance
        InstanceChange
        InstanceError
        InstanceFilter
        InstanceManager
        InstanceSpec
+       InstanceStatus
        Instances
        IterateOptions
        Json
@@ -139,15 +154,23 @@ describe('the public names', () => {
        MachineStatus
        ManagerOptions
        Measurement
+       Occasion
        Overflow
+       PolicyRequests
        PreparePlan
        ProcessDriverOptions
        Readiness
+       Remembered
        Replacement
+       RestartPolicy
+       RestartPolicyRequest
+       RestartStatus
        RestoreSnapshotRequest
        RunOptions
        RunOutcome
        RunRequest
+       RunningController
+       Sight
        Snapshot
        SnapshotContent
        SnapshotFilter
@@ -163,6 +186,7 @@ describe('the public names', () => {
        TableView
        Transition
        UpdateRequest
+       Verdict
        WaitEnd
        WaitOptions
        WaitOutcome

@@ -70,7 +70,7 @@ const defaultOutput = process.platform === 'linux' ? 'pipes' : 'file';
  * const manager = await openManager({ drivers: [createProcessDriver()] });
  * await firstValueFrom(manager.create({ name: 'sleeper', image: 'scratch', entrypoint: ['sleep', '60'] }));
  * const { exit } = await firstValueFrom(manager.stop('sleeper'));
- * exit; // => { code: null, signal: 'SIGTERM' }
+ * exit; // => { code: null, signal: 'SIGTERM', stoppedBy: 'caller' }
  * await manager.close();
  * ```
  */
