@@ -62,6 +62,7 @@ export type {
   ChangeAndLaunchOptions,
   ChangeOptions,
   LaunchOptions,
+  MutationOptions,
 } from './instances/callOptions.js';
 export type { RunOptions, RunOutcome, RunRequest } from './instances/runRequest.js';
 export type {

@@ -29,6 +29,7 @@ import type { LifecycleStreams } from '../instances/lifecycleStreams.js';
 import type { Instance, InstanceSpec } from '../lifecycle/instance.js';
 import { transition } from '../lifecycle/state.js';
 import type { ConsumerStats } from '../streams/consumers.js';
+import type { Store } from '../store/store.js';
 import { ContainedObservable, through } from '../streams/containedObservable.js';
 import { createKeyedQueue } from '../streams/keyedQueue.js';
 import { createManagerBus } from '../streams/lifecycleBus.js';
@@ -43,6 +44,7 @@ import { createLogReads } from './logReads.js';
 import { causeOf } from './callOptions.js';
 import { createCalls } from './calls.js';
 import { createCausedVerbs } from './causedVerbs.js';
+import { createFinishing } from './finishingVerbs.js';
 import { createMachines, type Report } from './machines.js';
 import type { Measurement } from './measurement.js';
 import { type CloseOptions, driversOf, type ManagerOptions } from './options.js';
@@ -206,11 +208,11 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
   });
 
   const commitFor =
-    (cause: Cause): Commit =>
+    (cause: Cause, keeping: Pick<Store, 'commit'> = store): Commit =>
     (change) =>
       defer(() => {
         const seconds = stopwatch();
-        return store.commit({ ...withReadyBy(change, now()), cause }).pipe(
+        return keeping.commit({ ...withReadyBy(change, now()), cause }).pipe(
           map((event) => {
             table.apply(event);
             deadlines.see(event.instanceId, event.instance);
@@ -283,7 +285,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
   };
 
   const turns = createTurns(queue, table, () => open, measure);
-  const { whileOpen, onInstance, moving, making } = turns;
+  const { whileOpen, onInstance } = turns;
 
   /** What a poll finds was told by no event. */
   const poll = (instanceId: string): Observable<Instance> =>
@@ -411,6 +413,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
       later$.pipe(takeUntil(bus.closing$)).subscribe();
     },
     mend: recovering.snapshotVerbs.mend,
+    finishing: createFinishing(shared),
   };
   await lastValueFrom(recover(tools, { instances: kept.instances, homes: ownerless }), {
     defaultValue: undefined,
@@ -418,9 +421,9 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
 
   for (const instance of table.all()) deadlines.see(instance.id, instance, foundReadyMs);
 
-  const calls = createCalls(shared, turns);
+  const calls = createCalls(shared, turns, sized);
   const create: Instances['create'] = (request, options) =>
-    calls('launch', options, ({ verbs }) => {
+    calls('launch', ['create', request], options, ({ verbs, making }) => {
       const creation = requests.decodeCreation(drivers, sized(request));
       sized(creation.spec);
       return making('create', creation.name, (id) => verbs.create(id, creation));
@@ -443,14 +446,14 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     list: (listed = {}) =>
       whileOpen(() => of(listInstances(table.all(), requests.decodeListOptions(sized(listed))))),
     update: (idOrName, patch, options) =>
-      calls('change', options, ({ verbs, expected }) =>
+      calls('change', ['update', idOrName, patch], options, ({ verbs, expected, moving }) =>
         moving('update', idOrName, expected, (instance) => {
           const spec = sized(requests.decodeUpdate(driverOf(instance.spec), instance.spec, sized(patch)));
           return isDeepStrictEqual(spec, instance.spec) ? of(instance) : verbs.update(instance, spec);
         }),
       ),
     start: (idOrName, overrides = {}, options) =>
-      calls('changeAndLaunch', options, ({ verbs, expected }) =>
+      calls('changeAndLaunch', ['start', idOrName, overrides], options, ({ verbs, expected, onInstance }) =>
         onInstance('start', idOrName, (found) => {
           const instance = expected(found);
           const { kind } = transition('start', instance.state);
@@ -472,15 +475,19 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
         }),
       ),
     stop: (idOrName, options) =>
-      calls('change', options, ({ verbs, expected }) => moving('stop', idOrName, expected, verbs.stop)),
+      calls('change', ['stop', idOrName], options, ({ verbs, expected, moving }) =>
+        moving('stop', idOrName, expected, verbs.stop),
+      ),
     standby: (idOrName, options) =>
-      calls('change', options, ({ verbs, expected }) => moving('standby', idOrName, expected, verbs.standby)),
+      calls('change', ['standby', idOrName], options, ({ verbs, expected, moving }) =>
+        moving('standby', idOrName, expected, verbs.standby),
+      ),
     restore: (idOrName, options) =>
-      calls('changeAndLaunch', options, ({ verbs, expected }) =>
+      calls('changeAndLaunch', ['restore', idOrName], options, ({ verbs, expected, moving }) =>
         moving('restore', idOrName, expected, verbs.restore),
       ),
     restart: (idOrName, options) =>
-      calls('changeAndLaunch', options, ({ verbs, expected }) =>
+      calls('changeAndLaunch', ['restart', idOrName], options, ({ verbs, expected, onInstance }) =>
         onInstance('restart', idOrName, (found) => {
           const instance = expected(found);
           if (transition('stop', instance.state).kind === 'refused') {
@@ -495,9 +502,11 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
         }),
       ),
     delete: (idOrName, options) =>
-      calls('change', options, ({ verbs, expected }) => moving('delete', idOrName, expected, verbs.delete)),
+      calls('change', ['delete', idOrName], options, ({ verbs, expected, moving }) =>
+        moving('delete', idOrName, expected, verbs.delete),
+      ),
     fork: (idOrName, request, options) =>
-      calls('changeAndLaunch', options, ({ verbs, expected }) => {
+      calls('changeAndLaunch', ['fork', idOrName, request], options, ({ verbs, expected, making }) => {
         const source = table.exactly(idOrName);
         const decoded = requests.decodeFork(sized(request));
         return making('fork', decoded.name, (id) =>

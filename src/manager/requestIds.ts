@@ -1,0 +1,106 @@
+import { defer, finalize, map, mergeMap, NEVER, type Observable, of, ReplaySubject, share, tap } from 'rxjs';
+import { found } from '../codecs/decode.js';
+import { InvalidRequest } from '../lifecycle/errors.js';
+import type { Instance } from '../lifecycle/instance.js';
+import type { Snapshot } from '../lifecycle/snapshot.js';
+import type { AskedRequest, Outcome, Store } from '../store/store.js';
+import { type Conclusion, createConclusion } from './conclusion.js';
+import type { SnapshotTable } from './snapshotTable.js';
+
+/** Sees to it that what bears a request id is done once. */
+export interface RequestIds {
+  /**
+   * Does the work of a request, or emits what the one before of this name came to: of one under way too, once it is done. Who
+   * unsubscribes takes it from nobody else; before it has begun, the last one to go takes it back.
+   *
+   * Errors with {@link InvalidRequest} where the name stands for another request.
+   */
+  once<T extends Instance | Snapshot>(
+    request: AskedRequest,
+    verb: string,
+    work: (under: RequestUnderWay) => Observable<T>,
+  ): Observable<T>;
+}
+
+/** A request that is being done. */
+export interface RequestUnderWay extends Conclusion {
+  /** What has its turn has begun. */
+  began(): void;
+}
+
+/** Creates the {@link RequestIds} of a manager. */
+export function createRequestIds(store: Store, snapshots: Pick<SnapshotTable, 'get'>): RequestIds {
+  const underWay = new Map<
+    string,
+    { readonly fingerprint: string; readonly outcome$: Observable<Instance | Snapshot> }
+  >();
+
+  const begin = <T extends Instance | Snapshot>(
+    key: string,
+    request: AskedRequest,
+    verb: string,
+    work: (under: RequestUnderWay) => Observable<T>,
+  ): Observable<T> => {
+    let hasBegun = false;
+    const began = (): void => {
+      hasBegun = true;
+    };
+    const over = (): void => {
+      if (underWay.get(key) === entry) underWay.delete(key);
+    };
+    const outcome$ = store.loadRequest(request.by, request.requestId).pipe(
+      mergeMap((known) => {
+        if (known === undefined) {
+          return work({ ...createConclusion(store, snapshots, request, verb), began });
+        }
+        if (known.fingerprint !== request.fingerprint) throw isAnother(request);
+        return of(known.outcome).pipe(map((outcome) => valueOf<T>(outcome)));
+      }),
+      // Before that is told: who asks again when told asks anew, and where it was refused, it is tried anew.
+      tap({ error: over, complete: over }),
+      finalize(over),
+      share({
+        connector: () => new ReplaySubject(1),
+        resetOnComplete: false,
+        resetOnError: false,
+        resetOnRefCountZero: () => (hasBegun ? NEVER : of('taken back')),
+      }),
+    );
+    const entry = { fingerprint: request.fingerprint, outcome$ };
+    underWay.set(key, entry);
+    return outcome$;
+  };
+
+  return {
+    once: <T extends Instance | Snapshot>(
+      request: AskedRequest,
+      verb: string,
+      work: (under: RequestUnderWay) => Observable<T>,
+    ) =>
+      defer((): Observable<T> => {
+        const key = `${request.by}/${request.requestId}`;
+        const known = underWay.get(key);
+        if (known === undefined) return begin(key, request, verb, work);
+        if (known.fingerprint !== request.fingerprint) throw isAnother(request);
+        // Its fingerprint tells the verb, and with it what is emitted.
+        return known.outcome$ as Observable<T>;
+      }),
+  };
+}
+
+/** What came of a request, as its verb would tell it. The fingerprint tells the verb, and with it the kind of the value. */
+function valueOf<T extends Instance | Snapshot>(outcome: Outcome): T {
+  if ('error' in outcome) throw outcome.error;
+  return ('instance' in outcome ? outcome.instance : outcome.snapshot) as T;
+}
+
+const isAnother = ({ requestId }: AskedRequest): InvalidRequest =>
+  new InvalidRequest({
+    faults: [
+      {
+        path: 'requestId',
+        found: found(requestId),
+        expected: 'an id by which nothing else was asked for',
+      },
+    ],
+  });
