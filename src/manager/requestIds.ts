@@ -1,4 +1,4 @@
-import { defer, finalize, map, mergeMap, NEVER, type Observable, of, ReplaySubject, share, tap } from 'rxjs';
+import { defer, finalize, mergeMap, NEVER, type Observable, of, ReplaySubject, share, tap } from 'rxjs';
 import { found } from '../codecs/decode.js';
 import { InvalidRequest } from '../lifecycle/errors.js';
 import type { Instance } from '../lifecycle/instance.js';
@@ -15,11 +15,7 @@ export interface RequestIds {
    *
    * Errors with {@link InvalidRequest} where the name stands for another request.
    */
-  once<T extends Instance | Snapshot>(
-    request: AskedRequest,
-    verb: string,
-    work: (under: RequestUnderWay) => Observable<T>,
-  ): Observable<T>;
+  once<T extends Emitted>(request: AskedRequest, verb: string, work: Work<T>): Observable<T>;
 }
 
 /** A request that is being done. */
@@ -28,19 +24,21 @@ export interface RequestUnderWay extends Conclusion {
   began(): void;
 }
 
+type Work<T> = (under: RequestUnderWay) => Observable<T>;
+
+/** What verbs emit. */
+type Emitted = Instance | Snapshot;
+
+interface UnderWay {
+  readonly fingerprint: string;
+  readonly outcome$: Observable<Emitted>;
+}
+
 /** Creates the {@link RequestIds} of a manager. */
 export function createRequestIds(store: Store, snapshots: Pick<SnapshotTable, 'get'>): RequestIds {
-  const underWay = new Map<
-    string,
-    { readonly fingerprint: string; readonly outcome$: Observable<Instance | Snapshot> }
-  >();
+  const underWay = new Map<string, UnderWay>();
 
-  const begin = <T extends Instance | Snapshot>(
-    key: string,
-    request: AskedRequest,
-    verb: string,
-    work: (under: RequestUnderWay) => Observable<T>,
-  ): Observable<T> => {
+  const begin = (key: string, request: AskedRequest, verb: string, work: Work<Emitted>): UnderWay => {
     let hasBegun = false;
     const began = (): void => {
       hasBegun = true;
@@ -50,11 +48,9 @@ export function createRequestIds(store: Store, snapshots: Pick<SnapshotTable, 'g
     };
     const outcome$ = store.loadRequest(request.by, request.requestId).pipe(
       mergeMap((known) => {
-        if (known === undefined) {
-          return work({ ...createConclusion(store, snapshots, request, verb), began });
-        }
-        if (known.fingerprint !== request.fingerprint) throw isAnother(request);
-        return of(known.outcome).pipe(map((outcome) => valueOf<T>(outcome)));
+        if (known === undefined) return work({ ...createConclusion(store, snapshots, request, verb), began });
+        checkSame(request, known);
+        return of(emittedBy(known.outcome));
       }),
       // Before that is told: who asks again when told asks anew, and where it was refused, it is tried anew.
       tap({ error: over, complete: over }),
@@ -68,39 +64,29 @@ export function createRequestIds(store: Store, snapshots: Pick<SnapshotTable, 'g
     );
     const entry = { fingerprint: request.fingerprint, outcome$ };
     underWay.set(key, entry);
-    return outcome$;
+    return entry;
   };
 
   return {
-    once: <T extends Instance | Snapshot>(
-      request: AskedRequest,
-      verb: string,
-      work: (under: RequestUnderWay) => Observable<T>,
-    ) =>
-      defer((): Observable<T> => {
+    once: <T extends Emitted>(request: AskedRequest, verb: string, work: Work<T>) =>
+      defer(() => {
         const key = `${request.by}/${request.requestId}`;
-        const known = underWay.get(key);
-        if (known === undefined) return begin(key, request, verb, work);
-        if (known.fingerprint !== request.fingerprint) throw isAnother(request);
-        // Its fingerprint tells the verb, and with it what is emitted.
-        return known.outcome$ as Observable<T>;
+        const entry = underWay.get(key) ?? begin(key, request, verb, work);
+        checkSame(request, entry);
+        // The fingerprint tells the verb, and with it what is emitted.
+        return entry.outcome$ as Observable<T>;
       }),
   };
 }
 
-/** What came of a request, as its verb would tell it. The fingerprint tells the verb, and with it the kind of the value. */
-function valueOf<T extends Instance | Snapshot>(outcome: Outcome): T {
-  if ('error' in outcome) throw outcome.error;
-  return ('instance' in outcome ? outcome.instance : outcome.snapshot) as T;
+/** @throws {@link InvalidRequest} when the name stands for another request */
+function checkSame({ requestId, fingerprint }: AskedRequest, known: Pick<UnderWay, 'fingerprint'>): void {
+  if (known.fingerprint === fingerprint) return;
+  const expected = 'an id by which nothing else was asked for';
+  throw new InvalidRequest({ faults: [{ path: 'requestId', found: found(requestId), expected }] });
 }
 
-const isAnother = ({ requestId }: AskedRequest): InvalidRequest =>
-  new InvalidRequest({
-    faults: [
-      {
-        path: 'requestId',
-        found: found(requestId),
-        expected: 'an id by which nothing else was asked for',
-      },
-    ],
-  });
+function emittedBy(outcome: Outcome): Emitted {
+  if ('error' in outcome) throw outcome.error;
+  return 'instance' in outcome ? outcome.instance : outcome.snapshot;
+}
