@@ -123,4 +123,12 @@ export type {
   SnapshotPlan,
   Snapshotting,
 } from './drivers/driver.js';
-export type { DamagedRecord, StoredState, LogPage, Store } from './store/store.js';
+export type {
+  AskedRequest,
+  ConcludedRequest,
+  DamagedRecord,
+  LogPage,
+  RequestOutcome,
+  Store,
+  StoredState,
+} from './store/store.js';

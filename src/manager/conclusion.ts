@@ -3,7 +3,7 @@ import { type InstanceError, isInstanceError } from '../lifecycle/errors.js';
 import type { Instance } from '../lifecycle/instance.js';
 import { messageOf } from '../lifecycle/messageOf.js';
 import type { Snapshot } from '../lifecycle/snapshot.js';
-import type { AskedRequest, Outcome, Store } from '../store/store.js';
+import type { AskedRequest, RequestOutcome, Store } from '../store/store.js';
 import type { SnapshotTable } from './snapshotTable.js';
 
 /** Of a store what verbs change. */
@@ -56,7 +56,7 @@ export function createConclusion(
       }),
     );
 
-  const remember = (outcome: Outcome): Observable<never> =>
+  const remember = (outcome: RequestOutcome): Observable<never> =>
     defer(() => store.saveRequest({ ...request, outcome }));
 
   return {
@@ -88,11 +88,11 @@ export function createConclusion(
 
 const isRefusal = (error: unknown): boolean => isInstanceError(error) && refusals.has(error._tag);
 
-function outcomeOf(value: unknown): Outcome {
+function outcomeOf(value: unknown): RequestOutcome {
   const emitted = value as Instance | Snapshot;
   return 'instanceId' in emitted ? { snapshot: emitted } : { instance: emitted };
 }
 
-const failureOf = (error: unknown): Outcome => ({
+const failureOf = (error: unknown): RequestOutcome => ({
   error: error instanceof Error ? error : new Error(messageOf(error)),
 });

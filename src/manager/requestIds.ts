@@ -3,7 +3,7 @@ import { found } from '../codecs/decode.js';
 import { InvalidRequest } from '../lifecycle/errors.js';
 import type { Instance } from '../lifecycle/instance.js';
 import type { Snapshot } from '../lifecycle/snapshot.js';
-import type { AskedRequest, Outcome, Store } from '../store/store.js';
+import type { AskedRequest, RequestOutcome, Store } from '../store/store.js';
 import { type Conclusion, createConclusion } from './conclusion.js';
 import type { SnapshotTable } from './snapshotTable.js';
 
@@ -86,7 +86,7 @@ function checkSame({ requestId, fingerprint }: AskedRequest, known: Pick<UnderWa
   throw new InvalidRequest({ faults: [{ path: 'requestId', found: found(requestId), expected }] });
 }
 
-function emittedBy(outcome: Outcome): Emitted {
+function emittedBy(outcome: RequestOutcome): Emitted {
   if ('error' in outcome) throw outcome.error;
   return 'instance' in outcome ? outcome.instance : outcome.snapshot;
 }

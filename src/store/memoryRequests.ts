@@ -1,11 +1,11 @@
 import { deepFreeze } from '../lifecycle/deepFreeze.js';
 import { type LogSpan, type Retention, sequenceFor, withoutOldRequests } from './logSpan.js';
-import type { AskedRequest, ConcludedRequest, Outcome } from './store.js';
+import type { AskedRequest, ConcludedRequest, RequestOutcome } from './store.js';
 
 /** The requests that are remembered without a disk. */
 export interface MemoryRequests {
   /** Remembers a request; `isTold` where the last event has the outcome too. Gives what is kept then. */
-  keep(span: LogSpan, request: AskedRequest, outcome: Outcome, isTold: boolean): LogSpan;
+  keep(span: LogSpan, request: AskedRequest, outcome: RequestOutcome, isTold: boolean): LogSpan;
   /** Forgets what need not be remembered. */
   shorten(span: LogSpan): LogSpan;
   find(by: string, requestId: string): ConcludedRequest | undefined;

@@ -19,7 +19,7 @@ import type { CausedChange, Change } from '../lifecycle/event.js';
 import type { Instance, InstanceSpec, MachineHandle } from '../lifecycle/instance.js';
 import type { Snapshot } from '../lifecycle/snapshot.js';
 import { actions, states } from '../lifecycle/state.js';
-import type { AskedRequest, Outcome } from './store.js';
+import type { AskedRequest, RequestOutcome } from './store.js';
 
 const count = (what: string): t.Type<number, unknown> => integer(what, 0, Number.MAX_SAFE_INTEGER);
 const revision = count('a revision');
@@ -153,7 +153,7 @@ export type StoredRequest = AskedRequest & {
   /** Its event, or where it has none, the one that comes next. */
   readonly sequence: number;
   /** Absent where its event tells it. */
-  readonly outcome?: Outcome;
+  readonly outcome?: RequestOutcome;
 };
 
 const outcome = t.union(

@@ -6,13 +6,13 @@ import type { Database } from './database.js';
 import type { EventLog } from './eventLog.js';
 import type { GroupCommit, Transaction } from './groupCommit.js';
 import { type LogSpan, type Retention, sequenceFor, withoutOldRequests } from './logSpan.js';
-import type { AskedRequest, ConcludedRequest, DamagedRecord, Outcome, Store } from './store.js';
+import type { AskedRequest, ConcludedRequest, DamagedRecord, RequestOutcome, Store } from './store.js';
 import { placeName, requestNames, requests, setAside, type Table } from './tables.js';
 
 /** The requests that are remembered in a database. */
 export interface RequestLog {
   /** Remembers a request; where no outcome is given, the last event tells it. */
-  keep(transaction: Transaction<LogSpan>, request: AskedRequest, outcome?: Outcome): void;
+  keep(transaction: Transaction<LogSpan>, request: AskedRequest, outcome?: RequestOutcome): void;
   /** Forgets at most so many requests that need not be remembered; tells how many. */
   shorten(transaction: Transaction<LogSpan>, most: number): number;
   /** See `Store`. */
@@ -93,7 +93,7 @@ export function createRequestLog(
       );
 
   /** The outcome that an event tells, if that is still there and is what came of the request. */
-  const toldBy = (sequence: number, requestId: string): Observable<Outcome | undefined> =>
+  const toldBy = (sequence: number, requestId: string): Observable<RequestOutcome | undefined> =>
     log.read({ epoch, sequence: sequence - 1 }, 1).pipe(
       map(({ events: [event] }) => {
         const instance = event?.instance ?? event?.last;

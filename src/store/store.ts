@@ -70,11 +70,11 @@ export interface AskedRequest {
 
 /** A request, and what came of it. */
 export interface ConcludedRequest extends AskedRequest {
-  readonly outcome: Outcome;
+  readonly outcome: RequestOutcome;
 }
 
 /** What came of a request. */
-export type Outcome =
+export type RequestOutcome =
   { readonly instance: Instance } | { readonly snapshot: Snapshot } | { readonly error: Error };
 
 /** What a store holds at one moment. */

@@ -139,6 +139,7 @@ describe('the public names', () => {
        MachineStatus
        ManagerOptions
        Measurement
+       MutationOptions
        Overflow
        PreparePlan
        ProcessDriverOptions
