@@ -80,6 +80,7 @@ describe('the public names', () => {
      types
        Action
        AdoptPlan
+       AskedRequest
        BaseSpec
        Buffering
        CallOptions
@@ -90,6 +91,7 @@ describe('the public names', () => {
        ChangeAndLaunchOptions
        ChangeOptions
        CloseOptions
+       ConcludedRequest
        ConsumeOptions
        ConsumerStats
        CreateRequest
@@ -145,6 +147,7 @@ describe('the public names', () => {
        ProcessDriverOptions
        Readiness
        Replacement
+       RequestOutcome
        RestoreSnapshotRequest
        RunOptions
        RunOutcome

@@ -257,6 +257,7 @@ describe('what is remembered', () => {
   it('not what was refused, also for who asks again while that is told', async () => {
     const { commit } = store;
     store.commit = () => throwError(() => new StoreFailed({ reason: 'no room' }));
+    launch = (plan) => defer(() => Promise.resolve()).pipe(mergeMap(() => driver.launch(plan)));
     const again$ = manager.create(web, one).pipe(
       catchError(() => {
         store.commit = commit;
