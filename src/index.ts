@@ -66,6 +66,7 @@ export type {
   ChangeAndLaunchOptions,
   ChangeOptions,
   LaunchOptions,
+  MutationOptions,
 } from './instances/callOptions.js';
 export type { RunOptions, RunOutcome, RunRequest } from './instances/runRequest.js';
 export type {
@@ -149,4 +150,12 @@ export type {
   SnapshotPlan,
   Snapshotting,
 } from './drivers/driver.js';
-export type { DamagedRecord, StoredState, LogPage, Store } from './store/store.js';
+export type {
+  AskedRequest,
+  ConcludedRequest,
+  DamagedRecord,
+  LogPage,
+  RequestOutcome,
+  Store,
+  StoredState,
+} from './store/store.js';

@@ -1,5 +1,5 @@
 import type { Observable } from 'rxjs';
-import type { CallOptions, ChangeAndLaunchOptions, ChangeOptions, LaunchOptions } from './callOptions.js';
+import type { ChangeAndLaunchOptions, ChangeOptions, LaunchOptions, MutationOptions } from './callOptions.js';
 import type { Instance } from '../lifecycle/instance.js';
 import type { Snapshot } from '../lifecycle/snapshot.js';
 
@@ -89,7 +89,7 @@ export interface Snapshots {
   /** Emits a snapshot. Fails with {@link SnapshotNotFound}. */
   getSnapshot(snapshotId: string): Observable<Snapshot>;
   /** Deletes a snapshot with its files, and emits it as it was. No event tells of it. Also fails with {@link SnapshotNotFound}. */
-  deleteSnapshot(snapshotId: string, options?: CallOptions): Observable<Snapshot>;
+  deleteSnapshot(snapshotId: string, options?: MutationOptions): Observable<Snapshot>;
   /**
    * Makes a new instance of a snapshot, brings it to its state, publishes `fork`, and emits it. Also fails with
    * {@link SnapshotNotFound}, {@link SnapshotDamaged}, {@link SnapshotIncompatible}, {@link NameTaken}, {@link LaunchFailed},

@@ -23,14 +23,19 @@ const traceparent = text('a traceparent of W3C Trace Context', (value) =>
 
 /** The keys that every call has. */
 export const callKeys = { by: callerName, reason: word, traceparent, signal: abortSignal };
+const requestId = text('1 to 128 printable characters of ASCII, without spaces', (value) =>
+  /^[\x21-\x7e]{1,128}$/.test(value),
+);
+
+const mutation = { ...callKeys, requestId };
 const change = { expectedRevision: integer('revision', 1, Number.MAX_SAFE_INTEGER) };
 const launch = { timeoutMs: integer('milliseconds', 0, longestTimerMs) };
 
 const codecs = {
-  call: closed('call options', {}, callKeys),
-  change: closed('call options', {}, { ...callKeys, ...change }),
-  launch: closed('call options', {}, { ...callKeys, ...launch }),
-  changeAndLaunch: closed('call options', {}, { ...callKeys, ...change, ...launch }),
+  mutation: closed('call options', {}, mutation),
+  change: closed('call options', {}, { ...mutation, ...change }),
+  launch: closed('call options', {}, { ...mutation, ...launch }),
+  changeAndLaunch: closed('call options', {}, { ...mutation, ...change, ...launch }),
 } satisfies Readonly<Record<string, t.Mixed>>;
 
 /** Decodes how a verb is called. @throws {@link InvalidRequest} */
@@ -41,9 +46,11 @@ export const decodeCallOptions = (kind: CallKind, options: unknown): ChangeAndLa
 export const causeOf = ({
   by: who = 'caller',
   reason,
+  requestId: named,
   traceparent: trace,
 }: ChangeAndLaunchOptions): Cause => ({
   by: who,
   ...(reason !== undefined && { reason }),
+  ...(named !== undefined && { requestId: named }),
   ...(trace !== undefined && { traceparent: trace }),
 });

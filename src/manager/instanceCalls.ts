@@ -41,11 +41,12 @@ export interface InstanceCallsTools {
 export function createInstanceCalls(tools: InstanceCallsTools): Instances {
   const { shared, turns, table, drivers, controllers, observations, sendSignal } = tools;
   const { driverOf, homeOf, snapshots, logReads, now } = shared;
-  const { queue, whileOpen, onInstance, moving, making } = turns;
-  const calls = createCalls(shared, turns);
+  const { queue, whileOpen, onInstance } = turns;
 
   /** What the application hands in, and what comes of it. */
   const sized = <T>(value: T): T => requests.sized(value, tools.maxRequestBytes);
+
+  const calls = createCalls(shared, turns, sized);
 
   const forked = (spec: InstanceSpec, changes: Parameters<typeof requests.decodeForked>[2]): InstanceSpec => {
     const changed = requests.decodeForked(driverOf(spec), spec, changes);
@@ -53,7 +54,7 @@ export function createInstanceCalls(tools: InstanceCallsTools): Instances {
   };
 
   const create: Instances['create'] = (request, options) =>
-    calls('launch', options, ({ verbs }) => {
+    calls('launch', ['create', request], options, ({ verbs, making }) => {
       const creation = requests.decodeCreation(drivers, sized(request), now());
       sized(creation.spec);
       return making('create', creation.name, (id) => verbs.create(id, creation));
@@ -74,7 +75,7 @@ export function createInstanceCalls(tools: InstanceCallsTools): Instances {
     list: (listed = {}) =>
       whileOpen(() => of(listInstances(table.all(), requests.decodeListOptions(sized(listed))))),
     update: (idOrName, patch, options) =>
-      calls('change', options, ({ verbs, expected }) =>
+      calls('change', ['update', idOrName, patch], options, ({ verbs, expected, moving }) =>
         moving('update', idOrName, expected, (instance) => {
           const spec = sized(
             requests.decodeUpdate(driverOf(instance.spec), instance.spec, sized(patch), now()),
@@ -83,7 +84,7 @@ export function createInstanceCalls(tools: InstanceCallsTools): Instances {
         }),
       ),
     start: (idOrName, overrides = {}, options) =>
-      calls('changeAndLaunch', options, ({ verbs, expected }) =>
+      calls('changeAndLaunch', ['start', idOrName, overrides], options, ({ verbs, expected, onInstance }) =>
         onInstance('start', idOrName, (found) => {
           const instance = expected(found);
           const { kind } = transition('start', instance.state);
@@ -105,15 +106,19 @@ export function createInstanceCalls(tools: InstanceCallsTools): Instances {
         }),
       ),
     stop: (idOrName, options) =>
-      calls('change', options, ({ verbs, expected }) => moving('stop', idOrName, expected, verbs.stop)),
+      calls('change', ['stop', idOrName], options, ({ verbs, expected, moving }) =>
+        moving('stop', idOrName, expected, verbs.stop),
+      ),
     standby: (idOrName, options) =>
-      calls('change', options, ({ verbs, expected }) => moving('standby', idOrName, expected, verbs.standby)),
+      calls('change', ['standby', idOrName], options, ({ verbs, expected, moving }) =>
+        moving('standby', idOrName, expected, verbs.standby),
+      ),
     restore: (idOrName, options) =>
-      calls('changeAndLaunch', options, ({ verbs, expected }) =>
+      calls('changeAndLaunch', ['restore', idOrName], options, ({ verbs, expected, moving }) =>
         moving('restore', idOrName, expected, verbs.restore),
       ),
     restart: (idOrName, options) =>
-      calls('changeAndLaunch', options, ({ verbs, expected }) =>
+      calls('changeAndLaunch', ['restart', idOrName], options, ({ verbs, expected, onInstance }) =>
         onInstance('restart', idOrName, (found) => {
           const instance = expected(found);
           if (transition('stop', instance.state).kind === 'refused') {
@@ -128,9 +133,11 @@ export function createInstanceCalls(tools: InstanceCallsTools): Instances {
         }),
       ),
     delete: (idOrName, options) =>
-      calls('change', options, ({ verbs, expected }) => moving('delete', idOrName, expected, verbs.delete)),
+      calls('change', ['delete', idOrName], options, ({ verbs, expected, moving }) =>
+        moving('delete', idOrName, expected, verbs.delete),
+      ),
     fork: (idOrName, request, options) =>
-      calls('changeAndLaunch', options, ({ verbs, expected }) => {
+      calls('changeAndLaunch', ['fork', idOrName, request], options, ({ verbs, expected, making }) => {
         const source = table.exactly(idOrName);
         const decoded = requests.decodeFork(sized(request));
         return making('fork', decoded.name, (id) =>

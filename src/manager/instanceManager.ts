@@ -20,6 +20,7 @@ import type { Instances } from '../instances/instances.js';
 import type { LifecycleStreams } from '../instances/lifecycleStreams.js';
 import type { Instance, InstanceSpec } from '../lifecycle/instance.js';
 import type { ConsumerStats } from '../streams/consumers.js';
+import type { Store } from '../store/store.js';
 import { ContainedObservable, through } from '../streams/containedObservable.js';
 import { createKeyedQueue } from '../streams/keyedQueue.js';
 import { createManagerBus } from '../streams/lifecycleBus.js';
@@ -38,6 +39,7 @@ import { noLogger } from './noLogger.js';
 import { logOf } from './logOf.js';
 import { createLogReads } from './logReads.js';
 import { createCausedVerbs } from './causedVerbs.js';
+import { createFinishing } from './finishingVerbs.js';
 import { createMachines, type Report } from './machines.js';
 import type { Measurement } from './measurement.js';
 import { type CloseOptions, driversOf, type ManagerOptions } from './options.js';
@@ -171,11 +173,11 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
   });
 
   const commitFor =
-    (cause: Cause): Commit =>
+    (cause: Cause, keeping: Pick<Store, 'commit'> = store): Commit =>
     (change) =>
       defer(() => {
         const seconds = stopwatch();
-        return store.commit({ ...withReadyBy(change, now()), cause }).pipe(
+        return keeping.commit({ ...withReadyBy(change, now()), cause }).pipe(
           map((event) => {
             table.apply(event);
             deadlines.see(event.instanceId, event.instance);
@@ -261,6 +263,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
       later$.pipe(takeUntil(bus.closing$)).subscribe();
     },
     mend: recovering.snapshotVerbs.mend,
+    finishing: createFinishing(shared),
   };
   await lastValueFrom(recover(tools, { instances: kept.instances, homes: ownerless }), {
     defaultValue: undefined,

@@ -113,6 +113,7 @@ export function driversOf(options: ManagerOptions): ReadonlyMap<string, Driver> 
 const storeMethods = [
   ...['load', 'commit', 'read', 'close'],
   ...['loadCursor', 'saveCursor', 'loadRuntime', 'saveRuntime', 'saveSnapshot', 'deleteSnapshot'],
+  ...['saveRequest', 'loadRequest'],
 ];
 
 const driver = withMethods('a driver', 'decode', 'prepare', 'launch', 'adopt', 'discard', 'logs');

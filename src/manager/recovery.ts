@@ -19,11 +19,11 @@ import type { Driver } from '../drivers/driver.js';
 import { DriverFailed } from '../lifecycle/errors.js';
 import { type Instance, unknownExit } from '../lifecycle/instance.js';
 import type { State } from '../lifecycle/state.js';
+import type { FinishingVerbs } from './finishingVerbs.js';
 import type { Intent, Intents } from './intents.js';
 import type { Held } from './machines.js';
 import type { Observations } from './observations.js';
 import { stopwatch } from './stopwatch.js';
-import type { Verbs } from './verbs.js';
 import type { VerbContext } from './verbContext.js';
 
 /** What a manager finds when it opens. */
@@ -37,8 +37,9 @@ export interface Left {
 export interface RecoveryTools extends VerbContext {
   readonly drivers: readonly Driver[];
   readonly observations: Observations;
-  readonly verbs: Verbs;
   readonly intents: Intents;
+  /** By what a verb is finished, or undone, that was written down. */
+  finishing(intent: Intent): FinishingVerbs;
   /** The instance as it is now. */
   get(instanceId: string): Instance;
   /** Whether nothing has changed it since. */
@@ -84,8 +85,8 @@ export function recover(tools: RecoveryTools, { instances, homes }: Left): Obser
     machines,
     records,
     observations,
-    verbs,
     intents,
+    finishing,
     logger,
     logFailure,
   } = tools;
@@ -155,20 +156,25 @@ export function recover(tools: RecoveryTools, { instances, homes }: Left): Obser
       mergeMap((rest$) => rest$),
     );
 
-  const finishing = (instanceId: string, verb: string): void => {
+  const told = (instanceId: string, verb: string): void => {
     logger.info({ instanceId, verb }, 'a verb that was cut off is finished');
   };
 
   const finished = (instanceId: string, verb: string, work$: Observable<unknown>): Observable<never> => {
-    finishing(instanceId, verb);
+    told(instanceId, verb);
     return logFailure({ instanceId }, unfinished, work$);
   };
 
   /** What is left of a verb of which the first of two steps is done. Once the verb is done, or has failed, that is past. */
-  const secondStep = (instance: Instance, { verb, revision }: Intent): Observable<never> => {
+  const secondStep = (instance: Instance, intent: Intent): Observable<never> => {
     const { id, state, spec } = instance;
+    const { verb, revision } = intent;
     if (instance.revision !== revision + 1) return EMPTY;
-    if (verb === 'restart' && state === 'Stopped') return finished(id, verb, verbs.start(instance, spec));
+    const { verbs, concluded } = finishing(intent);
+    if (verb === 'restart' && state === 'Stopped') {
+      const started$ = concluded(() => verbs.start(instance, spec));
+      return finished(id, verb, started$);
+    }
     if (verb === 'still' && state === 'Standby') return finished(id, verb, verbs.restore(instance));
     return EMPTY;
   };
@@ -183,8 +189,9 @@ export function recover(tools: RecoveryTools, { instances, homes }: Left): Obser
       return concat(
         held$.pipe(ignoreElements()),
         defer(() => {
-          finishing(id, 'delete');
-          return verbs.delete(instance).pipe(
+          told(id, 'delete');
+          const { verbs, concluded } = finishing(intent);
+          return concluded(() => verbs.delete(instance)).pipe(
             ignoreElements(),
             // What a driver can't do is for whoever asked; what the store refuses is done once it has room.
             catchError((error: unknown) => {

@@ -14,28 +14,32 @@ import type { Turns } from './turns.js';
  */
 export function createSnapshotCalls(
   calls: Calls,
-  { queue, whileOpen, inTurn, onInstance, making }: Turns,
+  { queue, whileOpen }: Turns,
   snapshots: SnapshotTable,
   sized: <T>(request: T) => T,
   forked: (spec: InstanceSpec, request: ForkSnapshotRequest) => InstanceSpec,
 ): Snapshots {
   return {
     createSnapshot: (idOrName, request, options) =>
-      calls('change', options, ({ snapshotVerbs, expected }) =>
-        onInstance('createSnapshot', idOrName, (instance) =>
-          snapshotVerbs.create(expected(instance), requests.decodeSnapshot(sized(request))),
-        ),
+      calls(
+        'change',
+        ['createSnapshot', idOrName, request],
+        options,
+        ({ snapshotVerbs, expected, onInstance }) =>
+          onInstance('createSnapshot', idOrName, (instance) =>
+            snapshotVerbs.create(expected(instance), requests.decodeSnapshot(sized(request))),
+          ),
       ),
     listSnapshots: (filter = {}) =>
       whileOpen(() => of(snapshots.matching(requests.decodeSnapshotFilter(sized(filter))))),
     getSnapshot: (snapshotId) => whileOpen(() => of(snapshots.get(snapshotId))),
     deleteSnapshot: (snapshotId, options) =>
-      calls('call', options, ({ snapshotVerbs }) => {
+      calls('mutation', ['deleteSnapshot', snapshotId], options, ({ snapshotVerbs, inTurn }) => {
         const { id } = snapshots.get(snapshotId);
         return inTurn('deleteSnapshot', id, () => snapshotVerbs.delete(snapshots.get(id)));
       }),
     forkSnapshot: (snapshotId, request, options) =>
-      calls('launch', options, ({ verbs, snapshotVerbs }) => {
+      calls('launch', ['forkSnapshot', snapshotId, request], options, ({ verbs, snapshotVerbs, making }) => {
         const snapshot = snapshots.get(snapshotId);
         const decoded = requests.decodeForkSnapshot(snapshot, sized(request));
         const { kind: state } = snapshot;
@@ -48,21 +52,25 @@ export function createSnapshotCalls(
         );
       }),
     restoreSnapshot: (idOrName, snapshotId, request = {}, options) =>
-      calls('changeAndLaunch', options, ({ snapshotVerbs, expected }) =>
-        onInstance('restoreSnapshot', idOrName, (known) => {
-          const instance = expected(known);
-          const snapshot = snapshots.get(snapshotId);
-          const decoded = requests.decodeRestoreSnapshot(snapshot, sized(request));
-          if (snapshot.instanceId !== instance.id) {
-            const wanted = `the id of a snapshot of instance ${instance.id}`;
-            throw new InvalidRequest({
-              faults: [{ path: 'snapshotId', found: found(snapshotId), expected: wanted }],
-            });
-          }
-          return queue.run(snapshot.id, () =>
-            snapshotVerbs.restore(instance, snapshots.get(snapshot.id), decoded),
-          );
-        }),
+      calls(
+        'changeAndLaunch',
+        ['restoreSnapshot', idOrName, snapshotId, request],
+        options,
+        ({ snapshotVerbs, expected, onInstance }) =>
+          onInstance('restoreSnapshot', idOrName, (known) => {
+            const instance = expected(known);
+            const snapshot = snapshots.get(snapshotId);
+            const decoded = requests.decodeRestoreSnapshot(snapshot, sized(request));
+            if (snapshot.instanceId !== instance.id) {
+              const wanted = `the id of a snapshot of instance ${instance.id}`;
+              throw new InvalidRequest({
+                faults: [{ path: 'snapshotId', found: found(snapshotId), expected: wanted }],
+              });
+            }
+            return queue.run(snapshot.id, () =>
+              snapshotVerbs.restore(instance, snapshots.get(snapshot.id), decoded),
+            );
+          }),
       ),
   };
 }

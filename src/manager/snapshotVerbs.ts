@@ -31,7 +31,7 @@ import type { VerbContext } from './verbContext.js';
 export interface SnapshotVerbContext extends VerbContext {
   readonly verbs: Verbs;
   readonly launches: Launches;
-  readonly store: Store;
+  readonly store: Pick<Store, 'saveSnapshot' | 'deleteSnapshot'>;
   readonly snapshots: SnapshotTable;
   /** The folder of a snapshot lies here. */
   readonly folder: string;

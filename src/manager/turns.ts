@@ -11,7 +11,7 @@ import { stopwatch } from './stopwatch.js';
 
 /** How verbs get their turn. */
 export interface Turns {
-  readonly queue: KeyedQueue;
+  readonly queue: Pick<KeyedQueue, 'run'>;
   /** Fails with {@link ManagerClosed} when the manager is closed. */
   whileOpen<T>(work: () => Observable<T>): Observable<T>;
   /** Runs a verb in the queue of an id and measures it, waiting included. */
@@ -27,11 +27,13 @@ export interface Turns {
   ): Observable<Instance>;
   /** Makes an instance in the queue of its new id, under a name that nobody else can take meanwhile. */
   making(verb: string, name: string, task: (id: string) => Observable<Instance>): Observable<Instance>;
+  /** The same turns, with something around what is done in each. */
+  around(wrap: <T>(task: () => Observable<T>) => Observable<T>): Turns;
 }
 
 /** Creates the {@link Turns} of a manager. */
 export function createTurns(
-  queue: KeyedQueue,
+  queue: Pick<KeyedQueue, 'run'>,
   table: InstanceTable,
   isOpen: () => boolean,
   measure: (measurement: Measurement) => void,
@@ -88,6 +90,9 @@ export function createTurns(
         }
         return kind === 'noop' ? of(instance) : task(instance);
       }),
+
+    around: (wrap) =>
+      createTurns({ run: (key, task) => queue.run(key, () => wrap(task)) }, table, isOpen, measure),
 
     making: (verb, name, task) =>
       defer(() => {

@@ -8,8 +8,9 @@ import { type DamagedRow, findLog } from './findLog.js';
 import { findRecords } from './findRecords.js';
 import { createGroupCommit, type Transaction } from './groupCommit.js';
 import type { LogSpan } from './logSpan.js';
+import { createRequestLog } from './requestLog.js';
 import { scan } from './scan.js';
-import type { DamagedRecord, StoredState, Store } from './store.js';
+import type { ConcludedRequest, DamagedRecord, StoredState, Store } from './store.js';
 import {
   cursors,
   damagedPrefix,
@@ -17,6 +18,8 @@ import {
   header,
   headerName,
   instances,
+  requestNames,
+  requests,
   runtimes,
   setAside,
   snapshots,
@@ -41,6 +44,8 @@ export interface DurableStoreOptions extends EventLogOptions {
 
 /** How many old events go at a time when the store is opened. */
 const goneAtATime = 1_000;
+/** How many old requests go with an event at most. */
+const goneWithOne = 16;
 
 /**
  * Creates a store in a database, which is closed with it.
@@ -52,6 +57,8 @@ export async function createDurableStore(database: Database, options: DurableSto
   const found = findLog(database, options.origin, options.formerOrigin, options.logBytes);
   const group = createGroupCommit(database, found.span);
   const log = createEventLog(database, group, found.header, options);
+  const { epoch } = found.header;
+  const asked = createRequestLog(database, group, { ...options, epoch, log });
 
   /** Runs a task and waits until what it wrote is on disk. */
   const written = (task: (transaction: Transaction<LogSpan>) => unknown): Observable<never> =>
@@ -72,7 +79,13 @@ export async function createDurableStore(database: Database, options: DurableSto
     }),
   );
   for (const damage of found.damaged) onDamaged(recordOf(damage));
-  while ((await lastValueFrom(group.run((each) => log.shorten(each, goneAtATime)))) === goneAtATime);
+  for (const { shorten } of [log, asked]) {
+    while ((await lastValueFrom(group.run((each) => shorten(each, goneAtATime)))) === goneAtATime);
+  }
+
+  const conclude = (transaction: Transaction<LogSpan>, request: ConcludedRequest | undefined): void => {
+    if (request !== undefined) asked.keep(transaction, request, request.outcome);
+  };
 
   const load = (): Observable<StoredState> =>
     defer(() => {
@@ -92,9 +105,9 @@ export async function createDurableStore(database: Database, options: DurableSto
     });
 
   return {
-    epoch: found.header.epoch,
+    epoch,
     load,
-    commit: (change) =>
+    commit: (change, request) =>
       group.run((transaction) => {
         const { instanceId } = change;
         if (change.action === 'delete') {
@@ -103,7 +116,10 @@ export async function createDurableStore(database: Database, options: DurableSto
         } else {
           transaction.put(instances.encode(instanceId, change.instance));
         }
-        return log.append(transaction, change);
+        const event = log.append(transaction, change);
+        if (request === undefined) asked.shorten(transaction, goneWithOne);
+        else asked.keep(transaction, request);
+        return event;
       }),
     read: log.read,
 
@@ -133,14 +149,22 @@ export async function createDurableStore(database: Database, options: DurableSto
         put(runtimes.encode(instanceId, all));
       }),
 
-    saveSnapshot: (snapshot) =>
-      written(({ put }) => {
-        put(snapshots.encode(snapshot.id, snapshot));
+    saveSnapshot: (snapshot, request) =>
+      written((transaction) => {
+        transaction.put(snapshots.encode(snapshot.id, snapshot));
+        conclude(transaction, request);
       }),
-    deleteSnapshot: (id) =>
-      written(({ remove }) => {
-        remove(snapshots.keyOf(id));
+    deleteSnapshot: (id, request) =>
+      written((transaction) => {
+        transaction.remove(snapshots.keyOf(id));
+        conclude(transaction, request);
       }),
+
+    saveRequest: (request) =>
+      written((transaction) => {
+        conclude(transaction, request);
+      }),
+    loadRequest: asked.load,
 
     close: () =>
       defer(async () => {
@@ -158,8 +182,11 @@ function understood<A>(table: Table<A>, name: string, bytes: Buffer | undefined)
   return decoded !== undefined && E.isRight(decoded) ? decoded.right : undefined;
 }
 
-/** An event has its place in the log no more. */
+/** What is of the log has its place in it no more. */
 function putBack({ get, put, remove }: Transaction<LogSpan>, row: Row): void {
   remove(`${damagedPrefix}${row.key}`);
-  if (tableOf(row.key) !== events && get(row.key) === undefined) put(row);
+  if (!hasPlace(row.key) && get(row.key) === undefined) put(row);
 }
+
+const hasPlace = (key: string): boolean =>
+  [events, requests, requestNames].some((each) => each === tableOf(key));

@@ -11,7 +11,7 @@ import { type LogSpan, pageAfter, type Retention, shortened } from './logSpan.js
 import type { Header, StoredEvent } from './recordCodecs.js';
 import { createSharedSpecs, type SharedSpecs } from './sharedSpecs.js';
 import type { DamagedRecord, LogPage } from './store.js';
-import { events, eventName, header, headerName, setAside } from './tables.js';
+import { events, header, headerName, placeName, setAside } from './tables.js';
 
 /** The log of events in a database. */
 export interface EventLog {
@@ -86,7 +86,7 @@ export function createEventLog(
     const key = keyOf(sequence);
     return group
       .run((transaction) => {
-        const { oldest, sequence: last } = transaction.state;
+        const { oldest } = transaction.state;
         let { bytes: left } = transaction.state;
         const event = pipe(eventIn(transaction, sequence), E.chain(whole(shared.read)));
         if (sequence < oldest || E.isRight(event)) return undefined;
@@ -94,7 +94,7 @@ export function createEventLog(
         for (let gone = oldest; gone <= sequence; gone += 1) left -= drop(transaction, gone);
         transaction.put(header.encode(headerName, { epoch, origin, floor: sequence + 1 }));
         if (bytes !== undefined) setAside(transaction, { key, bytes });
-        transaction.state = { oldest: sequence + 1, sequence: last, bytes: left };
+        transaction.state = { ...transaction.state, oldest: sequence + 1, bytes: left };
         return event.left;
       })
       .pipe(
@@ -121,18 +121,18 @@ export function createEventLog(
 
   return {
     append: (transaction, change) => {
-      const { oldest, sequence: last, bytes } = transaction.state;
+      const { sequence: last, bytes } = transaction.state;
       const [sequence, time] = [last + 1, now()];
       const spec = specIn(change);
       const specHash = spec && shared.hashOf(spec);
       const stored: StoredEvent = { ...change, time };
       const row = events.encode(
-        eventName(sequence),
+        placeName(sequence),
         specHash === undefined ? stored : { ...withSpec(stored, bare), specHash },
       );
       const specBytes = spec && specHash !== undefined ? shared.use(transaction, specHash, spec) : 0;
       transaction.put(row);
-      transaction.state = { oldest, sequence, bytes: bytes + row.bytes.length + specBytes };
+      transaction.state = { ...transaction.state, sequence, bytes: bytes + row.bytes.length + specBytes };
       shorten(transaction, goneWithOne);
       return deepFreeze({ epoch, sequence, time, ...change });
     },
@@ -181,7 +181,7 @@ function memoized(read: SharedSpecs['read']): SharedSpecs['read'] {
   };
 }
 
-const keyOf = (sequence: number): string => events.keyOf(eventName(sequence));
+const keyOf = (sequence: number): string => events.keyOf(placeName(sequence));
 
 const eventIn = (
   { get }: Transaction<LogSpan>,

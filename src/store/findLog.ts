@@ -2,10 +2,19 @@ import { createId } from '@paralleldrive/cuid2';
 import * as E from 'fp-ts/lib/Either.js';
 import { type Fault, StoreFailed } from '../lifecycle/errors.js';
 import type { Database, Row } from './database.js';
-import type { LogSpan } from './logSpan.js';
+import { emptySpan, type LogSpan, type PlaceSpan } from './logSpan.js';
 import type { Header } from './recordCodecs.js';
 import { scan } from './scan.js';
-import { events, header, headerName, logTables, opened, sequenceOf } from './tables.js';
+import {
+  events,
+  header,
+  headerName,
+  isPlaceName,
+  logTables,
+  opened,
+  requests,
+  sequenceOf,
+} from './tables.js';
 
 /** What a database says of its event log. */
 export interface FoundLog {
@@ -30,7 +39,7 @@ export interface DamagedRow {
  * is another than the one it was begun in (`origin`): others may have seen events that are not in it.
  *
  * @param formerOrigin - how an earlier version would tell the same file
- * @param logBytes - how much the records of all events and of their specs take, if it is known already
+ * @param logBytes - how much the records of the log take, specs and requests included, if it is known already
  * @throws {@link StoreFailed} when a newer program wrote it
  */
 export function findLog(
@@ -77,7 +86,7 @@ export function findLog(
   const bytes = aside.reduce((rest, { row }) => rest - row.bytes.length, logBytes ?? bytesIn(database));
   return {
     header: { epoch: isWhole ? known.epoch : createId(), origin, floor: oldest },
-    span: { oldest, sequence, bytes },
+    span: { oldest, sequence, bytes, requests: requestPlaces(database) },
     isAnother: !isWhole || known.origin !== origin || !isNewest(database),
     isCopy,
     damaged,
@@ -87,6 +96,23 @@ export function findLog(
 /** No log loses so many events in a row, nor comes so far. */
 const longestHole = 2 ** 24;
 const highestFirst = 2 ** 52;
+
+/** The places of the requests that are remembered; what is not where one can be is nobody's. */
+function requestPlaces(database: Database): PlaceSpan {
+  const placeOf = ({ key }: Row): number => {
+    const name = key.slice(requests.prefix.length);
+    return isPlaceName(name) ? Number(name) : Infinity;
+  };
+  let [first] = database.range(requests.prefix, requests.end, 1);
+  while (first !== undefined && placeOf(first) > highestFirst) {
+    [first] = database.range(`${first.key}\0`, requests.end, 1);
+  }
+  if (first === undefined) return emptySpan.requests;
+  const oldest = placeOf(first);
+  let last = database.last(requests.prefix, requests.end) ?? first;
+  while (placeOf(last) > oldest + longestHole) last = database.last(requests.prefix, last.key) ?? first;
+  return { oldest, next: placeOf(last) + 1 };
+}
 
 function bytesIn(database: Database): number {
   let bytes = 0;

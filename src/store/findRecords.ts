@@ -7,11 +7,10 @@ import { scan } from './scan.js';
 import {
   cursors,
   damagedPrefix,
-  events,
   instances,
+  logTables,
   runtimes,
   snapshots,
-  specs,
   specUses,
   type Table,
   tableOf,
@@ -29,13 +28,14 @@ export interface FoundRecords {
   readonly mended: readonly Row[];
 }
 
-/** Reads every record that is not of the log, one by one. Specs that events share are of the log: there may be as many bytes of them. */
+/**
+ * Reads every record that is not of the log, one by one. Specs that events share are of the log, and so are requests: there may be as
+ * many bytes of them.
+ */
 export function findRecords(database: Database): FoundRecords {
-  const rows = [
-    ...scan(database, '\0', specs.prefix),
-    ...scan(database, specs.end, events.prefix),
-    ...scan(database, events.end, '\xff'),
-  ];
+  const starts = ['\0', ...logTables.map(({ end }) => end)];
+  const ends = [...logTables.map(({ prefix }) => prefix), '\xff'];
+  const rows = starts.flatMap((start, index) => [...scan(database, start, ends[index] as string)]);
   const damaged: DamagedRow[] = [];
 
   const allOf = <A>(table: Table<A>): readonly A[] =>

@@ -22,9 +22,20 @@ export const defaultRetention: Retention = {
 export interface LogSpan {
   readonly oldest: number;
   readonly sequence: number;
-  /** How much the records of its events take. */
+  /** How much the records of its events take, and of the requests that are remembered. */
   readonly bytes: number;
+  /** Requests have places of their own, in the order in which they were remembered. */
+  readonly requests: PlaceSpan;
 }
+
+/** Places that are in use. */
+export interface PlaceSpan {
+  readonly oldest: number;
+  readonly next: number;
+}
+
+/** A log without events. */
+export const emptySpan: LogSpan = { oldest: 1, sequence: 0, bytes: 0, requests: { oldest: 1, next: 1 } };
 
 /**
  * The first and the last sequence to read for who stands at a place in the log; the last is below the first when there is
@@ -34,7 +45,7 @@ export function pageAfter(
   after: Cursor,
   limit: number,
   epoch: string,
-  { oldest, sequence }: Omit<LogSpan, 'bytes'>,
+  { oldest, sequence }: Pick<LogSpan, 'oldest' | 'sequence'>,
 ): readonly [first: number, last: number] {
   const isPlace = after.epoch === epoch && Number.isInteger(after.sequence) && after.sequence <= sequence;
   if (!isPlace || after.sequence < oldest - 1) throw new CursorExpired({ cursor: after, oldest, epoch });
@@ -56,5 +67,34 @@ export function shortened(
     bytes -= drop(oldest);
     oldest += 1;
   }
-  return { oldest, sequence, bytes };
+  return { ...span, oldest, bytes };
 }
+
+/**
+ * Forgets the requests that need not be remembered, at most `most` of them, and gives what is left: those whose event has left the
+ * log, and the oldest of what is too much. `drop` tells how many bytes one took.
+ *
+ * @param sequenceOf - the event of a request
+ */
+export function withoutOldRequests(
+  span: LogSpan,
+  { maxEvents, maxBytes }: Retention,
+  most: number,
+  sequenceOf: (place: number) => number,
+  drop: (place: number) => number,
+): LogSpan {
+  const { next } = span.requests;
+  let { bytes } = span;
+  let { oldest } = span.requests;
+  const end = Math.min(next, oldest + most);
+  const isTooMuch = (): boolean => next - oldest > maxEvents || bytes > maxBytes;
+  while (oldest < end && (isTooMuch() || sequenceOf(oldest) < span.oldest)) {
+    bytes -= drop(oldest);
+    oldest += 1;
+  }
+  return { ...span, bytes, requests: { oldest, next } };
+}
+
+/** The event with which a request is forgotten: its own or, where it has none, the next. */
+export const sequenceFor = ({ sequence }: LogSpan, hasEvent: boolean): number =>
+  hasEvent ? sequence : sequence + 1;

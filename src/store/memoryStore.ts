@@ -4,8 +4,9 @@ import { deepFreeze } from '../lifecycle/deepFreeze.js';
 import type { LifecycleEvent } from '../lifecycle/event.js';
 import type { Instance, Json } from '../lifecycle/instance.js';
 import type { Snapshot } from '../lifecycle/snapshot.js';
-import { defaultRetention, shortened, type LogSpan, pageAfter } from './logSpan.js';
-import type { Store } from './store.js';
+import { defaultRetention, emptySpan, pageAfter, shortened } from './logSpan.js';
+import { createMemoryRequests } from './memoryRequests.js';
+import type { ConcludedRequest, Store } from './store.js';
 
 /** Creates a store that keeps nothing beyond the process. All takes effect within `subscribe`. */
 export function createMemoryStore(now: () => number = Date.now, retention = defaultRetention): Store {
@@ -16,7 +17,8 @@ export function createMemoryStore(now: () => number = Date.now, retention = defa
   const runtimes = new Map<string, Map<string, Json>>();
   const log = new Map<number, LifecycleEvent>();
   const sizeOf = createSizeOf();
-  let span: LogSpan = { oldest: 1, sequence: 0, bytes: 0 };
+  const requests = createMemoryRequests(retention);
+  let span = emptySpan;
 
   const shorten = (): void => {
     const limit = now() - retention.maxAgeMs;
@@ -27,6 +29,11 @@ export function createMemoryStore(now: () => number = Date.now, retention = defa
       log.delete(place);
       return size;
     });
+    span = requests.shorten(span);
+  };
+
+  const conclude = (request: ConcludedRequest | undefined): void => {
+    if (request !== undefined) span = requests.keep(span, request, request.outcome, false);
   };
 
   const keep = (event: LifecycleEvent): void => {
@@ -50,13 +57,16 @@ export function createMemoryStore(now: () => number = Date.now, retention = defa
           damaged: [],
         }),
       ),
-    commit: (change) =>
+    commit: (change, request) =>
       defer(() => {
         const sequence = span.sequence + 1;
         const event = deepFreeze({ epoch, sequence, time: now(), ...change });
         span = { ...span, sequence, bytes: span.bytes + sizeOf(event) };
         keep(event);
         shorten();
+        const { instance = event.last } = event;
+        if (request !== undefined && instance !== undefined)
+          span = requests.keep(span, request, { instance }, true);
         return of(event);
       }),
     read: (after, limit) =>
@@ -79,8 +89,22 @@ export function createMemoryStore(now: () => number = Date.now, retention = defa
         else if (instances.has(instanceId)) runtime.set(instanceId, deepFreeze(structuredClone(value)));
       }),
 
-    saveSnapshot: (snapshot) => done(() => snapshots.set(snapshot.id, deepFreeze(snapshot))),
-    deleteSnapshot: (id) => done(() => snapshots.delete(id)),
+    saveSnapshot: (snapshot, request) =>
+      done(() => {
+        snapshots.set(snapshot.id, deepFreeze(snapshot));
+        conclude(request);
+      }),
+    deleteSnapshot: (id, request) =>
+      done(() => {
+        snapshots.delete(id);
+        conclude(request);
+      }),
+
+    saveRequest: (request) =>
+      done(() => {
+        conclude(request);
+      }),
+    loadRequest: (by, requestId) => defer(() => of(requests.find(by, requestId))),
 
     close: () => EMPTY,
   };

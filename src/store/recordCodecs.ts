@@ -9,13 +9,17 @@ import { record } from '../codecs/record.js';
 import { secret } from '../codecs/secret.js';
 import { integer, oneOf } from '../codecs/scalars.js';
 import { tagged } from '../codecs/tagged.js';
-import { optional } from '../codecs/wire/wireObject.js';
+import { wireError } from '../codecs/wire/wireError.js';
+import { wireInstance } from '../codecs/wire/wireInstance.js';
+import { optional, required, wireObject } from '../codecs/wire/wireObject.js';
+import { wireSnapshot } from '../codecs/wire/wireSnapshot.js';
 import { wireEventWith } from '../codecs/wire/wireEvent.js';
 import { likelyCause } from '../lifecycle/cause.js';
 import type { CausedChange, Change } from '../lifecycle/event.js';
 import type { Instance, InstanceSpec, MachineHandle } from '../lifecycle/instance.js';
 import type { Snapshot } from '../lifecycle/snapshot.js';
 import { actions, states } from '../lifecycle/state.js';
+import type { AskedRequest, RequestOutcome } from './store.js';
 
 const count = (what: string): t.Type<number, unknown> => integer(what, 0, Number.MAX_SAFE_INTEGER);
 const revision = count('a revision');
@@ -143,6 +147,35 @@ export const header: t.Type<Header, unknown> = closed(
 
 /** What controllers remember of one instance, by controller; first version. */
 export const runtime = fields;
+
+/** What is written of a request. */
+export type StoredRequest = AskedRequest & {
+  /** Its event, or where it has none, the one that comes next. */
+  readonly sequence: number;
+  /** Absent where its event tells it. */
+  readonly outcome?: RequestOutcome;
+};
+
+const outcome = t.union(
+  [
+    wireObject('an instance', { instance: required('instance', wireInstance) }),
+    wireObject('a snapshot', { snapshot: required('snapshot', wireSnapshot) }),
+    wireObject('a failure', { error: required('error', wireError) }),
+  ],
+  'an outcome',
+);
+
+/** A request, first version. */
+export const request: t.Type<StoredRequest, unknown> = wireObject('a request', {
+  by: required('by', t.string),
+  requestId: required('request_id', t.string),
+  fingerprint: required('fingerprint', t.string),
+  sequence: required('sequence', sequence),
+  outcome: optional('outcome', outcome),
+});
+
+/** The place of a request, first version. */
+export const place = count('a place');
 
 /** How many events have a spec, first version. */
 export const uses = count('a count');

@@ -19,9 +19,10 @@ export interface Store {
   /**
    * Keeps a change and its event in one transaction and emits the event, deeply frozen, once both are kept. Events are
    * emitted in the order of their sequence, whatever the number of commits under way. A `delete` also takes away what
-   * controllers remembered of the instance.
+   * controllers remembered of the instance. A request that is given is remembered in the same transaction: the instance of the
+   * event is what came of it.
    */
-  commit(change: CausedChange): Observable<LifecycleEvent>;
+  commit(change: CausedChange, request?: AskedRequest): Observable<LifecycleEvent>;
   /**
    * Reads the log: events after a place in it, oldest first, at most `limit` (1 or more). Emits once; no events if there
    * are none yet. Fails with {@link CursorExpired} when an event between that place and the end of the log is not kept,
@@ -39,14 +40,42 @@ export interface Store {
   /** Remembers something of an instance for a controller, or forgets it (`undefined`). Of an instance that is gone nothing is kept. */
   saveRuntime(controller: string, instanceId: string, value: Json | undefined): Observable<never>;
 
-  /** Keeps a snapshot's record. */
-  saveSnapshot(snapshot: Snapshot): Observable<never>;
-  /** Takes a snapshot's record away; one that is gone is taken away already. */
-  deleteSnapshot(id: string): Observable<never>;
+  /** Keeps a snapshot's record, and in the same transaction remembers the request for it. */
+  saveSnapshot(snapshot: Snapshot, request?: ConcludedRequest): Observable<never>;
+  /** Takes a snapshot's record away; one that is gone is taken away already. Remembers the request for it in the same transaction. */
+  deleteSnapshot(id: string, request?: ConcludedRequest): Observable<never>;
+
+  /** Remembers a request of which no change came. */
+  saveRequest(request: ConcludedRequest): Observable<never>;
+  /**
+   * Emits once: what came of a request, the last one that was remembered under this name; `undefined` once it is forgotten. It is
+   * remembered for as long as the log keeps its event, or of one that had none, the event that came next; and there are at most as
+   * many as the log may keep events. They take from its bytes.
+   */
+  loadRequest(by: string, requestId: string): Observable<ConcludedRequest | undefined>;
 
   /** Lets go of the store after what is under way. Nothing can be asked of it afterwards. */
   close(): Observable<never>;
 }
+
+/** A request to change something, by the name that its caller gave it. */
+export interface AskedRequest {
+  /** Who asked: names are their own. */
+  readonly by: string;
+  /** 1 to 128 printable characters of ASCII without spaces. */
+  readonly requestId: string;
+  /** Tells it from a request for something else. */
+  readonly fingerprint: string;
+}
+
+/** A request, and what came of it. */
+export interface ConcludedRequest extends AskedRequest {
+  readonly outcome: RequestOutcome;
+}
+
+/** What came of a request. */
+export type RequestOutcome =
+  { readonly instance: Instance } | { readonly snapshot: Snapshot } | { readonly error: Error };
 
 /** What a store holds at one moment. */
 export interface StoredState {

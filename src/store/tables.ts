@@ -103,24 +103,35 @@ export const runtimes = table(
   codecs.runtime,
 );
 export const cursors = table('Cursor', anything, codecs.cursor);
+/** Requests that are remembered, by their place, and the place of each, by who asked and the name that they gave it. */
+export const requests = table(
+  'Request',
+  (name) => (isPlaceName(name) ? [] : [{ path: '', found: `the key ${found(name)}`, expected: 'a place' }]),
+  codecs.request,
+);
+export const requestNames = table('RequestName', anything, codecs.place);
 /** Specs that many events have, by their hash, and how many have each. */
 export const specs = table('Spec', anything, wireSpec);
 export const specUses = table('SpecUses', anything, codecs.uses);
 export const events = table(
   'event',
   (name, { instanceId, instance, last }) => [
-    ...(isEventName(name) ? [] : [{ path: '', found: `the key ${found(name)}`, expected: 'a sequence' }]),
+    ...(isPlaceName(name) ? [] : [{ path: '', found: `the key ${found(name)}`, expected: 'a sequence' }]),
     ...[instance, last].flatMap((of) => (of === undefined ? [] : isOfChange(instanceId, of.id))),
   ],
   codecs.event,
   codecs.firstEvent,
 );
 
-/** Those of which the log has its size. */
-export const logTables: readonly Pick<Table<unknown>, 'prefix' | 'end'>[] = [events, specs];
+/** Those of which the log has its size, in the order of their keys. */
+export const logTables: readonly Pick<Table<unknown>, 'prefix' | 'end'>[] = [
+  ...[requests, requestNames],
+  ...[specs, events],
+];
 
 const all: readonly Table<unknown>[] = [
   ...[header, instances, snapshots, runtimes, cursors],
+  ...[requests, requestNames],
   ...[specs, specUses, events],
 ];
 
@@ -128,12 +139,13 @@ const all: readonly Table<unknown>[] = [
 export const tableOf = (key: string): Table<unknown> | undefined =>
   all.find(({ prefix }) => key.startsWith(prefix));
 
-/** The name of an event; names have the order of sequences. */
-export const eventName = (sequence: number): string => String(sequence).padStart(16, '0');
+/** The name of an event, and of a request; names have the order of sequences, and of places. */
+export const placeName = (place: number): string => String(place).padStart(16, '0');
 
-function isEventName(name: string): boolean {
-  const sequence = Number(name);
-  return Number.isSafeInteger(sequence) && sequence > 0 && eventName(sequence) === name;
+/** Whether a {@link placeName} is what it says. */
+export function isPlaceName(name: string): boolean {
+  const place = Number(name);
+  return Number.isSafeInteger(place) && place > 0 && placeName(place) === name;
 }
 
 /** The sequence of an event that can be understood. */

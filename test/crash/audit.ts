@@ -7,10 +7,12 @@ import { readRun } from '../../src/drivers/host/runRecord.js';
 import type { LifecycleEvent } from '../../src/lifecycle/event.js';
 import type { Instance } from '../../src/lifecycle/instance.js';
 import { transition } from '../../src/lifecycle/state.js';
+import type { InstanceManager } from '../../src/manager/instanceManager.js';
 import { openDataDir } from '../../src/store/openDataDir.js';
 import { wholeLog } from '../store/changes.js';
 import { kernelViewOf, processesOf, processesWith } from '../support/processes.js';
 import { until } from '../support/until.js';
+import { answer, type Asked } from './ask.js';
 import { openCrashManager } from './openCrashManager.js';
 import { isOpponent } from './opponent.js';
 import type { Told } from './told.js';
@@ -30,6 +32,11 @@ export interface Audit {
 /** What ends by itself may have done so a moment ago; nothing else is settled later than opening. */
 const goneSince = 'is undefined';
 
+/** How much is asked for again after a kill. */
+const mostAgain = 20;
+/** What is not remembered. */
+const refusals = ['InvalidState', 'InstanceNotFound', 'NameTaken'];
+
 /** What came from another process has other prototypes. */
 const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value ?? null));
 
@@ -41,6 +48,9 @@ export function createAudit(dataDir: string): Audit {
   /** Which revisions of an instance there ever were; 0 stands for its end. */
   const revisions = new Map<string, Set<number>>();
   const spawners = new Set<number>();
+  /** Which actions there ever were by each request id, and what each that was asked for last came to, if it was acknowledged. */
+  const actions = new Set<string>();
+  const asked = new Map<string, { readonly it: Asked; acknowledged?: string }>();
   let told: Told[] = [];
   let folded = 0;
 
@@ -56,7 +66,14 @@ export function createAudit(dataDir: string): Audit {
     else table.set(instanceId, instance);
     folded = sequence;
     const { exit, spec } = instance ?? {};
+    const { requestId } = event.cause;
+    const byRequest = `${String(requestId)} ${action}`;
+    // The source of a fork that was undone is put on standby, and goes on, once more.
+    const mayRecur = requestId === undefined || (requestId.startsWith('fork-') && action !== 'fork');
+    const recurs = !mayRecur && actions.has(byRequest);
+    actions.add(byRequest);
     return [
+      [!recurs, `${place} came of ${String(requestId)} once more`],
       [event.previousState === before?.state, `${place} tells another state before it`],
       [
         (instance?.revision ?? 0) === (instance === undefined ? 0 : (before?.revision ?? 0) + 1),
@@ -103,6 +120,29 @@ export function createAudit(dataDir: string): Audit {
       if (times > 1) faults.push(`event ${String(sequence)} was told ${String(times)} times`);
     }
     told = [];
+    return faults;
+  };
+
+  /** Asks again for what was asked for since the last look, and once more: it comes to the same, and nothing comes of that. */
+  const askAgain = async (manager: InstanceManager): Promise<readonly string[]> => {
+    const faults: string[] = [];
+    let events = 0;
+    const counting = manager.events('again').subscribe(({ cause }) => {
+      if (cause.requestId !== undefined) events += 1;
+    });
+    for (const { it, acknowledged } of [...asked.values()].slice(-mostAgain)) {
+      const before = events;
+      const first = await answer(manager, it);
+      if (acknowledged !== undefined && acknowledged !== first)
+        faults.push(`${it.requestId} was acknowledged as ${acknowledged} and comes to ${first}`);
+      if (acknowledged !== undefined && events > before) faults.push(`${it.requestId} was done again`);
+      const between = events;
+      const second = await answer(manager, it);
+      if (!refusals.includes(first) && (second !== first || events > between))
+        faults.push(`${it.requestId} came to ${first}, then to ${second}`);
+    }
+    asked.clear();
+    counting.unsubscribe();
     return faults;
   };
 
@@ -156,6 +196,10 @@ export function createAudit(dataDir: string): Audit {
   return {
     hear: (it) => {
       told.push(it);
+      if (it.kind === 'asked') asked.set(it.asked.requestId, { it: it.asked });
+      if (it.kind !== 'done' || it.requestId === undefined) return;
+      const known = asked.get(it.requestId);
+      if (known !== undefined) known.acknowledged = `${it.id} ${String(it.revision)}`;
     },
     look: async () => {
       const manager = await openCrashManager(dataDir);
@@ -174,6 +218,7 @@ export function createAudit(dataDir: string): Audit {
             .filter((fault) => !mayBeUntold(fault))
             .map((fault) => `as soon as it is open: ${fault}`),
         );
+        faults.push(...(await askAgain(manager)));
         const looked = await until(seen, ({ length }) => length === 0);
         faults.push(...looked);
         const instances = await firstValueFrom(manager.list());

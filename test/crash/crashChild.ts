@@ -1,17 +1,7 @@
 /** Opens a manager once it is told to, does to it whatever comes to mind, and tells all that happens, until it is killed. */
-import {
-  catchError,
-  defer,
-  EMPTY,
-  firstValueFrom,
-  mergeMap,
-  type Observable,
-  range,
-  repeat,
-  tap,
-} from 'rxjs';
+import { catchError, defer, EMPTY, firstValueFrom, mergeMap, range, repeat, tap } from 'rxjs';
 import type { Instance } from '../../src/lifecycle/instance.js';
-import type { InstanceManager } from '../../src/manager/instanceManager.js';
+import { ask, type Asked } from './ask.js';
 import { createDice } from './dice.js';
 import { opponent } from './opponent.js';
 import { openCrashManager } from './openCrashManager.js';
@@ -37,14 +27,6 @@ const programs = [
 
 const nextName = (): string => `n${String(process.pid)}-${String((names += 1))}`;
 
-const create = (manager: InstanceManager): Observable<Instance> =>
-  manager.create({
-    name: nextName(),
-    image: 'scratch',
-    entrypoint: [...dice.pick(programs)],
-    env: { CRASH: dataDir },
-  });
-
 const verbs = [
   'stop',
   'start',
@@ -57,22 +39,34 @@ const verbs = [
   'delete',
 ] as const;
 
-function next(
-  manager: InstanceManager,
-  instances: readonly Instance[],
-): readonly [string, Observable<Instance>] {
+const create = (requestId: string): Asked => ({
+  requestId,
+  verb: 'create',
+  request: {
+    name: nextName(),
+    image: 'scratch',
+    entrypoint: [...dice.pick(programs)],
+    env: { CRASH: dataDir },
+  },
+});
+
+/** What to ask for next; nothing is asked of one that is looked at again. */
+function next(instances: readonly Instance[]): Asked | { readonly verb: 'refresh'; readonly target: string } {
+  const idFor = (verb: string): string => `${verb}-${nextName()}`;
   if (instances.length < 2 || dice.next() < 0.1) {
-    if (instances.length < most) return ['create', create(manager)];
+    if (instances.length < most) return create(idFor('create'));
   }
-  const { id } = dice.pick(instances);
+  const { id: target } = dice.pick(instances);
   const verb = instances.length > most ? 'delete' : dice.pick(verbs);
   switch (verb) {
+    case 'refresh':
+      return { verb, target };
     case 'fork':
-      return [verb, manager.fork(id, { name: nextName(), fromRunning: true })];
+      return { requestId: idFor(verb), verb, target, name: nextName() };
     case 'update':
-      return [verb, manager.update(id, { tags: { n: nextName() } })];
+      return { requestId: idFor(verb), verb, target, tag: nextName() };
     default:
-      return [verb, manager[verb](id)];
+      return { requestId: idFor(verb), verb, target };
   }
 }
 
@@ -83,11 +77,15 @@ async function main(): Promise<void> {
   });
   tell({ kind: 'opened' });
 
-  const step = defer(async () => next(manager, await firstValueFrom(manager.list()))).pipe(
-    mergeMap(([verb, work$]) =>
-      work$.pipe(
+  const step = defer(async () => next(await firstValueFrom(manager.list()))).pipe(
+    mergeMap((asked) => {
+      const { verb } = asked;
+      const named = asked.verb === 'refresh' ? {} : { requestId: asked.requestId };
+      if (asked.verb !== 'refresh') tell({ kind: 'asked', asked });
+      const work$ = asked.verb === 'refresh' ? manager.refresh(asked.target) : ask(manager, asked);
+      return work$.pipe(
         tap(({ id, revision }) => {
-          tell({ kind: 'done', verb, id, revision });
+          tell({ kind: 'done', verb, id, revision, ...named });
         }),
         catchError((error: unknown) => {
           const { _tag = '', message = '' } = error as { readonly _tag?: string; readonly message?: string };
@@ -95,8 +93,8 @@ async function main(): Promise<void> {
           if (!isFair) tell({ kind: 'failed', verb, error: `${_tag}: ${message}` });
           return EMPTY;
         }),
-      ),
-    ),
+      );
+    }),
     // In a turn of its own.
     repeat({ delay: 0 }),
   );

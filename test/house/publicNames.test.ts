@@ -83,6 +83,7 @@ describe('the public names', () => {
        Act
        Action
        AdoptPlan
+       AskedRequest
        AutoStandby
        AutoStandbyRequest
        AutoStandbyStatus
@@ -96,6 +97,7 @@ describe('the public names', () => {
        ChangeAndLaunchOptions
        ChangeOptions
        CloseOptions
+       ConcludedRequest
        ConsumeOptions
        ConsumerStats
        Controller
@@ -154,6 +156,7 @@ describe('the public names', () => {
        MachineStatus
        ManagerOptions
        Measurement
+       MutationOptions
        Occasion
        Overflow
        PolicyRequests
@@ -162,6 +165,7 @@ describe('the public names', () => {
        Readiness
        Remembered
        Replacement
+       RequestOutcome
        RestartPolicy
        RestartPolicyRequest
        RestartStatus

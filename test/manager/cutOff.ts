@@ -10,8 +10,12 @@ export interface CutOff {
     | 'restart'
     | 'fork'
     | 'delete'
+    | 'createSnapshot'
+    | 'deleteSnapshot'
     | 'restoreSnapshot'
     | 'open';
-  /** `before` or `after` what the driver is asked for, or `after event` and its action. */
+  /** `before` or `after` what the driver is asked for, `after event` and its action, or `after outcome`. */
   readonly point: string;
+  /** Name of the request for it. */
+  readonly requestId?: string;
 }

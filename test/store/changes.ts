@@ -2,7 +2,7 @@ import { firstValueFrom, lastValueFrom, type Observable } from 'rxjs';
 import type { CausedChange, LifecycleEvent } from '../../src/lifecycle/event.js';
 import type { Snapshot } from '../../src/lifecycle/snapshot.js';
 import { defaultRetention, type Retention } from '../../src/store/logSpan.js';
-import type { Store } from '../../src/store/store.js';
+import type { ConcludedRequest, Store } from '../../src/store/store.js';
 import { anInstance } from '../support/lifecycleEvents.js';
 
 export interface StoreOptions {
@@ -57,6 +57,15 @@ export const aSnapshot = (fields: Partial<Snapshot> = {}): Snapshot => ({
   size: 17,
   hash: 'abc',
   data: { files: ['disk'] },
+  ...fields,
+});
+
+/** A request by the name, of which nothing came if nothing else is said. */
+export const aRequest = (requestId: string, fields: Partial<ConcludedRequest> = {}): ConcludedRequest => ({
+  by: 'caller',
+  requestId,
+  fingerprint: 'abc',
+  outcome: { instance: anInstance({ id: idOf('a') }) },
   ...fields,
 });
 

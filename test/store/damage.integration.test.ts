@@ -207,7 +207,7 @@ test('what cannot be understood of a spec or a handle is told by its kind and si
 });
 
 describe('an event that was changed from outside', () => {
-  const keyOf = (sequence: number): string => tables.events.keyOf(tables.eventName(sequence));
+  const keyOf = (sequence: number): string => tables.events.keyOf(tables.placeName(sequence));
 
   test('is named and set aside when it is read, and the log begins after it', async () => {
     const dataDir = await filledDir(dataDirs);

@@ -2,17 +2,17 @@ import { firstValueFrom, lastValueFrom } from 'rxjs';
 import type { LifecycleEvent } from '../../src/lifecycle/event.js';
 import { createEventLog } from '../../src/store/eventLog.js';
 import { createGroupCommit } from '../../src/store/groupCommit.js';
-import type { Retention } from '../../src/store/logSpan.js';
+import { emptySpan, type Retention } from '../../src/store/logSpan.js';
 import type { DamagedRecord } from '../../src/store/store.js';
 import * as tables from '../../src/store/tables.js';
 import { updated } from './changes.js';
 import { createMapDatabase } from './mapDatabase.js';
 
-const keyOf = (sequence: number): string => tables.events.keyOf(tables.eventName(sequence));
+const keyOf = (sequence: number): string => tables.events.keyOf(tables.placeName(sequence));
 
 function createLog(retention: Partial<Retention> = {}) {
   const database = createMapDatabase();
-  const group = createGroupCommit(database, { oldest: 1, sequence: 0, bytes: 0 });
+  const group = createGroupCommit(database, emptySpan);
   const damaged: DamagedRecord[] = [];
   const clock = { now: 0 };
   const log = createEventLog(

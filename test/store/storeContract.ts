@@ -1,11 +1,13 @@
 import fc from 'fast-check';
 import { firstValueFrom, lastValueFrom, merge, mergeMap, type Observable, toArray } from 'rxjs';
-import type { CursorExpired } from '../../src/lifecycle/errors.js';
+import { type CursorExpired, DriverFailed, LaunchFailed } from '../../src/lifecycle/errors.js';
 import type { CausedChange, LifecycleEvent } from '../../src/lifecycle/event.js';
+import type { Instance } from '../../src/lifecycle/instance.js';
 import { defaultRetention } from '../../src/store/logSpan.js';
-import type { Store } from '../../src/store/store.js';
+import type { ConcludedRequest, Store } from '../../src/store/store.js';
 import { anInstance } from '../support/lifecycleEvents.js';
 import {
+  aRequest,
   aSnapshot,
   created,
   defaults,
@@ -299,6 +301,111 @@ export function storeContract(open: OpenStore): void {
       await done(store.saveSnapshot(aSnapshot()));
       await commit(store, deleted('a'));
       expect((await firstValueFrom(store.load())).snapshots).toHaveLength(1);
+    });
+  });
+
+  describe('requests', () => {
+    const known = (store: Store, requestId: string, by = 'caller'): Promise<unknown> =>
+      firstValueFrom(store.loadRequest(by, requestId));
+    const { outcome: _, ...asked } = aRequest('one');
+    const named = (change: CausedChange, requestId = 'one'): CausedChange => ({
+      ...change,
+      cause: { by: 'caller', requestId },
+    });
+
+    test('are not known before they are remembered', async () => {
+      const store = await opened();
+      void store.saveRequest(aRequest('one'));
+      expect(await known(store, 'one')).toBeUndefined();
+    });
+
+    test('are remembered with the instance of their event, deeply frozen', async () => {
+      const store = await opened();
+      const { instance } = await firstValueFrom(store.commit(named(created('a')), asked));
+      await commit(store, updated('a', 2));
+      const request = (await firstValueFrom(store.loadRequest('caller', 'one'))) as ConcludedRequest;
+      expect(request).toStrictEqual({ ...asked, outcome: { instance } });
+      expect(Object.isFrozen((request.outcome as { readonly instance: Instance }).instance.spec)).toBe(true);
+    });
+
+    test('are remembered with what was deleted, as it last was', async () => {
+      const store = await opened();
+      const { last } = await firstValueFrom(store.commit(named(deletedWithLast('a')), asked));
+      expect(await known(store, 'one')).toStrictEqual({ ...asked, outcome: { instance: last } });
+    });
+
+    test('are remembered where no event came of them: with an instance, a snapshot, a failure', async () => {
+      const store = await opened();
+      const cause = new Error('the disk is gone');
+      const error = new DriverFailed({ instanceId: idOf('a'), verb: 'stop' }, { cause });
+      await done(store.saveRequest(aRequest('noop')));
+      await done(store.saveRequest(aRequest('failed', { outcome: { error } })));
+      const snapshot = aSnapshot();
+      await done(store.saveSnapshot(snapshot, aRequest('taken', { outcome: { snapshot } })));
+      await done(store.deleteSnapshot(snapshot.id, aRequest('gone', { outcome: { snapshot } })));
+      expect(await known(store, 'noop')).toStrictEqual(aRequest('noop'));
+      expect(await known(store, 'taken')).toMatchObject({ outcome: { snapshot } });
+      expect(await known(store, 'gone')).toMatchObject({ outcome: { snapshot } });
+      expect((await firstValueFrom(store.load())).snapshots).toStrictEqual([]);
+      const { outcome } = (await known(store, 'failed')) as { readonly outcome: { readonly error: Error } };
+      expect(outcome.error).toStrictEqual(error);
+      expect(outcome.error.cause).toStrictEqual(cause);
+    });
+
+    test('have names that are theirs who asked, of any sign there is', async () => {
+      const store = await opened();
+      const odd = '/a//b/~'.padEnd(128, '"');
+      const [by, longest] = ['yours', 'z'.repeat(64)];
+      await done(store.saveRequest(aRequest(odd)));
+      await done(store.saveRequest(aRequest('one', { by })));
+      await done(store.saveRequest(aRequest(odd, { by: longest, fingerprint: 'another' })));
+      expect(await known(store, odd)).toStrictEqual(aRequest(odd));
+      expect(await known(store, odd, longest)).toMatchObject({ by: longest, fingerprint: 'another' });
+      expect(await known(store, 'one', by)).toMatchObject({ by });
+      expect(await known(store, 'one')).toBeUndefined();
+    });
+
+    test('of one name the last is remembered', async () => {
+      const store = await opened();
+      await firstValueFrom(store.commit(named(created('a')), asked));
+      await done(store.saveRequest(aRequest('one', { fingerprint: 'later' })));
+      expect(await known(store, 'one')).toMatchObject({ fingerprint: 'later' });
+    });
+
+    test('are forgotten with their event, or where they have none, with the next', async () => {
+      const store = await opened({ retention: { ...defaultRetention, maxEvents: 2 } });
+      await firstValueFrom(store.commit(named(created('a')), asked));
+      await done(store.saveRequest(aRequest('noop')));
+      const both = async (): Promise<readonly boolean[]> =>
+        (await Promise.all(['one', 'noop'].map((name) => known(store, name)))).map((it) => it !== undefined);
+      expect(await both()).toStrictEqual([true, true]);
+      await commit(store, updated('a', 2));
+      expect(await both()).toStrictEqual([true, true]);
+      await commit(store, updated('a', 3));
+      expect(await both()).toStrictEqual([false, true]);
+      await commit(store, updated('a', 4));
+      expect(await both()).toStrictEqual([false, false]);
+    });
+
+    test('are at most as many as events, also when no event comes', async () => {
+      const store = await opened({ retention: { ...defaultRetention, maxEvents: 3 } });
+      for (let count = 1; count <= 5; count += 1) await done(store.saveRequest(aRequest(String(count))));
+      const names = ['1', '2', '3', '4', '5'];
+      const left = await Promise.all(names.map((name) => known(store, name)));
+      expect(left.map((it) => it !== undefined)).toStrictEqual([false, false, true, true, true]);
+    });
+
+    test('take from the bytes of the log, also when no event comes', async () => {
+      const store = await opened({ retention: { ...defaultRetention, maxBytes: 20_000 } });
+      await commit(store, created('a'));
+      const large = new LaunchFailed({ reason: 'x'.repeat(1_000) });
+      const names = Array.from({ length: 40 }, (_each, index) => String(index));
+      for (const name of names) await done(store.saveRequest(aRequest(name, { outcome: { error: large } })));
+      const left = await Promise.all(names.map((name) => known(store, name)));
+      const count = left.filter((it) => it !== undefined).length;
+      expect(count).toBeGreaterThan(4);
+      expect(count).toBeLessThan(20);
+      expect(left.at(-1)).toBeDefined();
     });
   });
 

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { firstValueFrom, type Observable } from 'rxjs';
 import type { CausedChange } from '../../src/lifecycle/event.js';
-import type { Json } from '../../src/lifecycle/instance.js';
+import type { Instance, Json } from '../../src/lifecycle/instance.js';
 import type { Snapshot } from '../../src/lifecycle/snapshot.js';
-import type { Store } from '../../src/store/store.js';
-import { aSnapshot, deleted, idOf, updated, wholeLog } from './changes.js';
+import type { ConcludedRequest, Store } from '../../src/store/store.js';
+import { aRequest, aSnapshot, deleted, idOf, updated, wholeLog } from './changes.js';
 
 /** What is asked of a store and of its model alike. */
 export type Step = (store: Store, model: Model) => Observable<unknown>;
@@ -30,6 +30,24 @@ export const step: fc.Arbitrary<Step> = fc.oneof(
     model.cursors.set(by, sequence);
     return store.saveCursor(by, sequence);
   }),
+  fc.tuple(fc.constantFrom('x', 'y'), fc.nat()).map(([requestId, print]): Step => (store, model) => {
+    const request = aRequest(requestId, { fingerprint: String(print) });
+    model.request(request, false);
+    return store.saveRequest(request);
+  }),
+  fc
+    .tuple(fc.constantFrom('x', 'y'), name, fc.nat())
+    .map(([requestId, of, print]): Step => (store, model) => {
+      const change = { ...updated(of, print), cause: { by: 'caller', requestId } };
+      model.commit(change);
+      const { instance } = change as { readonly instance: Instance };
+      const { outcome, ...asked } = aRequest(requestId, {
+        fingerprint: String(print),
+        outcome: { instance },
+      });
+      model.request({ ...asked, outcome }, true);
+      return store.commit(change, asked);
+    }),
   fc.tuple(name, fc.boolean()).map(([of, isGone]): Step => (store, model) => {
     const id = idOf(of);
     if (isGone) model.snapshots.delete(id);
@@ -51,6 +69,8 @@ export class Model {
   readonly cursors = new Map<string, number>();
   readonly snapshots = new Map<string, Snapshot>();
   private readonly instances = new Map<string, CausedChange['instance']>();
+  /** With the event with which each is forgotten. */
+  private requests: (readonly [ConcludedRequest, number])[] = [];
   private readonly runtimes = new Map<string, Json>();
 
   constructor(private readonly maxEvents: number) {}
@@ -68,6 +88,11 @@ export class Model {
     }
   }
 
+  request(request: ConcludedRequest, isTold: boolean): void {
+    this.requests.push([request, this.log.length + (isTold ? 0 : 1)]);
+    if (this.requests.length > this.maxEvents) this.requests.shift();
+  }
+
   runtime(name: string, of: string, what: Json | undefined): void {
     if (what === undefined) this.runtimes.delete(`${name} ${of}`);
     // JSON has no -0.
@@ -81,6 +106,11 @@ export class Model {
       snapshots: new Map(this.snapshots),
       cursors: new Map(this.cursors),
       runtimes: new Map(this.runtimes),
+      requests: new Map(
+        this.requests
+          .filter(([, sequence]) => sequence >= this.oldest)
+          .map(([request]) => [request.requestId, request]),
+      ),
       sequence: this.log.length,
       log: this.log.map((change, index) => [index + 1, change] as const).slice(this.oldest - 1),
     };
@@ -93,6 +123,7 @@ export interface Seen {
   readonly snapshots: ReadonlyMap<string, Snapshot>;
   readonly cursors: ReadonlyMap<string, number>;
   readonly runtimes: ReadonlyMap<string, Json>;
+  readonly requests: ReadonlyMap<string, ConcludedRequest>;
   readonly sequence: number;
   readonly log: readonly (readonly [sequence: number, change: CausedChange])[];
 }
@@ -108,12 +139,18 @@ export async function seenOf(store: Store, oldest: number): Promise<Seen> {
     const cursor = await firstValueFrom(store.loadCursor(name));
     if (cursor !== undefined) cursors.set(name, cursor);
   }
+  const requests = new Map<string, ConcludedRequest>();
+  for (const name of ['x', 'y']) {
+    const request = await firstValueFrom(store.loadRequest('caller', name));
+    if (request !== undefined) requests.set(name, request);
+  }
   const log = await wholeLog(store, oldest - 1);
   return {
     instances: new Map(instances.map((instance) => [instance.id, instance])),
     snapshots: new Map(snapshots.map((snapshot) => [snapshot.id, snapshot])),
     cursors,
     runtimes,
+    requests,
     sequence,
     log: log.map(({ epoch: _epoch, sequence: place, time: _time, ...change }) => [place, change]),
   };
