@@ -35,6 +35,7 @@ import { createManagerBus } from '../streams/lifecycleBus.js';
 import { reportThrow, threwMessage } from '../streams/reportThrow.js';
 import { Waits } from '../streams/waits.js';
 import { createDeadlines, isDue, withReadyBy } from './deadlines.js';
+import { createEndpoints } from './endpoints.js';
 import { createInstanceTable } from './instanceTable.js';
 import { createIntents, noIntents } from './intents.js';
 import { type Logger, noLogger } from './logger.js';
@@ -271,6 +272,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     over$.pipe(takeUntil(bus.closing$)).subscribe();
   });
   const sendSignal = createSendSignal(machines, observations);
+  const { endpoint } = createEndpoints({ driverOf, machines });
   let open = true;
   let closed: Promise<void> | undefined;
 
@@ -515,6 +517,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
         const known = requests.decodeSignal(driverOf(table.exactly(idOrName).spec), name);
         return onInstance('signal', idOrName, (instance) => sendSignal(instance, known));
       }),
+    endpoint: (idOrName, guest) => whileOpen(() => endpoint(table.find(idOrName), guest)),
     refresh: (idOrName) => onInstance('refresh', idOrName, observations.refresh),
     logs: (idOrName, options = {}) =>
       whileOpen(() => {

@@ -99,6 +99,7 @@ describe('the public names', () => {
        Driver
        DriverFields
        DropReason
+       Endpoint
        EventFilter
        EventStreams
        EventsOptions
@@ -140,6 +141,7 @@ describe('the public names', () => {
        ManagerOptions
        Measurement
        Overflow
+       Ports
        PreparePlan
        ProcessDriverOptions
        Readiness
