@@ -20,7 +20,7 @@ const floors = [
     },
     promises: { uses: ['rxjs'] },
   },
-  { metrics: { uses: ['rxjs', 'prom-client'] } },
+  { metrics: { uses: ['rxjs', 'prom-client'] }, controllers: { uses: ['rxjs', 'node:'] } },
   { config: { uses: ['io-ts', 'fp-ts', 'node:', 'yaml'] } },
 ];
 

@@ -12,7 +12,7 @@ afterAll(() => {
   delete process.env['PORT'];
 });
 
-const portOf = (machine: Machine, guest: number): number | undefined => machine.ports?.addressOf(guest)?.port;
+const portOf = (machine: Machine, guest: number): number => machine.ports?.addressOf(guest)?.port ?? 0;
 
 const ports = [{ guest: 8_080 }, { guest: 9_090, host: 9_091 }];
 
@@ -29,12 +29,12 @@ const server = [
   "require('http').createServer((_, answer) => answer.end(process.env.INSTANCE_ID)).listen(process.env.PORT_8080)",
 ];
 
-const page = async (port: number | undefined): Promise<string> =>
+const page = async (port: number): Promise<string> =>
   (await fetch(`http://127.0.0.1:${String(port)}/`)).text();
 
 it('a process learns the port of each of its ports, and of the first as PORT: before what it inherits', async () => {
   const { machine, variables } = await told({ ports });
-  const [first, second] = [portOf(machine, 8_080), portOf(machine, 9_090)].map(String);
+  const [first, second] = [String(portOf(machine, 8_080)), String(portOf(machine, 9_090))];
   expect(variables).toEqual([`PORT=${first}`, `PORT_8080=${first}`, `PORT_9090=${second}`]);
 });
 
@@ -84,7 +84,7 @@ it('a readiness by one of its ports is that of where it listens, whoever else li
 
 it('a readiness by a port that is none of its ports is that of this host', async () => {
   // Free, and held by a program that never listens there.
-  const port = portOf((await told({ ports })).machine, 8_080) ?? 0;
+  const port = portOf((await told({ ports })).machine, 8_080);
   const { plan } = await bench.launched({
     entrypoint: server,
     env: { PORT_8080: String(port) },
