@@ -1,15 +1,18 @@
-// Sees to what the tests need beyond npm: QEMU, what the small image is built with, and the image itself. On Debian, as
-// root, it installs what is missing; elsewhere it tells.
+// Sees to what the tests need beyond npm: QEMU, what the small image is built with, the image itself, and tools of the
+// network. On Debian, as root, it installs what is missing; elsewhere it tells.
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { buildImage } from './image.mjs';
 import { packageOf } from './run.mjs';
 
-const programs = ['qemu-system-x86_64', 'qemu-img', 'cpio', 'xz'];
+const programs = ['qemu-system-x86_64', 'qemu-img', 'cpio', 'xz', 'conntrack', 'ip', 'nft', 'unshare'];
+
+// Debian has them in nobody else's PATH.
+const ofTheSuperuser = ['/usr/sbin', '/sbin'];
 
 const isThere = (program) =>
-  process.env.PATH.split(delimiter).some((folder) => {
+  [...process.env.PATH.split(delimiter), ...ofTheSuperuser].some((folder) => {
     try {
       accessSync(join(folder, program), constants.X_OK);
       return true;
@@ -38,7 +41,7 @@ function installMissing() {
   throw new Error(
     `The tests need ${missing.join(', ')}, which ${missing.length === 1 ? 'is' : 'are'} not here.\n` +
       `On Debian, as root: apt-get install --no-install-recommends ${packages.join(' ')}\n` +
-      'Elsewhere: the packages of QEMU, GNU cpio and XZ Utils',
+      'Elsewhere: the packages of QEMU, GNU cpio, XZ Utils, conntrack-tools, iproute2, nftables and util-linux',
   );
 }
 

@@ -4,11 +4,15 @@ import { execFileSync } from 'node:child_process';
 /** Programs beyond npm, and the Debian packages that they come from. */
 export const packageOf = {
   'apt-get': 'apt',
+  conntrack: 'conntrack',
   cpio: 'cpio',
   'dpkg-deb': 'dpkg',
+  ip: 'iproute2',
   lz4: 'lz4',
+  nft: 'nftables',
   'qemu-img': 'qemu-utils',
   'qemu-system-x86_64': 'qemu-system-x86',
+  unshare: 'util-linux',
   xz: 'xz-utils',
   zstd: 'zstd',
 };

@@ -11,6 +11,7 @@ export type {
   MachineHandle,
   Readiness,
 } from './lifecycle/instance.js';
+export type { Endpoint } from './lifecycle/endpoint.js';
 export type { Cause } from './lifecycle/cause.js';
 export type { CausedChange, Change, Cursor, LifecycleEvent } from './lifecycle/event.js';
 export type { LogLine, LogOptions } from './lifecycle/logLine.js';
@@ -144,6 +145,7 @@ export type {
   Machine,
   MachineStatus,
   PreparePlan,
+  Ports,
   Replacement,
   MachineSignal,
   SnapshotContent,

@@ -1,5 +1,6 @@
 import type { Either } from 'fp-ts/lib/Either.js';
 import type { Observable } from 'rxjs';
+import type { Endpoint } from '../lifecycle/endpoint.js';
 import type { Fault } from '../lifecycle/errors.js';
 import type { DriverFields, ExitStatus, InstanceSpec, MachineHandle } from '../lifecycle/instance.js';
 import type { LogLine, LogOptions } from '../lifecycle/logLine.js';
@@ -91,6 +92,13 @@ export interface Capabilities {
    * @defaultValue none
    */
   readonly signals?: readonly string[];
+  /**
+   * Whether its machines have TCP ports that are reached from this host; every machine has {@link Machine.ports} then, and the field
+   * `ports` says which.
+   *
+   * @defaultValue false
+   */
+  readonly ports?: boolean;
 }
 
 /** What a driver runs. */
@@ -166,6 +174,17 @@ export interface Machine {
    * emitted as whatever the machine does by itself. Fails for one that has ended. Absent where machines take no signals.
    */
   signal?(name: string): Observable<never>;
+  /** Where its ports are reached; absent where the driver has no such thing. */
+  readonly ports?: Ports;
+}
+
+/** The ports that a machine has since its launch. They stay where they are as long as it runs, whoever adopts it. */
+export interface Ports {
+  /**
+   * Where connections to a port within the machine go, whether or not somebody listens there by now: an address of this host that
+   * it shares with no other machine. `undefined` for a port that was not among its `ports` when it was launched.
+   */
+  addressOf(guest: number): Endpoint | undefined;
 }
 
 /** Halts a machine and resumes it where it was. Each may be repeated without effect. */

@@ -9,6 +9,7 @@ import type { ContractSuite } from './contract/contractSuite.js';
 import { logContract } from './contract/logContract.js';
 import { memoryContract } from './contract/memoryContract.js';
 import { memorySnapshotContract } from './contract/memorySnapshotContract.js';
+import { portContract } from './contract/portContract.js';
 import { reclaimContract } from './contract/reclaimContract.js';
 import { sendContract } from './contract/sendContract.js';
 import { signalContract } from './contract/signalContract.js';
@@ -85,6 +86,7 @@ export function driverContract<D extends Driver>(
     freezingContract(suite, subject, capabilities);
     memoryContract(suite, subject, capabilities);
     sendContract(suite, subject, capabilities);
+    portContract(suite, subject, capabilities);
     homeContract(suite, subject);
     if (reclaim !== undefined) reclaimContract(suite, subject);
     if (snapshots !== undefined) snapshotContract(suite, subject);

@@ -35,6 +35,11 @@ export interface DriverSubject<D extends Driver = Driver> {
    * first log. `play` lets it count on, where it does not by itself. Absent where standby frees no memory.
    */
   readonly counting?: Specimen<D>;
+  /**
+   * Has `ports`, is ready once it listens on the first of them, and answers each connection there with the id of its instance, and ends it. Absent
+   * where there is none to try.
+   */
+  readonly answering?: Specimen<D>;
   /** How to look into homes. Absent where nothing in a home is the instance's own. */
   readonly content?: HomeContent;
   /** Changes something in the folder of a snapshot, as a failing disk would. Absent where nobody can, or there are none. */

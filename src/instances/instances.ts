@@ -1,4 +1,5 @@
 import type { Observable } from 'rxjs';
+import type { Endpoint } from '../lifecycle/endpoint.js';
 import type { Instance } from '../lifecycle/instance.js';
 import type { LogLine, LogOptions } from '../lifecycle/logLine.js';
 import type {
@@ -167,6 +168,35 @@ export interface Instances extends Snapshots {
    * ```
    */
   signal(idOrName: string, name: string): Observable<Instance>;
+  /**
+   * Emits where a port of the instance is connected to at this moment: an address of the host that it runs on. It is another one after each
+   * start, and after a restore by which another machine goes on (that of a virtual machine). Emitted is where it listens, or will
+   * once it is ready.
+   *
+   * Like `get` it takes no turn, and finds an instance by the beginning of its id too. Fails with {@link NotSupported} where machines of the driver have no ports, with
+   * {@link InvalidRequest} for a port that is no `guest` of its `ports`, and with {@link InvalidState} while it is neither Initializing nor Running
+   * nor Paused, and for a port that an `update` has added since it was started.
+   *
+   * @param guest - port within the machine
+   *
+   * @example
+   * ```ts
+   * import { createProcessDriver, openManager } from 'rx-instances';
+   * import { firstValueFrom } from 'rxjs';
+   *
+   * await using manager = await openManager({ drivers: [createProcessDriver()] });
+   * const program = "require('http').createServer((_, answer) => answer.end('hello')).listen(process.env.PORT)";
+   * const entrypoint = ['node', '-e', program];
+   * const readiness = { kind: 'http', port: 80, path: '/' } as const;
+   * const ports = [{ guest: 80 }];
+   * await firstValueFrom(manager.create({ name: 'web', image: 'scratch', entrypoint, ports, readiness }));
+   * await firstValueFrom(manager.waitForState('web', 'Running'));
+   * const { host, port } = await firstValueFrom(manager.endpoint('web', 80));
+   * const page = await fetch(`http://${host}:${port}/`);
+   * await page.text(); // => 'hello'
+   * ```
+   */
+  endpoint(idOrName: string, guest: number): Observable<Endpoint>;
   /**
    * Emits lines of a log of the instance, whether or not it runs: the last 100, if nothing else is asked for. With `follow` it
    * goes on until unsubscribed, also over later runs; when the instance is deleted, or the manager closed, it emits all that was

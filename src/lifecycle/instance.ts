@@ -22,12 +22,12 @@ export type Readiness = (
     }
   | {
       readonly kind: 'tcp';
-      /** Port on 127.0.0.1. */
+      /** The `guest` of one of its `ports`; of a process also any port of 127.0.0.1 that is none of these. */
       readonly port: number;
     }
   | {
       readonly kind: 'http';
-      /** Port on 127.0.0.1. */
+      /** The `guest` of one of its `ports`; of a process also any port of 127.0.0.1 that is none of these. */
       readonly port: number;
       /** Path, with its leading slash. */
       readonly path: string;
@@ -44,11 +44,17 @@ export type Readiness = (
   readonly timeoutMs?: number;
 };
 
-/** A TCP port of a virtual machine that is reached from this host. */
+/** A TCP port of an instance that is reached from this host. */
 export interface ForwardedPort {
-  /** Port within the machine. */
+  /**
+   * Port within the machine. A process has none of its own: there it only names the port, and the process listens where `PORT` and
+   * `PORT_<guest>` of its environment say.
+   */
   readonly guest: number;
-  /** Port on 127.0.0.1; 0 takes a free one, which then stands in `ports` of the instance's handle. @defaultValue 0 */
+  /**
+   * Port of this host that stays the same over all runs, for a front door to listen on; 0 is any. The machine itself never listens there, but at a free
+   * port of 127.0.0.1 that is another one after each launch: `endpoint` emits where. @defaultValue 0
+   */
   readonly host?: number;
 }
 
@@ -78,7 +84,7 @@ export interface DriverFields {
    */
   readonly cwd?: string;
   /**
-   * When the instance counts as ready. Without it, it is ready once started. Ports are those within the machine. Drivers:
+   * When the instance counts as ready. Without it, it is ready once started. A port is one within the machine. Drivers:
    * memory, process, qemu.
    */
   readonly readiness?: Readiness;
@@ -99,7 +105,7 @@ export interface DriverFields {
   readonly vcpus?: number;
   /** Arguments of the kernel after the image's. Drivers: qemu. @defaultValue none */
   readonly kernelArguments?: readonly string[];
-  /** Ports that are reached from this host. Drivers: qemu. @defaultValue none */
+  /** Ports that are reached from this host: at most 64, no `guest` and no `host` twice. Drivers: memory, process, qemu. @defaultValue none */
   readonly ports?: readonly ForwardedPort[];
   /** What runs the processors. Drivers: qemu. @defaultValue the image's, or KVM where it was seen to work, else TCG */
   readonly accel?: 'kvm' | 'tcg';

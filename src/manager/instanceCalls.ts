@@ -11,6 +11,7 @@ import { createCalls } from './calls.js';
 import { createCausedVerbs, type SharedContext } from './causedVerbs.js';
 import type { Controllers } from './controllers.js';
 import type { InstanceTable } from './instanceTable.js';
+import { createEndpoints } from './endpoints.js';
 import { listInstances } from './listInstances.js';
 import { neededFor } from './neededFor.js';
 import type { Observations } from './observations.js';
@@ -42,6 +43,7 @@ export function createInstanceCalls(tools: InstanceCallsTools): Instances {
   const { shared, turns, table, drivers, controllers, observations, sendSignal } = tools;
   const { driverOf, homeOf, snapshots, logReads, now } = shared;
   const { queue, whileOpen, onInstance } = turns;
+  const { endpoint } = createEndpoints(shared);
 
   /** What the application hands in, and what comes of it. */
   const sized = <T>(value: T): T => requests.sized(value, tools.maxRequestBytes);
@@ -165,6 +167,7 @@ export function createInstanceCalls(tools: InstanceCallsTools): Instances {
           driver.logs(homeOf(id), follow ? { ...reading, followUntil$: end$ } : reading),
         );
       }),
+    endpoint: (idOrName, guest) => whileOpen(() => endpoint(table.find(idOrName), guest)),
     status: (idOrName) => whileOpen(() => of(controllers.status(table.find(idOrName)))),
     hold: (idOrName) => whileOpen(() => controllers.hold(table.exactly(idOrName))),
   };

@@ -22,6 +22,7 @@ const names: Readonly<Record<keyof Calls, true>> = {
   ...{ create: true, run: true, get: true, list: true, update: true, start: true, stop: true },
   ...{ standby: true, restore: true, restart: true, delete: true, refresh: true, fork: true, signal: true },
   ...{ status: true, hold: true },
+  endpoint: true,
   ...{ createSnapshot: true, listSnapshots: true, getSnapshot: true, deleteSnapshot: true },
   ...{ forkSnapshot: true, restoreSnapshot: true, waitForState: true },
 };

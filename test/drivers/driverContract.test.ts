@@ -257,6 +257,68 @@ describe('the contract holds a driver to its sentences:', () => {
       'which frees nothing on standby has machines without freezing',
     ],
     [
+      'has ports and does not say so',
+      ({ capabilities: { ports: _, ...capabilities } }) => ({ capabilities }),
+      'which has no ports has machines without them',
+    ],
+    [
+      'says that it has ports and has none',
+      inMachines(() => ({ ports: undefined as never })),
+      'each of the spec',
+    ],
+    [
+      'has ports that lead nowhere',
+      inMachines(() => ({ ports: { addressOf: () => undefined } })),
+      'each of the spec has an address',
+    ],
+    [
+      'gives two machines one address',
+      inMachines(() => ({ ports: { addressOf: (guest) => ({ host: '127.0.0.1', port: guest }) } })),
+      'each of the spec has an address on this host that it shares with nobody',
+    ],
+    [
+      'has addresses of other hosts',
+      inMachines(({ ports }) => ({
+        ports: { addressOf: (guest) => ({ host: '192.0.2.1', port: ports?.addressOf(guest)?.port ?? 0 }) },
+      })),
+      'each of the spec has an address on this host',
+    ],
+    [
+      'has an address for whatever port it is asked for',
+      inMachines(({ ports }) => ({
+        ports: { addressOf: (guest) => ports?.addressOf(guest) ?? { host: '127.0.0.1', port: 1 } },
+      })),
+      'one that is not in the spec has none',
+    ],
+    [
+      'has its machines listen where a front door is to',
+      ({ launch }) => ({
+        launch: (plan) =>
+          launch(plan).pipe(
+            map((machine) => ({
+              ...machine,
+              ports: {
+                addressOf: (guest) => {
+                  const host = plan.spec.ports?.find((port) => port.guest === guest)?.host;
+                  return host === undefined
+                    ? machine.ports?.addressOf(guest)
+                    : { host: '127.0.0.1', port: host };
+                },
+              },
+            })),
+          ),
+      }),
+      'they are never those that the spec has a front door listen on',
+    ],
+    [
+      'forgets the ports of what it adopts',
+      ({ adopt }) => ({
+        adopt: (plan, handle) =>
+          adopt(plan, handle).pipe(map((machine) => ({ ...machine, ports: { addressOf: () => undefined } }))),
+      }),
+      'an adopted machine has them where they were',
+    ],
+    [
       'names signals without SIGKILL',
       ({ capabilities }) => ({ capabilities: { ...capabilities, signals: ['SIGTERM'] } }),
       'SIGKILL is among them',

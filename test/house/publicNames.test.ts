@@ -111,6 +111,7 @@ describe('the public names', () => {
        Driver
        DriverFields
        DropReason
+       Endpoint
        EventFilter
        EventStreams
        EventsOptions
@@ -160,6 +161,7 @@ describe('the public names', () => {
        Occasion
        Overflow
        PolicyRequests
+       Ports
        PreparePlan
        ProcessDriverOptions
        Readiness

@@ -62,6 +62,11 @@ const isWhole = (home: string) => {
   return layers.length;
 };
 
+const pageOf = async (name: string): Promise<number> => {
+  const { host, port } = await value(vms.manager.endpoint(name, 80));
+  return (await fetch(`http://${host}:${String(port)}/`)).status;
+};
+
 const consecutive = (counts: readonly number[]) =>
   counts.every((count, index) => index === 0 || count === (counts[index - 1] ?? 0) + 1);
 
@@ -77,9 +82,32 @@ describe('a virtual machine', () => {
 
   it('is reached by the port that its instance tells', async () => {
     const instance = await forked('reached');
-    const page = await fetch(`http://127.0.0.1:${String(hostPortOf(instance, 80))}/`);
-    expect(page.status).toBe(200);
+    await expect(value(vms.manager.endpoint('reached', 80))).resolves.toEqual({
+      ...{ host: '127.0.0.1', port: hostPortOf(instance, 80) },
+    });
+    expect(await pageOf('reached')).toBe(200);
+
+    await value(vms.manager.standby('reached'));
+    await expect(value(vms.manager.endpoint('reached', 80))).rejects.toMatchObject({ _tag: 'InvalidState' });
+    await value(vms.manager.restore('reached'));
+    expect(await pageOf('reached')).toBe(200);
     await value(vms.manager.delete('reached'));
+  });
+
+  it('is told its port, and reached though another program listens at the one of this host that it names', async () => {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port: host } = server.address() as AddressInfo;
+    const readiness = { kind: 'http', port: 80, path: '/' } as const;
+    await value(vms.manager.create({ ...request, name: 'named', ports: [{ guest: 80, host }], readiness }));
+    await lastValueFrom(vms.manager.waitForState('named', 'Running', { timeoutMs: 100_000 }));
+    expect((await value(vms.manager.endpoint('named', 80))).port).not.toBe(host);
+    const environ = await vms.ask('named', 'environ');
+    expect(environ).toContain('PORT=80');
+    expect(environ).toContain('PORT_80=80');
+    await value(vms.manager.delete('named'));
+    server.close();
+    await once(server, 'close');
   });
 
   it.each([
@@ -346,19 +374,6 @@ describe('what is wrong is told, and changes nothing:', () => {
 
   it('an image that is none', async () => {
     await expect(create({ image: tmpdir() })).rejects.toMatchObject({ _tag: 'LaunchFailed' });
-  });
-
-  it('a port that is taken', async () => {
-    const server = createServer().listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const { port: host } = server.address() as AddressInfo;
-    const creating = create({ ports: [{ guest: 80, host }] });
-    await expect(creating.finally(() => server.close())).rejects.toMatchObject({
-      _tag: 'LaunchFailed',
-      message: expect.stringContaining(
-        `for port ${String(host)} of this host, to lead to 80 of the guest, which is in use`,
-      ) as string,
-    });
   });
 
   it('more memory than there is', async () => {

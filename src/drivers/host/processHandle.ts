@@ -3,6 +3,7 @@ import { closed } from '../../codecs/closed.js';
 import { decodeOrThrow } from '../../codecs/decode.js';
 import { integer } from '../../codecs/scalars.js';
 import type { MachineHandle } from '../../lifecycle/instance.js';
+import { type MachinePort, machinePorts } from './machinePorts.js';
 import { type ProcessEntry, processTable } from './processTable.js';
 
 /** By what a process is found again: a pid alone may have gone to another one meanwhile. */
@@ -22,6 +23,8 @@ export interface ProcessHandle extends MachineHandle {
   readonly run?: string;
   /** The directory outside its home in which it was started, by its {@link directoryId}: no path of it needs to stay what it was. */
   readonly place?: string;
+  /** Its ports. Absent where it has none. */
+  readonly ports?: readonly MachinePort[];
 }
 
 /** Decodes the handle of a process. @throws {@link InvalidRequest} */
@@ -54,5 +57,5 @@ export const optionalHandleFields = { token: t.string, group: t.string, run: t.s
 export const processHandle: t.Type<ProcessHandle, unknown> = closed(
   'handle of a process',
   processHandleFields,
-  { ...optionalHandleFields, place: t.string },
+  { ...optionalHandleFields, place: t.string, ports: machinePorts },
 );

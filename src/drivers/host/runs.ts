@@ -24,6 +24,7 @@ import type { ExitStatus } from '../../lifecycle/instance.js';
 import { createControlGroup } from './controlGroup.js';
 import { createEndWatch } from './endWatch.js';
 import { type LogFiles, type LogLimits, logDirOf } from './logFiles.js';
+import type { MachinePort } from './machinePorts.js';
 import type { Output } from './outputMessages.js';
 import { isUnread, outputReaderOf, pipesOf } from './outputReader.js';
 import { isInUse } from './isInUse.js';
@@ -75,6 +76,8 @@ export interface RunPlan {
   readonly outlives: boolean;
   /** Identifies the directory that it works in, where that lies outside its home. */
   readonly place?: string | undefined;
+  /** Its ports, which its handle is to tell. @defaultValue none */
+  readonly ports?: readonly MachinePort[];
   start(spawner: Spawner, keep: Keep | undefined, output: Output | undefined): Promise<Started>;
 }
 
@@ -219,7 +222,7 @@ export function createRuns({ pollMs, spawner, logLimits }: RunsOptions): Runs {
   };
 
   return {
-    start: async ({ home, log, outlives, isPiped, place, start }) => {
+    start: async ({ home, log, outlives, isPiped, place, ports = [], start }) => {
       const [bootId, logStart] = await Promise.all([processTable.bootId(), log.end()]);
       const homeId = homeIdOf(home);
       const run =
@@ -245,6 +248,7 @@ export function createRuns({ pollMs, spawner, logLimits }: RunsOptions): Runs {
         ...(token !== undefined && { token }),
         ...(group !== undefined && { group }),
         ...(place !== undefined && { place }),
+        ...(ports.length > 0 && { ports }),
       };
       // Without the spawner nobody is notified of the end, but it can still be polled.
       return runOf(home, handle, ended$.pipe(catchError(() => endOf(home, handle))), started);

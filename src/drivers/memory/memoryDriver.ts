@@ -1,3 +1,4 @@
+import * as E from 'fp-ts/lib/Either.js';
 import {
   asyncScheduler,
   defer,
@@ -17,10 +18,13 @@ import {
 import { closed } from '../../codecs/closed.js';
 import { decode } from '../../codecs/decode.js';
 import { integer, longestTimerMs } from '../../codecs/scalars.js';
-import { LaunchFailed, LogNotFound } from '../../lifecycle/errors.js';
+import { type Fault, LaunchFailed, LogNotFound } from '../../lifecycle/errors.js';
+import type { DriverFields } from '../../lifecycle/instance.js';
 import type { LogLine } from '../../lifecycle/logLine.js';
 import type { Snapshot } from '../../lifecycle/snapshot.js';
 import type { Driver, LaunchPlan, Machine } from '../driver.js';
+import { portsAt } from '../host/machinePorts.js';
+import { faultsOfPorts, ports } from '../ports.js';
 import { readiness } from '../readiness.js';
 import { createMemoryMachine, type MemoryMachine, type PlayedMachine } from './memoryMachine.js';
 import { createMemorySnapshots, type Held } from './memorySnapshots.js';
@@ -49,6 +53,12 @@ export interface MemoryDriverOptions {
    * @defaultValue none fails
    */
   readonly fail?: (operation: MemoryOperation, plan: LaunchPlan) => Error | undefined;
+  /**
+   * Asked at each launch for each port of the instance: the port of 127.0.0.1 at which whoever plays the machine listens for it.
+   *
+   * @defaultValue another port for each, from 20000 on, at which nobody listens
+   */
+  readonly portOf?: (instanceId: string, guest: number) => number;
 }
 
 /** A driver whose machines are played by whoever holds it. */
@@ -96,6 +106,8 @@ const signalNames = ['SIGHUP', 'SIGINT', 'SIGTERM', 'SIGUSR1', 'SIGUSR2', 'SIGKI
  */
 export function createMemoryDriver(options: MemoryDriverOptions = {}): MemoryDriver {
   const { standbyFrees = 'cpu', launchMs = 0, stopMs = 0, fail = () => undefined } = options;
+  let lastPort = 19_999;
+  const { portOf = () => (lastPort += 1) } = options;
   const keepsMemory = standbyFrees === 'memory';
   const homes = new Map<string, Home>();
   const played = new Map<string, MemoryMachine>();
@@ -147,9 +159,11 @@ export function createMemoryDriver(options: MemoryDriverOptions = {}): MemoryDri
     const { instanceId, spec, home: path } = plan;
     const home = homeOf(path);
     if (memory === undefined) home.memory = undefined;
-    const handle = { machine: (launches += 1) };
+    const ports = (spec.ports ?? []).map(({ guest }) => ({ guest, host: portOf(instanceId, guest) }));
+    const handle = { machine: (launches += 1), ...(ports.length > 0 && { ports }) };
     const made = createMemoryMachine({
       handle,
+      ports: portsAt(ports),
       spec,
       stopMs,
       attempt: (operation, work) => attempt(operation, plan, work),
@@ -179,8 +193,8 @@ export function createMemoryDriver(options: MemoryDriverOptions = {}): MemoryDri
 
   return {
     kind: 'memory',
-    capabilities: { standbyFrees, logs: [logSource], signals: signalNames },
-    decode: (fields) => decode(memoryFields, fields),
+    capabilities: { standbyFrees, logs: [logSource], signals: signalNames, ports: true },
+    decode: decodeMemoryFields,
     prepare: ({ copyOf: source, kind, ...plan }) =>
       attempt('prepare', plan, () => {
         make(plan, source === undefined ? { lines: [] } : copyOf(source, kind));
@@ -254,5 +268,14 @@ const nothingKept = (): never => {
 const memoryFields = closed(
   'fields of a machine in memory',
   {},
-  { readiness, stopGraceMs: integer('milliseconds', 0, longestTimerMs) },
+  { readiness, ports, stopGraceMs: integer('milliseconds', 0, longestTimerMs) },
 );
+
+function decodeMemoryFields(
+  fields: Readonly<Record<string, unknown>>,
+): E.Either<readonly Fault[], DriverFields> {
+  const decoded = decode(memoryFields, fields);
+  if (E.isLeft(decoded)) return decoded;
+  const faults = faultsOfPorts(decoded.right.ports ?? []);
+  return faults.length > 0 ? E.left(faults) : decoded;
+}

@@ -14,7 +14,7 @@ import {
   timer,
 } from 'rxjs';
 import type { ExitStatus, InstanceSpec, MachineHandle } from '../../lifecycle/instance.js';
-import type { Machine, MachineStatus, MachineSignal } from '../driver.js';
+import type { Machine, MachineStatus, MachineSignal, Ports } from '../driver.js';
 import { linePattern } from '../linePattern.js';
 
 /** What happens to a machine in memory happens because somebody says so. */
@@ -40,6 +40,7 @@ export interface MemoryMachine {
 /** What a machine in memory is made of. */
 export interface MemoryMachineOptions {
   readonly handle: MachineHandle;
+  readonly ports: Ports;
   readonly spec: InstanceSpec;
   readonly stopMs: number;
   /** Does something unless it is to fail. */
@@ -65,7 +66,7 @@ export interface PlayedMachine {
 
 /** Creates a machine that runs. */
 export function createMemoryMachine(options: MemoryMachineOptions): PlayedMachine {
-  const { handle, spec, stopMs, attempt, write, onExit, memory, keep } = options;
+  const { handle, ports, spec, stopMs, attempt, write, onExit, memory, keep } = options;
   const signals$ = new ReplaySubject<MachineSignal>(Infinity);
   const exit$ = new ReplaySubject<ExitStatus>(1);
   const awaited = spec.readiness?.kind === 'log' ? linePattern(spec.readiness.pattern) : undefined;
@@ -131,6 +132,7 @@ export function createMemoryMachine(options: MemoryMachineOptions): PlayedMachin
   return {
     machine: {
       handle,
+      ports,
       signals$: signals$.asObservable(),
       inspect: () =>
         attempt('inspect', () =>

@@ -1,4 +1,6 @@
 import type { LaunchPlan } from '../driver.js';
+import type { MachinePort } from '../host/machinePorts.js';
+import { portVariables } from '../host/portVariables.js';
 
 /** Variables of this process that an instance gets: all, or the usual ones and those that are named. */
 export type InheritEnv = true | readonly string[];
@@ -10,11 +12,17 @@ const usual = /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_\w+|TZ|TMPDIR)$/;
 export function environmentOf(
   { instanceId, name, spec }: LaunchPlan,
   inheritEnv: InheritEnv = [],
+  ports: readonly MachinePort[] = [],
 ): Readonly<Record<string, string>> {
   const isInherited = (key: string): boolean =>
     inheritEnv === true || usual.test(key) || inheritEnv.includes(key);
   const ours = Object.entries(process.env).filter(
     (entry): entry is [string, string] => entry[1] !== undefined && isInherited(entry[0]),
   );
-  return { ...Object.fromEntries(ours), ...spec.env, INSTANCE_ID: instanceId, INSTANCE_NAME: name };
+  return {
+    ...Object.fromEntries(ours),
+    ...portVariables(ports),
+    ...spec.env,
+    ...{ INSTANCE_ID: instanceId, INSTANCE_NAME: name },
+  };
 }

@@ -7,12 +7,15 @@ import { NotSupported } from '../../lifecycle/errors.js';
 import type { Driver, LaunchPlan, Machine } from '../driver.js';
 import { completeAfter } from '../host/completeAfter.js';
 import { directoryId } from '../host/directoryId.js';
+import { createFreePorts } from '../host/freePorts.js';
 import { createHostDriver } from '../host/hostDriver.js';
 import { createLogFiles } from '../host/logFiles.js';
 import { decodeProcessFields, signalNames } from './processFields.js';
 import { decodeProcessHandle } from '../host/processHandle.js';
 import { createProcessMachine } from './processMachine.js';
+import { processPorts } from './processPorts.js';
 import { createProcessSnapshots } from './processSnapshots.js';
+import { portRange } from '../host/portRange.js';
 import { removeTree } from '../host/removeTree.js';
 import { createRuns, type Run } from '../host/runs.js';
 import { createSpawner } from '../host/spawner.js';
@@ -50,6 +53,13 @@ export interface ProcessDriverOptions {
    * @defaultValue none
    */
   readonly inheritEnv?: true | readonly string[];
+  /**
+   * From where to where a port is picked for each of the `ports` of an instance, both included. It should lie outside what the system gives to
+   * outgoing connections (`net.ipv4.ip_local_port_range` on Linux), and have room for all instances that run at a time.
+   *
+   * @defaultValue `{ from: 20000, to: 32767 }`
+   */
+  readonly portRange?: { readonly from: number; readonly to: number };
 }
 
 const logSource = 'app';
@@ -83,19 +93,32 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
     inheritEnv,
     copyMaxBytes: maxBytes = 64 * 2 ** 30,
     copyMaxEntries: maxEntries = 1_000_000,
+    portRange: range = { from: 20_000, to: 32_767 },
   } = decodeOrThrow(processDriverOptions, options);
   const limits = { maxBytes, maxEntries };
   const logLimits = { maxBytes: logMaxBytes, keep: logKeep };
   const runs = createRuns({ pollMs, logLimits, spawner: createSpawner({ nodePath, readsOutput: true }) });
 
-  const machineOf = ({ home, spec }: LaunchPlan, run: Run): Machine =>
-    createProcessMachine({
+  const freePorts = createFreePorts(range);
+
+  const machineOf = ({ home, spec }: LaunchPlan, run: Run): Machine => {
+    const machine = createProcessMachine({
       run,
       spec,
       log: createLogFiles(home),
       logLimits,
       pollMs,
     });
+    const ports = (run.handle.ports ?? []).map(({ host }) => host);
+    if (ports.length === 0) return machine;
+    freePorts.hold(ports);
+    machine.signals$.subscribe({
+      complete: () => {
+        freePorts.release(ports);
+      },
+    });
+    return machine;
+  };
 
   const launch = async (plan: LaunchPlan): Promise<Machine> => {
     const log = createLogFiles(plan.home);
@@ -103,13 +126,15 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
     if (!isPiped) await log.beginRaw();
     const outside = placeOutside(plan.spec);
     const place = outside === undefined ? undefined : await directoryId(outside);
-    const run = await runs.start({
-      home: plan.home,
-      log,
-      outlives: plan.outlives === true,
-      isPiped,
-      place,
-      start: (spawner, keep, output) => startProcess(spawner, plan, output ?? log.path, { keep, inheritEnv }),
+    const ports = await processPorts(plan.spec, freePorts);
+    const starting = runs.start({
+      ...{ home: plan.home, log, outlives: plan.outlives === true, isPiped, place, ports },
+      start: (spawner, keep, output) =>
+        startProcess(spawner, plan, output ?? log.path, { keep, inheritEnv, ports }),
+    });
+    const run = await starting.catch((error: unknown) => {
+      freePorts.release(ports.map(({ host }) => host));
+      throw error;
     });
     return machineOf(plan, run);
   };
@@ -120,7 +145,7 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
   return createHostDriver({
     ...{ runs, pollMs, launch },
     kind: 'process',
-    capabilities: { standbyFrees: 'cpu', logs: [logSource], signals: signalNames },
+    capabilities: { standbyFrees: 'cpu', logs: [logSource], signals: signalNames, ports: true },
     decode: decodeProcessFields,
     prepare: async ({ home, spec, pool, copyOf }) => {
       if (copyOf === undefined) return layOut(home, spec.image, limits, pool);
@@ -169,5 +194,6 @@ const processDriverOptions = closed(
     inheritEnv: inheritance,
     copyMaxBytes: integer('bytes', 1, Number.MAX_SAFE_INTEGER),
     copyMaxEntries: integer('files and directories', 1, Number.MAX_SAFE_INTEGER),
+    portRange,
   },
 );

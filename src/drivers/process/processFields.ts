@@ -7,6 +7,7 @@ import { cText, integer, longestTimerMs, oneOf, text } from '../../codecs/scalar
 import type { Fault } from '../../lifecycle/errors.js';
 import type { DriverFields } from '../../lifecycle/instance.js';
 import { realTimeSignals } from '../host/realTimeSignals.js';
+import { faultsOfPorts, ports } from '../ports.js';
 import { programArguments } from '../programArguments.js';
 import { readiness } from '../readiness.js';
 
@@ -16,11 +17,14 @@ export function decodeProcessFields(
 ): E.Either<readonly Fault[], DriverFields> {
   const decoded = decode(processFields, fields);
   if (E.isLeft(decoded)) return decoded;
-  const { entrypoint = [], cmd = [] } = decoded.right;
+  const { entrypoint = [], cmd = [], ports: said = [] } = decoded.right;
   const [program = ''] = [...entrypoint, ...cmd];
-  if (program !== '') return decoded;
   const expected = 'a program, as the first text of entrypoint or, without one, of cmd';
-  return E.left([{ path: 'entrypoint', found: found(fields['entrypoint']), expected }]);
+  const faults = [
+    ...(program === '' ? [{ path: 'entrypoint', found: found(fields['entrypoint']), expected }] : []),
+    ...faultsOfPorts(said),
+  ];
+  return faults.length > 0 ? E.left(faults) : decoded;
 }
 
 /** Names of the signals that this system has. */
@@ -47,6 +51,7 @@ const processFields = closed(
     cmd: programArguments,
     cwd: workPlace,
     readiness,
+    ports,
     stopSignal: text('the name of a signal, such as SIGTERM or SIGRTMIN+3', (name) =>
       signalNames.includes(name),
     ),

@@ -1,9 +1,10 @@
 import { defer, EMPTY, map, merge, mergeMap, type Observable, of, take, timer } from 'rxjs';
-import type { ExitStatus, InstanceSpec } from '../../lifecycle/instance.js';
-import type { Machine } from '../driver.js';
+import type { ExitStatus, InstanceSpec, Readiness } from '../../lifecycle/instance.js';
+import type { Machine, Ports } from '../driver.js';
 import { completeAfter } from '../host/completeAfter.js';
 import type { LogFiles, LogLimits } from '../host/logFiles.js';
 import { listensOn } from '../host/listensOn.js';
+import { portsAt } from '../host/machinePorts.js';
 import { processTable } from '../host/processTable.js';
 import { readinessOf } from '../host/readinessOf.js';
 import { isDeadly, signalOf } from '../host/realTimeSignals.js';
@@ -30,6 +31,12 @@ async function membersOf({ handle, group }: Run): Promise<readonly number[]> {
   return [...members, ...all.map(({ pid }) => pid).filter((_, index) => environments[index]?.includes(name))];
 }
 
+/** A readiness by one of its ports is asked for where the process listens for that. */
+const readinessAt = (readiness: Readiness, { addressOf }: Ports): Readiness =>
+  readiness.kind === 'log'
+    ? readiness
+    : { ...readiness, port: addressOf(readiness.port)?.port ?? readiness.port };
+
 /** A machine around a process that leads a group. */
 export function createProcessMachine(options: ProcessMachineOptions): Machine {
   const { spec, log, logLimits, pollMs } = options;
@@ -41,7 +48,8 @@ export function createProcessMachine(options: ProcessMachineOptions): Machine {
     deadly !== undefined && exit.code === 0 ? { code: null, signal: deadly } : exit;
   const run: Run = { ...options.run, ended$: options.run.ended$.pipe(map(asEnded)) };
   const isOwnPort = (port: number): Promise<boolean> => listensOn(port, () => membersOf(run));
-  const { readiness } = spec;
+  const ports = portsAt(handle.ports);
+  const readiness = spec.readiness && readinessAt(spec.readiness, ports);
   const readiness$ =
     readiness === undefined
       ? undefined
@@ -84,6 +92,7 @@ export function createProcessMachine(options: ProcessMachineOptions): Machine {
 
     kill: watched.kill,
     detach: watched.detach,
+    ports,
 
     signal: (name) =>
       unlessEnded(() => {

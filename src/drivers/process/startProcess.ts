@@ -4,6 +4,7 @@ import { LaunchFailed } from '../../lifecycle/errors.js';
 import type { InstanceSpec } from '../../lifecycle/instance.js';
 import { messageOf } from '../../lifecycle/messageOf.js';
 import { type LaunchPlan, ownMark } from '../driver.js';
+import type { MachinePort } from '../host/machinePorts.js';
 import type { Output } from '../host/outputMessages.js';
 import type { Spawner, Started } from '../host/spawner.js';
 import type { Keep } from '../host/spawnerMessages.js';
@@ -19,6 +20,8 @@ export interface StartOptions {
   /** With it, it outlives this one. */
   readonly keep?: Keep | undefined;
   readonly inheritEnv?: InheritEnv | undefined;
+  /** Where it is to listen. @defaultValue nowhere */
+  readonly ports?: readonly MachinePort[];
 }
 
 /**
@@ -30,10 +33,10 @@ export async function startProcess(
   spawner: Spawner,
   plan: LaunchPlan,
   output: string | Output,
-  { keep, inheritEnv }: StartOptions = {},
+  { keep, inheritEnv, ports }: StartOptions = {},
 ): Promise<Started> {
   const [program = '', ...args] = commandOf(plan.spec);
-  const env = environmentOf(plan, inheritEnv);
+  const env = environmentOf(plan, inheritEnv, ports);
   const { dir, below } = await workPlaceOf(plan);
   const place = { cwd: join(dir, ...below), path: env['PATH'] };
   const fault = programFault(program, place);

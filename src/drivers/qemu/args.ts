@@ -1,4 +1,3 @@
-import type { ForwardedPort } from '../../lifecycle/instance.js';
 import { type Confinement, confinementArgs } from './confinement.js';
 import type { Layer } from './disk.js';
 import type { Boot } from './keptBoot.js';
@@ -12,7 +11,8 @@ export interface ArgsOptions {
   readonly isShared: boolean;
   /** Topmost layer of the disk, in the folder of the machine. */
   readonly disk: Layer | undefined;
-  readonly ports: readonly ForwardedPort[];
+  /** Ports of the guest, each of which a free one of this host leads to: by binding it QEMU makes sure that it is free. */
+  readonly guestPorts: readonly number[];
   /** Whether the guest reaches what the host reaches, its loopback too. It is no part of what is saved of a machine. */
   readonly reachesHost: boolean;
   readonly confinement: Confinement;
@@ -35,15 +35,13 @@ const memoryId = 'mem0';
  */
 export function qemuArgs(
   vm: VmConfig,
-  { isShared, disk, ports, reachesHost, confinement, boot, waits = boot === undefined }: ArgsOptions,
+  { isShared, disk, guestPorts, reachesHost, confinement, boot, waits = boot === undefined }: ArgsOptions,
 ): readonly string[] {
   const size = `${String(vm.memoryMiB)}M`;
   const onOff = isShared ? 'on' : 'off';
   // Relative as all paths within an option: a comma in one would end it.
   const memory = `${vmPaths.machine}/${memoryFiles.ram}`;
-  const forwards = ports.map(
-    ({ guest, host = 0 }) => `,hostfwd=tcp:127.0.0.1:${String(host)}-:${String(guest)}`,
-  );
+  const forwards = guestPorts.map((guest) => `,hostfwd=tcp:127.0.0.1:0-:${String(guest)}`);
   const reach = reachesHost ? '' : ',restrict=on';
   return [
     ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],

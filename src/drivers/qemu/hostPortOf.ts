@@ -3,7 +3,7 @@ import { isQemuHandle } from './qemuHandle.js';
 
 /**
  * The port on 127.0.0.1 that leads to a port of a virtual machine while it runs; `undefined` when none does. It is another one
- * after each start and restore, unless the request names one.
+ * after each start and restore. `endpoint` of the manager emits the same for every driver.
  *
  * @example
  * ```ts

@@ -82,7 +82,7 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
   return createHostDriver({
     ...{ runs, pollMs, prepare, launch, resume, forget, discard },
     kind: 'qemu',
-    capabilities: { standbyFrees: 'memory', logs: logSources },
+    capabilities: { standbyFrees: 'memory', logs: logSources, ports: true },
     decode: decodeQemuFields,
     decodeHandle: decodeQemuHandle,
     machineOf: async (plan, run, { ports }) => {

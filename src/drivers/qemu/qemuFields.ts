@@ -3,9 +3,10 @@ import * as t from 'io-ts';
 import { closed } from '../../codecs/closed.js';
 import { decode, found } from '../../codecs/decode.js';
 import { secret } from '../../codecs/secret.js';
-import { integer, longestTimerMs, oneOf, port, text } from '../../codecs/scalars.js';
+import { integer, longestTimerMs, oneOf, text } from '../../codecs/scalars.js';
 import type { Fault } from '../../lifecycle/errors.js';
 import type { DriverFields } from '../../lifecycle/instance.js';
+import { faultsOfPorts, ports } from '../ports.js';
 import { programArguments } from '../programArguments.js';
 import { readiness } from '../readiness.js';
 
@@ -15,18 +16,9 @@ export function decodeQemuFields(
 ): E.Either<readonly Fault[], DriverFields> {
   const decoded = decode(qemuFields, fields);
   if (E.isLeft(decoded)) return decoded;
-  const { ports = [], readiness: asked } = decoded.right;
-  const faults: Fault[] = [];
-  ports.forEach(({ guest, host = 0 }, index) => {
-    if (host !== 0 && ports.findIndex((other) => other.host === host) !== index) {
-      const path = `ports[${String(index)}].host`;
-      faults.push({ path, found: String(host), expected: 'another port than those before it' });
-    }
-    if (ports.findIndex((other) => other.guest === guest) === index) return;
-    const path = `ports[${String(index)}].guest`;
-    faults.push({ path, found: String(guest), expected: 'another port than those before it' });
-  });
-  if (asked !== undefined && asked.kind !== 'log' && !ports.some(({ guest }) => guest === asked.port)) {
+  const { ports: said = [], readiness: asked } = decoded.right;
+  const faults: Fault[] = [...faultsOfPorts(said)];
+  if (asked !== undefined && asked.kind !== 'log' && !said.some(({ guest }) => guest === asked.port)) {
     const expected = 'the guest port of one of ports, so that this host reaches it';
     faults.push({ path: 'readiness.port', found: found(asked.port), expected });
   }
@@ -46,10 +38,7 @@ const qemuFields = closed(
     memoryMiB: integer('MiB', 16, 1_048_576),
     vcpus: integer('processors', 1, 256),
     kernelArguments: secret(t.readonlyArray(word, 'arguments (an array of texts)')),
-    ports: t.readonlyArray(
-      closed('a port', { guest: port }, { host: integer('TCP port, or 0 for a free one', 0, 65_535) }),
-      'ports (an array)',
-    ),
+    ports,
     accel: oneOf(['kvm', 'tcg']),
     network: oneOf(['isolated', 'user']),
   },

@@ -1,13 +1,12 @@
-import * as t from 'io-ts';
+import type * as t from 'io-ts';
 import { closed } from '../../codecs/closed.js';
 import { decodeOrThrow } from '../../codecs/decode.js';
-import { port } from '../../codecs/scalars.js';
-import type { ForwardedPort } from '../../lifecycle/instance.js';
+import { type MachinePort, machinePorts } from '../host/machinePorts.js';
 import { optionalHandleFields, type ProcessHandle, processHandleFields } from '../host/processHandle.js';
 
 /** By what the QEMU of a machine is found again, and by which ports of this host its guest is reached. */
 export interface QemuHandle extends ProcessHandle {
-  readonly ports: readonly (Required<ForwardedPort> & Readonly<Record<string, number>>)[];
+  readonly ports: readonly MachinePort[];
 }
 
 /** Decodes the handle of a virtual machine. @throws {@link InvalidRequest} */
@@ -18,6 +17,6 @@ export const isQemuHandle = (handle: unknown): handle is QemuHandle => qemuHandl
 
 const qemuHandle: t.Type<QemuHandle, unknown> = closed(
   'handle of a virtual machine',
-  { ...processHandleFields, ports: t.readonlyArray(closed('a port', { guest: port, host: port }, {})) },
+  { ...processHandleFields, ports: machinePorts },
   optionalHandleFields,
 );

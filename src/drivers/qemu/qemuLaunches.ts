@@ -3,7 +3,6 @@ import type { InstanceSpec } from '../../lifecycle/instance.js';
 import type { LaunchPlan } from '../driver.js';
 import type { Runs } from '../host/runs.js';
 import type { Confinement } from './confinement.js';
-import { checkHostPorts } from './hostPorts.js';
 import { type Image, readImage } from './image.js';
 import { bootOf, bootOfKept, faultsOfBoot } from './keptBoot.js';
 import { keepImage, keptImage } from './keptImage.js';
@@ -73,7 +72,6 @@ export function createQemuLaunches(options: QemuLaunchesOptions): QemuLaunches {
         host.configOf(plan.spec, image),
         disks.top(folder),
         host.confinement(),
-        checkHostPorts(plan.name, plan.spec.ports),
       ]);
       await checkFitsMemory(image, config.memoryMiB);
       const kernelArguments = [...image.kernelArguments, ...(plan.spec.kernelArguments ?? [])];
@@ -98,7 +96,6 @@ export function createQemuLaunches(options: QemuLaunchesOptions): QemuLaunches {
         host.version(),
         disks.top(folder),
         host.confinement(),
-        checkHostPorts(plan.name, plan.spec.ports),
       ]);
       if (kept === undefined) throw new LaunchFailed({ reason: 'the home holds no memory to go on from' });
       const { vm, ramIn } = kept;

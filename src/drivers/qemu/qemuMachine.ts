@@ -18,6 +18,7 @@ import type { Snapshot } from '../../lifecycle/snapshot.js';
 import type { Machine } from '../driver.js';
 import { completeAfter } from '../host/completeAfter.js';
 import type { LogFiles, LogLimits } from '../host/logFiles.js';
+import { portsAt } from '../host/machinePorts.js';
 import type { Run } from '../host/runs.js';
 import { watchRun } from '../host/watchRun.js';
 import { copyMachineFolder } from './copyMachineFolder.js';
@@ -146,6 +147,7 @@ export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
     handle,
     link,
     hasEnded: () => hasEnded,
+    ports: portsAt(handle.ports),
     signals$: watched.signals$,
 
     inspect: () =>

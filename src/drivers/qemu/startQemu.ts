@@ -19,9 +19,10 @@ import {
   timer,
 } from 'rxjs';
 import { LaunchFailed } from '../../lifecycle/errors.js';
-import type { ForwardedPort } from '../../lifecycle/instance.js';
+import type { ForwardedPort, InstanceSpec } from '../../lifecycle/instance.js';
 import type { LaunchPlan } from '../driver.js';
 import { createLogFiles, type LogFiles } from '../host/logFiles.js';
+import { portVariables } from '../host/portVariables.js';
 import type { Run, Runs } from '../host/runs.js';
 import { qemuArgs } from './args.js';
 import type { Confinement } from './confinement.js';
@@ -137,7 +138,7 @@ function argsOf({ vm, ramIsShared, disk, confinement, spec, boot, ramIn }: QemuP
     ...{ disk, confinement },
     boot: boot?.initrd === undefined ? boot : { ...boot, initrd: vmPaths.initrd },
     waits: ramIn !== undefined,
-    ports: spec.ports ?? [],
+    guestPorts: guestPortsOf(spec),
     reachesHost: spec.network === 'user',
   });
 }
@@ -148,7 +149,13 @@ function argsOf({ vm, ramIsShared, disk, confinement, spec, boot, ramIn }: QemuP
  */
 async function writeGuestFiles({ home, instanceId, name, spec, boot }: QemuPlan): Promise<void> {
   const { env, entrypoint = [], cmd = [] } = spec;
-  const variables = Object.entries({ ...env, INSTANCE_ID: instanceId, INSTANCE_NAME: name });
+  const ports = guestPortsOf(spec).map((guest) => ({ guest, host: guest }));
+  const variables = Object.entries({
+    ...portVariables(ports),
+    ...env,
+    INSTANCE_ID: instanceId,
+    INSTANCE_NAME: name,
+  });
   const place = async (file: string): Promise<string> => {
     // What lies there may be a link.
     await rm(join(home, file), { force: true });
@@ -167,7 +174,9 @@ async function writeGuestFiles({ home, instanceId, name, spec, boot }: QemuPlan)
   if (boot?.initrd !== undefined) await symlink(boot.initrd, initrd);
 }
 
-/** A port that was asked for is that; which one was free, QEMU alone knows. */
+const guestPortsOf = ({ ports = [] }: InstanceSpec): readonly number[] => ports.map(({ guest }) => guest);
+
+/** Which ones were free, QEMU alone knows. */
 const portsOf = (qmp: Qmp, ports: readonly ForwardedPort[] = []): Observable<StartedQemu['ports']> =>
   ports.length === 0 ? of([]) : forwardedPorts(qmp);
 

@@ -20,7 +20,7 @@ export const memorySubject: DriverSubject<MemoryDriver> = {
   crash: (driver, instanceId) => {
     driver.machine(instanceId).exit({ code: null, signal: 'SIGSEGV' });
   },
-  fields: { readiness: { kind: 'log', pattern: '^listening' }, stopGraceMs: 100 },
+  fields: { ports: [{ guest: 80 }], readiness: { kind: 'log', pattern: '^listening' }, stopGraceMs: 100 },
   lasting: { spec },
   ending: {
     spec,

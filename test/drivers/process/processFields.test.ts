@@ -30,6 +30,8 @@ it.each<[object]>([
   [{ readiness: { kind: 'tcp', port: 65_535 } }],
   [{ readiness: { kind: 'http', port: 1, path: '/a?b=c#d%20' } }],
   [{ stopSignal: 'SIGKILL', stopGraceMs: 0 }],
+  [{ ports: [] }],
+  [{ ports: Array.from({ length: 64 }, (_, index) => ({ guest: index + 1, host: 0 })) }],
   [{ cwd: '/srv/web' }],
   [{ cwd: '/srv/../web/' }],
   [{ cwd: './packages/web..' }],
@@ -82,6 +84,25 @@ it.each<[object, readonly string[]]>([
     { readiness: { kind: 'http', port: 80, path: '/ HTTP/1.1\r\nX: y' } },
     [`readiness.path | '/ HTTP/1.1\\r\\nX: y' | ${pathRule}`],
   ],
+  [
+    { ports: Array.from({ length: 65 }, (_, index) => ({ guest: index + 1 })) },
+    ['ports | an array of 65 values | ports (an array of at most 64)'],
+  ],
+  [{ ports: [{ host: 80 }] }, ['ports[0].guest | nothing | TCP port (a whole number from 1 to 65535)']],
+  [
+    {
+      entrypoint: [''],
+      ports: [
+        { guest: 80, host: 1 },
+        { guest: 80, host: 1 },
+      ],
+    },
+    [
+      `entrypoint | an array of 1 value | ${program}`,
+      'ports[1].host | 1 | another port than those before it',
+      'ports[1].guest | 80 | another port than those before it',
+    ],
+  ],
   [{ stopSignal: 'TERM' }, [`stopSignal | 'TERM' | ${signalRule}`]],
   [{ stopSignal: 15 }, [`stopSignal | 15 | ${signalRule}`]],
   [{ stopSignal: 'toString' }, [`stopSignal | 'toString' | ${signalRule}`]],
@@ -91,7 +112,7 @@ it.each<[object, readonly string[]]>([
   [
     { shell: true },
     [
-      'shell | true | another key; known are entrypoint, cmd, cwd, readiness, stopSignal, output, stopGraceMs',
+      'shell | true | another key; known are entrypoint, cmd, cwd, readiness, ports, stopSignal, output, stopGraceMs',
     ],
   ],
 ])('refuses %j, and says why', (fields, expected) => {

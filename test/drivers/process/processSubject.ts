@@ -14,6 +14,11 @@ const spec = (fields: Partial<InstanceSpec>): InstanceSpec => ({
 
 const script = (...lines: readonly string[]) => ({ entrypoint: ['/bin/sh', '-c', lines.join('\n')] });
 
+const answer = `
+  const { createServer } = require('node:net');
+  createServer((socket) => socket.end(process.env.INSTANCE_ID)).listen(process.env.PORT);
+`;
+
 /** The process driver, for the contract. */
 export const createProcessSubject = (homesDir: string): DriverSubject => ({
   createDriver: () => createProcessDriver({ pollMs: 5 }),
@@ -26,6 +31,7 @@ export const createProcessSubject = (homesDir: string): DriverSubject => ({
     entrypoint: ['node'],
     cmd: ['server.js'],
     readiness: { kind: 'http', port: 8080, path: '/health' },
+    ports: [{ guest: 8080 }, { guest: 9090, host: 9_091 }],
     stopSignal: 'SIGINT',
     stopGraceMs: 100,
   },
@@ -46,6 +52,13 @@ export const createProcessSubject = (homesDir: string): DriverSubject => ({
     }),
   },
   printing: { spec: spec(script('printf "one\\ntwo\\nthree\\n"', 'exec sleep 600')) },
+  answering: {
+    spec: spec({
+      entrypoint: [process.execPath, '-e', answer],
+      ports: [{ guest: 8080 }],
+      readiness: { kind: 'tcp', port: 8080 },
+    }),
+  },
   content: {
     write: (home, text) => {
       writeFileSync(join(home, 'work', 'content'), text);

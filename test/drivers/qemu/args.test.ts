@@ -9,7 +9,7 @@ const vm: VmConfig = {
 const booting: ArgsOptions = {
   isShared: true,
   disk: { file: 'disk-0.qcow2', node: 'disk0' },
-  ports: [],
+  guestPorts: [],
   reachesHost: false,
   confinement: { user: undefined, hasSandbox: true },
   boot: { kernel: '/image/vmlinux', initrd: '/image/initrd', kernelArguments: ['quiet', 'a="b c"'] },
@@ -112,10 +112,9 @@ describe('its network', () => {
     expect(after('-device', argsOf())).toContain('virtio-net-pci,netdev=n0,id=nic0,romfile=');
   });
 
-  it('is reached by the ports that were asked for, on this host only, in their order', () => {
-    const ports = [{ guest: 80 }, { guest: 22, host: 2_222 }, { guest: 443, host: 0 }];
-    expect(after('-netdev', argsOf({ ports }))).toEqual([
-      'user,id=n0,restrict=on,hostfwd=tcp:127.0.0.1:0-:80,hostfwd=tcp:127.0.0.1:2222-:22,hostfwd=tcp:127.0.0.1:0-:443',
+  it('is reached by the ports that were asked for, at free ones of this host only, in their order', () => {
+    expect(after('-netdev', argsOf({ guestPorts: [80, 22, 443] }))).toEqual([
+      'user,id=n0,restrict=on,hostfwd=tcp:127.0.0.1:0-:80,hostfwd=tcp:127.0.0.1:0-:22,hostfwd=tcp:127.0.0.1:0-:443',
     ]);
   });
 

@@ -98,7 +98,7 @@ it.each<[Readonly<Record<string, unknown>>, readonly string[]]>([
   [{ kernelArguments: 'quiet' }, [`kernelArguments | a text of 5 characters | ${argumentsRule}`]],
   [{ kernelArguments: ['quiet', 'a\nb'] }, [`kernelArguments[1] | a text of 3 characters | ${wordRule}`]],
   [{ kernelArguments: [7] }, [`kernelArguments[0] | a number | ${wordRule}`]],
-  [{ ports: { guest: 80 } }, ['ports | an object with guest | ports (an array)']],
+  [{ ports: { guest: 80 } }, ['ports | an object with guest | ports (an array of at most 64)']],
   [{ ports: [80] }, ['ports[0] | 80 | a port']],
   [{ ports: [{}] }, [`ports[0].guest | nothing | ${portRule}`]],
   [{ ports: [{ guest: 0 }] }, [`ports[0].guest | 0 | ${portRule}`]],

@@ -1,0 +1,209 @@
+import {
+  asyncScheduler,
+  BehaviorSubject,
+  concat,
+  defer,
+  EMPTY,
+  filter,
+  finalize,
+  map,
+  merge,
+  mergeMap,
+  NEVER,
+  type Observable,
+  of,
+  retry,
+  share,
+  take,
+  throwError,
+  timer,
+  toArray,
+} from 'rxjs';
+import type { Connection, ConnectionChange, ConnectionSource } from '../../instances/connectionSource.js';
+import { messageOf } from '../../lifecycle/messageOf.js';
+import { ConntrackFailed } from './conntrackFailed.js';
+import { conntrackLine, type End, type Flow } from './conntrackLine.js';
+import { knownConnection$ } from './knownConnection.js';
+import { type ProgramLine, programLines } from './programLines.js';
+
+/** How to make a source of tracked connections. */
+export interface ConntrackSourceOptions {
+  /** Which port of which instance is reached at an address of this host or of its own; `undefined` for all others. */
+  readonly instanceOf: (
+    address: string,
+    port: number,
+  ) => { readonly instanceId: string; readonly guest: number } | undefined;
+  /** Name or path of the tool. @defaultValue `'conntrack'` */
+  readonly command?: string;
+}
+
+/** What becomes of a source: whether its changes are to be had at this moment, and if not, why. */
+export type ConntrackState =
+  | { readonly kind: 'connecting' | 'connected' }
+  | { readonly kind: 'unsupported_platform' | 'observer_error'; readonly reason: string };
+
+/** A {@link ConnectionSource} that tells how it is. */
+export interface ConntrackSource extends ConnectionSource {
+  /** Emits how it is, at once and with each change. It watches only while somebody has subscribed to `changes$`. */
+  readonly state$: Observable<ConntrackState>;
+}
+
+/** What hypeman asks for: with the kernel's own size events were lost every minute on its hosts. */
+const bufferBytes = 40 * 2 ** 20;
+const firstRetryMs = 500;
+const longestRetryMs = 30_000;
+/** The tool says that it listens; should a version not do so, it listens by then. */
+const listensAfterMs = 1_000;
+
+/**
+ * Creates a source of the TCP connections that the kernel tracks, over IPv4 and IPv6, by the tool `conntrack`: Linux, as root. It sees what does not
+ * come through a front door. A connection is there from its first packet (SYN_SENT) until it is TIME_WAIT, CLOSE or gone.
+ *
+ * The tool is started when the first subscribes to `changes$`, and again with a back-off from half a second to 30 s when it ends, or says that it has lost events; each time it
+ * listens, `reset` is emitted. `read` lists all connections anew. It fails with {@link ConntrackFailed} where it can't, and where the table does not
+ * list a connection of ours that is there: the kernel tracks only where a rule of the firewall has asked it to, loopback included.
+ *
+ * What it can't know: a connection that is older than the first such rule is not listed while nobody speaks.
+ */
+export function createConntrackSource({
+  instanceOf,
+  command = 'conntrack',
+}: ConntrackSourceOptions): ConntrackSource {
+  const unsupported = unsupportedHere();
+  const state$ = new BehaviorSubject<ConntrackState>(
+    unsupported === undefined
+      ? { kind: 'connecting' }
+      : { kind: unsupported.kind, reason: unsupported.reason },
+  );
+  /** By their ends, with when they were first seen. */
+  let open = new Map<string, Connection>();
+
+  /** One that was taken up in the middle has whoever spoke first as its source, and an address may be translated. */
+  const connectionOf = ({ original, reply, time }: Flow): Connection | undefined => {
+    const ends = [
+      [original.to, original.from],
+      [reply.from, original.from],
+      [original.from, original.to],
+    ] as const;
+    for (const [end, source] of ends) {
+      const found = instanceOf(end.address, end.port);
+      if (found === undefined) continue;
+      const { instanceId, guest } = found;
+      const since = open.get(keyOf({ instanceId, guest, source }))?.since ?? time ?? asyncScheduler.now();
+      return { instanceId, guest, source, since };
+    }
+    return undefined;
+  };
+
+  /** What is told while the table is read is newer than what is read. */
+  const reads = new Set<Map<string, Connection | undefined>>();
+
+  const changeOf = (flow: Flow): Observable<ConnectionChange> => {
+    const connection = connectionOf(flow);
+    if (connection === undefined) return EMPTY;
+    const key = keyOf(connection);
+    for (const newer of reads) newer.set(key, flow.isActive ? connection : undefined);
+    if (flow.isActive === open.has(key)) return EMPTY;
+    if (flow.isActive) open.set(key, connection);
+    else open.delete(key);
+    return of({ kind: flow.isActive ? 'opened' : 'closed', connection });
+  };
+
+  /** The changes of one run of the tool, which ends with an error. */
+  const watched$ = defer(() => {
+    let listens = false;
+    const begin = (): Observable<ConnectionChange> => {
+      if (listens) return EMPTY;
+      listens = true;
+      state$.next({ kind: 'connected' });
+      return of({ kind: 'reset' });
+    };
+    const told = ({ stream, text }: ProgramLine): Observable<ConnectionChange> => {
+      if (stream === 'stdout') return concat(defer(begin), flowOf(text).pipe(mergeMap(changeOf)));
+      if (text.includes('ENOBUFS')) throw failure('events were lost: the buffer of the socket was full');
+      return text.includes('buffer size') ? begin() : EMPTY;
+    };
+    const ended$ = throwError(() => failure(`${command} has ended`));
+    return merge(
+      concat(programLines(command, eventArguments), ended$).pipe(mergeMap(told)),
+      timer(listensAfterMs).pipe(mergeMap(begin)),
+    );
+  });
+
+  const changes$ = watched$.pipe(
+    retry({
+      delay: (error: unknown, count) => {
+        state$.next({ kind: 'observer_error', reason: messageOf(error) });
+        return timer(Math.min(firstRetryMs * 2 ** Math.min(count - 1, 10), longestRetryMs));
+      },
+      resetOnSuccess: true,
+    }),
+    finalize(() => {
+      state$.next({ kind: 'connecting' });
+    }),
+    share(),
+  );
+
+  const table = (family: 'ipv4' | 'ipv6'): Observable<Flow> =>
+    programLines(command, ['-L', '-p', 'tcp', '-f', family, '-o', 'extended']).pipe(
+      mergeMap(({ stream, text }) => (stream === 'stdout' ? flowOf(text) : EMPTY)),
+    );
+
+  const tableWith = (known: End): Observable<readonly Connection[]> => {
+    const isKnown = ({ original: { from, to } }: Flow): boolean => isSame(from, known) || isSame(to, known);
+    const newer = new Map<string, Connection | undefined>();
+    reads.add(newer);
+    return merge(table('ipv4'), table('ipv6')).pipe(
+      map((flow) => ({ isKnown: isKnown(flow), connection: flow.isActive ? connectionOf(flow) : undefined })),
+      filter((row) => row.isKnown || row.connection !== undefined),
+      toArray(),
+      map((rows) => {
+        if (!rows.some((row) => row.isKnown)) throw failure(nothingTracked);
+        const read = rows.flatMap(({ connection }) => (connection === undefined ? [] : [connection]));
+        const found = new Map(read.map((connection) => [keyOf(connection), connection]));
+        for (const [key, connection] of newer) {
+          if (connection === undefined) found.delete(key);
+          else found.set(key, connection);
+        }
+        open = found;
+        return [...found.values()];
+      }),
+      finalize(() => reads.delete(newer)),
+    );
+  };
+
+  return {
+    name: 'conntrack',
+    state$: state$.asObservable(),
+    changes$: unsupported === undefined ? changes$ : NEVER,
+    read: () =>
+      unsupported === undefined
+        ? knownConnection$.pipe(mergeMap(tableWith), take(1))
+        : throwError(() => unsupported),
+  };
+}
+
+const eventArguments = ['-E', '-p', 'tcp', '-o', 'extended,timestamp', '-b', String(bufferBytes)];
+
+const nothingTracked =
+  'the kernel does not track connections of loopback: it does so once a rule of the firewall asks for their state';
+
+const failure = (reason: string): ConntrackFailed => new ConntrackFailed({ kind: 'observer_error', reason });
+
+const unsupportedHere = (): ConntrackFailed | undefined =>
+  process.platform === 'linux'
+    ? undefined
+    : new ConntrackFailed({
+        kind: 'unsupported_platform',
+        reason: `connections are tracked by Linux, and this is ${process.platform}`,
+      });
+
+const flowOf = (line: string): Observable<Flow> => {
+  const flow = conntrackLine(line);
+  return flow === undefined ? EMPTY : of(flow);
+};
+
+const keyOf = ({ instanceId, guest, source }: Omit<Connection, 'since'>): string =>
+  `${instanceId} ${String(guest)} ${source.address} ${String(source.port)}`;
+
+const isSame = (one: End, other: End): boolean => one.address === other.address && one.port === other.port;
