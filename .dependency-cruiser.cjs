@@ -20,7 +20,7 @@ const floors = [
     },
     promises: { uses: ['rxjs'] },
   },
-  { metrics: { uses: ['rxjs', 'prom-client'] } },
+  { metrics: { uses: ['rxjs', 'prom-client'] }, door: { uses: ['rxjs', 'node:'] } },
   { config: { uses: ['io-ts', 'fp-ts', 'node:', 'yaml'] } },
 ];
 
@@ -81,6 +81,12 @@ module.exports = {
       'instances has interfaces and types, and no value: a manager near or far loads nothing for it',
       { path: '^src/instances/' },
       { dependencyTypesNot: ['type-only'] },
+    ),
+    forbidden(
+      'door-apart',
+      'the door is handed what it needs of a manager: it sees interfaces, and nobody who has them',
+      { path: '^src/door/' },
+      { path: '^src/(drivers|store|manager|promises)/' },
     ),
     forbidden(
       'drivers-apart',
