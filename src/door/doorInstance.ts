@@ -176,13 +176,10 @@ export class DoorInstance implements PortOwner {
 
   /** A wake that failed because somebody else was quicker has not failed. */
   #lookAfterFailure(error: unknown): void {
-    const { state } = this.#instance;
     this.#waking?.add(
       this.#refresh(() => {
         this.#waking = undefined;
-        const isUp = this.state === 'Running' || this.state === 'Initializing';
-        if (isUp && state !== this.state) return;
-        this.#failed(error);
+        if (this.state !== 'Running' && this.state !== 'Initializing') this.#failed(error);
       }),
     );
   }
