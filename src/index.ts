@@ -79,6 +79,15 @@ export type { CloseOptions, ManagerOptions } from './manager/options.js';
 export type { Logger } from './manager/logger.js';
 export type { Measurement } from './manager/measurement.js';
 
+// The front door.
+export { createFrontDoor, type FrontDoor } from './door/frontDoor.js';
+export type { Address, DoorManager, KeptPorts } from './door/doorManager.js';
+export type { DoorLogger, DoorOptions } from './door/doorOptions.js';
+export type { DoorStats, Refusal } from './door/doorStats.js';
+export type { PortStatus } from './door/portStatus.js';
+export type { PublishedPort, WakeFrom } from './door/publishedPort.js';
+export type { Connection, ConnectionChange, ConnectionSource } from './instances/connectionSource.js';
+
 // Streams that can be used alone.
 export { boundedIterable } from './streams/boundedIterable.js';
 export { boundedMergeMap } from './streams/boundedMergeMap.js';

@@ -38,7 +38,35 @@ export interface FrontDoor {
  *   those of a machine that stands still stay, and bytes that a client sends by one wake it.
  * - A connection that comes while a standby is being written down wakes the instance again. Where its machine is gone before it has
  *   said a word, another one is told what the client has said so far: a request that was under way when its machine was halted may
- *   so be seen twice, and one of more than `maxHeldBytes` is reset.
+ *   so be seen twice, and one of more than `maxHeldBytes` ends as its machine has.
+ *
+ * @example
+ * ```ts
+ * import { once } from 'node:events';
+ * import { type AddressInfo, connect, createServer } from 'node:net';
+ * import { createFrontDoor, openManager } from 'rx-instances';
+ * import { createMemoryDriver } from 'rx-instances/testing';
+ * import { firstValueFrom, of } from 'rxjs';
+ *
+ * const machine = createServer((socket) => socket.end('good morning')).listen(0, '127.0.0.1');
+ * await once(machine, 'listening');
+ * const { port } = machine.address() as AddressInfo;
+ * const manager = await openManager({ drivers: [createMemoryDriver()] });
+ * const addressOf = () => of({ host: '127.0.0.1', port });
+ * const door = createFrontDoor({ ...manager, portsOf: () => [{ guest: 80 }], addressOf });
+ * const listening = firstValueFrom(door.status$);
+ * await firstValueFrom(manager.create({ name: 'web', image: 'any' }));
+ * await firstValueFrom(manager.standby('web'));
+ *
+ * const { address } = await listening;
+ * const client = connect(address?.port ?? 0);
+ * const [heard] = await once(client, 'data');
+ * String(heard); // => 'good morning'
+ * (await firstValueFrom(manager.get('web'))).state; // => 'Running'
+ * door.close();
+ * machine.close();
+ * await manager.close();
+ * ```
  */
 export function createFrontDoor(manager: DoorManager, options: DoorOptions = {}): FrontDoor {
   const settings = doorSettings(options);

@@ -66,6 +66,7 @@ describe('the public names', () => {
        boundedIterable
        boundedMergeMap
        closeOnSignals
+       createFrontDoor
        createLifecycleBus
        createProcessDriver
        describeFault
@@ -79,6 +80,7 @@ describe('the public names', () => {
        waitForState
      types
        Action
+       Address
        AdoptPlan
        BaseSpec
        Buffering
@@ -90,12 +92,19 @@ describe('the public names', () => {
        ChangeAndLaunchOptions
        ChangeOptions
        CloseOptions
+       Connection
+       ConnectionChange
+       ConnectionSource
        ConsumeOptions
        ConsumerStats
        CreateRequest
        CreateSnapshotRequest
        Cursor
        DamagedRecord
+       DoorLogger
+       DoorManager
+       DoorOptions
+       DoorStats
        Driver
        DriverFields
        DropReason
@@ -108,6 +117,7 @@ describe('the public names', () => {
        ForkSnapshotRequest
        ForwardedPort
        Freezing
+       FrontDoor
        Instance
        InstanceChange
        InstanceError
@@ -117,6 +127,7 @@ describe('the public names', () => {
        Instances
        IterateOptions
        Json
+       KeptPorts
        LabelStats
        Lag
        LaunchOptions
@@ -140,9 +151,12 @@ describe('the public names', () => {
        ManagerOptions
        Measurement
        Overflow
+       PortStatus
        PreparePlan
        ProcessDriverOptions
+       PublishedPort
        Readiness
+       Refusal
        Replacement
        RestoreSnapshotRequest
        RunOptions
@@ -167,6 +181,7 @@ describe('the public names', () => {
        WaitOptions
        WaitOutcome
        WaitTarget
+       WakeFrom
        WatchBuffering
        WatchOptions
        WorkBuffering"
