@@ -30,6 +30,7 @@ export interface DoorOptions {
 
 /** What the door needs of a logger; pino's argument order. */
 export interface DoorLogger {
+  /** What went wrong and was dealt with. */
   warn(fields: object, message: string): void;
 }
 

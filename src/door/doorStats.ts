@@ -1,15 +1,6 @@
-/** Why a client was reset instead of being handed through. */
-export const refusals = [
-  'backing_off',
-  'closing',
-  'limit',
-  'not_running',
-  'timeout',
-  'unreachable',
-  'wake_failed',
-] as const;
-
 /**
+ * Why a client was reset instead of being handed through.
+ *
  * - `backing_off`: a wake had failed a moment before.
  * - `closing`: the manager closes.
  * - `limit`: the port has as many connections as it may have.
@@ -18,7 +9,8 @@ export const refusals = [
  * - `unreachable`: the instance is Running, and does not listen.
  * - `wake_failed`: it could not be woken.
  */
-export type Refusal = (typeof refusals)[number];
+export type Refusal =
+  'backing_off' | 'closing' | 'limit' | 'not_running' | 'timeout' | 'unreachable' | 'wake_failed';
 
 /** Counts of a front door. */
 export interface DoorStats {
@@ -49,5 +41,8 @@ export type DoorTally = {
 
 export const newTally = (): DoorTally => ({
   ...{ open: 0, waiting: 0, heldBytes: 0, accepted: 0, woken: 0, failedWakes: 0 },
-  refused: Object.fromEntries(refusals.map((refusal) => [refusal, 0])) as Record<Refusal, number>,
+  refused: {
+    ...{ backing_off: 0, closing: 0, limit: 0, not_running: 0 },
+    ...{ timeout: 0, unreachable: 0, wake_failed: 0 },
+  },
 });

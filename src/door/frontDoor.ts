@@ -19,6 +19,7 @@ export interface FrontDoor {
   readonly status$: Observable<PortStatus>;
   /** How it stands with the ports of an instance, by their numbers; none for one that there is not. */
   status(instanceId: string): readonly PortStatus[];
+  /** What it has counted since it was opened, and what there is now. */
   stats(): DoorStats;
   /** Closes every listener and resets every connection. The door stays closed. */
   close(): void;

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
-import { defer, firstValueFrom, map, Observable, of, Subject, take } from 'rxjs';
+import { defer, map, Observable, of, Subject } from 'rxjs';
 import type { Address, DoorManager, KeptPorts } from '../../src/door/doorManager.js';
 import type { DoorOptions } from '../../src/door/doorOptions.js';
 import { createFrontDoor, type FrontDoor } from '../../src/door/frontDoor.js';
@@ -240,6 +240,3 @@ export class DoorStage {
 
 /** Waits until it is so. */
 export const comes = (look: () => boolean): Promise<boolean> => until(look, (isSo) => isSo);
-
-/** The next status of that kind. */
-export const nextStatus = (door: FrontDoor): Promise<unknown> => firstValueFrom(door.status$.pipe(take(1)));

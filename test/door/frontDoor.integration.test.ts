@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { createServer, type AddressInfo } from 'node:net';
 import { firstValueFrom, NEVER, Subject, throwError, toArray, takeUntil } from 'rxjs';
 import type { Instance } from '../../src/lifecycle/instance.js';
 import { collectGarbage } from '../support/collectGarbage.js';
