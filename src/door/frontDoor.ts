@@ -63,6 +63,7 @@ export interface FrontDoor {
  * const client = connect(address?.port ?? 0);
  * const [heard] = await once(client, 'data');
  * String(heard); // => 'good morning'
+ * await once(client, 'close');
  * (await firstValueFrom(manager.get('web'))).state; // => 'Running'
  * door.close();
  * machine.close();
