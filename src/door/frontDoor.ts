@@ -49,7 +49,9 @@ export interface FrontDoor {
  * import { createMemoryDriver } from 'rx-instances/testing';
  * import { firstValueFrom, of } from 'rxjs';
  *
- * const machine = createServer((socket) => socket.end('good morning')).listen(0, '127.0.0.1');
+ * const machine = createServer((socket) => {
+ *   socket.on('error', () => undefined).end('good morning');
+ * }).listen(0, '127.0.0.1');
  * await once(machine, 'listening');
  * const { port } = machine.address() as AddressInfo;
  * const manager = await openManager({ drivers: [createMemoryDriver()] });
