@@ -88,6 +88,12 @@ module.exports = {
       { dependencyTypesNot: ['type-only'] },
     ),
     forbidden(
+      'door-apart',
+      'the door is handed what it needs of a manager: it sees interfaces, and nobody who has them',
+      { path: '^src/door/' },
+      { path: '^src/(drivers|store|manager|promises)/' },
+    ),
+    forbidden(
       'drivers-apart',
       'a driver does not see another driver; all see host',
       { path: '^src/drivers/([^/]+)/' },

@@ -6,6 +6,8 @@ import { consumeMemory } from './tables/consumeMemory.js';
 import { copies } from './tables/copies.js';
 import { create } from './tables/create.js';
 import { deletion } from './tables/deletion.js';
+import { door } from './tables/door.js';
+import { doorWake } from './tables/doorWake.js';
 import { durable } from './tables/durable.js';
 import { idleMemory } from './tables/idleMemory.js';
 import { idleProcessor } from './tables/idleProcessor.js';
@@ -47,6 +49,8 @@ export const benches: readonly Bench[] = [
   opening,
   copies,
   output,
+  door,
+  doorWake,
   before,
   machines,
   machineBytes,

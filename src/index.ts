@@ -108,6 +108,15 @@ export type { AutoStandby } from './lifecycle/autoStandby.js';
 export type { HealthCheck } from './lifecycle/healthCheck.js';
 export type { RestartPolicy } from './lifecycle/restartPolicy.js';
 
+// The front door.
+export { createFrontDoor, type FrontDoor } from './door/frontDoor.js';
+export type { Address, DoorManager, KeptPorts } from './door/doorManager.js';
+export type { DoorLogger, DoorOptions } from './door/doorOptions.js';
+export type { DoorStats, Refusal } from './door/doorStats.js';
+export type { PortStatus } from './door/portStatus.js';
+export type { PublishedPort, WakeFrom } from './door/publishedPort.js';
+export type { Connection, ConnectionChange, ConnectionSource } from './instances/connectionSource.js';
+
 // Streams that can be used alone.
 export { boundedIterable } from './streams/boundedIterable.js';
 export { boundedMergeMap } from './streams/boundedMergeMap.js';

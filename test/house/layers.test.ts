@@ -37,6 +37,7 @@ describe('the floor law', () => {
     expect(await breachesIn('test/house/fixtures/layers')).toStrictEqual([
       'codecs-floor: src/codecs/decode.ts -> src/streams/bus.ts',
       'config-floor: src/config/config.ts -> src/http/serve.ts',
+      'door-apart: src/door/frontDoor.ts -> src/manager/manager.ts',
       'drivers-apart: src/drivers/process/spawn.ts -> src/drivers/memory/launch.ts',
       'instances-floor: src/instances/instances.ts -> src/drivers/driver.ts',
       'instances-types: src/instances/instances.ts -> rxjs',

@@ -67,6 +67,7 @@ describe('the public names', () => {
        boundedMergeMap
        closeOnSignals
        createController
+       createFrontDoor
        createLifecycleBus
        createProcessDriver
        describeFault
@@ -82,6 +83,7 @@ describe('the public names', () => {
      types
        Act
        Action
+       Address
        AdoptPlan
        AskedRequest
        AutoStandby
@@ -98,6 +100,9 @@ describe('the public names', () => {
        ChangeOptions
        CloseOptions
        ConcludedRequest
+       Connection
+       ConnectionChange
+       ConnectionSource
        ConsumeOptions
        ConsumerStats
        Controller
@@ -108,6 +113,10 @@ describe('the public names', () => {
        Cursor
        DamagedRecord
        Decision
+       DoorLogger
+       DoorManager
+       DoorOptions
+       DoorStats
        Driver
        DriverFields
        DropReason
@@ -122,6 +131,7 @@ describe('the public names', () => {
        ForkSnapshotRequest
        ForwardedPort
        Freezing
+       FrontDoor
        HealthCheck
        HealthCheckRequest
        HealthStatus
@@ -135,6 +145,7 @@ describe('the public names', () => {
        Instances
        IterateOptions
        Json
+       KeptPorts
        LabelStats
        Lag
        LaunchOptions
@@ -161,10 +172,13 @@ describe('the public names', () => {
        Occasion
        Overflow
        PolicyRequests
+       PortStatus
        Ports
        PreparePlan
        ProcessDriverOptions
+       PublishedPort
        Readiness
+       Refusal
        Remembered
        Replacement
        RequestOutcome
@@ -197,6 +211,7 @@ describe('the public names', () => {
        WaitOptions
        WaitOutcome
        WaitTarget
+       WakeFrom
        WatchBuffering
        WatchOptions
        WorkBuffering"

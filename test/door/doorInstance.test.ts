@@ -1,0 +1,80 @@
+import { defer, type Observable, of, throwError, timer } from 'rxjs';
+import { DoorInstance } from '../../src/door/doorInstance.js';
+import { doorSettings } from '../../src/door/doorOptions.js';
+import { newTally } from '../../src/door/doorStats.js';
+import type { Instance } from '../../src/lifecycle/instance.js';
+import { Delays } from '../../src/streams/delays.js';
+import { marbles } from '../support/marbles.js';
+import { FakeManager, id } from './doorStage.js';
+
+/** An instance on Standby without ports, whose wakes end in this way. */
+function sleeper(onWake: (manager: FakeManager) => Observable<Instance>) {
+  const manager = new FakeManager();
+  manager.ports = [];
+  manager.onWake = () => onWake(manager);
+  const tally = newTally();
+  const ignored = { changed: () => undefined, told: () => undefined };
+  const context = { manager, settings: doorSettings({}), tally, delays: new Delays(), ...ignored };
+  const instance = new DoorInstance(manager.set('Standby'), context);
+  return { manager, tally, instance };
+}
+
+describe('the wake of an instance', () => {
+  it('is not tried again before a pause is over that doubles with each failure, up to 30 s', () => {
+    marbles(({ flush }) => {
+      const { manager, instance, tally } = sleeper(() => throwError(() => new Error('no')));
+      const tried: number[] = [];
+      const trying = timer(0, 250).subscribe((tick) => {
+        const before = manager.wakes.length;
+        instance.wake('restore');
+        if (manager.wakes.length > before) tried.push(tick / 4);
+        if (tick >= 4 * 130) trying.unsubscribe();
+      });
+      flush();
+      expect(tried).toStrictEqual([0, 0.5, 1.5, 3.5, 7.5, 15.5, 31.5, 61.5, 91.5, 121.5]);
+      expect(tally.failedWakes).toBe(10);
+    });
+  });
+
+  it('is tried at once after one that succeeded', () => {
+    marbles(() => {
+      let fails = true;
+      const { manager, instance } = sleeper((table) =>
+        defer(() => (fails ? throwError(() => new Error('no')) : of(table.set('Running')))),
+      );
+      expect(instance.wake('restore')).toBe(undefined);
+      expect(instance.wake('restore')).toBe('backing_off');
+      fails = false;
+      instance.changed(manager.set('Running'));
+      instance.changed(manager.set('Standby'));
+      expect(instance.wake('restore')).toBe(undefined);
+      expect(manager.wakes).toHaveLength(2);
+    });
+  });
+
+  it('is one for all who ask while it is under way', () => {
+    marbles(({ cold, flush }) => {
+      const { manager, instance } = sleeper((table) =>
+        cold('---(a|)', { a: { ...table.get(), state: 'Running' as const, revision: 2 } }),
+      );
+      expect([instance.wake('restore'), instance.wake('restore')]).toStrictEqual([undefined, undefined]);
+      flush();
+      expect(manager.wakes).toHaveLength(1);
+      expect(instance.state).toBe('Running');
+    });
+  });
+
+  it('is not begun once the manager closes', () => {
+    const { instance } = sleeper(() => of());
+    instance.beClosing();
+    expect(instance.wake('restore')).toBe('closing');
+  });
+
+  it('leaves a view that is older than the known one without effect', () => {
+    const { manager, instance } = sleeper(() => of());
+    const old = manager.get(id);
+    instance.changed(manager.set('Running'));
+    instance.changed(old);
+    expect(instance.state).toBe('Running');
+  });
+});
