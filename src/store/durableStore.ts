@@ -110,13 +110,15 @@ export async function createDurableStore(database: Database, options: DurableSto
     commit: (change, request) =>
       group.run((transaction) => {
         const { instanceId } = change;
-        if (change.action === 'delete') {
+        // It is written into its record and into the event.
+        const json = change.instance && instances.write(change.instance);
+        if (json === undefined) {
           transaction.remove(instances.keyOf(instanceId));
           transaction.remove(runtimes.keyOf(instanceId));
         } else {
-          transaction.put(instances.encode(instanceId, change.instance));
+          transaction.put(instances.seal(instanceId, json));
         }
-        const event = log.append(transaction, change);
+        const event = log.append(transaction, change, json);
         if (request === undefined) asked.shorten(transaction, goneWithOne);
         else asked.keep(transaction, request);
         return event;

@@ -15,8 +15,12 @@ import { events, header, headerName, placeName, setAside } from './tables.js';
 
 /** The log of events in a database. */
 export interface EventLog {
-  /** Writes the next event, and takes away what need not be kept any more. */
-  append(transaction: Transaction<LogSpan>, change: CausedChange): LifecycleEvent;
+  /** Writes the next event, with the JSON of its instance where it has one, and takes away what need not be kept any more. */
+  append(
+    transaction: Transaction<LogSpan>,
+    change: CausedChange,
+    instance: string | undefined,
+  ): LifecycleEvent;
   /** Takes away at most so many events that need not be kept; tells how many. */
   shorten(transaction: Transaction<LogSpan>, most: number): number;
   /** See `Store`. */
@@ -120,16 +124,17 @@ export function createEventLog(
     });
 
   return {
-    append: (transaction, change) => {
+    append: (transaction, change, instance) => {
       const { sequence: last, bytes } = transaction.state;
       const [sequence, time] = [last + 1, now()];
       const spec = specIn(change);
       const specHash = spec && shared.hashOf(spec);
       const stored: StoredEvent = { ...change, time };
-      const row = events.encode(
-        placeName(sequence),
-        specHash === undefined ? stored : { ...withSpec(stored, bare), specHash },
-      );
+      const json =
+        specHash === undefined
+          ? jsonOf(stored, instance)
+          : events.write({ ...withSpec(stored, bare), specHash });
+      const row = events.seal(placeName(sequence), json);
       const specBytes = spec && specHash !== undefined ? shared.use(transaction, specHash, spec) : 0;
       transaction.put(row);
       transaction.state = { ...transaction.state, sequence, bytes: bytes + row.bytes.length + specBytes };
@@ -149,6 +154,13 @@ const sharesSpec = '"spec_hash":';
 const bare = (spec: InstanceSpec): InstanceSpec => ({ driver: spec.driver, image: '', env: {}, tags: {} });
 
 const specIn = ({ instance, last }: CausedChange): InstanceSpec | undefined => (instance ?? last)?.spec;
+
+/** The JSON of an event, of which that of its instance is there already. */
+function jsonOf(event: StoredEvent, instance: string | undefined): string {
+  if (instance === undefined) return events.write(event);
+  const { instance: _, ...others } = event;
+  return `${events.write(others as StoredEvent).slice(0, -1)},"instance":${instance}}`;
+}
 
 /** A change with another spec. */
 function withSpec<C extends CausedChange>(change: C, specOf: (spec: InstanceSpec) => InstanceSpec): C {

@@ -25,7 +25,11 @@ export interface Table<A> {
   /** The newest version of its records. */
   readonly version: number;
   keyOf(name: string): string;
-  /** @throws {@link StoreFailed} for what JSON can't carry */
+  /** The JSON of a record. @throws {@link StoreFailed} for what JSON can't carry */
+  write(value: A): string;
+  /** The record of a JSON that {@link Table.write} gave. */
+  seal(name: string, json: string): Row;
+  /** Both in one. @throws {@link StoreFailed} for what JSON can't carry */
   encode(name: string, value: A): Row;
   /** On the left is what is wrong with the record. */
   decode(row: Row): E.Either<readonly Fault[], A>;
@@ -53,6 +57,8 @@ function table<A>(
     end: `${name}0`,
     version: versions.length,
     keyOf,
+    write: (value) => written(newest, value),
+    seal: (rest, json) => sealed(keyOf(rest), versions.length, json),
     encode: (rest, value) => sealed(keyOf(rest), versions.length, written(newest, value)),
     decode: (row) =>
       pipe(
@@ -165,7 +171,8 @@ export function setAside(transaction: Transaction<unknown>, { key, bytes }: Row)
 
 /** Makes a record. */
 export function sealed(key: string, version: number, json: string): Row {
-  const bytes = Buffer.concat([Buffer.alloc(headBytes), Buffer.from(json)]);
+  const bytes = Buffer.allocUnsafe(headBytes + Buffer.byteLength(json));
+  bytes.write(json, headBytes);
   bytes.writeUInt8(version, 0);
   bytes.writeUInt32BE(checksumOf(key, bytes), 1);
   return { key, bytes };

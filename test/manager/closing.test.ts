@@ -21,6 +21,7 @@ const verbs: Partial<Record<keyof InstanceManager, (manager: InstanceManager) =>
   delete: (manager) => manager.delete('web'),
   refresh: (manager) => manager.refresh('web'),
   status: (manager) => manager.status('web'),
+  endpoint: (manager) => manager.endpoint('web', 80),
   hold: (manager) => manager.hold('web'),
   fork: (manager) => manager.fork('web', { name: 'new' }),
   signal: (manager) => manager.signal('web', 'SIGHUP'),
