@@ -16,11 +16,7 @@ import { events, header, headerName, placeName, setAside } from './tables.js';
 /** The log of events in a database. */
 export interface EventLog {
   /** Writes the next event, with the JSON of its instance where it has one, and takes away what need not be kept any more. */
-  append(
-    transaction: Transaction<LogSpan>,
-    change: CausedChange,
-    instance: string | undefined,
-  ): LifecycleEvent;
+  append(transaction: Transaction<LogSpan>, change: CausedChange, instance?: string): LifecycleEvent;
   /** Takes away at most so many events that need not be kept; tells how many. */
   shorten(transaction: Transaction<LogSpan>, most: number): number;
   /** See `Store`. */

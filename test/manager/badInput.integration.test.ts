@@ -272,7 +272,9 @@ describe('the other verbs', () => {
     [
       'update of what stays',
       () => manager.update('healthy', { image: '/x' } as object),
-      [`image | a text of 2 characters | another key; known are env, tags, runTimeoutMs, autoStandby, restartPolicy, healthCheck, expiresAt, ttlMs, ${keysOfProcess}`],
+      [
+        `image | a text of 2 characters | another key; known are env, tags, runTimeoutMs, autoStandby, restartPolicy, healthCheck, expiresAt, ttlMs, ${keysOfProcess}`,
+      ],
     ],
     [
       'update that takes the program away',
