@@ -22,7 +22,7 @@ import type { InstanceStatus } from '../instances/instanceStatus.js';
 import { isRecord } from '../codecs/closed.js';
 import { hasTag } from '../lifecycle/errors.js';
 import type { Cause } from '../lifecycle/cause.js';
-import type { Instance, Json } from '../lifecycle/instance.js';
+import type { Instance, InstanceSpec, Json } from '../lifecycle/instance.js';
 import type { InstanceChange } from '../lifecycle/instanceChange.js';
 import { createAlarms } from './alarms.js';
 
@@ -69,6 +69,8 @@ export interface Sight<Memory> {
 export interface ControllerRules<Memory, Input> {
   /** {@link Controller.name}. */
   readonly name: string;
+  /** The field of a spec without which an instance is none of its business. @defaultValue every instance is */
+  readonly field?: keyof InstanceSpec;
   /** How it is kept what is remembered. @defaultValue it is not: it is gone with the manager */
   readonly memory?: t.Type<Memory, Json>;
   /** How much is done at a time, over all instances. @defaultValue 16 */
@@ -114,7 +116,7 @@ function opened<Memory, Input>(
   rules: ControllerRules<Memory, Input>,
   port: ControllerPort,
 ): RunningController {
-  const { name, concurrency = defaultConcurrency, status, hold } = rules;
+  const { name, field, concurrency = defaultConcurrency, status, hold } = rules;
   const { now, logger } = port;
   const remembered = rules.memory === undefined ? undefined : port.remembered(rules.memory);
   const known = new Map<string, Known<Memory>>();
@@ -178,12 +180,14 @@ function opened<Memory, Input>(
 
   const see = (
     instance: Instance,
-    memories: ReadonlyMap<string, Memory>,
+    memories: Map<string, Memory>,
     occasion: Extract<Occasion<Input>, { kind: 'changed' }>,
   ): void => {
     const its = known.get(instance.id);
     if (its === undefined) {
       const memory = memories.get(instance.id);
+      // One that comes back under the same id has nothing of it.
+      memories.delete(instance.id);
       const seen = { instance, memory, kept$: EMPTY, isBusy: false };
       known.set(instance.id, seen);
       look(seen, occasion);
@@ -193,7 +197,7 @@ function opened<Memory, Input>(
     }
   };
 
-  const apply = (change: InstanceChange, memories: ReadonlyMap<string, Memory>): void => {
+  const apply = (change: InstanceChange, memories: Map<string, Memory>): void => {
     if (change.kind === 'snapshot') {
       const there = new Set(change.instances.map(({ id }) => id));
       for (const id of known.keys()) if (!there.has(id)) forget(id);
@@ -201,12 +205,18 @@ function opened<Memory, Input>(
     } else if (change.kind === 'upsert') {
       const { action, cause } = change.event;
       see(change.instance, memories, { kind: 'changed', action, cause });
-    } else if (change.kind === 'removed') forget(change.instanceId);
+    } else if (change.kind === 'removed') {
+      const its = known.get(change.instanceId);
+      // It is there no more, or has lost the field.
+      if (its !== undefined && change.event.action !== 'delete') remember(its, undefined);
+      forget(change.instanceId);
+    }
   };
 
   const watched$ = (remembered?.load() ?? of(new Map<string, Memory>())).pipe(
+    map((loaded) => new Map(loaded)),
     mergeMap((memories) =>
-      port.watch().pipe(
+      port.watch(field === undefined ? {} : { hasFields: [field] }).pipe(
         takeWhile(({ kind }) => kind !== 'closing'),
         tap((change) => {
           apply(change, memories);

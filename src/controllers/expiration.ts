@@ -8,6 +8,7 @@ const againMs = 5_000;
 export const createExpiration = (): Controller =>
   createController({
     name: 'expiration',
+    field: 'expiresAt',
     decide: decideExpiration,
     status: ({ instance: { spec } }) =>
       spec.expiresAt === undefined ? {} : { expiration: { expiresAt: spec.expiresAt } },

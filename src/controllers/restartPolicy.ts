@@ -50,6 +50,7 @@ export const createRestartPolicy = (
 ): Controller =>
   createController<RestartMemory, HealthInput>({
     name,
+    field: 'restartPolicy',
     memory: memoryCodec,
     decide: decideRestart,
     inputs: () => health$,

@@ -16,6 +16,8 @@ export interface InstanceFilter {
   readonly tags?: Readonly<Record<string, string>>;
   /** Labels that an instance has to have, whatever their values; at most 50. */
   readonly hasTags?: readonly string[];
+  /** Fields that its spec has to have, whatever stands there, such as `restartPolicy`; at most 50. */
+  readonly hasFields?: readonly string[];
 }
 
 /** Of which instances to hear; several conditions must all hold. */
@@ -39,6 +41,7 @@ export const instanceFilterKeys = {
   driver: t.string,
   tags: anyTags,
   hasTags: boundedList('tag keys (a list of at most 50)', tagKey, 0, 50),
+  hasFields: boundedList('fields of a spec (a list of at most 50)', t.string, 0, 50),
 };
 
 /** Keys of an {@link EventFilter}. */
@@ -50,16 +53,18 @@ export const holdsFor = (filter: InstanceFilter): ((instance: Instance) => boole
   const wanted = Object.entries(tags);
   const among = state === undefined ? undefined : [state].flat();
   const keys = [...(filter.hasTags ?? [])];
+  const fields = [...(filter.hasFields ?? [])];
   return (instance) =>
     (among === undefined || among.includes(instance.state)) &&
     (driver === undefined || instance.spec.driver === driver) &&
     wanted.every(([key, value]) => instance.spec.tags[key] === value) &&
-    keys.every((key) => Object.hasOwn(instance.spec.tags, key));
+    keys.every((key) => Object.hasOwn(instance.spec.tags, key)) &&
+    fields.every((field) => Object.hasOwn(instance.spec, field));
 };
 
 /** Whether a filter asks for more than an id. */
-export const hasConditions = ({ state, driver, tags, hasTags }: InstanceFilter): boolean =>
-  state !== undefined || driver !== undefined || tags !== undefined || hasTags !== undefined;
+export const hasConditions = ({ state, driver, tags, hasTags, hasFields }: InstanceFilter): boolean =>
+  [state, driver, tags, hasTags, hasFields].some((condition) => condition !== undefined);
 
 /** Tells the events of instances for which all conditions hold after it, and of a `delete`, before it. */
 export const concerns = (filter: EventFilter): ((event: LifecycleEvent) => boolean) => {

@@ -28,6 +28,7 @@ describe('a list of instances', () => {
   it('has those with a label, whatever its value', () => {
     expect(namesOf(listInstances(some, { hasTags: ['team'] }))).toEqual(['db', 'cache']);
     expect(namesOf(listInstances(some, { hasTags: ['team', 'constructor'] }))).toEqual(['cache']);
+    expect(namesOf(listInstances(some, { hasFields: ['cmd', 'constructor'] }))).toEqual([]);
   });
 
   it('is sorted by name, or by age and then id', () => {

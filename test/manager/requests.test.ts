@@ -470,7 +470,7 @@ describe('the small requests', () => {
       decodeListOptions,
       { driver: 7, tags: { '': 'x' }, name: 'a' },
       [
-        'name | a text of 1 character | another key; known are state, driver, tags, hasTags, sortBy, limit, after',
+        'name | a text of 1 character | another key; known are state, driver, tags, hasTags, hasFields, sortBy, limit, after',
         'driver | 7 | string',
         `tags[''] | '' | ${tagKeyRule}`,
       ],
