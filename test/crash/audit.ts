@@ -51,8 +51,27 @@ export function createAudit(dataDir: string): Audit {
   /** Which actions there ever were by each request id, and what each that was asked for last came to, if it was acknowledged. */
   const actions = new Set<string>();
   const asked = new Map<string, { readonly it: Asked; acknowledged?: string }>();
+  /** How often each instance was started by its policy since somebody did, and who stopped it last. */
+  const restarts = new Map<string, { count: number; stoppedBy?: string }>();
   let told: Told[] = [];
   let folded = 0;
+
+  /** What is wrong with an event by what policies may do. */
+  const policed = (event: LifecycleEvent, place: string): readonly string[] => {
+    const { action, cause, time, instanceId } = event;
+    const { restartPolicy, expiresAt = Infinity } = (event.instance ?? event.last)?.spec ?? {};
+    const its = restarts.get(instanceId) ?? { count: 0 };
+    restarts.set(instanceId, its);
+    const isRestart = action === 'start' && cause.by === 'restart_policy';
+    if (action === 'stop') its.stoppedBy = cause.by;
+    if (action === 'exit') delete its.stoppedBy;
+    if (action === 'start') its.count = isRestart ? its.count + 1 : 0;
+    return [
+      [!isRestart || its.stoppedBy === undefined, `${place} starts what ${String(its.stoppedBy)} stopped`],
+      [its.count <= (restartPolicy?.maxAttempts ?? 0), `${place} is the attempt ${String(its.count)}`],
+      [cause.by !== 'expiration' || time >= expiresAt, `${place} comes before it expires`],
+    ].flatMap(([isSo, otherwise]) => (isSo === true ? [] : [String(otherwise)]));
+  };
 
   /** Takes an event into the table, and tells what is wrong with it. */
   const fold = (event: LifecycleEvent): readonly string[] => {
@@ -90,7 +109,9 @@ export function createAudit(dataDir: string): Audit {
           (spec !== undefined && isOpponent(spec)),
         `${place} does not tell how it ended`,
       ],
-    ].flatMap(([isSo, otherwise]) => (isSo === true ? [] : [String(otherwise)]));
+    ]
+      .flatMap(([isSo, otherwise]) => (isSo === true ? [] : [String(otherwise)]))
+      .concat(policed(event, place));
   };
 
   const checkLog = (log: readonly LifecycleEvent[]): readonly string[] => {

@@ -1,5 +1,6 @@
 /** Opens a manager once it is told to, does to it whatever comes to mind, and tells all that happens, until it is killed. */
 import { catchError, defer, EMPTY, firstValueFrom, mergeMap, range, repeat, tap } from 'rxjs';
+import { standardControllers } from '../../src/controllers/standardControllers.js';
 import type { Instance } from '../../src/lifecycle/instance.js';
 import { ask, type Asked } from './ask.js';
 import { createDice } from './dice.js';
@@ -39,6 +40,9 @@ const verbs = [
   'delete',
 ] as const;
 
+/** Short enough that each comes in a run of the child. */
+const restartPolicy = { policy: 'always', backoffMs: 50, maxAttempts: 3 } as const;
+
 const create = (requestId: string): Asked => ({
   requestId,
   verb: 'create',
@@ -47,6 +51,8 @@ const create = (requestId: string): Asked => ({
     image: 'scratch',
     entrypoint: [...dice.pick(programs)],
     env: { CRASH: dataDir },
+    ...(dice.next() < 0.5 && { restartPolicy }),
+    ...(dice.next() < 0.2 && { ttlMs: 200 }),
   },
 });
 
@@ -71,7 +77,7 @@ function next(instances: readonly Instance[]): Asked | { readonly verb: 'refresh
 }
 
 async function main(): Promise<void> {
-  const manager = await openCrashManager(dataDir);
+  const manager = await openCrashManager(dataDir, standardControllers());
   manager.events('record').subscribe((event) => {
     tell({ kind: 'event', event });
   });
