@@ -55,6 +55,8 @@ import { stopwatch } from './stopwatch.js';
 import { createTurns } from './turns.js';
 import { createUntilKept } from './untilKept.js';
 
+/** Consumers of every manager, whether or not anybody subscribes as one. */
+const ownConsumers = ['wait_for_state', 'http', 'logs', 'metrics'];
 /** How long what could not be kept while the manager was opened waits before it is tried again. */
 const laterMs = 1_000;
 /** How long a driver may take to launch a machine. */
@@ -133,7 +135,7 @@ export interface InstanceManager extends Instances, LifecycleStreams {
 /** Opens a manager of instances, with the controllers that it is handed. */
 export async function openManager(options: ManagerOptions): Promise<InstanceManager> {
   const drivers = driversOf(options);
-  const { config, logger = noLogger } = options;
+  const { config, logger = noLogger, controllers: handedIn = [] } = options;
   const now = (): number => asyncScheduler.now();
   const storage = await openStorage(options, drivers, now, logger);
   const { store, kept, homes, pool, ownerless, isDurable } = storage;
@@ -160,6 +162,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     ...(config === undefined ? {} : { capacity: config.instances.lifecycleEventBufferSize }),
     log: logOf(store, table),
     onThrow,
+    consumers: [...ownConsumers, ...handedIn.map(({ name }) => name)],
   });
   const untilKept = createUntilKept(queue, logger);
   const machines = createMachines((instanceId, held, report) => {
@@ -279,7 +282,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     waitForState: waits.waitForState,
   };
   const controllers = createControllers(
-    options.controllers ?? [],
+    handedIn,
     (name) => controllerPort(name, instances, streams, store, now, logger),
     logger,
     measure,

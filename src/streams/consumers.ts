@@ -31,18 +31,6 @@ export interface LabelStats extends Pick<ConsumerStats, 'highWater' | 'dropped' 
   readonly queueDepth: number;
 }
 
-/** Consumers that every manager knows, subscribed or not. */
-export const knownConsumers = [
-  'wait_for_state',
-  'auto_standby',
-  'restart_policy',
-  'health_check',
-  'expiration',
-  'http',
-  'logs',
-  'metrics',
-] as const;
-
 /** Consumer names that a manager knows at most, so that metric labels stay bounded. */
 export const consumerLimit = 64;
 
@@ -67,9 +55,9 @@ export interface Consumers {
   stats(): Readonly<Record<string, ConsumerStats>>;
 }
 
-/** Creates the books on all consumers, {@link knownConsumers} included. */
-export function createConsumers(): Consumers {
-  const byName = new Map<string, Consumer>(knownConsumers.map((name) => [name, createConsumer()]));
+/** Creates the books on all consumers, those included that are known before they subscribe. @throws {@link InvalidRequest} */
+export function createConsumers(known: readonly string[] = []): Consumers {
+  const byName = new Map<string, Consumer>();
 
   const add = (name: string): Consumer => {
     decodeOrThrow(consumerName, name);
@@ -79,8 +67,12 @@ export function createConsumers(): Consumers {
     return consumer;
   };
 
+  const of = (name: string): Consumer => byName.get(name) ?? add(name);
+
+  for (const name of known) of(name);
+
   return {
-    of: (name) => byName.get(name) ?? add(name),
+    of,
     stats: () => Object.fromEntries([...byName].map(([name, consumer]) => [name, consumer.stats()])),
   };
 }

@@ -1,4 +1,6 @@
+import * as t from 'io-ts';
 import { defer, EMPTY, type Observable, type ObservableInput, ReplaySubject, throwError } from 'rxjs';
+import { boundedList } from '../codecs/boundedList.js';
 import { callback } from '../codecs/callback.js';
 import { closed, isRecord } from '../codecs/closed.js';
 import { cursor } from '../codecs/cursor.js';
@@ -10,7 +12,7 @@ import type { Cursor, LifecycleEvent } from '../lifecycle/event.js';
 import { iterateQueue } from './boundedIterable.js';
 import { mergeMapQueue } from './boundedMergeMap.js';
 import { defaultCapacity } from './buffering.js';
-import { type Consumer, type ConsumerStats, createConsumers } from './consumers.js';
+import { type Consumer, consumerLimit, type ConsumerStats, createConsumers } from './consumers.js';
 import { type Connect, ContainedObservable, through } from './containedObservable.js';
 import { createDurableCursors } from './durableCursors.js';
 import { createEventFeeds } from './eventFeeds.js';
@@ -57,6 +59,8 @@ export interface LifecycleBusOptions {
   readonly onThrow?: (consumer: string, error: unknown) => void;
   /** Where what is published is kept, for those who resume. @defaultValue none: nobody can */
   readonly log?: LifecycleLog;
+  /** Consumers that are in the statistics before anybody subscribes as one of them. @defaultValue none */
+  readonly consumers?: readonly string[];
 }
 
 const eventsOptions = closed('events options', {}, { ...subscriberKeys, after: cursor });
@@ -78,6 +82,7 @@ const busOptions = closed(
     capacity: capacityCodec,
     onThrow: callback,
     log: withMethods('a log', 'head', 'read', 'loadCursor', 'saveCursor'),
+    consumers: boundedList('consumers (at most 64)', t.string, 0, consumerLimit),
   },
 );
 
@@ -107,7 +112,7 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
   const { capacity = defaultCapacity, onThrow = reportThrow, log } = options;
   const subject = new EventSubject();
   const feeds = createEventFeeds(subject, log);
-  const consumers = createConsumers();
+  const consumers = createConsumers(options.consumers);
   const durableCursors = log && createDurableCursors(log);
   const closing$ = new ReplaySubject<void>(1);
   const defaults = { capacity, hasLog: log !== undefined };

@@ -1,12 +1,12 @@
 import * as t from 'io-ts';
 import {
   type Controller,
-  type ControllerPort,
   type ControllerRules,
   createController,
   type Instance,
   type Measurement,
   openManager,
+  type RunningController,
 } from 'rx-instances';
 import { createMemoryDriver } from 'rx-instances/testing';
 import { concat, firstValueFrom, NEVER, of, Subject, throwError } from 'rxjs';
@@ -323,7 +323,7 @@ test.each([
   ['a name that is no word', ['Not a word'], 'controllers[0].name'],
   ['the name of another', ['same', 'same'], 'controllers[1].name'],
 ])('a controller with %s is refused', async (_, names, path) => {
-  const open = (_port: ControllerPort) => ({ decisions$: NEVER });
+  const open = (): RunningController => ({ decisions$: NEVER });
   const controllers = names.map((name) => ({ name, open }));
   await expect(openManager({ drivers: [createMemoryDriver()], controllers })).rejects.toMatchObject({
     _tag: 'InvalidRequest',

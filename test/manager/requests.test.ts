@@ -50,9 +50,9 @@ function faultsOf(door: () => unknown): readonly string[] {
 const nameRule = 'a name (1 to 63 lower-case letters, digits and inner hyphens, no id)';
 const imageRule = 'an image (1 to 4096 characters, no control characters)';
 const keysOfCreation =
-  'known are name, image, driver, env, tags, runTimeoutMs, autoStandby, restartPolicy, healthCheck, expiresAt, ttlMs, readiness, stopGraceMs';
+  'known are name, image, driver, env, tags, runTimeoutMs, autoStandby, restartPolicy, healthCheck, expiresAt, ttlMs, readiness, ports, stopGraceMs';
 const keysOfUpdate =
-  'known are env, tags, runTimeoutMs, autoStandby, restartPolicy, healthCheck, expiresAt, ttlMs, readiness, stopGraceMs';
+  'known are env, tags, runTimeoutMs, autoStandby, restartPolicy, healthCheck, expiresAt, ttlMs, readiness, ports, stopGraceMs';
 const variableRule = 'a variable name (not empty, no = or NUL)';
 const valueRule = 'a text without NUL characters';
 const tagKeyRule = 'a tag key (1 to 128 of letters, digits and " _.:/=+@-")';
@@ -315,6 +315,32 @@ describe('a request to create', () => {
   });
 });
 
+describe('a time to live', () => {
+  const faults = (fields: object): readonly string[] =>
+    faultsOf(() => decodeCreation(one, { ...smallest, ...fields }));
+
+  test('ends so long from now on, or at that time', () => {
+    expect(specOf({ ttlMs: 500 })).toMatchObject({ expiresAt: now + 500 });
+    expect(specOf({ expiresAt: now + 1 })).toMatchObject({ expiresAt: now + 1 });
+    expect(specOf({ ttlMs: 0 })).not.toHaveProperty('expiresAt');
+  });
+
+  test('is asked for in one way, and is to come', () => {
+    expect(faults({ ttlMs: 500, expiresAt: now + 1 })).toEqual(['ttlMs | 500 | none beside expiresAt']);
+    expect(faults({ expiresAt: now })).toEqual([`expiresAt | ${String(now)} | a time that is to come`]);
+  });
+
+  test('is taken away by an update to 0, and policies by what is none', () => {
+    const spec = specOf({
+      ttlMs: 500,
+      restartPolicy: { policy: 'always' },
+      healthCheck: { kind: 'tcp', port: 1 },
+    });
+    const none = { ttlMs: 0, restartPolicy: { policy: 'never' }, healthCheck: { kind: 'none' } };
+    expect(decodeUpdate(memory, spec, none)).toStrictEqual(specOf());
+  });
+});
+
 describe('a request to update', () => {
   const spec = specOf({
     env: { A: '1' },
@@ -404,7 +430,7 @@ describe('overrides of a start', () => {
 
   test('are refused by a driver that runs nothing of the kind', () => {
     expect(faultsOf(() => decodeOverrides(memory, specOf(), { cmd: ['x'] }))).toEqual([
-      'cmd | an array of 1 value | another key; known are readiness, stopGraceMs',
+      'cmd | an array of 1 value | another key; known are readiness, ports, stopGraceMs',
     ]);
   });
 });

@@ -47,7 +47,7 @@ const event = (sequence: number): LifecycleEvent => ({
 
 /** What metrics need of a manager, made by hand. */
 function handMade() {
-  const bus = createLifecycleBus();
+  const bus = createLifecycleBus({ consumers: ['metrics'] });
   const measurements$ = new Subject<Measurement>();
   const manager = { events: bus.events, stats: bus.stats, measurements$, list: () => of([instance]) };
   return { bus, measurements$, manager };
