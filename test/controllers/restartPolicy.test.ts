@@ -224,7 +224,8 @@ describe('an instance that is unhealthy', () => {
   const health$ = new Subject<{ readonly instanceId: string; readonly input: HealthInput }>();
 
   const found = async (instanceId: string, isHealthy: boolean): Promise<void> => {
-    health$.next({ instanceId, input: { isHealthy } });
+    const { revision } = await policed.get();
+    health$.next({ instanceId, input: { isHealthy, revision } });
     await policed.pass(0);
   };
 
