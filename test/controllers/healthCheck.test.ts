@@ -5,6 +5,7 @@ import { createRestartPolicy } from '../../src/controllers/restartPolicy.js';
 import type { Probe } from '../../src/controllers/probes/probe.js';
 import type { ProbeOutcome } from '../../src/controllers/probes/probeOutcome.js';
 import type { HealthCheck } from '../../src/lifecycle/healthCheck.js';
+import { createMemoryStore } from '../../src/store/memoryStore.js';
 import { anInstance } from '../support/lifecycleEvents.js';
 import { openPoliced, type PolicedManager } from './policedManager.js';
 
@@ -23,7 +24,7 @@ describe('the verdict on an instance', () => {
 
   /** What is remembered after these probes, one of each second, the last at that time. */
   const after = (outcomes: string, at = 100_000, begin?: HealthMemory): HealthMemory | undefined =>
-    [...outcomes].reduce<HealthMemory | undefined>((memory, letter, index) => {
+    Array.from(outcomes).reduce<HealthMemory | undefined>((memory, letter, index) => {
       const now = at - (outcomes.length - 1 - index) * 1_000;
       const known = memory ?? decideHealth({ instance, memory, now }, { kind: 'changed' }).memory;
       const counts = now >= check.startPeriodMs;
@@ -122,15 +123,24 @@ describe('an instance with a health check', () => {
   let probes: string[];
   let decisions: Measurement[];
   let told: unknown[];
+  let writes: number;
 
   beforeEach(async () => {
-    [answer, probes, decisions, told] = [() => of(success), [], [], []];
+    [answer, probes, decisions, told, writes] = [() => of(success), [], [], [], 0];
+    const store = createMemoryStore();
     const { controller, health$ } = createHealthChecks((instance, ...rest) => {
       probes.push(`${instance.name} at ${String(Date.now() - begun)}`);
       return answer(instance, ...rest);
     });
     policed = await openPoliced({
       controllers: [createRestartPolicy(health$), controller],
+      store: {
+        ...store,
+        saveRuntime: (...given) => {
+          writes += 1;
+          return store.saveRuntime(...given);
+        },
+      },
       logger: {
         debug: () => undefined,
         info: ({ lastError }: { lastError?: string }, message) => told.push([message, lastError]),
@@ -173,6 +183,18 @@ describe('an instance with a health check', () => {
     expect(await healthOf()).toMatchObject({ status: 'unhealthy', lastError: failure.error });
     expect((await policed.get()).state).toBe('Running');
     expect(policed.told()).toEqual(['0 s: create by caller']);
+  });
+
+  it('is written of when its verdict changes, not with every probe', async () => {
+    await policed.create({ healthCheck: asked });
+    await policed.pass(600_000);
+    expect([probes.length, writes]).toEqual([61, 1]);
+    answer = () => of(failure);
+    await policed.pass(600_000);
+    expect([probes.length, writes]).toEqual([121, 2]);
+    await firstValueFrom(policed.manager.stop('web'));
+    await policed.pass(0);
+    expect(writes).toBe(3);
   });
 
   it('is restarted by its policy when it is unhealthy, and begins anew', async () => {
