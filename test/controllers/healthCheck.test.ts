@@ -5,7 +5,6 @@ import { createRestartPolicy } from '../../src/controllers/restartPolicy.js';
 import type { Probe } from '../../src/controllers/probes/probe.js';
 import type { ProbeOutcome } from '../../src/controllers/probes/probeOutcome.js';
 import type { HealthCheck } from '../../src/lifecycle/healthCheck.js';
-import { createMemoryStore } from '../../src/store/memoryStore.js';
 import { anInstance } from '../support/lifecycleEvents.js';
 import { openPoliced, type PolicedManager } from './policedManager.js';
 
@@ -123,24 +122,15 @@ describe('an instance with a health check', () => {
   let probes: string[];
   let decisions: Measurement[];
   let told: unknown[];
-  let writes: number;
 
   beforeEach(async () => {
-    [answer, probes, decisions, told, writes] = [() => of(success), [], [], [], 0];
-    const store = createMemoryStore();
+    [answer, probes, decisions, told] = [() => of(success), [], [], []];
     const { controller, health$ } = createHealthChecks((instance, ...rest) => {
       probes.push(`${instance.name} at ${String(Date.now() - begun)}`);
       return answer(instance, ...rest);
     });
     policed = await openPoliced({
       controllers: [createRestartPolicy(health$), controller],
-      store: {
-        ...store,
-        saveRuntime: (...given) => {
-          writes += 1;
-          return store.saveRuntime(...given);
-        },
-      },
       logger: {
         debug: () => undefined,
         info: ({ lastError }: { lastError?: string }, message) => told.push([message, lastError]),
@@ -188,13 +178,13 @@ describe('an instance with a health check', () => {
   it('is written of when its verdict changes, not with every probe', async () => {
     await policed.create({ healthCheck: asked });
     await policed.pass(600_000);
-    expect([probes.length, writes]).toEqual([61, 1]);
+    expect([probes.length, policed.writes()]).toEqual([61, 1]);
     answer = () => of(failure);
     await policed.pass(600_000);
-    expect([probes.length, writes]).toEqual([121, 2]);
+    expect([probes.length, policed.writes()]).toEqual([121, 2]);
     await firstValueFrom(policed.manager.stop('web'));
     await policed.pass(0);
-    expect(writes).toBe(3);
+    expect(policed.writes()).toBe(3);
   });
 
   it('is restarted by its policy when it is unhealthy, and begins anew', async () => {
