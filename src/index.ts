@@ -104,6 +104,7 @@ export type {
   InstanceStatus,
   RestartStatus,
 } from './instances/instanceStatus.js';
+export type { CheckOutcome, CheckProgram } from './lifecycle/checkProgram.js';
 export type { AutoStandby } from './lifecycle/autoStandby.js';
 export type { HealthCheck } from './lifecycle/healthCheck.js';
 export type { RestartPolicy } from './lifecycle/restartPolicy.js';

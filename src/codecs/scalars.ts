@@ -42,6 +42,16 @@ export const programName = text(
   (value) => value !== '' && cText.is(value),
 );
 
+/** Decodes where a program works. What lies within a working directory is not left by it. */
+export const workPlace = text(
+  'a directory (an absolute path, or one within the working directory without "..", at most 4096 characters)',
+  (path) =>
+    path !== '' &&
+    path.length <= 4_096 &&
+    cText.is(path) &&
+    (path.startsWith('/') || !path.split('/').includes('..')),
+);
+
 /** Decodes a TCP port. */
 export const port = integer('TCP port', 1, 65_535);
 

@@ -45,6 +45,8 @@ export interface Act {
   /** A verb of {@link Instances}, or a word of the controller's own. */
   readonly verb: string;
   readonly reason: string;
+  /** Where it goes well it is no {@link Decision}: what comes again and again is told of nobody. @defaultValue false */
+  readonly isQuiet?: boolean;
 }
 
 /** What a controller makes of an instance at one moment. */
@@ -73,6 +75,8 @@ export interface ControllerRules<Memory, Input> {
   readonly field?: keyof InstanceSpec;
   /** How it is kept what is remembered. @defaultValue it is not: it is gone with the manager */
   readonly memory?: t.Type<Memory, Json>;
+  /** What of it is kept: only a change of that is written. @defaultValue all of it */
+  readonly kept?: (memory: Memory) => Memory | undefined;
   /** How much is done at a time, over all instances. @defaultValue 16 */
   readonly concurrency?: number;
   /**
@@ -128,14 +132,20 @@ function opened<Memory, Input>(
 
   const sightOf = ({ instance, memory }: Known<Memory>): Sight<Memory> => ({ instance, memory, now: now() });
 
+  const keptOf = (memory: Memory | undefined): Memory | undefined =>
+    memory === undefined || rules.kept === undefined ? memory : rules.kept(memory);
+
   const remember = (its: Known<Memory>, memory: Memory | undefined): void => {
     if (memory === its.memory || isDeepStrictEqual(memory, its.memory)) return;
+    const before = keptOf(its.memory);
     its.memory = memory;
     if (remembered === undefined) return;
+    const after = keptOf(memory);
+    if (rules.kept !== undefined && isDeepStrictEqual(after, before)) return;
     const kept$ = new Subject<never>();
     const { id } = its.instance;
     its.kept$ = kept$;
-    remembered.save(id, memory).subscribe({
+    remembered.save(id, after).subscribe({
       error: (err: unknown) => {
         logger.warn(
           { controller: name, instanceId: id, err },
@@ -249,7 +259,7 @@ function opened<Memory, Input>(
         if (isThere(its)) decide(its, { kind: 'due' });
         return EMPTY;
       }
-      const { verb, reason } = act;
+      const { verb, reason, isQuiet = false } = act;
       const sight = sightOf(its);
       const { id: instanceId } = its.instance;
       const after = (occasion: Occasion<Input>): void => {
@@ -266,10 +276,10 @@ function opened<Memory, Input>(
         defer(() => rules.perform?.(act, sight, port) ?? called(act, sight, port)),
       ).pipe(
         last(undefined, undefined),
-        map((result): Decision => {
+        mergeMap((result): Observable<Decision> => {
           takeIn(result);
           after({ kind: 'done', verb, result });
-          return { instanceId, verb, reason };
+          return isQuiet ? EMPTY : of({ instanceId, verb, reason });
         }),
         catchError((error: unknown) => {
           // A change is on its way, which is decided about then.

@@ -25,6 +25,8 @@ export interface RestartMemory {
 /** Whether an instance does its work, as its health check finds it. */
 export interface HealthInput {
   readonly isHealthy: boolean;
+  /** The revision of the instance that was judged: what is found of an earlier one goes for no later one. */
+  readonly revision: number;
 }
 
 const name = 'restart_policy';
@@ -73,9 +75,10 @@ export function decideRestart(
         : {};
     case 'Initializing':
     case 'Running':
-      return running(instance, heard(known, occasion), now, occasion.kind === 'turn');
+      return running(instance, heard(known, instance, occasion), now, occasion.kind === 'turn');
     default:
-      return { memory: kept(known) };
+      // Whoever goes on after that is another, of whom nothing is known.
+      return { memory: kept(doubtless(known)) };
   }
 }
 
@@ -103,11 +106,12 @@ function wantsStart({ exit }: Instance, { policy }: RestartPolicy): boolean {
 const isManualStop = (stoppedBy: string | undefined): boolean =>
   stoppedBy !== undefined && stoppedBy !== name && stoppedBy !== 'close';
 
-function heard(known: RestartMemory, occasion: Occasion<HealthInput>): RestartMemory {
-  if (occasion.kind !== 'input') return known;
-  const { isUnhealthy: _, ...rest } = known;
-  return occasion.input.isHealthy ? rest : { ...rest, isUnhealthy: true };
+function heard(known: RestartMemory, { revision }: Instance, occasion: Occasion<HealthInput>): RestartMemory {
+  if (occasion.kind !== 'input' || occasion.input.revision < revision) return known;
+  return occasion.input.isHealthy ? doubtless(known) : { ...known, isUnhealthy: true };
 }
+
+const doubtless = ({ isUnhealthy: _, ...rest }: RestartMemory): RestartMemory => rest;
 
 function running(
   instance: Instance,

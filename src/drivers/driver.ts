@@ -1,5 +1,6 @@
 import type { Either } from 'fp-ts/lib/Either.js';
 import type { Observable } from 'rxjs';
+import type { CheckOutcome, CheckProgram } from '../lifecycle/checkProgram.js';
 import type { Endpoint } from '../lifecycle/endpoint.js';
 import type { Fault } from '../lifecycle/errors.js';
 import type { DriverFields, ExitStatus, InstanceSpec, MachineHandle } from '../lifecycle/instance.js';
@@ -99,6 +100,12 @@ export interface Capabilities {
    * @defaultValue false
    */
   readonly ports?: boolean;
+  /**
+   * Whether its machines run programs that are to find out how they are; every machine that has not ended has {@link Machine.check} then.
+   *
+   * @defaultValue false
+   */
+  readonly checks?: boolean;
 }
 
 /** What a driver runs. */
@@ -174,6 +181,13 @@ export interface Machine {
    * emitted as whatever the machine does by itself. Fails for one that has ended. Absent where machines take no signals.
    */
   signal?(name: string): Observable<never>;
+  /**
+   * Runs a program beside its own, where and as that was started, if nothing else is said, and emits how it ended, once nothing of it is
+   * left; what it writes is thrown away. It is killed with all that it has started when its time is over, when this is unsubscribed, when
+   * the machine ends, which completes without a value, and when this process does. Fails where it can't be started. Absent where machines
+   * run no such thing.
+   */
+  check?(program: CheckProgram): Observable<CheckOutcome>;
   /** Where its ports are reached; absent where the driver has no such thing. */
   readonly ports?: Ports;
 }

@@ -1,5 +1,7 @@
 import type * as t from 'io-ts';
 import type { Observable } from 'rxjs';
+import type { CheckOutcome, CheckProgram } from '../lifecycle/checkProgram.js';
+import type { Endpoint } from '../lifecycle/endpoint.js';
 import type { Instance, Json } from '../lifecycle/instance.js';
 import type { InstanceChange } from '../lifecycle/instanceChange.js';
 import type { WatchOptions } from '../streams/eventOptions.js';
@@ -39,6 +41,13 @@ export interface ControllerPort {
   readonly instances: Instances;
   /** What it remembers of instances: kept with them, also over managers, and gone with them. */
   remembered<Memory>(codec: t.Type<Memory, Json>): Remembered<Memory>;
+  /** Where the machine of an instance has one of its ports now, whatever its state; nothing where it has no machine, or not that port. */
+  addressOf(instanceId: string, guest: number): Endpoint | undefined;
+  /**
+   * Runs a program beside that of an instance, to find out how that is, and emits how it ended. It completes without a value where the
+   * machine ends before, or is not there, and fails where the program can't be run.
+   */
+  check(instanceId: string, program: CheckProgram): Observable<CheckOutcome>;
   /** Unix time in milliseconds. */
   now(): number;
   readonly logger: Logger;

@@ -24,7 +24,7 @@ export interface RestartStatus {
 
 /** Whether an instance does its work. Times are Unix times in milliseconds. */
 export interface HealthStatus {
-  /** `starting`: there is no verdict yet. `unknown`: it does not run. */
+  /** `starting`: it is Initializing, or there is no verdict yet. `unknown`: it does not run. */
   readonly status: 'starting' | 'healthy' | 'unhealthy' | 'unknown';
   readonly consecutiveSuccesses: number;
   readonly consecutiveFailures: number;

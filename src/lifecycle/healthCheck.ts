@@ -1,4 +1,8 @@
-/** How it is found out whether an instance that runs does its work. A port of the instance's `ports` is the one within it. */
+/**
+ * How it is found out whether an instance that is Running does its work. A port that is a `guest` of its `ports` is the one within the machine, any
+ * other one of 127.0.0.1. By `http` it is asked by GET; no redirect is followed, no body is read, and by https no certificate is
+ * verified. `exec` is for drivers whose machines run such programs: `process`.
+ */
 export type HealthCheck = (
   | {
       readonly kind: 'http';

@@ -1,5 +1,5 @@
 import * as E from 'fp-ts/lib/Either.js';
-import { map } from 'rxjs';
+import { EMPTY, map } from 'rxjs';
 import type * as t from 'io-ts';
 import { decode } from '../codecs/decode.js';
 import type { ControllerPort, Remembered } from '../instances/controller.js';
@@ -8,6 +8,8 @@ import type { LifecycleStreams } from '../instances/lifecycleStreams.js';
 import type { Logger } from '../instances/logger.js';
 import type { Json } from '../lifecycle/instance.js';
 import type { Store } from '../store/store.js';
+import type { Endpoints } from './endpoints.js';
+import type { Machines } from './machines.js';
 
 /** Where the options of a call stand among its arguments, by verb; what has none is left out. */
 const placeOfOptions = {
@@ -36,6 +38,8 @@ export function controllerPort(
   instances: Instances,
   { watch }: Pick<LifecycleStreams, 'watch'>,
   store: Pick<Store, 'loadRuntime' | 'saveRuntime'>,
+  { addressOf }: Pick<Endpoints, 'addressOf'>,
+  machines: Pick<Machines, 'of'>,
   now: () => number,
   logger: Logger,
 ): ControllerPort {
@@ -60,7 +64,8 @@ export function controllerPort(
   });
 
   return {
-    ...{ now, logger, remembered, instances: calledBy(name, instances) },
+    ...{ now, logger, remembered, addressOf, instances: calledBy(name, instances) },
     watch: (options) => watch(name, options),
+    check: (instanceId, program) => machines.of(instanceId)?.machine.check?.(program) ?? EMPTY,
   };
 }

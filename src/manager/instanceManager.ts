@@ -32,6 +32,7 @@ import { createInstanceCalls } from './instanceCalls.js';
 import { createManagerWaits } from './managerWaits.js';
 import { createTimeOuts } from './timeOuts.js';
 import { createDeadlines, withReadyBy } from './deadlines.js';
+import { createEndpoints } from './endpoints.js';
 import { createInstanceTable } from './instanceTable.js';
 import { createIntents, noIntents } from './intents.js';
 import type { Logger } from '../instances/logger.js';
@@ -281,9 +282,10 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     watch: (consumer, watching) => bus.watch(consumer, (instanceId) => of(table.view(instanceId)), watching),
     waitForState: waits.waitForState,
   };
+  const endpoints = createEndpoints(shared);
   const controllers = createControllers(
     handedIn,
-    (name) => controllerPort(name, instances, streams, store, now, logger),
+    (name) => controllerPort(name, instances, streams, store, endpoints, machines, now, logger),
     logger,
     measure,
   );

@@ -56,6 +56,7 @@ export function decodeCreation(drivers: Drivers, request: unknown, now: number):
   if (E.isRight(decoded) && E.isRight(driver) && E.isRight(fields)) {
     const { name, env = {}, tags = {}, ...rest } = decoded.right;
     const spec = specOf({ ...rest, driver: driver.right.kind, env, tags, ...fields.right });
+    refuseUnlessChecks(driver.right, rest);
     return { name, driver: driver.right, spec };
   }
   throw new InvalidRequest({
@@ -78,7 +79,18 @@ export function decodeUpdate(driver: Driver, spec: InstanceSpec, patch: unknown,
   if (E.isLeft(decoded) || E.isLeft(fields)) {
     throw new InvalidRequest({ faults: [...faultsOf(decoded), ...withCommon(keysOfUpdate, fields)] });
   }
+  refuseUnlessChecks(driver, decoded.right);
   return specOf({ ...baseOf(spec), ...decoded.right, ...fields.right });
+}
+
+/** A health check by a program is one for drivers whose machines run programs. @throws {@link InvalidRequest} */
+function refuseUnlessChecks(
+  { kind, capabilities }: Driver,
+  { healthCheck }: Undone<Pick<BaseSpec, 'healthCheck'>>,
+): void {
+  if (healthCheck?.kind !== 'exec' || capabilities.checks === true) return;
+  const expected = `http or tcp: a machine of the driver ${kind} runs no other program`;
+  throw new InvalidRequest({ faults: [{ path: 'healthCheck.kind', found: found('exec'), expected }] });
 }
 
 /** Decodes what to run from this start on into the spec that it leads to. @throws {@link InvalidRequest} */

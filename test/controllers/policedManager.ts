@@ -22,6 +22,8 @@ export interface PolicedManager {
   status(): Promise<InstanceStatus>;
   /** What happened: seconds since the test began, the action, and for what it came. */
   told(): readonly string[];
+  /** How often something that a controller remembers was written, or taken away. */
+  writes(): number;
   pass(ms: number): Promise<void>;
   /** Ends the machine by itself. */
   exit(code: number): Promise<void>;
@@ -55,7 +57,15 @@ export async function openPoliced(
 ): Promise<PolicedManager> {
   jest.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask'] });
   const begun = Date.now();
-  const store: Store = createMemoryStore();
+  const memoryStore = createMemoryStore();
+  let writes = 0;
+  const store: Store = {
+    ...memoryStore,
+    saveRuntime: (...given) => {
+      writes += 1;
+      return memoryStore.saveRuntime(...given);
+    },
+  };
   const events: LifecycleEvent[] = [];
   let id = '';
   const open = async (): Promise<InstanceManager> => {
@@ -87,6 +97,7 @@ export async function openPoliced(
         const seconds = (time - begun) / 1_000;
         return `${String(seconds)} s: ${action} by ${by}${reason === undefined ? '' : `, ${reason}`}`;
       }),
+    writes: () => writes,
     pass,
     exit: async (code) => {
       driver.machine(id).exit({ code, signal: null });

@@ -224,7 +224,8 @@ describe('an instance that is unhealthy', () => {
   const health$ = new Subject<{ readonly instanceId: string; readonly input: HealthInput }>();
 
   const found = async (instanceId: string, isHealthy: boolean): Promise<void> => {
-    health$.next({ instanceId, input: { isHealthy } });
+    const { revision } = await policed.get();
+    health$.next({ instanceId, input: { isHealthy, revision } });
     await policed.pass(0);
   };
 
@@ -259,6 +260,25 @@ describe('an instance that is unhealthy', () => {
     await found(id, true);
     await policed.pass(5_000);
     expect(policed.told()).toHaveLength(3);
+  });
+
+  it('is left alone when what was found of it is older than what it is now', async () => {
+    const { id, revision } = await policed.create({ restartPolicy: { ...always, backoffMs: 0 } });
+    await firstValueFrom(policed.manager.restart('web'));
+    await policed.pass(0);
+    health$.next({ instanceId: id, input: { isHealthy: false, revision } });
+    await policed.pass(5_000);
+    expect(policed.told().filter((event) => event.includes('restart_policy'))).toEqual([]);
+  });
+
+  it('is not held to that when it goes on after a standby', async () => {
+    const { id } = await policed.create({ restartPolicy: always });
+    await found(id, false);
+    await found(id, false);
+    await firstValueFrom(policed.manager.standby('web'));
+    await firstValueFrom(policed.manager.restore('web'));
+    await policed.pass(5_000);
+    expect(policed.told().filter((event) => event.includes('start by restart_policy'))).toHaveLength(1);
   });
 
   it('without a policy stays as it is', async () => {

@@ -98,6 +98,8 @@ describe('the public names', () => {
        Change
        ChangeAndLaunchOptions
        ChangeOptions
+       CheckOutcome
+       CheckProgram
        CloseOptions
        ConcludedRequest
        Connection

@@ -4,7 +4,7 @@ import { pipe } from 'fp-ts/lib/function.js';
 import type { HealthCheck } from '../../lifecycle/healthCheck.js';
 import { boundedList } from '../boundedList.js';
 import { closed } from '../closed.js';
-import { cText, integer, longestTimerMs, oneOf, port, text } from '../scalars.js';
+import { cText, integer, longestTimerMs, oneOf, port, text, workPlace } from '../scalars.js';
 import { secret } from '../secret.js';
 import { tagged } from '../tagged.js';
 import { optional, required, wireObject } from '../wire/wireObject.js';
@@ -45,7 +45,7 @@ export const healthCheck = keptAs(
     exec: closed(
       'a health check by a program',
       { kind: t.literal('exec'), command },
-      { cwd: cText, ...times },
+      { cwd: workPlace, ...times },
     ),
   }),
   (asked): HealthCheck | undefined => {

@@ -8,7 +8,7 @@ export interface Command {
   /** Folders to go down from there, none of which may be a link. */
   readonly below?: readonly string[];
   readonly env: Readonly<Record<string, string>>;
-  /** File to which stdout and stderr are appended, or the pipes through which they are read. */
+  /** File to which stdout and stderr are appended, or the pipes through which they are read; `/dev/null` for nowhere. */
   readonly output: string | Output;
   readonly pool?: Pool;
   /** A file that it gets open for reading, as its descriptor 3. */

@@ -163,6 +163,7 @@ export function spawnerProgram(
 
   const openOutput = (output: string | Output): readonly number[] => {
     if (typeof output !== 'string') return pipes.openPipes(output, O_RDWR);
+    if (output === '/dev/null') return [fs.openSync(output, O_WRONLY)];
     return [openFile(output, O_WRONLY | O_APPEND | O_CREAT)];
   };
 

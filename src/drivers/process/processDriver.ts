@@ -12,6 +12,7 @@ import { createHostDriver } from '../host/hostDriver.js';
 import { createLogFiles } from '../host/logFiles.js';
 import { decodeProcessFields, signalNames } from './processFields.js';
 import { decodeProcessHandle } from '../host/processHandle.js';
+import { createProcessChecks } from './processChecks.js';
 import { createProcessMachine } from './processMachine.js';
 import { processPorts } from './processPorts.js';
 import { createProcessSnapshots } from './processSnapshots.js';
@@ -97,17 +98,21 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
   } = decodeOrThrow(processDriverOptions, options);
   const limits = { maxBytes, maxEntries };
   const logLimits = { maxBytes: logMaxBytes, keep: logKeep };
-  const runs = createRuns({ pollMs, logLimits, spawner: createSpawner({ nodePath, readsOutput: true }) });
+  const spawner = createSpawner({ nodePath, readsOutput: true });
+  const runs = createRuns({ pollMs, logLimits, spawner });
+  const checks = createProcessChecks(spawner, inheritEnv);
 
   const freePorts = createFreePorts(range);
 
-  const machineOf = ({ home, spec }: LaunchPlan, run: Run): Machine => {
+  const machineOf = (plan: LaunchPlan, run: Run): Machine => {
+    const { home, spec } = plan;
     const machine = createProcessMachine({
       run,
       spec,
       log: createLogFiles(home),
       logLimits,
       pollMs,
+      check: (program) => checks.run(plan, run.handle.ports ?? [], program),
     });
     const ports = (run.handle.ports ?? []).map(({ host }) => host);
     if (ports.length === 0) return machine;
@@ -140,25 +145,30 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
   };
 
   const snapshots = createProcessSnapshots(limits);
-  const cleared = (home: string): Observable<never> => completeAfter(() => runs.clear(home));
+  const clear = async (home: string): Promise<void> => {
+    await checks.end(home);
+    await runs.clear(home);
+  };
+  const cleared = (home: string): Observable<never> => completeAfter(() => clear(home));
 
   return createHostDriver({
     ...{ runs, pollMs, launch },
     kind: 'process',
-    capabilities: { standbyFrees: 'cpu', logs: [logSource], signals: signalNames, ports: true },
+    capabilities: { standbyFrees: 'cpu', logs: [logSource], signals: signalNames, ports: true, checks: true },
     decode: decodeProcessFields,
     prepare: async ({ home, spec, pool, copyOf }) => {
       if (copyOf === undefined) return layOut(home, spec.image, limits, pool);
-      await runs.clear(copyOf);
+      await clear(copyOf);
       return layOutCopy(home, copyOf, limits, pool);
     },
     decodeHandle: decodeProcessHandle,
     outsideOf: placeOutside,
     machineOf,
     discard: async (home) => {
-      await runs.clear(home);
+      await clear(home);
       await removeTree(home);
     },
+    beforeClose: () => checks.end(),
     snapshots: {
       ...snapshots,
       take: (plan) => {

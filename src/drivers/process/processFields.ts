@@ -1,9 +1,8 @@
 import * as E from 'fp-ts/lib/Either.js';
 import { constants } from 'node:os';
-import { isAbsolute } from 'node:path';
 import { closed } from '../../codecs/closed.js';
 import { decode, found } from '../../codecs/decode.js';
-import { cText, integer, longestTimerMs, oneOf, text } from '../../codecs/scalars.js';
+import { integer, longestTimerMs, oneOf, text, workPlace } from '../../codecs/scalars.js';
 import type { Fault } from '../../lifecycle/errors.js';
 import type { DriverFields } from '../../lifecycle/instance.js';
 import { realTimeSignals } from '../host/realTimeSignals.js';
@@ -29,16 +28,6 @@ export function decodeProcessFields(
 
 /** Names of the signals that this system has. */
 export const signalNames: readonly string[] = [...Object.keys(constants.signals), ...realTimeSignals];
-
-/** Decodes where a process works. What lies within its working directory is not left by it. */
-const workPlace = text(
-  'a directory (an absolute path, or one within the working directory without "..", at most 4096 characters)',
-  (path) =>
-    path !== '' &&
-    path.length <= 4_096 &&
-    cText.is(path) &&
-    (isAbsolute(path) || !path.split('/').includes('..')),
-);
 
 /** Elsewhere what becomes of a pipe that is opened for both reading and writing is not said. */
 const outputs = process.platform === 'linux' ? (['pipes', 'file'] as const) : (['file'] as const);

@@ -1,4 +1,5 @@
-import { defer, EMPTY, map, merge, mergeMap, type Observable, of, take, timer } from 'rxjs';
+import { defer, EMPTY, map, merge, mergeMap, type Observable, of, take, takeUntil, timer } from 'rxjs';
+import type { CheckOutcome, CheckProgram } from '../../lifecycle/checkProgram.js';
 import type { ExitStatus, InstanceSpec, Readiness } from '../../lifecycle/instance.js';
 import type { Machine, Ports } from '../driver.js';
 import { completeAfter } from '../host/completeAfter.js';
@@ -18,6 +19,8 @@ export interface ProcessMachineOptions {
   readonly log: LogFiles;
   readonly logLimits: LogLimits;
   readonly pollMs: number;
+  /** Runs a program as this one was started. */
+  check(program: CheckProgram): Observable<CheckOutcome>;
 }
 
 /** A process and all that it has started; without a control group, also what has left its group and bears the instance's name. */
@@ -93,6 +96,9 @@ export function createProcessMachine(options: ProcessMachineOptions): Machine {
     kill: watched.kill,
     detach: watched.detach,
     ports,
+
+    check: (program) =>
+      defer(() => (watched.isGone() ? EMPTY : options.check(program).pipe(takeUntil(run.ended$)))),
 
     signal: (name) =>
       unlessEnded(() => {

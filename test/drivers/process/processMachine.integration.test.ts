@@ -186,6 +186,7 @@ describe('the end of the process that was started is the end of its group:', () 
       log: createLogFiles(plan.home),
       logLimits: { maxBytes: 1_000, keep: 1 },
       pollMs: 5,
+      check: () => NEVER,
     });
 
     await expect(exitOf(former)).resolves.toEqual({ code: null, signal: null });
