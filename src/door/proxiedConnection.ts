@@ -1,8 +1,8 @@
 import { connect, type Socket } from 'node:net';
 import { monotonicNow } from '../streams/monotonicNow.js';
 import type { Delayed } from '../streams/delays.js';
-import type { Address } from './doorManager.js';
-import type { DoorTally } from './doorStats.js';
+import type { Endpoint } from '../lifecycle/endpoint.js';
+import type { DoorTally } from './doorTally.js';
 import { HeldBytes, type HeldLimits } from './heldBytes.js';
 
 /** Who decides what becomes of a connection. Within each call it may be told so already. */
@@ -78,7 +78,7 @@ export class ProxiedConnection implements Delayed {
   }
 
   /** Connects to a machine, and then goes through. */
-  connectTo({ host, port }: Address): void {
+  connectTo({ host, port }: Endpoint): void {
     this.#dropMachine();
     const machine = connect({ host, port, allowHalfOpen: true, noDelay: true });
     this.#machine = machine;

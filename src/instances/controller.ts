@@ -1,5 +1,6 @@
 import type * as t from 'io-ts';
 import type { Observable } from 'rxjs';
+import type { Endpoint } from '../lifecycle/endpoint.js';
 import type { Instance, Json } from '../lifecycle/instance.js';
 import type { InstanceChange } from '../lifecycle/instanceChange.js';
 import type { WatchOptions } from '../streams/eventOptions.js';
@@ -29,6 +30,8 @@ export interface RunningController {
   status?(instance: Instance): InstanceStatus;
   /** Puts off what it would do to an instance that nobody uses; emits once that holds. */
   hold?(instance: Instance): Observable<never>;
+  /** Emits where clients connect to for a port of an instance, in the place of where its machine listens; nothing where that is as it is. */
+  endpoint?(instance: Instance, guest: number): Observable<Endpoint>;
 }
 
 /** What a controller has to do with. */
@@ -37,6 +40,8 @@ export interface ControllerPort {
   watch(options?: WatchOptions): Observable<InstanceChange>;
   /** The verbs of the manager. What comes of them has the controller's name as `by` of its cause. */
   readonly instances: Instances;
+  /** Where the machine of an instance has one of its ports now; nothing where it has no machine, or not that port. */
+  addressOf(instanceId: string, guest: number): Endpoint | undefined;
   /** What it remembers of instances: kept with them, also over managers, and gone with them. */
   remembered<Memory>(codec: t.Type<Memory, Json>): Remembered<Memory>;
   /** Unix time in milliseconds. */

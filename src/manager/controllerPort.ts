@@ -7,6 +7,7 @@ import type { Instances } from '../instances/instances.js';
 import type { LifecycleStreams } from '../instances/lifecycleStreams.js';
 import type { Logger } from '../instances/logger.js';
 import type { Json } from '../lifecycle/instance.js';
+import type { Endpoints } from './endpoints.js';
 import type { Store } from '../store/store.js';
 
 /** Where the options of a call stand among its arguments, by verb; what has none is left out. */
@@ -34,7 +35,7 @@ function calledBy(by: string, instances: Instances): Instances {
 export function controllerPort(
   name: string,
   instances: Instances,
-  { watch }: Pick<LifecycleStreams, 'watch'>,
+  { watch, addressOf }: Pick<LifecycleStreams, 'watch'> & Pick<Endpoints, 'addressOf'>,
   store: Pick<Store, 'loadRuntime' | 'saveRuntime'>,
   now: () => number,
   logger: Logger,
@@ -60,7 +61,7 @@ export function controllerPort(
   });
 
   return {
-    ...{ now, logger, remembered, instances: calledBy(name, instances) },
+    ...{ now, logger, remembered, addressOf, instances: calledBy(name, instances) },
     watch: (options) => watch(name, options),
   };
 }

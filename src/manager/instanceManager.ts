@@ -18,6 +18,8 @@ import type { Driver, LaunchPlan } from '../drivers/driver.js';
 import { type Cause, causes } from '../lifecycle/cause.js';
 import type { Instances } from '../instances/instances.js';
 import type { LifecycleStreams } from '../instances/lifecycleStreams.js';
+import type { LifecycleEvent } from '../lifecycle/event.js';
+import type { DoorStats } from '../instances/doorStats.js';
 import type { Instance, InstanceSpec } from '../lifecycle/instance.js';
 import type { ConsumerStats } from '../streams/consumers.js';
 import type { Store } from '../store/store.js';
@@ -28,6 +30,7 @@ import { reportThrow, threwMessage } from '../streams/reportThrow.js';
 import { createClosing } from './closing.js';
 import { controllerPort } from './controllerPort.js';
 import { createControllers } from './controllers.js';
+import { createEndpoints } from './endpoints.js';
 import { createInstanceCalls } from './instanceCalls.js';
 import { createManagerWaits } from './managerWaits.js';
 import { createTimeOuts } from './timeOuts.js';
@@ -97,6 +100,8 @@ export interface InstanceManager extends Instances, LifecycleStreams {
   readonly closing$: Observable<void>;
   /** Tells of every consumer what its subscribers are doing. */
   stats(): Readonly<Record<string, ConsumerStats>>;
+  /** Tells what the front door has counted since the manager was opened, and what there is now; it is absent without one. */
+  readonly doorStats?: () => DoorStats;
   /** Emits what verbs, waits and commits took, as each ends. Completes when the manager closes. */
   readonly measurements$: Observable<Measurement>;
   /**
@@ -280,16 +285,19 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
   };
   const controllers = createControllers(
     options.controllers ?? [],
-    (name) => controllerPort(name, instances, streams, store, now, logger),
+    (name) =>
+      controllerPort(name, instances, { ...streams, addressOf: endpoints.addressOf }, store, now, logger),
     logger,
     measure,
   );
+  const eventsOf = (instanceId: string): Observable<LifecycleEvent> =>
+    bus.events('wait_for_state', { instanceId });
+  const endpoints = createEndpoints({ ...shared, eventsOf, listeningFor: controllers.endpoint });
   const instances = createInstanceCalls({
-    ...{ shared, turns, table, drivers, controllers, observations },
+    ...{ shared, turns, table, drivers, controllers, observations, endpoints, eventsOf },
     sendSignal: createSendSignal(machines, observations),
     maxRequestBytes: config?.instances.maxRequestBytes,
     closing$: bus.closing$,
-    eventsOf: (instanceId) => bus.events('wait_for_state', { instanceId }),
     onThrow: (error) => {
       onThrow('run', error);
     },

@@ -1,36 +1,22 @@
-import { createServer, type AddressInfo } from 'node:net';
-import { once } from 'node:events';
-import { firstValueFrom, of } from 'rxjs';
-import { createFrontDoor } from '../../src/door/frontDoor.js';
-import { createProcessDriver } from '../../src/drivers/process/processDriver.js';
-import { openManager } from '../../src/manager/instanceManager.js';
+import { createProcessDriver, openManager } from 'rx-instances';
+import { firstValueFrom } from 'rxjs';
 import { Client, comes } from './doorStage.js';
 
-const program = (port: number): string =>
-  `require('node:net').createServer((s) => s.pipe(s)).listen(${String(port)}, '127.0.0.1')`;
+const program = "require('node:net').createServer((s) => s.pipe(s)).listen(process.env.PORT, '127.0.0.1')";
 
 describe('a front door before a process', () => {
   it('keeps its connections over a standby, wakes it for what comes by them, and for new ones', async () => {
-    const taken = createServer().listen(0, '127.0.0.1');
-    await once(taken, 'listening');
-    const { port } = taken.address() as AddressInfo;
-    taken.close();
-    await once(taken, 'close');
     const manager = await openManager({ drivers: [createProcessDriver()] });
-    const addressOf = () => of({ host: '127.0.0.1', port });
-    const door = createFrontDoor({ ...manager, portsOf: () => [{ guest: 80 }], addressOf });
     const causes: unknown[] = [];
     const hearing = manager.events('test').subscribe(({ action, cause }) => {
       if (action === 'restore') causes.push(cause);
     });
-    const listening = firstValueFrom(door.status$);
-    const entrypoint = [process.execPath, '-e', program(port)];
-    await firstValueFrom(
-      manager.create({ name: 'web', image: 'scratch', entrypoint, readiness: { kind: 'tcp', port } }),
-    );
-    const address = (await listening).address?.port ?? 0;
+    const entrypoint = [process.execPath, '-e', program];
+    const [ports, readiness] = [[{ guest: 80 }], { kind: 'tcp', port: 80 } as const];
+    await firstValueFrom(manager.create({ name: 'web', image: 'scratch', entrypoint, ports, readiness }));
+    const { port } = await firstValueFrom(manager.endpoint('web', 80));
 
-    const early = new Client(address);
+    const early = new Client(port);
     early.socket.write('early');
     expect(await early.hears('early')).toBe('early');
     await firstValueFrom(manager.standby('web'));
@@ -39,13 +25,13 @@ describe('a front door before a process', () => {
     expect(await early.hears('early and late')).toBe('early and late');
 
     await firstValueFrom(manager.standby('web'));
-    const late = new Client(address);
+    const late = new Client(port);
     late.socket.write('hello');
     expect(await late.hears('hello')).toBe('hello');
 
     // While it is being written down, and before that is told.
     const standby = firstValueFrom(manager.standby('web'));
-    const meanwhile = new Client(address);
+    const meanwhile = new Client(port);
     meanwhile.socket.write('hello');
     await standby;
     expect(await meanwhile.hears('hello')).toBe('hello');
@@ -60,7 +46,6 @@ describe('a front door before a process', () => {
     const ends = await Promise.all([early, late, meanwhile].map((client) => client.ended()));
     for (const { socket } of [early, late, meanwhile]) socket.destroy();
     hearing.unsubscribe();
-    door.close();
     await manager.close();
     expect(ends).not.toContain(undefined);
   });

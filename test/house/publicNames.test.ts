@@ -67,7 +67,6 @@ describe('the public names', () => {
        boundedMergeMap
        closeOnSignals
        createController
-       createFrontDoor
        createLifecycleBus
        createProcessDriver
        describeFault
@@ -83,7 +82,6 @@ describe('the public names', () => {
      types
        Act
        Action
-       Address
        AdoptPlan
        AskedRequest
        AutoStandby
@@ -113,9 +111,6 @@ describe('the public names', () => {
        Cursor
        DamagedRecord
        Decision
-       DoorLogger
-       DoorManager
-       DoorOptions
        DoorStats
        Driver
        DriverFields
@@ -131,7 +126,7 @@ describe('the public names', () => {
        ForkSnapshotRequest
        ForwardedPort
        Freezing
-       FrontDoor
+       FrontDoorOptions
        HealthCheck
        HealthCheckRequest
        HealthStatus
@@ -145,7 +140,6 @@ describe('the public names', () => {
        Instances
        IterateOptions
        Json
-       KeptPorts
        LabelStats
        Lag
        LaunchOptions
@@ -176,7 +170,6 @@ describe('the public names', () => {
        Ports
        PreparePlan
        ProcessDriverOptions
-       PublishedPort
        Readiness
        Refusal
        Remembered
@@ -211,7 +204,6 @@ describe('the public names', () => {
        WaitOptions
        WaitOutcome
        WaitTarget
-       WakeFrom
        WatchBuffering
        WatchOptions
        WorkBuffering"
