@@ -4,6 +4,7 @@ import { defer, EMPTY, Observable, of, Subject } from 'rxjs';
 import type { DoorManager, KeptPorts } from '../../src/door/doorManager.js';
 import type { DoorTools } from '../../src/door/doorOptions.js';
 import { createFrontDoor, type FrontDoor } from '../../src/door/frontDoor.js';
+import type { CreateRequest } from '../../src/instances/instanceRequests.js';
 import type { FrontDoorOptions } from '../../src/instances/frontDoorOptions.js';
 import type { Endpoint } from '../../src/lifecycle/endpoint.js';
 import type { ForwardedPort, Instance } from '../../src/lifecycle/instance.js';
@@ -241,3 +242,16 @@ export class DoorStage {
 
 /** Waits until it is so. */
 export const comes = (look: () => boolean): Promise<boolean> => until(look, (isSo) => isSo);
+
+/** A request for a process that answers each request with `hello`. */
+export const server: CreateRequest = {
+  name: 'web',
+  image: 'scratch',
+  entrypoint: [
+    process.execPath,
+    '-e',
+    "require('node:http').createServer((_, answer) => answer.end('hello')).listen(process.env.PORT, '127.0.0.1')",
+  ],
+  ports: [{ guest: 80, wake: 'stopped' }],
+  readiness: { kind: 'http', port: 80, path: '/' },
+};
