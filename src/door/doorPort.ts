@@ -9,6 +9,7 @@ import { keepListening } from './keepListening.js';
 import type { ToldStatus } from './toldStatus.js';
 import { ProxiedConnection, type ConnectionKeeper } from './proxiedConnection.js';
 import type { ForwardedPort } from '../lifecycle/instance.js';
+import { resetSocket } from './resetSocket.js';
 import { reception } from './reception.js';
 
 const firstRetryMs = 5;
@@ -193,7 +194,7 @@ export class DoorPort implements ConnectionKeeper {
     const { settings, tally, delays } = this.#context;
     if (this.#connections.size >= settings.maxConnections) {
       tally.refused.limit += 1;
-      client.resetAndDestroy();
+      resetSocket(client);
       return;
     }
     tally.accepted += 1;

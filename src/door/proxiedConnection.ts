@@ -3,6 +3,7 @@ import { monotonicNow } from '../streams/monotonicNow.js';
 import type { Delayed } from '../streams/delays.js';
 import type { Endpoint } from '../lifecycle/endpoint.js';
 import type { DoorTally } from './doorTally.js';
+import { resetSocket } from './resetSocket.js';
 import { HeldBytes, type HeldLimits } from './heldBytes.js';
 
 /** Who decides what becomes of a connection. Within each call it may be told so already. */
@@ -134,7 +135,7 @@ export class ProxiedConnection implements Delayed {
   reset(): void {
     this.#dropMachine();
     if (this.client.destroyed) return;
-    this.client.resetAndDestroy();
+    resetSocket(this.client);
   }
 
   onDue(): void {
@@ -205,7 +206,7 @@ export class ProxiedConnection implements Delayed {
   readonly #clientFailed = (): void => {
     const machine = this.#machine;
     // One that is not connected yet is closed without a word.
-    if (machine !== undefined && this.#isThrough && !machine.destroyed) machine.resetAndDestroy();
+    if (machine !== undefined && this.#isThrough && !machine.destroyed) resetSocket(machine);
     else this.#dropMachine();
   };
 
@@ -259,6 +260,6 @@ export class ProxiedConnection implements Delayed {
     machine.removeAllListeners();
     machine.on('error', () => undefined);
     if (machine.connecting || machine.destroyed) machine.destroy();
-    else machine.resetAndDestroy();
+    else resetSocket(machine);
   }
 }
