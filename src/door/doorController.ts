@@ -6,7 +6,7 @@ import type { FrontDoorOptions } from '../instances/frontDoorOptions.js';
 import type { ForwardedPort, Instance } from '../lifecycle/instance.js';
 import { newTally } from './doorTally.js';
 import { createFrontDoor, type FrontDoor } from './frontDoor.js';
-import { chosenPorts, createKeptPorts } from './keptPorts.js';
+import { type ChosenPorts, chosenPorts, createKeptPorts } from './keptPorts.js';
 
 const name = 'front_door';
 
@@ -22,30 +22,23 @@ export function createDoorController(options: FrontDoorOptions = {}): DoorContro
   const changes = new Subject<ConnectionChange>();
   let door: FrontDoor | undefined;
 
-  const opened = (port: ControllerPort): Observable<FrontDoor> => {
-    const remembered = port.remembered(chosenPorts);
-    return remembered.load().pipe(
-      switchMap(
-        (known) =>
-          new Observable<FrontDoor>((subscriber) => {
-            const { refresh, restore, start } = port.instances;
-            const { addressOf, logger, watch } = port;
-            const portsOf = portsListenedFor(addressOf);
-            const keptPorts = createKeptPorts(known, remembered);
-            const current = createFrontDoor(
-              { refresh, restore, start, addressOf, portsOf, watch: () => watch() },
-              { ...options, keptPorts, logger },
-            );
-            door = current;
-            subscriber.add(current.connections.changes$.subscribe(changes));
-            subscriber.add(() => {
-              current.close();
-            });
-            subscriber.next(current);
-          }),
-      ),
-    );
-  };
+  const opened = (port: ControllerPort, known: ReadonlyMap<string, ChosenPorts>): Observable<FrontDoor> =>
+    new Observable<FrontDoor>((subscriber) => {
+      const { refresh, restore, start } = port.instances;
+      const { addressOf, logger, watch } = port;
+      const portsOf = portsListenedFor(addressOf);
+      const keptPorts = createKeptPorts(known, port.remembered(chosenPorts));
+      const current = createFrontDoor(
+        { refresh, restore, start, addressOf, portsOf, watch: () => watch() },
+        { ...options, keptPorts, logger },
+      );
+      door = current;
+      subscriber.add(current.connections.changes$.subscribe(changes));
+      subscriber.add(() => {
+        current.close();
+      });
+      subscriber.next(current);
+    });
 
   return {
     name,
@@ -58,15 +51,19 @@ export function createDoorController(options: FrontDoorOptions = {}): DoorContro
     open: (port) => {
       const doors = new ReplaySubject<FrontDoor>(1);
       return {
-        decisions$: opened(port).pipe(
-          switchMap((current) => {
-            doors.next(current);
-            return current.decisions$;
-          }),
-          finalize(() => {
-            doors.complete();
-          }),
-        ),
+        decisions$: port
+          .remembered(chosenPorts)
+          .load()
+          .pipe(
+            switchMap((known) => opened(port, known)),
+            switchMap((current) => {
+              doors.next(current);
+              return current.decisions$;
+            }),
+            finalize(() => {
+              doors.complete();
+            }),
+          ),
         status: ({ id }) => {
           const ports = door?.status(id) ?? [];
           return ports.length === 0 ? {} : { frontDoor: ports.map(({ instanceId: _, ...status }) => status) };

@@ -89,7 +89,7 @@ const linesOf = (error: unknown): readonly string[] => {
 };
 
 const nameRule = 'a name (1 to 63 lower-case letters, digits and inner hyphens, no id)';
-const keysOfProcess = 'entrypoint, cmd, cwd, readiness, stopSignal, output, stopGraceMs';
+const keysOfProcess = 'entrypoint, cmd, cwd, readiness, ports, stopSignal, output, stopGraceMs';
 
 describe('create refuses', () => {
   it.each<[string, object, readonly string[]]>([
@@ -272,7 +272,9 @@ describe('the other verbs', () => {
     [
       'update of what stays',
       () => manager.update('healthy', { image: '/x' } as object),
-      [`image | a text of 2 characters | another key; known are env, tags, runTimeoutMs, autoStandby, restartPolicy, healthCheck, expiresAt, ttlMs, ${keysOfProcess}`],
+      [
+        `image | a text of 2 characters | another key; known are env, tags, runTimeoutMs, autoStandby, restartPolicy, healthCheck, expiresAt, ttlMs, ${keysOfProcess}`,
+      ],
     ],
     [
       'update that takes the program away',
