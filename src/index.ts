@@ -102,6 +102,7 @@ export type {
   ExpirationStatus,
   HealthStatus,
   InstanceStatus,
+  PortStatus,
   RestartStatus,
 } from './instances/instanceStatus.js';
 export type { CheckOutcome, CheckProgram } from './lifecycle/checkProgram.js';
@@ -110,12 +111,8 @@ export type { HealthCheck } from './lifecycle/healthCheck.js';
 export type { RestartPolicy } from './lifecycle/restartPolicy.js';
 
 // The front door.
-export { createFrontDoor, type FrontDoor } from './door/frontDoor.js';
-export type { Address, DoorManager, KeptPorts } from './door/doorManager.js';
-export type { DoorLogger, DoorOptions } from './door/doorOptions.js';
-export type { DoorStats, Refusal } from './door/doorStats.js';
-export type { PortStatus } from './door/portStatus.js';
-export type { PublishedPort, WakeFrom } from './door/publishedPort.js';
+export type { FrontDoorOptions } from './instances/frontDoorOptions.js';
+export type { DoorStats, Refusal } from './instances/doorStats.js';
 export type { Connection, ConnectionChange, ConnectionSource } from './instances/connectionSource.js';
 
 // Streams that can be used alone.

@@ -6,7 +6,7 @@ import { type DoorLoad, type LoadQuestion, startDoorLoad } from '../harness/door
 import { standingDoor } from '../harness/standingDoor.js';
 
 /** What stands between clients and a server on a port: where it listens itself, and how it ends. */
-type Between = (server: number) => Promise<{ readonly port: number; readonly end: () => void }>;
+type Between = (server: number) => Promise<{ readonly port: number; readonly end: () => Promise<void> }>;
 
 const mebibytes = 64;
 const rows: Readonly<Record<string, (port: number) => LoadQuestion>> = {
@@ -39,22 +39,14 @@ const proxied =
       sample: () => clients.ask(question(port)),
       close: () => {
         for (const load of loads) load.end();
-        end();
+        return end();
       },
     };
   };
 
 const ours: Contender = {
   name: 'ours',
-  open: proxied(async (server) => {
-    const { door, port } = await standingDoor(server);
-    return {
-      port,
-      end: () => {
-        door.close();
-      },
-    };
-  }),
+  open: proxied(standingDoor),
 };
 
 const bare: Contender = {
@@ -69,13 +61,21 @@ const bare: Contender = {
     });
     proxy.listen({ port: 0, host: '127.0.0.1', backlog: 4_096 });
     await once(proxy, 'listening');
-    return { port: (proxy.address() as AddressInfo).port, end: () => proxy.close() };
+    return {
+      port: (proxy.address() as AddressInfo).port,
+      end: () =>
+        new Promise((done) =>
+          proxy.close(() => {
+            done();
+          }),
+        ),
+    };
   }),
 };
 
 const direct: Contender = {
   name: 'no proxy',
-  open: proxied((port) => Promise.resolve({ port, end: () => undefined })),
+  open: proxied((port) => Promise.resolve({ port, end: () => Promise.resolve() })),
 };
 
 /** What the front door costs beside a bare proxy, and beside none. */

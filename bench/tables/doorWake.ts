@@ -1,44 +1,32 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { type AddressInfo, connect, createServer } from 'node:net';
-import { createFrontDoor, createProcessDriver, type InstanceManager, openManager } from 'rx-instances';
-import { firstValueFrom, of } from 'rxjs';
+import { connect } from 'node:net';
+import { createProcessDriver, type InstanceManager, openManager } from 'rx-instances';
+import { firstValueFrom } from 'rxjs';
 import { type Bench, type Contender, NotRun } from '../harness/bench.js';
 import { newFolder } from '../harness/scratch.js';
-import { portOf } from '../harness/standingDoor.js';
 
 const [single, crowd] = ['first byte, a frozen process', '1,000 clients at once'];
 const clients = 1_000;
 
-const program = (port: number): string =>
-  `require('node:net').createServer((s) => s.pipe(s)).listen({ port: ${String(port)}, host: '127.0.0.1', backlog: 4096 })`;
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
+const program =
+  "require('node:net').createServer((s) => s.pipe(s)).listen({ port: process.env.PORT, host: '127.0.0.1', backlog: 4096 })";
 
 /** A server in an instance on Standby. */
-async function sleeping(
-  folder: string,
-): Promise<{ readonly manager: InstanceManager; readonly id: string; readonly port: number }> {
+async function sleeping(folder: string): Promise<{ readonly manager: InstanceManager; readonly id: string }> {
   const manager = await openManager({ dataDir: newFolder(folder), drivers: [createProcessDriver()] });
-  const port = await freePort();
   const { id } = await firstValueFrom(
     manager.create({
       name: 'sleeping',
       image: 'scratch',
-      entrypoint: [process.execPath, '-e', program(port)],
-      readiness: { kind: 'tcp', port },
+      entrypoint: [process.execPath, '-e', program],
+      ports: [{ guest: 80 }],
+      readiness: { kind: 'tcp', port: 80 },
     }),
   );
   await firstValueFrom(manager.waitForState(id, 'Running'));
   await firstValueFrom(manager.standby(id));
-  return { manager, id, port };
+  return { manager, id };
 }
 
 /** Until a byte has come back. */
@@ -59,20 +47,12 @@ async function timeOf(work: () => Promise<unknown>): Promise<number> {
 const ours: Contender = {
   name: 'ours',
   open: async (row) => {
-    const { manager, id, port } = await sleeping(`door-wake-ours-${String(row === single)}`);
+    const { manager, id } = await sleeping(`door-wake-ours-${String(row === single)}`);
     let restores = 0;
-    const door = createFrontDoor({
-      watch: (consumer) => manager.watch(consumer),
-      refresh: (one) => manager.refresh(one),
-      start: (one, overrides, options) => manager.start(one, overrides, options),
-      restore: (one, options) => {
-        restores += 1;
-        return manager.restore(one, options);
-      },
-      portsOf: () => [{ guest: 80 }],
-      addressOf: () => of({ host: '127.0.0.1', port }),
+    const counting = manager.events('count').subscribe(({ action }) => {
+      if (action === 'restore') restores += 1;
     });
-    const address = await portOf(door, id);
+    const { port: address } = await firstValueFrom(manager.endpoint(id, 80));
     const wake = async (): Promise<number> => {
       restores = 0;
       const count = row === single ? 1 : clients;
@@ -88,7 +68,7 @@ const ours: Contender = {
       },
       sample: wake,
       close: async () => {
-        door.close();
+        counting.unsubscribe();
         await manager.close({ stopInstances: true });
       },
     };

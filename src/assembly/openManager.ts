@@ -1,5 +1,6 @@
 import { isRecord } from '../codecs/closed.js';
 import { standardControllers } from '../controllers/standardControllers.js';
+import { createDoorController } from '../door/doorController.js';
 import { type InstanceManager, openManager as open } from '../manager/instanceManager.js';
 import type { ManagerOptions } from '../manager/options.js';
 
@@ -13,7 +14,8 @@ import type { ManagerOptions } from '../manager/options.js';
  * removes their homes, which lie in a folder of their own among the system's temporary files. What a manager of this user has
  * left there that ended without `close`, the next one without a `dataDir` removes before it is open, if it has its drivers.
  *
- * The controllers of the policies ({@link standardControllers}) work while it is open, unless `controllers` says otherwise.
+ * The controllers of the policies ({@link standardControllers}) work while it is open, unless `controllers` says otherwise, and so does the
+ * front door, unless `frontDoor` does. When it closes, clients of the front door are reset before any instance is stopped.
  *
  * @throws as a rejection: {@link InvalidRequest} when the options can't be understood, or lack the driver of an instance
  * that is kept; {@link DataDirLocked} when another manager holds the `dataDir`; {@link StoreFailed} when it can't be opened
@@ -30,9 +32,12 @@ import type { ManagerOptions } from '../manager/options.js';
  * await manager.close();
  * ```
  */
-export const openManager = (options: ManagerOptions): Promise<InstanceManager> =>
-  open(
-    isRecord(options) && options.controllers === undefined
-      ? { ...options, controllers: standardControllers() }
-      : options,
-  );
+export async function openManager(options: ManagerOptions): Promise<InstanceManager> {
+  // What can't be understood is told by the manager.
+  if (!isRecord(options) || !Array.isArray(options.controllers ?? [])) return open(options);
+  const { frontDoor, controllers = standardControllers() } = options;
+  if (frontDoor === false) return open({ ...options, controllers });
+  const door = createDoorController(frontDoor);
+  const manager = await open({ ...options, controllers: [...controllers, door] });
+  return { ...manager, doorStats: door.stats };
+}

@@ -1,9 +1,10 @@
 import type { ConnectionChange } from '../instances/connectionSource.js';
+import type { Decision } from '../instances/controller.js';
 import type { Delays } from '../streams/delays.js';
 import type { DoorManager } from './doorManager.js';
 import type { DoorSettings } from './doorOptions.js';
-import type { DoorTally } from './doorStats.js';
-import type { PortStatus } from './portStatus.js';
+import type { DoorTally } from './doorTally.js';
+import type { ToldStatus } from './toldStatus.js';
 
 /** What all parts of a door share. */
 export interface DoorContext {
@@ -13,5 +14,6 @@ export interface DoorContext {
   /** Until when clients may wait. */
   readonly delays: Delays;
   changed(change: ConnectionChange): void;
-  told(status: PortStatus): void;
+  told(status: ToldStatus): void;
+  decided(decision: Decision): void;
 }

@@ -6,7 +6,7 @@ import { monotonicNow } from '../streams/monotonicNow.js';
 import { backoffMs } from './backoff.js';
 import type { DoorContext } from './doorContext.js';
 import { DoorPort, type PortOwner } from './doorPort.js';
-import type { Refusal } from './doorStats.js';
+import type { Refusal } from '../instances/doorStats.js';
 
 const cause = { by: 'front_door', reason: 'connection' } as const;
 
@@ -71,6 +71,7 @@ export class DoorInstance implements PortOwner {
           this.#waking = undefined;
           this.#failures = 0;
           tally.woken += 1;
+          this.#decided(verb);
           this.changed(instance);
           // Somebody may have put it to rest again already.
           this.#each((port) => {
@@ -78,7 +79,7 @@ export class DoorInstance implements PortOwner {
           });
         },
         error: (error: unknown) => {
-          this.#lookAfterFailure(error);
+          this.#lookAfterFailure(verb, error);
         },
       }),
     );
@@ -174,20 +175,26 @@ export class DoorInstance implements PortOwner {
     );
   }
 
+  #decided(verb: string, error?: unknown): void {
+    const { reason } = cause;
+    this.#context.decided({ instanceId: this.id, verb, reason, ...(error !== undefined && { error }) });
+  }
+
   /** A wake that failed because somebody else was quicker has not failed. */
-  #lookAfterFailure(error: unknown): void {
+  #lookAfterFailure(verb: string, error: unknown): void {
     this.#waking?.add(
       this.#refresh(() => {
         this.#waking = undefined;
-        if (this.state !== 'Running' && this.state !== 'Initializing') this.#failed(error);
+        if (this.state !== 'Running' && this.state !== 'Initializing') this.#failed(verb, error);
       }),
     );
   }
 
-  #failed(error: unknown): void {
+  #failed(verb: string, error: unknown): void {
     const { tally, settings } = this.#context;
     this.#failures += 1;
     tally.failedWakes += 1;
+    this.#decided(verb, error);
     const retryMs = backoffMs(this.#failures);
     this.#notBefore = monotonicNow() + retryMs;
     settings.logger.warn(

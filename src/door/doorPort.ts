@@ -1,14 +1,15 @@
 import type { Socket } from 'node:net';
-import { defer, first, Subscription, timer } from 'rxjs';
+import { Subscription, timer } from 'rxjs';
 import type { Connection } from '../instances/connectionSource.js';
 import type { State } from '../lifecycle/state.js';
-import type { Address } from './doorManager.js';
+import type { Endpoint } from '../lifecycle/endpoint.js';
 import type { DoorContext } from './doorContext.js';
-import type { Refusal } from './doorStats.js';
+import type { Refusal } from '../instances/doorStats.js';
 import { keepListening } from './keepListening.js';
-import type { PortStatus } from './portStatus.js';
+import type { ToldStatus } from './toldStatus.js';
 import { ProxiedConnection, type ConnectionKeeper } from './proxiedConnection.js';
-import type { PublishedPort } from './publishedPort.js';
+import type { ForwardedPort } from '../lifecycle/instance.js';
+import { resetSocket } from './resetSocket.js';
 import { reception } from './reception.js';
 
 const firstRetryMs = 5;
@@ -33,8 +34,8 @@ export interface PortOwner {
  * that wait tries it for all.
  */
 export class DoorPort implements ConnectionKeeper {
-  status: PortStatus;
-  #port: PublishedPort;
+  status: ToldStatus;
+  #port: ForwardedPort;
   readonly #instance: PortOwner;
   readonly #context: DoorContext;
   readonly #connections = new Map<ProxiedConnection, Connection>();
@@ -42,17 +43,17 @@ export class DoorPort implements ConnectionKeeper {
   /** Of which the instance has been asked to say what became of the machine. */
   readonly #doubted = new Set<ProxiedConnection>();
   #listening = new Subscription();
-  #address: Address | undefined;
+  #address: Endpoint | undefined;
   #isDoubtful = true;
   #probe: ProxiedConnection | undefined;
   #retryMs = firstRetryMs;
   #retry: Subscription | undefined;
 
-  constructor(instance: PortOwner, port: PublishedPort, context: DoorContext) {
+  constructor(instance: PortOwner, port: ForwardedPort, context: DoorContext) {
     this.#instance = instance;
     this.#port = port;
     this.#context = context;
-    this.status = { instanceId: instance.id, guest: port.guest, state: 'opening' };
+    this.status = this.#opening();
     this.#listen();
   }
 
@@ -61,11 +62,12 @@ export class DoorPort implements ConnectionKeeper {
   }
 
   /** Takes another view of the same port: connections stay, where it listens may change. */
-  update(port: PublishedPort): void {
+  update(port: ForwardedPort): void {
     const { host } = this.#port;
     this.#port = port;
     if (host === port.host) return;
     this.#listening.unsubscribe();
+    this.status = this.#opening();
     this.#listen();
   }
 
@@ -175,6 +177,10 @@ export class DoorPort implements ConnectionKeeper {
     return [...this.#connections.keys()];
   }
 
+  #opening(): ToldStatus {
+    return { instanceId: this.#instance.id, guest: this.#port.guest, state: 'opening' };
+  }
+
   #listen(): void {
     const { guest, host } = this.#port;
     const listened = { instanceId: this.#instance.id, guest, host };
@@ -188,7 +194,7 @@ export class DoorPort implements ConnectionKeeper {
     const { settings, tally, delays } = this.#context;
     if (this.#connections.size >= settings.maxConnections) {
       tally.refused.limit += 1;
-      client.resetAndDestroy();
+      resetSocket(client);
       return;
     }
     tally.accepted += 1;
@@ -229,21 +235,9 @@ export class DoorPort implements ConnectionKeeper {
   #connect(connection: ProxiedConnection): void {
     this.#waiting.delete(connection);
     if (this.#isDoubtful) this.#probe = connection;
-    if (this.#address !== undefined) {
-      connection.connectTo(this.#address);
-      return;
-    }
-    defer(() => this.#context.manager.addressOf(this.#instance.id, this.#port.guest))
-      .pipe(first())
-      .subscribe({
-        next: (address) => {
-          this.#address = address;
-          if (!connection.isGone) connection.connectTo(address);
-        },
-        error: () => {
-          if (!connection.isGone) this.doubted(connection);
-        },
-      });
+    this.#address ??= this.#context.manager.addressOf(this.#instance.id, this.#port.guest);
+    if (this.#address === undefined) this.doubted(connection);
+    else connection.connectTo(this.#address);
   }
 
   #judge(connection: ProxiedConnection): void {

@@ -1,5 +1,22 @@
-import { defer, type Observable, of, retry, Subject, timer } from 'rxjs';
+import {
+  concat,
+  defer,
+  EMPTY,
+  filter,
+  from,
+  map,
+  type Observable,
+  of,
+  retry,
+  Subject,
+  take,
+  timer,
+} from 'rxjs';
 import type { Connection, ConnectionChange, ConnectionSource } from '../instances/connectionSource.js';
+import type { Decision } from '../instances/controller.js';
+import type { DoorStats } from '../instances/doorStats.js';
+import type { FrontDoorOptions } from '../instances/frontDoorOptions.js';
+import type { Endpoint } from '../lifecycle/endpoint.js';
 import type { Instance } from '../lifecycle/instance.js';
 import type { InstanceChange } from '../lifecycle/instanceChange.js';
 import { Delays } from '../streams/delays.js';
@@ -7,18 +24,22 @@ import { backoffMs } from './backoff.js';
 import type { DoorContext } from './doorContext.js';
 import { DoorInstance } from './doorInstance.js';
 import type { DoorManager } from './doorManager.js';
-import { type DoorOptions, doorSettings } from './doorOptions.js';
-import { type DoorStats, newTally } from './doorStats.js';
-import type { PortStatus } from './portStatus.js';
+import { type DoorTools, doorSettings } from './doorOptions.js';
+import { newTally } from './doorTally.js';
+import type { ToldStatus } from './toldStatus.js';
 
 /** What listens for the published ports of all instances. */
 export interface FrontDoor {
   /** Who is connected, those who wait included. */
   readonly connections: ConnectionSource;
+  /** Emits each wake that was done or has failed, until the door is closed. */
+  readonly decisions$: Observable<Decision>;
   /** Emits how it stands with a port, each time that changes, until the door is closed. */
-  readonly status$: Observable<PortStatus>;
+  readonly status$: Observable<ToldStatus>;
   /** How it stands with the ports of an instance, by their numbers; none for one that there is not. */
-  status(instanceId: string): readonly PortStatus[];
+  status(instanceId: string): readonly ToldStatus[];
+  /** Emits where it listens for a port of an instance, once it does; nothing where it does not, or can't for now. */
+  endpoint(instance: Instance, guest: number): Observable<Endpoint>;
   /** What it has counted since it was opened, and what there is now. */
   stats(): DoorStats;
   /** Closes every listener and resets every connection. The door stays closed. */
@@ -40,43 +61,13 @@ export interface FrontDoor {
  * - A connection that comes while a standby is being written down wakes the instance again. Where its machine is gone before it has
  *   said a word, another one is told what the client has said so far: a request that was under way when its machine was halted may
  *   so be seen twice, and one of more than `maxHeldBytes` ends as its machine has.
- *
- * @example
- * ```ts
- * import { once } from 'node:events';
- * import { type AddressInfo, connect, createServer } from 'node:net';
- * import { createFrontDoor, openManager } from 'rx-instances';
- * import { createMemoryDriver } from 'rx-instances/testing';
- * import { firstValueFrom, of } from 'rxjs';
- *
- * const machine = createServer((socket) => {
- *   socket.on('error', () => undefined).end('good morning');
- * }).listen(0, '127.0.0.1');
- * await once(machine, 'listening');
- * const { port } = machine.address() as AddressInfo;
- * const manager = await openManager({ drivers: [createMemoryDriver()] });
- * const addressOf = () => of({ host: '127.0.0.1', port });
- * const door = createFrontDoor({ ...manager, portsOf: () => [{ guest: 80 }], addressOf });
- * const listening = firstValueFrom(door.status$);
- * await firstValueFrom(manager.create({ name: 'web', image: 'any' }));
- * await firstValueFrom(manager.standby('web'));
- *
- * const { address } = await listening;
- * const client = connect(address?.port ?? 0);
- * const [heard] = await once(client, 'data');
- * String(heard); // => 'good morning'
- * await once(client, 'close');
- * (await firstValueFrom(manager.get('web'))).state; // => 'Running'
- * door.close();
- * machine.close();
- * await manager.close();
- * ```
  */
-export function createFrontDoor(manager: DoorManager, options: DoorOptions = {}): FrontDoor {
+export function createFrontDoor(manager: DoorManager, options: FrontDoorOptions & DoorTools = {}): FrontDoor {
   const settings = doorSettings(options);
   const instances = new Map<string, DoorInstance>();
   const changes = new Subject<ConnectionChange>();
-  const statuses = new Subject<PortStatus>();
+  const statuses = new Subject<ToldStatus>();
+  const decisions = new Subject<Decision>();
   const tally = newTally();
   const context: DoorContext = {
     manager,
@@ -89,30 +80,36 @@ export function createFrontDoor(manager: DoorManager, options: DoorOptions = {})
     told: (status) => {
       statuses.next(status);
     },
+    decided: (decision) => {
+      decisions.next(decision);
+    },
   };
 
-  const take = (instance: Instance): void => {
+  const see = (instance: Instance): void => {
     const known = instances.get(instance.id);
-    if (known === undefined) instances.set(instance.id, new DoorInstance(instance, context));
-    else known.changed(instance);
+    if (known !== undefined) known.changed(instance);
+    // Most have no ports, and so cost nothing.
+    else if (manager.portsOf(instance).length > 0)
+      instances.set(instance.id, new DoorInstance(instance, context));
   };
 
   const remove = (id: string): void => {
     instances.get(id)?.close('not_running');
     instances.delete(id);
+    settings.keptPorts?.forget(id);
   };
 
   const apply = (change: InstanceChange): void => {
     if (change.kind === 'snapshot') {
       const there = new Set(change.instances.map(({ id }) => id));
       for (const id of instances.keys()) if (!there.has(id)) remove(id);
-      change.instances.forEach(take);
-    } else if (change.kind === 'upsert') take(change.instance);
+      change.instances.forEach(see);
+    } else if (change.kind === 'upsert') see(change.instance);
     else if (change.kind === 'removed') remove(change.instanceId);
     else for (const instance of instances.values()) instance.beClosing();
   };
 
-  const watching = defer(() => manager.watch('front_door'))
+  const watching = defer(() => manager.watch())
     .pipe(
       retry({
         resetOnSuccess: true,
@@ -124,8 +121,8 @@ export function createFrontDoor(manager: DoorManager, options: DoorOptions = {})
     )
     .subscribe(apply);
 
-  const ports = (): readonly PortStatus[] => [...instances.keys()].flatMap(statusOf);
-  const statusOf = (instanceId: string): readonly PortStatus[] =>
+  const ports = (): readonly ToldStatus[] => [...instances.keys()].flatMap(statusOf);
+  const statusOf = (instanceId: string): readonly ToldStatus[] =>
     [...(instances.get(instanceId)?.ports.values() ?? [])]
       .map(({ status }) => status)
       .sort((one, other) => one.guest - other.guest);
@@ -140,11 +137,25 @@ export function createFrontDoor(manager: DoorManager, options: DoorOptions = {})
       changes$: changes.asObservable(),
       read: () => defer(() => of(connections())),
     },
+    decisions$: decisions.asObservable(),
     status$: statuses.asObservable(),
     status: statusOf,
+    endpoint: (instance, guest) =>
+      defer(() => {
+        if (!manager.portsOf(instance).some((port) => port.guest === guest)) return EMPTY;
+        // What it is now may be told to the door only later.
+        instances.get(instance.id)?.changed(instance);
+        return concat(from(statusOf(instance.id)), statuses);
+      }).pipe(
+        filter((its) => its.instanceId === instance.id && its.guest === guest && its.state !== 'opening'),
+        take(1),
+        filter(({ state }) => state === 'listening'),
+        map(({ address }) => address),
+        filter((address) => address !== undefined),
+      ),
     stats: () => {
       const states = ports().map(({ state }) => state);
-      const count = (wanted: PortStatus['state']): number =>
+      const count = (wanted: ToldStatus['state']): number =>
         states.filter((state) => state === wanted).length;
       const refused = { ...tally.refused };
       return { ...tally, refused, listening: count('listening'), retrying: count('retrying') };
@@ -154,6 +165,7 @@ export function createFrontDoor(manager: DoorManager, options: DoorOptions = {})
       for (const instance of instances.values()) instance.close('closing');
       instances.clear();
       statuses.complete();
+      decisions.complete();
     },
   };
 }

@@ -1,4 +1,4 @@
-import type { DoorTally } from './doorStats.js';
+import type { DoorTally } from './doorTally.js';
 
 /** What a piece takes beside its bytes: a client that sends them one by one would else hold two hundred times as much. */
 const pieceBytes = 256;

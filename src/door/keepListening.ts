@@ -1,23 +1,10 @@
-import {
-  catchError,
-  concat,
-  defaultIfEmpty,
-  defer,
-  ignoreElements,
-  Observable,
-  of,
-  retry,
-  switchMap,
-  take,
-  tap,
-  timer,
-} from 'rxjs';
+import { catchError, concat, defer, Observable, of, retry, switchMap, tap, timer } from 'rxjs';
 import type { Socket } from 'node:net';
 import { messageOf } from '../lifecycle/messageOf.js';
 import { backoffMs } from './backoff.js';
 import type { DoorSettings } from './doorOptions.js';
 import { listen } from './listen.js';
-import type { PortStatus } from './portStatus.js';
+import type { ToldStatus } from './toldStatus.js';
 
 /** What is listened on, and for whom. */
 export interface ListenedPort {
@@ -34,25 +21,21 @@ export function keepListening(
   { instanceId, guest, host: asked }: ListenedPort,
   { host, keptPorts, logger }: DoorSettings,
   onClient: (client: Socket) => void,
-): Observable<PortStatus> {
-  return new Observable<PortStatus>((subscriber) => {
-    let chosen = asked;
+): Observable<ToldStatus> {
+  return new Observable<ToldStatus>((subscriber) => {
+    const kept = (): number | undefined => keptPorts?.of(instanceId, guest);
+    let chosen = asked === 0 ? undefined : asked;
     const fields = { instanceId, guest };
-    const tell = (state: PortStatus['state'], reason?: string): void => {
+    const tell = (state: ToldStatus['state'], reason?: string): void => {
       const address = chosen === undefined ? {} : { address: { host, port: chosen } };
       subscriber.next({ ...fields, state, ...address, ...(reason !== undefined && { reason }) });
     };
-
-    const load$ = defer(() =>
-      chosen !== undefined || keptPorts === undefined ? of(chosen) : keptPorts.load(instanceId, guest),
-    ).pipe(take(1), defaultIfEmpty(undefined));
 
     const save = (port: number): Observable<never> => {
       if (chosen !== undefined) return concat();
       chosen = port;
       if (keptPorts === undefined) return concat();
       return keptPorts.save(instanceId, guest, port).pipe(
-        ignoreElements(),
         catchError((error: unknown) => {
           logger.warn({ ...fields, port, err: error }, 'the port that was chosen could not be kept');
           return concat();
@@ -60,11 +43,10 @@ export function keepListening(
       );
     };
 
-    const listen$ = load$.pipe(
-      tap((port) => {
-        chosen = port;
-      }),
-      switchMap((port) => listen({ host, port: port ?? 0 }, onClient)),
+    const listen$ = defer(() => {
+      chosen ??= kept();
+      return listen({ host, port: chosen ?? 0 }, onClient);
+    }).pipe(
       switchMap((port) => concat(save(port), of(port))),
       tap(() => {
         tell('listening');

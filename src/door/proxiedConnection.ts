@@ -1,8 +1,9 @@
 import { connect, type Socket } from 'node:net';
 import { monotonicNow } from '../streams/monotonicNow.js';
 import type { Delayed } from '../streams/delays.js';
-import type { Address } from './doorManager.js';
-import type { DoorTally } from './doorStats.js';
+import type { Endpoint } from '../lifecycle/endpoint.js';
+import type { DoorTally } from './doorTally.js';
+import { resetSocket } from './resetSocket.js';
 import { HeldBytes, type HeldLimits } from './heldBytes.js';
 
 /** Who decides what becomes of a connection. Within each call it may be told so already. */
@@ -78,7 +79,7 @@ export class ProxiedConnection implements Delayed {
   }
 
   /** Connects to a machine, and then goes through. */
-  connectTo({ host, port }: Address): void {
+  connectTo({ host, port }: Endpoint): void {
     this.#dropMachine();
     const machine = connect({ host, port, allowHalfOpen: true, noDelay: true });
     this.#machine = machine;
@@ -134,7 +135,7 @@ export class ProxiedConnection implements Delayed {
   reset(): void {
     this.#dropMachine();
     if (this.client.destroyed) return;
-    this.client.resetAndDestroy();
+    resetSocket(this.client);
   }
 
   onDue(): void {
@@ -205,7 +206,7 @@ export class ProxiedConnection implements Delayed {
   readonly #clientFailed = (): void => {
     const machine = this.#machine;
     // One that is not connected yet is closed without a word.
-    if (machine !== undefined && this.#isThrough && !machine.destroyed) machine.resetAndDestroy();
+    if (machine !== undefined && this.#isThrough && !machine.destroyed) resetSocket(machine);
     else this.#dropMachine();
   };
 
@@ -259,6 +260,6 @@ export class ProxiedConnection implements Delayed {
     machine.removeAllListeners();
     machine.on('error', () => undefined);
     if (machine.connecting || machine.destroyed) machine.destroy();
-    else machine.resetAndDestroy();
+    else resetSocket(machine);
   }
 }

@@ -1,11 +1,13 @@
 import type { State } from '../lifecycle/state.js';
-import type { WakeFrom } from './publishedPort.js';
+import type { ForwardedPort } from '../lifecycle/instance.js';
 
 /**
  * What is done with a client that waits: it is connected to the machine, kept until the state changes, or until the
  * instance is woken by a verb, or refused.
  */
 export type Reception = 'connect' | 'wait' | 'restore' | 'start' | 'refuse';
+
+type WakeFrom = NonNullable<ForwardedPort['wake']>;
 
 const table: Readonly<Record<State, Readonly<Record<WakeFrom, Reception>>>> = {
   Created: { never: 'wait', standby: 'wait', stopped: 'wait' },

@@ -31,6 +31,8 @@ export interface RunningController {
   status?(instance: Instance): InstanceStatus;
   /** Puts off what it would do to an instance that nobody uses; emits once that holds. */
   hold?(instance: Instance): Observable<never>;
+  /** Emits where clients connect to for a port of an instance, in the place of where its machine listens; nothing where that is as it is. */
+  endpoint?(instance: Instance, guest: number): Observable<Endpoint>;
 }
 
 /** What a controller has to do with. */

@@ -1,9 +1,13 @@
+import type { Endpoint } from '../lifecycle/endpoint.js';
+
 /** What the controllers know of an instance; of a policy that it does not have nothing is told. */
 export interface InstanceStatus {
   readonly restartPolicy?: RestartStatus;
   readonly healthCheck?: HealthStatus;
   readonly autoStandby?: AutoStandbyStatus;
   readonly expiration?: ExpirationStatus;
+  /** How it stands with its ports, by their `guest`. */
+  readonly frontDoor?: readonly PortStatus[];
   /** What controllers of the application say, by what they call it. */
   readonly [others: string]: unknown;
 }
@@ -64,6 +68,17 @@ export interface AutoStandbyStatus {
   readonly nextStandbyAt?: number;
   /** Until when it was asked to be left. */
   readonly holdUntil?: number;
+}
+
+/** How it stands with a port for which the front door listens. */
+export interface PortStatus {
+  readonly guest: number;
+  /** `opening` is a moment; `retrying` lasts until the address is free. */
+  readonly state: 'opening' | 'listening' | 'retrying';
+  /** Where clients connect to, once that is known; it stays the same as long as the instance. */
+  readonly address?: Endpoint;
+  /** Why it is `retrying`. */
+  readonly reason?: string;
 }
 
 /** When an instance is deleted. */

@@ -169,12 +169,13 @@ export interface Instances extends Snapshots {
    */
   signal(idOrName: string, name: string): Observable<Instance>;
   /**
-   * Emits where a port of the instance is connected to at this moment: an address of the host that it runs on. It is another one after each
-   * start, and after a restore by which another machine goes on (that of a virtual machine). Emitted is where it listens, or will
-   * once it is ready.
+   * Emits where a port of the instance is connected to: where the front door listens for it, once it does. That address stays the same as
+   * long as the instance, over every verb and the next manager. Without a front door, or where that can't listen, it is where the
+   * machine itself listens, or will once it is ready: another address after each start, and after a restore by which another machine
+   * goes on (that of a virtual machine).
    *
    * Like `get` it takes no turn, and finds an instance by the beginning of its id too. Fails with {@link NotSupported} where machines of the driver have no ports, with
-   * {@link InvalidRequest} for a port that is no `guest` of its `ports`, and with {@link InvalidState} while it is neither Initializing nor Running
+   * {@link InvalidRequest} for a port that is no `guest` of its `ports`, and with {@link InvalidState} for one without a front door that is neither Initializing nor Running
    * nor Paused, and for a port that an `update` has added since it was started.
    *
    * @param guest - port within the machine

@@ -52,10 +52,16 @@ export interface ForwardedPort {
    */
   readonly guest: number;
   /**
-   * Port of this host that stays the same over all runs, for a front door to listen on; 0 is any. The machine itself never listens there, but at a free
-   * port of 127.0.0.1 that is another one after each launch: `endpoint` emits where. @defaultValue 0
+   * Port of this host on which the front door listens for it; 0 is a free one. It stays the same over all runs. The machine itself
+   * never listens there, but at a port of 127.0.0.1 that may be another one after each launch. @defaultValue 0
    */
   readonly host?: number;
+  /**
+   * From which state a connection to the front door wakes the instance: from Standby, from Stopped too, or from none.
+   *
+   * @defaultValue `'standby'`
+   */
+  readonly wake?: 'standby' | 'stopped' | 'never';
 }
 
 /**

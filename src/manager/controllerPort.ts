@@ -32,17 +32,18 @@ function calledBy(by: string, instances: Instances): Instances {
   return { ...instances, ...(Object.fromEntries(calls) as Partial<Instances>) };
 }
 
+/** What the ports of controllers are made of. */
+export interface ControllerPortTools extends Pick<Endpoints, 'addressOf'>, Pick<LifecycleStreams, 'watch'> {
+  readonly instances: Instances;
+  readonly store: Pick<Store, 'loadRuntime' | 'saveRuntime'>;
+  readonly machines: Pick<Machines, 'of'>;
+  now(): number;
+  readonly logger: Logger;
+}
+
 /** Makes the {@link ControllerPort} of a controller. */
-export function controllerPort(
-  name: string,
-  instances: Instances,
-  { watch }: Pick<LifecycleStreams, 'watch'>,
-  store: Pick<Store, 'loadRuntime' | 'saveRuntime'>,
-  { addressOf }: Pick<Endpoints, 'addressOf'>,
-  machines: Pick<Machines, 'of'>,
-  now: () => number,
-  logger: Logger,
-): ControllerPort {
+export function controllerPort(name: string, tools: ControllerPortTools): ControllerPort {
+  const { instances, watch, addressOf, store, machines, now, logger } = tools;
   const remembered = <Memory>(codec: t.Type<Memory, Json>): Remembered<Memory> => ({
     load: () =>
       store.loadRuntime(name).pipe(

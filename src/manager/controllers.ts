@@ -1,8 +1,22 @@
-import { defer, finalize, ignoreElements, merge, type Observable, of, concat, retry, tap, timer } from 'rxjs';
+import {
+  concat,
+  defer,
+  EMPTY,
+  finalize,
+  ignoreElements,
+  merge,
+  type Observable,
+  of,
+  retry,
+  take,
+  tap,
+  timer,
+} from 'rxjs';
 import type { Controller, ControllerPort, RunningController } from '../instances/controller.js';
 import type { InstanceStatus } from '../instances/instanceStatus.js';
 import type { Logger } from '../instances/logger.js';
 import { NotSupported } from '../lifecycle/errors.js';
+import type { Endpoint } from '../lifecycle/endpoint.js';
 import type { Instance } from '../lifecycle/instance.js';
 import type { Measurement } from './measurement.js';
 import { tagOf } from './turns.js';
@@ -14,6 +28,8 @@ export interface Controllers {
   status(instance: Instance): InstanceStatus;
   /** Emits the instance once it is left alone for a time. @throws {@link NotSupported} where no controller can put anything off */
   hold(instance: Instance): Observable<Instance>;
+  /** Emits where clients connect to for a port, nothing where no controller listens for it. */
+  endpoint(instance: Instance, guest: number): Observable<Endpoint>;
 }
 
 const firstBackoffMs = 1_000;
@@ -71,5 +87,9 @@ export function createControllers(
         }
         return concat(holding.hold(instance), of(instance));
       }),
+    endpoint: (instance, guest) =>
+      defer(() =>
+        concat(...[...running.values()].map(({ endpoint }) => endpoint?.(instance, guest) ?? EMPTY)),
+      ).pipe(take(1)),
   };
 }

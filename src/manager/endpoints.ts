@@ -1,9 +1,10 @@
-import { type Observable, of } from 'rxjs';
+import { concat, defer, filter, type Observable, of, take, takeUntil } from 'rxjs';
 import { closed } from '../codecs/closed.js';
 import { decodeOrThrow } from '../codecs/decode.js';
 import { port } from '../codecs/scalars.js';
 import type { Driver } from '../drivers/driver.js';
 import type { Endpoint } from '../lifecycle/endpoint.js';
+import type { LifecycleEvent } from '../lifecycle/event.js';
 import { InvalidRequest, InvalidState, NotSupported } from '../lifecycle/errors.js';
 import type { Instance, InstanceSpec } from '../lifecycle/instance.js';
 import type { State } from '../lifecycle/state.js';
@@ -14,6 +15,9 @@ import { neededState } from './neededFor.js';
 export interface EndpointsOptions {
   readonly driverOf: (spec: InstanceSpec) => Driver;
   readonly machines: Pick<Machines, 'of'>;
+  /** Emits where somebody listens for a machine. */
+  readonly listeningFor: (instance: Instance, guest: number) => Observable<Endpoint>;
+  readonly eventsOf: (instanceId: string) => Observable<LifecycleEvent>;
 }
 
 /** Where machines are reached. */
@@ -21,7 +25,7 @@ export interface Endpoints {
   /** Where the machine of an instance has one of its ports now, whatever its state; nothing where it has no machine, or not that port. */
   addressOf(instanceId: string, guest: number): Endpoint | undefined;
   /**
-   * Emits where a port of an instance is connected to.
+   * Emits where a port of an instance is connected to: where somebody listens for its machine, else where that does itself.
    *
    * @throws {@link NotSupported}, {@link InvalidRequest}, {@link InvalidState}
    */
@@ -32,7 +36,8 @@ export interface Endpoints {
 const reached: readonly State[] = ['Initializing', 'Running', 'Paused'];
 
 /** Creates {@link Endpoints}. */
-export function createEndpoints({ driverOf, machines }: EndpointsOptions): Endpoints {
+export function createEndpoints(options: EndpointsOptions): Endpoints {
+  const { driverOf, machines, listeningFor, eventsOf } = options;
   const addressOf: Endpoints['addressOf'] = (instanceId, guest) =>
     machines.of(instanceId)?.machine.ports?.addressOf(guest);
 
@@ -43,11 +48,16 @@ export function createEndpoints({ driverOf, machines }: EndpointsOptions): Endpo
       refuseUnlessPort(driverOf(spec), spec, guest);
       const refusal = (remedy: string): InvalidState =>
         new InvalidState({ instanceId: id, state, verb: 'endpoint', remedy });
-      if (!reached.includes(state)) throw refusal(neededState(reached));
-      const address = addressOf(id, guest);
-      if (address === undefined)
+      const isReached = reached.includes(state);
+      const ofMachine = addressOf(id, guest);
+      if (isReached && ofMachine === undefined)
         throw refusal('the port was added after its start, so it has to be restarted');
-      return of(address);
+      const gone$ = eventsOf(id).pipe(filter(({ action }) => action === 'delete'));
+      const itself$ = defer(() => {
+        if (!isReached || ofMachine === undefined) throw refusal(neededState(reached));
+        return of(ofMachine);
+      });
+      return concat(listeningFor(instance, guest).pipe(takeUntil(gone$)), itself$).pipe(take(1));
     },
   };
 }

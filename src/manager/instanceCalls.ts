@@ -11,7 +11,7 @@ import { createCalls } from './calls.js';
 import { createCausedVerbs, type SharedContext } from './causedVerbs.js';
 import type { Controllers } from './controllers.js';
 import type { InstanceTable } from './instanceTable.js';
-import { createEndpoints } from './endpoints.js';
+import type { Endpoints } from './endpoints.js';
 import { listInstances } from './listInstances.js';
 import { neededFor } from './neededFor.js';
 import type { Observations } from './observations.js';
@@ -30,6 +30,7 @@ export interface InstanceCallsTools {
   readonly controllers: Pick<Controllers, 'status' | 'hold'>;
   readonly observations: Observations;
   readonly sendSignal: SendSignal;
+  readonly endpoints: Pick<Endpoints, 'endpoint'>;
   /** How large a request may be, in bytes. */
   readonly maxRequestBytes: number | undefined;
   readonly closing$: Observable<void>;
@@ -43,7 +44,6 @@ export function createInstanceCalls(tools: InstanceCallsTools): Instances {
   const { shared, turns, table, drivers, controllers, observations, sendSignal } = tools;
   const { driverOf, homeOf, snapshots, logReads, now } = shared;
   const { queue, whileOpen, onInstance } = turns;
-  const { endpoint } = createEndpoints(shared);
 
   /** What the application hands in, and what comes of it. */
   const sized = <T>(value: T): T => requests.sized(value, tools.maxRequestBytes);
@@ -167,7 +167,7 @@ export function createInstanceCalls(tools: InstanceCallsTools): Instances {
           driver.logs(homeOf(id), follow ? { ...reading, followUntil$: end$ } : reading),
         );
       }),
-    endpoint: (idOrName, guest) => whileOpen(() => endpoint(table.find(idOrName), guest)),
+    endpoint: (idOrName, guest) => whileOpen(() => tools.endpoints.endpoint(table.find(idOrName), guest)),
     status: (idOrName) => whileOpen(() => of(controllers.status(table.find(idOrName)))),
     hold: (idOrName) => whileOpen(() => controllers.hold(table.exactly(idOrName))),
   };

@@ -18,6 +18,8 @@ import type { Driver, LaunchPlan } from '../drivers/driver.js';
 import { type Cause, causes } from '../lifecycle/cause.js';
 import type { Instances } from '../instances/instances.js';
 import type { LifecycleStreams } from '../instances/lifecycleStreams.js';
+import type { LifecycleEvent } from '../lifecycle/event.js';
+import type { DoorStats } from '../instances/doorStats.js';
 import type { Instance, InstanceSpec } from '../lifecycle/instance.js';
 import type { ConsumerStats } from '../streams/consumers.js';
 import type { Store } from '../store/store.js';
@@ -100,6 +102,8 @@ export interface InstanceManager extends Instances, LifecycleStreams {
   readonly closing$: Observable<void>;
   /** Tells of every consumer what its subscribers are doing. */
   stats(): Readonly<Record<string, ConsumerStats>>;
+  /** Tells what the front door has counted since the manager was opened, and what there is now; it is absent without one. */
+  readonly doorStats?: () => DoorStats;
   /** Emits what verbs, waits and commits took, as each ends. Completes when the manager closes. */
   readonly measurements$: Observable<Measurement>;
   /**
@@ -282,19 +286,20 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     watch: (consumer, watching) => bus.watch(consumer, (instanceId) => of(table.view(instanceId)), watching),
     waitForState: waits.waitForState,
   };
-  const endpoints = createEndpoints(shared);
   const controllers = createControllers(
     handedIn,
-    (name) => controllerPort(name, instances, streams, store, endpoints, machines, now, logger),
+    (name) => controllerPort(name, { ...{ ...shared, ...endpoints, ...streams }, instances }),
     logger,
     measure,
   );
+  const eventsOf = (instanceId: string): Observable<LifecycleEvent> =>
+    bus.events('wait_for_state', { instanceId });
+  const endpoints = createEndpoints({ ...shared, eventsOf, listeningFor: controllers.endpoint });
   const instances = createInstanceCalls({
-    ...{ shared, turns, table, drivers, controllers, observations },
+    ...{ shared, turns, table, drivers, controllers, observations, endpoints, eventsOf },
     sendSignal: createSendSignal(machines, observations),
     maxRequestBytes: config?.instances.maxRequestBytes,
     closing$: bus.closing$,
-    eventsOf: (instanceId) => bus.events('wait_for_state', { instanceId }),
     onThrow: (error) => {
       onThrow('run', error);
     },

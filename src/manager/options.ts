@@ -1,4 +1,5 @@
 import * as t from 'io-ts';
+import { isIP } from 'node:net';
 import { boundedList } from '../codecs/boundedList.js';
 import { closed } from '../codecs/closed.js';
 import { decode, found } from '../codecs/decode.js';
@@ -6,6 +7,7 @@ import { cText, integer, longestTimerMs, text } from '../codecs/scalars.js';
 import { withMethods } from '../codecs/withMethods.js';
 import type { Driver } from '../drivers/driver.js';
 import type { Controller } from '../instances/controller.js';
+import type { FrontDoorOptions } from '../instances/frontDoorOptions.js';
 import { type Fault, InvalidRequest } from '../lifecycle/errors.js';
 import type { Store } from '../store/store.js';
 import { callerName } from './callOptions.js';
@@ -55,11 +57,20 @@ export interface ManagerOptions {
   /** Keeps the instances and the log of their events elsewhere; not together with `dataDir`. @defaultValue `dataDir`'s */
   readonly store?: Store;
   /**
-   * What acts on the instances while the manager is open: at most 32, each with a name of its own. `[]` leaves policies to nobody.
+   * What acts on the instances while the manager is open: at most 32 with the front door, each with a name of its own. `[]` leaves policies to nobody.
    *
    * @defaultValue {@link standardControllers}
    */
   readonly controllers?: readonly Controller[];
+  /**
+   * Options of the front door, which listens for the `ports` of instances, hands clients through to where the machine listens, and
+   * wakes an instance for a client that comes while it is on Standby: so that client sees a slower first answer, and nothing else.
+   * Where it listens `endpoint` emits: the same over stop, start, standby, restore, and the next manager. It listens for nobody who
+   * has no `ports`. `false` for none.
+   *
+   * @defaultValue one that listens on 127.0.0.1
+   */
+  readonly frontDoor?: FrontDoorOptions | false;
   /** @defaultValue `console.error` reports subscribers that throw; nothing else is written */
   readonly logger?: Logger;
 }
@@ -134,6 +145,29 @@ const drivers = new t.Type(
 
 const controllers = boundedList('controllers (at most 32)', withMethods('a controller', 'open'), 0, 32);
 
+const ms = integer('milliseconds', 0, longestTimerMs);
+const bytes = integer('bytes', 1, 2 ** 40);
+const listens = text('an address of this host (IPv4 or IPv6)', (host) => isIP(host) !== 0);
+
+const door = closed(
+  'options of the front door',
+  {},
+  {
+    host: listens,
+    wakeTimeoutMs: integer('milliseconds', 1, longestTimerMs),
+    maxConnections: integer('connections', 1, 2 ** 24),
+    ...{ maxHeldBytes: bytes, maxHeldBytesInAll: bytes, drainMs: ms, raceMs: ms },
+  },
+);
+
+/** What is amiss with the options is told at their paths, as if there were nothing else. */
+const frontDoor = new t.Type<FrontDoorOptions | false>(
+  'options of the front door, or false',
+  (value): value is FrontDoorOptions | false => value === false || door.is(value),
+  (value, context) => (value === false ? t.success(value) : door.validate(value, context)),
+  t.identity,
+);
+
 const instances = closed(
   'instances',
   { lifecycleEventBufferSize: integer('number of events', 1, 2 ** 24) },
@@ -161,6 +195,7 @@ const managerOptions = closed(
     dataDir: text('a path', (value) => value !== '' && cText.is(value)),
     beginAnew: t.boolean,
     controllers,
+    frontDoor,
     store: withMethods('a store', ...storeMethods),
     logger: withMethods('a logger', 'debug', 'info', 'warn'),
   },

@@ -7,6 +7,7 @@ import { withMethods } from '../codecs/withMethods.js';
 import { InvalidRequest } from '../lifecycle/errors.js';
 import type { InstanceManager } from '../manager/instanceManager.js';
 import { consumerMetrics } from './consumerMetrics.js';
+import { doorMetrics } from './doorMetrics.js';
 import { eventMetrics } from './eventMetrics.js';
 import { instancesGauge } from './instancesGauge.js';
 import { measurementMetrics } from './measurementMetrics.js';
@@ -24,8 +25,8 @@ export interface MetricsOptions {
  * Tells Prometheus of a manager: adds its metrics to a registry, and keeps them up to date until it is unsubscribed;
  * then they are removed. The series are listed in `src/metrics/README.md`.
  *
- * Events, waits, verbs and commits are counted from now on; statistics of consumers are those of the manager's whole
- * life. Numbers of instances are read at each scrape. When the manager closes, what was counted stays to be scraped.
+ * Events, waits, verbs, commits and decisions of controllers are counted from now on; statistics of consumers and of the front door are
+ * those of the manager's whole life. Numbers of instances are read at each scrape. When the manager closes, what was counted stays to be scraped.
  *
  * @throws `InvalidRequest` when the options can't be understood, or when the registry holds one of the names
  * already; nothing is added then. Two managers share a registry under different prefixes.
@@ -53,7 +54,7 @@ export interface MetricsOptions {
  * @see hypeman `lib/instances/metrics.go`
  */
 export function createMetrics(
-  manager: Pick<InstanceManager, 'events' | 'list' | 'measurements$' | 'stats'>,
+  manager: Pick<InstanceManager, 'doorStats' | 'events' | 'list' | 'measurements$' | 'stats'>,
   options: MetricsOptions,
 ): Subscription {
   decodeOrThrow(metricsOptions, options);
@@ -66,6 +67,7 @@ export function createMetrics(
   consumerMetrics(named, () => manager.stats());
   const countEvent = eventMetrics(named);
   const record = measurementMetrics(named);
+  if (manager.doorStats !== undefined) doorMetrics(named, manager.doorStats);
 
   const subscription = new Subscription(join(own, registry));
   // An error would end the listening only: what was counted stays.

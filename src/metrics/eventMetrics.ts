@@ -2,6 +2,7 @@ import { Counter, Histogram } from 'prom-client';
 import type { LifecycleEvent } from '../lifecycle/event.js';
 import { likelyCause } from '../lifecycle/cause.js';
 import { actions } from '../lifecycle/state.js';
+import { bounded } from './bounded.js';
 import { durationBuckets } from './durationBuckets.js';
 import type { Named } from './named.js';
 
@@ -39,15 +40,6 @@ export function eventMetrics(named: Named): (event: LifecycleEvent) => void {
 
 /** How many values a label has that others choose, before the rest are `other`. */
 const mostBy = 64;
-
-/** Gives so many different values as they are, and `other` for all that come after. */
-function bounded(most: number): (value: string) => string {
-  const known = new Set<string>();
-  return (value) => {
-    if (known.size < most) known.add(value);
-    return known.has(value) ? value : 'other';
-  };
-}
 
 /** Actions that can end a start; one that restores an instance does not. */
 const begins: ReadonlySet<string> = new Set(['create', 'fork', 'start', 'ready']);

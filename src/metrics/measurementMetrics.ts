@@ -1,9 +1,10 @@
 import { Counter, Histogram } from 'prom-client';
 import type { Measurement } from '../manager/measurement.js';
+import { bounded } from './bounded.js';
 import { durationBuckets } from './durationBuckets.js';
 import type { Named } from './named.js';
 
-/** Records what verbs, waits and commits took; what is returned is to be called with every measurement. */
+/** Records what verbs, waits and commits took, and what controllers did; what is returned is to be called with every measurement. */
 export function measurementMetrics(named: Named): (measurement: Measurement) => void {
   const verbs = new Histogram({
     ...named('instances_verb_duration_seconds'),
@@ -31,6 +32,18 @@ export function measurementMetrics(named: Named): (measurement: Measurement) => 
     ...named('instances_changes_found_by_poll_total'),
     help: 'Total number of changes that a poll found and no event had told',
   });
+  const decisions = new Counter({
+    ...named('instances_controller_decisions_total'),
+    help: 'Total number of things that controllers did to instances, by what, why, and what came of it',
+    labelNames: ['controller', 'verb', 'reason', 'result'],
+  });
+  const failures = new Counter({
+    ...named('instances_controller_failures_total'),
+    help: 'Total number of times that a controller failed and was opened again',
+    labelNames: ['controller'],
+  });
+  // Of these the application may have its own.
+  const [verbOf, reasonOf, resultOf] = [bounded(mostWords), bounded(mostWords), bounded(mostWords)];
   for (const end of waitEnds) waits.inc(end, 0);
 
   return (measurement) => {
@@ -48,9 +61,20 @@ export function measurementMetrics(named: Named): (measurement: Measurement) => 
       case 'found_by_poll':
         foundByPoll.inc();
         break;
+      case 'decision': {
+        const { controller, verb, reason, result } = measurement;
+        decisions.inc({ controller, verb: verbOf(verb), reason: reasonOf(reason), result: resultOf(result) });
+        break;
+      }
+      case 'controller_failed':
+        failures.inc({ controller: measurement.controller });
+        break;
     }
   };
 }
+
+/** How many values a label has that others choose. */
+const mostWords = 32;
 
 const waitEnds = [
   ...['reached', 'unreachable'].flatMap((outcome) =>

@@ -1,7 +1,7 @@
 import { defer, type Observable, of, throwError, timer } from 'rxjs';
 import { DoorInstance } from '../../src/door/doorInstance.js';
 import { doorSettings } from '../../src/door/doorOptions.js';
-import { newTally } from '../../src/door/doorStats.js';
+import { newTally } from '../../src/door/doorTally.js';
 import type { Instance } from '../../src/lifecycle/instance.js';
 import { Delays } from '../../src/streams/delays.js';
 import { marbles } from '../support/marbles.js';
@@ -13,7 +13,7 @@ function sleeper(onWake: (manager: FakeManager) => Observable<Instance>) {
   manager.ports = [];
   manager.onWake = () => onWake(manager);
   const tally = newTally();
-  const ignored = { changed: () => undefined, told: () => undefined };
+  const ignored = { changed: () => undefined, told: () => undefined, decided: () => undefined };
   const context = { manager, settings: doorSettings({}), tally, delays: new Delays(), ...ignored };
   const instance = new DoorInstance(manager.set('Standby'), context);
   return { manager, tally, instance };

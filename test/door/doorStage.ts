@@ -1,11 +1,13 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
-import { defer, map, Observable, of, Subject } from 'rxjs';
-import type { Address, DoorManager, KeptPorts } from '../../src/door/doorManager.js';
-import type { DoorOptions } from '../../src/door/doorOptions.js';
+import { defer, EMPTY, Observable, of, Subject } from 'rxjs';
+import type { DoorManager, KeptPorts } from '../../src/door/doorManager.js';
+import type { DoorTools } from '../../src/door/doorOptions.js';
 import { createFrontDoor, type FrontDoor } from '../../src/door/frontDoor.js';
-import type { PublishedPort } from '../../src/door/publishedPort.js';
-import type { Instance } from '../../src/lifecycle/instance.js';
+import type { CreateRequest } from '../../src/instances/instanceRequests.js';
+import type { FrontDoorOptions } from '../../src/instances/frontDoorOptions.js';
+import type { Endpoint } from '../../src/lifecycle/endpoint.js';
+import type { ForwardedPort, Instance } from '../../src/lifecycle/instance.js';
 import type { InstanceChange } from '../../src/lifecycle/instanceChange.js';
 import type { State } from '../../src/lifecycle/state.js';
 import { until } from '../support/until.js';
@@ -33,7 +35,7 @@ export class FakeMachine {
     });
   }
 
-  async listen(port = 0): Promise<Address> {
+  async listen(port = 0): Promise<Endpoint> {
     this.server.listen({ port, host: '127.0.0.1', backlog: 4_096 });
     await once(this.server, 'listening');
     return { host: '127.0.0.1', port: (this.server.address() as AddressInfo).port };
@@ -102,9 +104,9 @@ export const id = 'a'.repeat(24);
 export class FakeManager implements DoorManager {
   readonly table = new Map<string, Instance>();
   readonly wakes: Wake[] = [];
-  readonly machines = new Map<string, Address>();
+  readonly machines = new Map<string, Endpoint>();
   refreshes = 0;
-  ports: readonly PublishedPort[] = [{ guest: 80 }];
+  ports: readonly ForwardedPort[] = [{ guest: 80 }];
   onWake = (instanceId: string): Observable<Instance> => of(this.set('Running', instanceId));
   onRefresh = (instanceId: string): Observable<Instance> => of(this.get(instanceId));
   readonly #changes = new Subject<InstanceChange>();
@@ -165,16 +167,12 @@ export class FakeManager implements DoorManager {
     });
   }
 
-  portsOf(): readonly PublishedPort[] {
+  portsOf(): readonly ForwardedPort[] {
     return this.ports;
   }
 
-  addressOf(instanceId: string): Observable<Address> {
-    return defer(() => {
-      const address = this.machines.get(instanceId);
-      if (address === undefined) throw new Error('it has no machine');
-      return of(address);
-    });
+  addressOf(instanceId: string): Endpoint | undefined {
+    return this.machines.get(instanceId);
   }
 
   #wake(wake: Wake, instanceId: string): Observable<Instance> {
@@ -187,9 +185,13 @@ export class FakeManager implements DoorManager {
 
 /** Keeps ports in a map. */
 export const keptIn = (ports: Map<string, number>): KeptPorts => ({
-  load: (instanceId, guest) => of(ports.get(`${instanceId} ${String(guest)}`)),
+  of: (instanceId, guest) => ports.get(`${instanceId} ${String(guest)}`),
   save: (instanceId, guest, host) =>
-    defer(() => of(ports.set(`${instanceId} ${String(guest)}`, host))).pipe(map(() => undefined)),
+    defer(() => {
+      ports.set(`${instanceId} ${String(guest)}`, host);
+      return EMPTY;
+    }),
+  forget: () => undefined,
 });
 
 /** A door before one instance with one machine; all of it is ended after the test. */
@@ -198,7 +200,7 @@ export class DoorStage {
   readonly #ends: (() => void)[] = [];
 
   /** Opens the door, and waits until it listens for all ports. */
-  async open(options: DoorOptions = {}): Promise<FrontDoor> {
+  async open(options: FrontDoorOptions & DoorTools = {}): Promise<FrontDoor> {
     const door = createFrontDoor(this.manager, options);
     this.#ends.push(() => {
       door.close();
@@ -240,3 +242,16 @@ export class DoorStage {
 
 /** Waits until it is so. */
 export const comes = (look: () => boolean): Promise<boolean> => until(look, (isSo) => isSo);
+
+/** A request for a process that answers each request with `hello`. */
+export const server: CreateRequest = {
+  name: 'web',
+  image: 'scratch',
+  entrypoint: [
+    process.execPath,
+    '-e',
+    "require('node:http').createServer((_, answer) => answer.end('hello')).listen(process.env.PORT, '127.0.0.1')",
+  ],
+  ports: [{ guest: 80, wake: 'stopped' }],
+  readiness: { kind: 'http', port: 80, path: '/' },
+};

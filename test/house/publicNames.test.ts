@@ -67,7 +67,6 @@ describe('the public names', () => {
        boundedMergeMap
        closeOnSignals
        createController
-       createFrontDoor
        createLifecycleBus
        createProcessDriver
        describeFault
@@ -83,7 +82,6 @@ describe('the public names', () => {
      types
        Act
        Action
-       Address
        AdoptPlan
        AskedRequest
        AutoStandby
@@ -115,9 +113,6 @@ describe('the public names', () => {
        Cursor
        DamagedRecord
        Decision
-       DoorLogger
-       DoorManager
-       DoorOptions
        DoorStats
        Driver
        DriverFields
@@ -133,7 +128,7 @@ describe('the public names', () => {
        ForkSnapshotRequest
        ForwardedPort
        Freezing
-       FrontDoor
+       FrontDoorOptions
        HealthCheck
        HealthCheckRequest
        HealthStatus
@@ -147,7 +142,6 @@ describe('the public names', () => {
        Instances
        IterateOptions
        Json
-       KeptPorts
        LabelStats
        Lag
        LaunchOptions
@@ -178,7 +172,6 @@ describe('the public names', () => {
        Ports
        PreparePlan
        ProcessDriverOptions
-       PublishedPort
        Readiness
        Refusal
        Remembered
@@ -213,7 +206,6 @@ describe('the public names', () => {
        WaitOptions
        WaitOutcome
        WaitTarget
-       WakeFrom
        WatchBuffering
        WatchOptions
        WorkBuffering"

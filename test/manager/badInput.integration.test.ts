@@ -89,7 +89,7 @@ const linesOf = (error: unknown): readonly string[] => {
 };
 
 const nameRule = 'a name (1 to 63 lower-case letters, digits and inner hyphens, no id)';
-const keysOfProcess = 'entrypoint, cmd, cwd, readiness, stopSignal, output, stopGraceMs';
+const keysOfProcess = 'entrypoint, cmd, cwd, readiness, ports, stopSignal, output, stopGraceMs';
 
 describe('create refuses', () => {
   it.each<[string, object, readonly string[]]>([

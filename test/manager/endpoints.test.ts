@@ -15,7 +15,7 @@ const portless = (): Driver => {
 
 beforeEach(async () => {
   driver = createMemoryDriver({ portOf: (_, guest) => 10_000 + guest });
-  manager = await openManager({ drivers: [driver, portless()] });
+  manager = await openManager({ drivers: [driver, portless()], frontDoor: false });
   const ports = [{ guest: 80 }, { guest: 22, host: 2_222 }];
   ({ id } = await value(manager.create({ name: 'web', driver: 'memory', image: 'any', ports })));
 });

@@ -81,6 +81,8 @@ const names = [
   'instances_wait_duration_seconds',
   'instances_store_commit_duration_seconds',
   'instances_changes_found_by_poll_total',
+  'instances_controller_decisions_total',
+  'instances_controller_failures_total',
 ];
 
 const namesIn = (registry: Registry): readonly string[] =>

@@ -88,3 +88,32 @@ test('commits are timed, and changes that a poll found are counted', async () =>
     ),
   ).toEqual([...waits(), ...commits(0.75, 2), 'instances_changes_found_by_poll_total 2']);
 });
+
+test('decisions of controllers are counted by controller, verb, reason and result, and so are failures', async () => {
+  const decision = { kind: 'decision', controller: 'restart_policy', verb: 'start', reason: 'exit' } as const;
+  const told = await scrape(
+    { ...decision, result: 'ok' },
+    { ...decision, result: 'ok' },
+    { ...decision, result: 'LaunchFailed' },
+    { kind: 'controller_failed', controller: 'restart_policy' },
+  );
+  expect(told.filter((line) => line.startsWith('instances_controller_'))).toEqual([
+    'instances_controller_decisions_total{controller="restart_policy",verb="start",reason="exit",result="ok"} 2',
+    'instances_controller_decisions_total{controller="restart_policy",verb="start",reason="exit",result="LaunchFailed"} 1',
+    'instances_controller_failures_total{controller="restart_policy"} 1',
+  ]);
+});
+
+test('reasons that an application makes up are bounded', async () => {
+  const told = await scrape(
+    ...Array.from({ length: 40 }, (_, index) => ({
+      ...({ kind: 'decision', controller: 'mine', verb: 'stop', result: 'ok' } as const),
+      reason: `because of ${String(index)}`,
+    })),
+  );
+  const decisions = told.filter((line) => line.startsWith('instances_controller_decisions_total'));
+  expect(decisions).toHaveLength(33);
+  expect(decisions.at(-1)).toBe(
+    'instances_controller_decisions_total{controller="mine",verb="stop",reason="other",result="ok"} 8',
+  );
+});

@@ -1,11 +1,10 @@
 import * as t from 'io-ts';
 import { closed } from '../../codecs/closed.js';
 import { port } from '../../codecs/scalars.js';
-import type { ForwardedPort } from '../../lifecycle/instance.js';
 import type { Ports } from '../driver.js';
 
 /** A port of a machine, and the port of 127.0.0.1 at which it is reached; it is kept in the handle. */
-export type MachinePort = Required<ForwardedPort> & Readonly<Record<string, number>>;
+export type MachinePort = Readonly<Record<'guest' | 'host', number>>;
 
 /** Decodes {@link MachinePort}s. */
 export const machinePorts: t.Type<readonly MachinePort[], unknown> = t.readonlyArray(

@@ -1,7 +1,7 @@
-import type { ForwardedPort } from '../../lifecycle/instance.js';
+import type { MachinePort } from './machinePorts.js';
 
 /** The environment variables by which a program learns where it is to listen: `PORT_<guest>` for each of its ports, and `PORT` for the first. */
-export const portVariables = (ports: readonly Required<ForwardedPort>[]): Readonly<Record<string, string>> =>
+export const portVariables = (ports: readonly MachinePort[]): Readonly<Record<string, string>> =>
   Object.fromEntries(
     ports.flatMap(({ guest, host }, index) =>
       portVariablesOf(guest, index).map((variable) => [variable, String(host)]),

@@ -1,7 +1,7 @@
 import * as t from 'io-ts';
 import { connect } from 'node:net';
 import { filter, map, Observable, repeat, switchMap, take } from 'rxjs';
-import type { ForwardedPort } from '../../lifecycle/instance.js';
+import type { MachinePort } from '../host/machinePorts.js';
 import type { Qmp } from './qmp.js';
 import type { QmpLink } from './qmpLink.js';
 
@@ -18,7 +18,7 @@ export const isDead = (qmp: Qmp): Observable<boolean> =>
   );
 
 /** Which ports of this host lead to which of the guest. */
-export const forwardedPorts = (qmp: Qmp): Observable<readonly Required<ForwardedPort>[]> =>
+export const forwardedPorts = (qmp: Qmp): Observable<readonly MachinePort[]> =>
   monitor(qmp, 'info usernet').pipe(
     map((text) =>
       [...text.matchAll(/TCP\[HOST_FORWARD\]\s+\d+\s+\S+\s+(\d+)\s+\S+\s+(\d+)/g)].map(([, host, guest]) => ({

@@ -23,6 +23,7 @@ import type { ForwardedPort, InstanceSpec } from '../../lifecycle/instance.js';
 import type { LaunchPlan } from '../driver.js';
 import { createLogFiles, type LogFiles } from '../host/logFiles.js';
 import { portVariables } from '../host/portVariables.js';
+import type { MachinePort } from '../host/machinePorts.js';
 import type { Run, Runs } from '../host/runs.js';
 import { qemuArgs } from './args.js';
 import type { Confinement } from './confinement.js';
@@ -55,7 +56,7 @@ export interface QemuPlan extends LaunchPlan {
 export interface StartedQemu {
   readonly run: Run;
   readonly link: QmpLink;
-  readonly ports: readonly Required<ForwardedPort>[];
+  readonly ports: readonly MachinePort[];
 }
 
 /** How long a QEMU may take until it can be talked to. */

@@ -25,7 +25,7 @@ import { forwardedPorts, guestAccepts, isDead } from '../../../src/drivers/qemu/
 import { readImage } from '../../../src/drivers/qemu/image.js';
 import { connectQmp, type Qmp } from '../../../src/drivers/qemu/qmp.js';
 import { createQmpLink, type QmpLink } from '../../../src/drivers/qemu/qmpLink.js';
-import type { ForwardedPort } from '../../../src/lifecycle/instance.js';
+import type { MachinePort } from '../../../src/drivers/host/machinePorts.js';
 import { makeTinyImage, type TinyKernel } from './tinyKernel.js';
 
 // Patience: a processor that is emulated by one that others use too.
@@ -194,7 +194,7 @@ function watched({ link }: Guest) {
 
 describe('a port of a guest', () => {
   let small: Guest;
-  let ports: readonly Required<ForwardedPort>[];
+  let ports: readonly MachinePort[];
 
   const hostOf = (port: number): number => ports.find(({ guest }) => guest === port)?.host ?? 0;
 

@@ -12,7 +12,7 @@
 export type Refusal =
   'backing_off' | 'closing' | 'limit' | 'not_running' | 'timeout' | 'unreachable' | 'wake_failed';
 
-/** Counts of a front door. */
+/** Counts of the front door of a manager. */
 export interface DoorStats {
   /** Connections that there are, those that wait included. */
   readonly open: number;
@@ -24,25 +24,10 @@ export interface DoorStats {
   readonly listening: number;
   /** Ports that can't be listened on for now. */
   readonly retrying: number;
-  /** Connections since the door was opened, without those that were refused by `limit`. */
+  /** Connections since the manager was opened, without those that were refused by `limit`. */
   readonly accepted: number;
   /** Instances that were woken. */
   readonly woken: number;
   readonly failedWakes: number;
   readonly refused: Readonly<Record<Refusal, number>>;
 }
-
-/** Counts that go on while the door is open. */
-export type DoorTally = {
-  -readonly [
-    Count in 'open' | 'waiting' | 'heldBytes' | 'accepted' | 'woken' | 'failedWakes'
-  ]: DoorStats[Count];
-} & { readonly refused: Record<Refusal, number> };
-
-export const newTally = (): DoorTally => ({
-  ...{ open: 0, waiting: 0, heldBytes: 0, accepted: 0, woken: 0, failedWakes: 0 },
-  refused: {
-    ...{ backing_off: 0, closing: 0, limit: 0, not_running: 0 },
-    ...{ timeout: 0, unreachable: 0, wake_failed: 0 },
-  },
-});
