@@ -89,7 +89,12 @@ export type { Measurement } from './manager/measurement.js';
 // What acts on them by policies.
 export { createController } from './controllers/controller.js';
 export type { Act, ControllerRules, Occasion, Sight, Verdict } from './controllers/controller.js';
-export { standardControllers } from './controllers/standardControllers.js';
+export { Withdrawn } from './controllers/withdrawn.js';
+export { standardControllers, type StandardControllersOptions } from './controllers/standardControllers.js';
+export {
+  type ConntrackSourceOptions,
+  createConntrackSource,
+} from './controllers/conntrack/conntrackSource.js';
 export type {
   Controller,
   ControllerPort,
@@ -115,7 +120,12 @@ export type { DoorLogger, DoorOptions } from './door/doorOptions.js';
 export type { DoorStats, Refusal } from './door/doorStats.js';
 export type { PortStatus } from './door/portStatus.js';
 export type { PublishedPort, WakeFrom } from './door/publishedPort.js';
-export type { Connection, ConnectionChange, ConnectionSource } from './instances/connectionSource.js';
+export type {
+  Connection,
+  ConnectionChange,
+  ConnectionSource,
+  ConnectionSourceState,
+} from './instances/connectionSource.js';
 
 // Streams that can be used alone.
 export { boundedIterable } from './streams/boundedIterable.js';

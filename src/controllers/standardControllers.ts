@@ -1,10 +1,27 @@
 import { EMPTY } from 'rxjs';
+import type { ConnectionSource } from '../instances/connectionSource.js';
 import type { Controller } from '../instances/controller.js';
+import { createAutoStandby } from './autoStandby.js';
 import { createExpiration } from './expiration.js';
 import { createRestartPolicy } from './restartPolicy.js';
 
+/** What the controllers of the policies are handed. */
+export interface StandardControllersOptions {
+  /** Who knows which clients are connected, for auto-standby. @defaultValue nobody: nothing is put on standby by itself */
+  readonly sources?: readonly ConnectionSource[];
+  /** The part of a `Config` of `rx-instances/config` that concerns auto-standby. */
+  readonly autoStandby?: {
+    /** How many instances are put on standby at a time. @defaultValue 16 */
+    readonly maxConcurrent?: number;
+  };
+}
+
 /** The controllers that act on the policies of instances. */
-export const standardControllers = (): readonly Controller[] => [
+export const standardControllers = ({
+  sources = [],
+  autoStandby = {},
+}: StandardControllersOptions = {}): readonly Controller[] => [
+  createAutoStandby({ sources, ...autoStandby }),
   createExpiration(),
   createRestartPolicy(EMPTY),
 ];

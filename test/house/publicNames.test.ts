@@ -62,10 +62,12 @@ describe('the public names', () => {
        StoreFailed
        SubscriberLagged
        TooManyConsumers
+       Withdrawn
        actions
        boundedIterable
        boundedMergeMap
        closeOnSignals
+       createConntrackSource
        createController
        createFrontDoor
        createLifecycleBus
@@ -103,6 +105,8 @@ describe('the public names', () => {
        Connection
        ConnectionChange
        ConnectionSource
+       ConnectionSourceState
+       ConntrackSourceOptions
        ConsumeOptions
        ConsumerStats
        Controller
@@ -197,6 +201,7 @@ describe('the public names', () => {
        SnapshotPlan
        Snapshots
        Snapshotting
+       StandardControllersOptions
        StartOverrides
        State
        StateSource
