@@ -2,13 +2,14 @@ import { defer, of, Subject } from 'rxjs';
 import type { Connection, ConnectionChange, ConnectionSource } from '../../src/instances/connectionSource.js';
 
 /** A source of connections that the test plays. */
-export interface PlayedSource extends ConnectionSource {
+export interface PlayedSource extends Omit<ConnectionSource, 'read'> {
   /** Opens a connection, and tells of it unless it is missed. */
   open(fields?: Partial<Connection>, isTold?: boolean): Connection;
   close(connection: Connection, isTold?: boolean): void;
   tell(change: ConnectionChange): void;
   /** What the table holds. */
   readonly connections: ReadonlySet<Connection>;
+  read: ConnectionSource['read'];
   /** What reading the table fails with, if it does. */
   failure: Error | undefined;
   /** Called within each read, before it answers. */
