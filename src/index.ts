@@ -91,7 +91,9 @@ export { createController } from './controllers/controller.js';
 export type { Act, ControllerRules, Occasion, Sight, Verdict } from './controllers/controller.js';
 export { Withdrawn } from './controllers/withdrawn.js';
 export { standardControllers, type StandardControllersOptions } from './controllers/standardControllers.js';
+export { ConntrackFailed } from './controllers/conntrack/conntrackFailed.js';
 export {
+  type ConntrackSource,
   type ConntrackSourceOptions,
   createConntrackSource,
 } from './controllers/conntrack/conntrackSource.js';

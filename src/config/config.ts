@@ -8,7 +8,7 @@ import { decodeSettings, type Settings } from './settings.js';
 
 /** What can be set from outside; deeply frozen. Keys and defaults are hypeman's where it has them. */
 export interface Config {
-  /** `auto_standby:`, for {@link standardControllers} */
+  /** `auto_standby:`, for `standardControllers` */
   readonly autoStandby: {
     /** `max_concurrent`: how many instances are put on standby at a time, from 1 to 1024. @defaultValue 16 */
     readonly maxConcurrent: number;

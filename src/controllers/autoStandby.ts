@@ -96,13 +96,15 @@ function opened({ sources, maxConcurrent }: AutoStandbyOptions, port: Controller
     ...(maxConcurrent !== undefined && { concurrency: maxConcurrent }),
     decide: (sight, occasion) => decideStandby(sight, table.activityOf(sight.instance), occasion),
     inputs: () => table.changes$.pipe(map((instanceId) => ({ instanceId, input: 'connections' }))),
-    perform: ({ reason }, { instance }, _, unwanted$) =>
-      concat(table.confirm(), standby(instance, reason)).pipe(
-        takeUntil(unwanted$.pipe(filter((seen) => seen.instance.state === 'Running'))),
+    perform: ({ reason }, { instance }, _, unwanted$) => {
+      const calledOff$ = unwanted$.pipe(filter((seen) => seen.instance.state === 'Running'));
+      const done$ = concat(table.confirm(), standby(instance, reason)).pipe(takeUntil(calledOff$));
+      return done$.pipe(
         defaultIfEmpty(undefined),
         mergeMap((done) => (done === undefined ? outcomeOf(instance.id) : of(done))),
         finalize(() => executing.delete(instance.id)),
-      ),
+      );
+    },
     status: (sight) => statusOf(sight, table.activityOf(sight.instance), executing.has(sight.instance.id)),
     hold: ({ instance: { id, state } }) => {
       if (!executing.has(id)) return 'hold';

@@ -213,7 +213,8 @@ const standingBy = <Asked extends { readonly autoStandby?: AutoStandby }>(
   pipe(
     decoded,
     E.chain((asked): E.Either<readonly Fault[], Asked> => {
-      if (asked.autoStandby?.enabled !== true || capabilities.standbyFrees !== 'nothing') return E.right(asked);
+      if (asked.autoStandby?.enabled !== true || capabilities.standbyFrees !== 'nothing')
+        return E.right(asked);
       const expected = `false: the driver "${kind}" has no standby`;
       return E.left([{ path: 'autoStandby.enabled', found: 'true', expected }]);
     }),

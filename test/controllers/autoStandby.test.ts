@@ -18,13 +18,15 @@ const autoStandby: AutoStandbyRequest = { enabled: true, idleTimeoutMs: 10_000 }
 const ports = [{ guest: 80 }, { guest: 443 }];
 
 let policed: PolicedManager;
+let isOpen = false;
 let source: PlayedSource;
 let id = '';
 /** What fails in the driver. */
 let broken: string | undefined;
 
 const openWith = async (controllers: readonly Controller[], store?: Store): Promise<void> => {
-  await policed?.close();
+  if (isOpen) await policed.close();
+  isOpen = true;
   broken = undefined;
   const fail = (operation: string): Error | undefined =>
     operation === broken ? new Error('it is broken') : undefined;
@@ -55,7 +57,7 @@ beforeEach(async () => {
 
 afterEach(async () => {
   await policed.close();
-  policed = undefined as never;
+  isOpen = false;
 });
 
 describe('an instance with auto-standby', () => {
@@ -334,10 +336,10 @@ describe('before an instance is put on standby', () => {
     await policed.pass(10_000);
     const statuses = await Promise.all(names.map((name) => firstValueFrom(policed.manager.status(name))));
     expect(statuses.map(({ autoStandby: its }) => its?.status)).toEqual(names.map(() => 'standby_requested'));
-    for (const most of [2, 3, 4, 5, 5]) {
+    for (const [ended, most] of [2, 3, 4, 5, 5].entries()) {
       await policed.pass(0);
       expect(begun).toHaveLength(most);
-      begun.find(({ isStopped }) => !isStopped)?.complete();
+      begun[ended]?.complete();
     }
     await policed.pass(0);
     expect(await firstValueFrom(policed.manager.list({ state: 'Standby' }))).toHaveLength(5);
@@ -396,21 +398,23 @@ describe('a hold', () => {
   });
 
   it('is refused while the instance is being put on standby, and leaves nothing behind', async () => {
-    await openWith([createAutoStandby({ sources: [source] })]);
+    const release$ = new Subject<never>();
+    await openOver([source], ({ freezing, ...machine }) => ({
+      ...machine,
+      freezing: {
+        freeze: () => concat(release$, freezing?.freeze() ?? EMPTY),
+        thaw: () => freezing?.thaw() ?? EMPTY,
+      },
+    }));
     await create();
-    const machine = policed.driver.machine(id);
-    let refusal: unknown;
-    const listening = policed.manager.measurements$.subscribe((measured) => {
-      if (measured.kind === 'commit')
-        policed.manager.hold('web').subscribe({ error: (error: unknown) => (refusal ??= error) });
-    });
     await policed.pass(10_000);
-    listening.unsubscribe();
-    expect(machine).toBeDefined();
-    expect(refusal).toMatchObject({
+    await expect(firstValueFrom(policed.manager.hold('web'))).rejects.toMatchObject({
       _tag: 'InvalidState',
       message: `cannot hold instance ${id} while it is Running: it is being put on standby, and can be restored then`,
     });
+    expect(await status()).not.toHaveProperty('holdUntil');
+    release$.complete();
+    await policed.pass(0);
     expect(await state()).toBe('Standby');
     expect(await status()).toEqual({
       status: 'ineligible',

@@ -42,6 +42,7 @@ describe('the public names', () => {
      "values
        AmbiguousName
        Conflict
+       ConntrackFailed
        ConsumerTaken
        CursorExpired
        DataDirLocked
@@ -106,6 +107,7 @@ describe('the public names', () => {
        ConnectionChange
        ConnectionSource
        ConnectionSourceState
+       ConntrackSource
        ConntrackSourceOptions
        ConsumeOptions
        ConsumerStats
