@@ -1,5 +1,5 @@
 /** A controller of your own: instances with a tag `bedtime` are put on standby so many milliseconds after they began to run. */
-import { createController, createProcessDriver, openManager, standardControllers } from 'rx-instances';
+import { createController, createProcessDriver, openManager } from 'rx-instances';
 import { lastValueFrom } from 'rxjs';
 
 const bedtime = createController({
@@ -18,8 +18,10 @@ const bedtime = createController({
 
 async function main(): Promise<void> {
   // The others work on: restart policies, health checks, and so on.
-  const controllers = [...standardControllers(), bedtime];
-  const manager = await openManager({ drivers: [createProcessDriver()], controllers });
+  const manager = await openManager({
+    drivers: [createProcessDriver()],
+    controllers: (standard) => [...standard, bedtime],
+  });
   manager.events('example').subscribe(({ action, cause, instance }) => {
     console.log(`${String(instance?.name)}: ${action} by ${cause.by}, ${String(cause.reason)}`);
   });

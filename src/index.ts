@@ -79,7 +79,7 @@ export type {
 } from './instances/snapshots.js';
 
 // How to run them.
-export { openManager } from './assembly/openManager.js';
+export { openManager, type OpenManagerOptions } from './assembly/openManager.js';
 export type { InstanceManager } from './manager/instanceManager.js';
 export { closeOnSignals } from './manager/closeOnSignals.js';
 export type { CloseOptions, ManagerOptions } from './manager/options.js';
@@ -89,7 +89,13 @@ export type { Measurement } from './manager/measurement.js';
 // What acts on them by policies.
 export { createController } from './controllers/controller.js';
 export type { Act, ControllerRules, Occasion, Sight, Verdict } from './controllers/controller.js';
-export { standardControllers } from './controllers/standardControllers.js';
+export { Withdrawn } from './controllers/withdrawn.js';
+export { ConntrackFailed } from './controllers/conntrack/conntrackFailed.js';
+export {
+  type ConntrackSource,
+  type ConntrackSourceOptions,
+  createConntrackSource,
+} from './controllers/conntrack/conntrackSource.js';
 export type {
   Controller,
   ControllerPort,
@@ -113,7 +119,12 @@ export type { RestartPolicy } from './lifecycle/restartPolicy.js';
 // The front door.
 export type { FrontDoorOptions } from './instances/frontDoorOptions.js';
 export type { DoorStats, Refusal } from './instances/doorStats.js';
-export type { Connection, ConnectionChange, ConnectionSource } from './instances/connectionSource.js';
+export type {
+  Connection,
+  ConnectionChange,
+  ConnectionSource,
+  ConnectionSourceState,
+} from './instances/connectionSource.js';
 
 // Streams that can be used alone.
 export { boundedIterable } from './streams/boundedIterable.js';

@@ -1,8 +1,26 @@
-import { isRecord } from '../codecs/closed.js';
+import type { ConnectionSource } from '../instances/connectionSource.js';
+import type { Controller } from '../instances/controller.js';
+import { boundedList } from '../codecs/boundedList.js';
+import { closed, isRecord } from '../codecs/closed.js';
+import { decodeOrThrow } from '../codecs/decode.js';
+import { withMethods } from '../codecs/withMethods.js';
 import { standardControllers } from '../controllers/standardControllers.js';
 import { createDoorController } from '../door/doorController.js';
 import { type InstanceManager, openManager as open } from '../manager/instanceManager.js';
 import type { ManagerOptions } from '../manager/options.js';
+
+/** How to open a manager, and what acts on its instances. */
+export interface OpenManagerOptions extends Omit<ManagerOptions, 'controllers'> {
+  /**
+   * What acts on the instances while the manager is open, at most 32, each with a name of its own; or what makes them of the standard ones:
+   * `auto_standby`, `expiration`, `health_check`, `restart_policy`. With `[]` policies are kept, and nobody acts on them.
+   *
+   * @defaultValue the standard ones
+   */
+  readonly controllers?: readonly Controller[] | ((standard: readonly Controller[]) => readonly Controller[]);
+  /** Who else knows which clients are connected to instances, for auto-standby. @defaultValue the front door alone */
+  readonly connectionSources?: readonly ConnectionSource[];
+}
 
 /**
  * Opens a manager of instances.
@@ -14,8 +32,8 @@ import type { ManagerOptions } from '../manager/options.js';
  * removes their homes, which lie in a folder of their own among the system's temporary files. What a manager of this user has
  * left there that ended without `close`, the next one without a `dataDir` removes before it is open, if it has its drivers.
  *
- * The controllers of the policies ({@link standardControllers}) work while it is open, unless `controllers` says otherwise, and so does the
- * front door, unless `frontDoor` does. When it closes, clients of the front door are reset before any instance is stopped.
+ * The controllers of the policies work while it is open, unless `controllers` says otherwise, and so does the front door, unless
+ * `frontDoor` does. When it closes, clients of the front door are reset before any instance is stopped.
  *
  * @throws as a rejection: {@link InvalidRequest} when the options can't be understood, or lack the driver of an instance
  * that is kept; {@link DataDirLocked} when another manager holds the `dataDir`; {@link StoreFailed} when it can't be opened
@@ -32,12 +50,38 @@ import type { ManagerOptions } from '../manager/options.js';
  * await manager.close();
  * ```
  */
-export async function openManager(options: ManagerOptions): Promise<InstanceManager> {
+export async function openManager(options: OpenManagerOptions): Promise<InstanceManager> {
   // What can't be understood is told by the manager.
-  if (!isRecord(options) || !Array.isArray(options.controllers ?? [])) return open(options);
-  const { frontDoor, controllers = standardControllers() } = options;
-  if (frontDoor === false) return open({ ...options, controllers });
-  const door = createDoorController(frontDoor);
-  const manager = await open({ ...options, controllers: [...controllers, door] });
-  return { ...manager, doorStats: door.stats };
+  if (!isRecord(options)) return open(options as unknown as ManagerOptions);
+  const { connectionSources = [], controllers = ownOnes, ...rest } = options;
+  decodeOrThrow(handedIn, { connectionSources });
+  const door = rest.frontDoor === false ? undefined : createDoorController(rest.frontDoor);
+  const doors = door === undefined ? [] : [door];
+  const { autoStandby = {} } = rest.config ?? {};
+  const standard = (): readonly Controller[] =>
+    standardControllers({
+      sources: [...doors.map(({ connections }) => connections), ...connectionSources],
+      autoStandby,
+    });
+  const chosen = typeof controllers === 'function' ? controllers(standard()) : controllers;
+  const manager = await open({
+    ...rest,
+    controllers: Array.isArray(chosen) ? [...(chosen as readonly Controller[]), ...doors] : chosen,
+  });
+  return door === undefined ? manager : { ...manager, doorStats: door.stats };
 }
+
+const handedIn = closed(
+  'manager options',
+  {
+    connectionSources: boundedList(
+      'connection sources (at most 16)',
+      withMethods('a connection source', 'read'),
+      0,
+      16,
+    ),
+  },
+  {},
+);
+
+const ownOnes = (standard: readonly Controller[]): readonly Controller[] => standard;

@@ -8,6 +8,11 @@ import { decodeSettings, type Settings } from './settings.js';
 
 /** What can be set from outside; deeply frozen. Keys and defaults are hypeman's where it has them. */
 export interface Config {
+  /** `auto_standby:` */
+  readonly autoStandby: {
+    /** `max_concurrent`: how many instances are put on standby at a time, from 1 to 1024. @defaultValue 16 */
+    readonly maxConcurrent: number;
+  };
   /** `instances:` */
   readonly instances: {
     /**
@@ -96,8 +101,14 @@ export const decodeConfig = (value: unknown): E.Either<ConfigErrors, Config> =>
 export const describeConfigErrors = (errors: ConfigErrors): string => errors.map(describeFault).join('\n');
 
 /** Fills in what settings leave open. */
-export const configOf = ({ instances = {}, metrics = {}, storage = {} }: Settings): Config =>
+export const configOf = ({
+  auto_standby: autoStandby = {},
+  instances = {},
+  metrics = {},
+  storage = {},
+}: Settings): Config =>
   deepFreeze({
+    autoStandby: { maxConcurrent: autoStandby.max_concurrent ?? 16 },
     instances: {
       lifecycleEventBufferSize: instances.lifecycle_event_buffer_size ?? 256,
       maxRequestBytes: instances.max_request_bytes ?? 2 ** 20,

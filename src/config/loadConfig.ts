@@ -70,6 +70,7 @@ const combine = (
     sequenceS(everyFault)({ file, environment }),
     E.map((said) =>
       configOf({
+        auto_standby: { ...said.file.auto_standby, ...said.environment.auto_standby },
         instances: { ...said.file.instances, ...said.environment.instances },
         metrics: { ...said.file.metrics, ...said.environment.metrics },
         storage: { ...said.file.storage, ...said.environment.storage },

@@ -15,6 +15,7 @@ const address = text('an IP address or a host name', (value) => isIP(value) !== 
 
 /** Every key that there is, by section, with the codec of its value. */
 export const keys = {
+  auto_standby: { max_concurrent: integer('number of instances', 1, 1_024) },
   instances: {
     lifecycle_event_buffer_size: integer('number of events', 1, 2 ** 24),
     max_request_bytes: integer('bytes', 1_024, 2 ** 30),
@@ -43,6 +44,7 @@ const settings = closed(
   `sections (${Object.keys(keys).join(', ')})`,
   {},
   {
+    auto_standby: section('auto_standby', keys.auto_standby),
     instances: section('instances', keys.instances),
     metrics: section('metrics', keys.metrics),
     storage: section('storage', keys.storage),

@@ -6,6 +6,7 @@ import {
   defer,
   EMPTY,
   finalize,
+  identity,
   ignoreElements,
   last,
   map,
@@ -13,6 +14,7 @@ import {
   mergeMap,
   type Observable,
   of,
+  ReplaySubject,
   Subject,
   takeWhile,
   tap,
@@ -25,6 +27,7 @@ import type { Cause } from '../lifecycle/cause.js';
 import type { Instance, InstanceSpec, Json } from '../lifecycle/instance.js';
 import type { InstanceChange } from '../lifecycle/instanceChange.js';
 import { createAlarms } from './alarms.js';
+import { Withdrawn } from './withdrawn.js';
 
 /** Why an instance is looked at. */
 export type Occasion<Input> =
@@ -75,7 +78,7 @@ export interface ControllerRules<Memory, Input> {
   readonly field?: keyof InstanceSpec;
   /** How it is kept what is remembered. @defaultValue it is not: it is gone with the manager */
   readonly memory?: t.Type<Memory, Json>;
-  /** What of it is kept: only a change of that is written. @defaultValue all of it */
+  /** The part of what is remembered that is kept; each change of it is a write. @defaultValue all */
   readonly kept?: (memory: Memory) => Memory | undefined;
   /** How much is done at a time, over all instances. @defaultValue 16 */
   readonly concurrency?: number;
@@ -84,8 +87,16 @@ export interface ControllerRules<Memory, Input> {
    * tested as a table: what it returns holds until it is asked again.
    */
   decide(sight: Sight<Memory>, occasion: Occasion<Input>): Verdict<Memory>;
-  /** Does it; what is emitted last is the `result`. @defaultValue the verb of that name, for the instance as it was seen */
-  perform?(act: Act, sight: Sight<Memory>, port: ControllerPort): Observable<unknown>;
+  /**
+   * Does it; what is emitted last is the `result`. Meanwhile the rules are asked as ever, and `unwanted$` emits each time that they do not
+   * want it any more. What then was not done fails with {@link Withdrawn}. @defaultValue the verb of that name, for the instance as it was seen
+   */
+  perform?(
+    act: Act,
+    sight: Sight<Memory>,
+    port: ControllerPort,
+    unwanted$: Observable<Sight<Memory>>,
+  ): Observable<unknown>;
   /** What comes from elsewhere, by instance. @defaultValue nothing */
   inputs?(port: ControllerPort): Observable<{ readonly instanceId: string; readonly input: Input }>;
   /** What is told of an instance, see {@link RunningController.status}. */
@@ -110,17 +121,21 @@ export function createController<Memory = never, Input = never>(
 interface Known<Memory> {
   instance: Instance;
   memory: Memory | undefined;
+  /** What of that is kept, or about to be. */
+  kept: Memory | undefined;
   /** Completes once what is remembered is kept. */
   kept$: Observable<never>;
   /** Whether something waits for its turn, or is under way. */
   isBusy: boolean;
+  /** Told when what is under way is not wanted any more. */
+  unwanted$: Subject<Sight<Memory>> | undefined;
 }
 
 function opened<Memory, Input>(
   rules: ControllerRules<Memory, Input>,
   port: ControllerPort,
 ): RunningController {
-  const { name, field, concurrency = defaultConcurrency, status, hold } = rules;
+  const { name, field, concurrency = defaultConcurrency, kept: keptOf = identity, status, hold } = rules;
   const { now, logger } = port;
   const remembered = rules.memory === undefined ? undefined : port.remembered(rules.memory);
   const known = new Map<string, Known<Memory>>();
@@ -132,20 +147,17 @@ function opened<Memory, Input>(
 
   const sightOf = ({ instance, memory }: Known<Memory>): Sight<Memory> => ({ instance, memory, now: now() });
 
-  const keptOf = (memory: Memory | undefined): Memory | undefined =>
-    memory === undefined || rules.kept === undefined ? memory : rules.kept(memory);
-
   const remember = (its: Known<Memory>, memory: Memory | undefined): void => {
     if (memory === its.memory || isDeepStrictEqual(memory, its.memory)) return;
-    const before = keptOf(its.memory);
     its.memory = memory;
     if (remembered === undefined) return;
-    const after = keptOf(memory);
-    if (rules.kept !== undefined && isDeepStrictEqual(after, before)) return;
+    const part = memory === undefined ? undefined : keptOf(memory);
+    if (isDeepStrictEqual(part, its.kept)) return;
     const kept$ = new Subject<never>();
     const { id } = its.instance;
+    its.kept = part;
     its.kept$ = kept$;
-    remembered.save(id, after).subscribe({
+    remembered.save(id, part).subscribe({
       error: (err: unknown) => {
         logger.warn(
           { controller: name, instanceId: id, err },
@@ -170,9 +182,13 @@ function opened<Memory, Input>(
   };
 
   const look = (its: Known<Memory>, occasion: Occasion<Input>): void => {
-    if (decide(its, occasion) === undefined || its.isBusy) return;
-    its.isBusy = true;
-    turns$.next(its);
+    const act = decide(its, occasion);
+    if (its.isBusy) {
+      if (act === undefined) its.unwanted$?.next(sightOf(its));
+    } else if (act !== undefined) {
+      its.isBusy = true;
+      turns$.next(its);
+    }
   };
 
   const lookAt = (instanceId: string, occasion: Occasion<Input>): void => {
@@ -198,7 +214,8 @@ function opened<Memory, Input>(
       const memory = memories.get(instance.id);
       // One that comes back under the same id has nothing of it.
       memories.delete(instance.id);
-      const seen = { instance, memory, kept$: EMPTY, isBusy: false };
+      const idle = { kept$: EMPTY, isBusy: false, unwanted$: undefined };
+      const seen = { instance, memory, kept: memory, ...idle };
       known.set(instance.id, seen);
       look(seen, occasion);
     } else if (instance.revision > its.instance.revision) {
@@ -261,9 +278,12 @@ function opened<Memory, Input>(
       }
       const { verb, reason, isQuiet = false } = act;
       const sight = sightOf(its);
+      const unwanted$ = new ReplaySubject<Sight<Memory>>(1);
+      its.unwanted$ = unwanted$;
       const { id: instanceId } = its.instance;
       const after = (occasion: Occasion<Input>): void => {
         its.isBusy = false;
+        its.unwanted$ = undefined;
         if (isThere(its)) look(its, occasion);
       };
       /** What came of it is known before `watch` tells it. */
@@ -273,7 +293,7 @@ function opened<Memory, Input>(
       };
       return concat(
         its.kept$,
-        defer(() => rules.perform?.(act, sight, port) ?? called(act, sight, port)),
+        defer(() => rules.perform?.(act, sight, port, unwanted$) ?? called(act, sight, port)),
       ).pipe(
         last(undefined, undefined),
         mergeMap((result): Observable<Decision> => {
@@ -282,9 +302,14 @@ function opened<Memory, Input>(
           return isQuiet ? EMPTY : of({ instanceId, verb, reason });
         }),
         catchError((error: unknown) => {
-          // A change is on its way, which is decided about then.
-          if (hasTag(error, 'Conflict')) its.isBusy = false;
-          else after({ kind: 'failed', verb, error });
+          if (error instanceof Withdrawn) {
+            after({ kind: 'due' });
+            return EMPTY;
+          }
+          if (!hasTag(error, 'Conflict')) after({ kind: 'failed', verb, error });
+          else if (its.instance.revision !== sight.instance.revision) after({ kind: 'due' });
+          // The change is on its way, and is decided about then.
+          else its.isBusy = false;
           return of({ instanceId, verb, reason, error });
         }),
       );

@@ -1,10 +1,31 @@
+import type { ConnectionSource } from '../instances/connectionSource.js';
 import type { Controller } from '../instances/controller.js';
+import { createAutoStandby } from './autoStandby.js';
 import { createExpiration } from './expiration.js';
 import { createHealthChecks } from './healthCheck.js';
 import { createRestartPolicy } from './restartPolicy.js';
 
+/** What the controllers of the policies are handed. */
+export interface StandardControllersOptions {
+  /** Who knows which clients are connected, for auto-standby. @defaultValue nobody: nothing is put on standby by itself */
+  readonly sources?: readonly ConnectionSource[];
+  /** The part of a `Config` of `rx-instances/config` that concerns auto-standby. */
+  readonly autoStandby?: {
+    /** How many instances are put on standby at a time. @defaultValue 16 */
+    readonly maxConcurrent?: number;
+  };
+}
+
 /** The controllers that act on the policies of instances. */
-export function standardControllers(): readonly Controller[] {
+export function standardControllers({
+  sources = [],
+  autoStandby = {},
+}: StandardControllersOptions = {}): readonly Controller[] {
   const healthChecks = createHealthChecks();
-  return [createExpiration(), createRestartPolicy(healthChecks.health$), healthChecks.controller];
+  return [
+    createAutoStandby({ sources, ...autoStandby }),
+    createExpiration(),
+    healthChecks.controller,
+    createRestartPolicy(healthChecks.health$),
+  ];
 }

@@ -15,6 +15,12 @@ export interface Connection {
 export type ConnectionChange =
   { readonly kind: 'opened' | 'closed'; readonly connection: Connection } | { readonly kind: 'reset' };
 
+/** How it is with a source that may not see everything: whether it does at this moment, and if not, why. */
+export type ConnectionSourceState =
+  | { readonly kind: 'connecting' | 'connected' }
+  /** It never will on this system, or may later. */
+  | { readonly kind: 'unsupported_platform' | 'observer_error'; readonly reason: string };
+
 /** Who knows which clients are connected to instances. What it tells is a hint; its table is the truth. */
 export interface ConnectionSource {
   /** A short fixed word for it, such as `front_door`. */
@@ -23,4 +29,9 @@ export interface ConnectionSource {
   readonly changes$: Observable<ConnectionChange>;
   /** Emits all connections that there are when it is subscribed to, then completes; fails where the table can't be read. */
   read(): Observable<readonly Connection[]>;
+  /**
+   * Emits how it is, at once and with each change. Absent where it sees everything, always. Of one that has it, changes may be missing: its
+   * table is read every few seconds while somebody is connected.
+   */
+  readonly state$?: Observable<ConnectionSourceState>;
 }

@@ -29,6 +29,10 @@ export interface ManagerOptions {
       /** How long a driver may take to launch a machine, in milliseconds; 0 is no bound. @defaultValue 300000, 5 minutes */
       readonly launchTimeoutMs?: number;
     };
+    readonly autoStandby?: {
+      /** How many instances are put on standby at a time. @defaultValue 16 */
+      readonly maxConcurrent?: number;
+    };
     readonly storage?: {
       /** How many events the log keeps at most. @defaultValue 100000; without a `dataDir` 10000, some 4 MB of memory */
       readonly logMaxEvents?: number;
@@ -59,7 +63,7 @@ export interface ManagerOptions {
   /**
    * What acts on the instances while the manager is open: at most 32 with the front door, each with a name of its own. `[]` leaves policies to nobody.
    *
-   * @defaultValue {@link standardControllers}
+   * @defaultValue none
    */
   readonly controllers?: readonly Controller[];
   /**
@@ -177,6 +181,8 @@ const instances = closed(
   },
 );
 
+const autoStandby = closed('auto-standby', {}, { maxConcurrent: integer('instances', 1, 1_024) });
+
 const storage = closed(
   'storage',
   {},
@@ -191,7 +197,7 @@ const managerOptions = closed(
   'manager options',
   { drivers },
   {
-    config: t.intersection([t.type({ instances }), t.partial({ storage })], 'a configuration'),
+    config: t.intersection([t.type({ instances }), t.partial({ autoStandby, storage })], 'a configuration'),
     dataDir: text('a path', (value) => value !== '' && cText.is(value)),
     beginAnew: t.boolean,
     controllers,

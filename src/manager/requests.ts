@@ -14,6 +14,7 @@ import type { Driver, LogReading } from '../drivers/driver.js';
 import { callKeys } from './callOptions.js';
 import type { ForkRequest, ListOptions } from '../instances/instanceRequests.js';
 import type { RunOptions } from '../instances/runRequest.js';
+import type { AutoStandby } from '../lifecycle/autoStandby.js';
 import { deepFreeze } from '../lifecycle/deepFreeze.js';
 import { type Fault, InvalidRequest, NotSupported } from '../lifecycle/errors.js';
 import type { BaseSpec, InstanceSpec } from '../lifecycle/instance.js';
@@ -50,8 +51,9 @@ export function sized<T>(value: T, mostBytes = defaultMostBytes): T {
 /** Decodes a request to create. @throws {@link InvalidRequest} naming every fault, those of the driver's fields included */
 export function decodeCreation(drivers: Drivers, request: unknown, now: number): Creation {
   const [said, others] = split(request, keysOfCreation);
-  const decoded = expiring(decode(creation, said), now);
   const driver = driverOf(drivers, said['driver']);
+  const understood = expiring(decode(creation, said), now);
+  const decoded = E.isRight(driver) ? standingBy(understood, driver.right) : understood;
   const fields = E.isRight(driver) ? driver.right.decode(others) : driver;
   if (E.isRight(decoded) && E.isRight(driver) && E.isRight(fields)) {
     const { name, env = {}, tags = {}, ...rest } = decoded.right;
@@ -72,7 +74,7 @@ export function decodeUpdate(driver: Driver, spec: InstanceSpec, patch: unknown,
       faults: [{ path: '', found: found(patch), expected: 'at least one field to change' }],
     });
   }
-  const decoded = expiring(decode(common, said), now);
+  const decoded = standingBy(expiring(decode(common, said), now), driver);
   const kept = ownFields(spec);
   // What is not changed may be what an earlier version took and this driver does not.
   const fields = Object.keys(others).length === 0 ? E.right(kept) : driver.decode({ ...kept, ...others });
@@ -212,6 +214,21 @@ const expiring = <Asked extends { readonly ttlMs?: number; readonly expiresAt?: 
       if (expiresAt !== undefined)
         return E.left([{ path: 'ttlMs', found: found(ttlMs), expected: 'none beside expiresAt' }]);
       return E.right({ ...fields, expiresAt: ttlMs === 0 ? undefined : now + ttlMs });
+    }),
+  );
+
+/** Refuses auto-standby where no machine of the driver can stand by. */
+const standingBy = <Asked extends { readonly autoStandby?: AutoStandby }>(
+  decoded: E.Either<readonly Fault[], Asked>,
+  { kind, capabilities }: Driver,
+): E.Either<readonly Fault[], Asked> =>
+  pipe(
+    decoded,
+    E.chain((asked): E.Either<readonly Fault[], Asked> => {
+      if (asked.autoStandby?.enabled !== true || capabilities.standbyFrees !== 'nothing')
+        return E.right(asked);
+      const expected = `false: the driver "${kind}" has no standby`;
+      return E.left([{ path: 'autoStandby.enabled', found: 'true', expected }]);
     }),
   );
 

@@ -3,6 +3,7 @@ import * as fc from 'fast-check';
 import { decodeConfig, describeConfigErrors } from '../../src/config/config.js';
 
 const defaults = {
+  autoStandby: { maxConcurrent: 16 },
   instances: { lifecycleEventBufferSize: 256, maxRequestBytes: 2 ** 20, launchTimeoutMs: 300_000 },
   metrics: { listenAddress: '127.0.0.1', port: 9464 },
   storage: { logMaxAgeMs: 604_800_000 },
@@ -15,7 +16,7 @@ const faults = (value: unknown): unknown => {
 
 test.each([
   [{}],
-  [{ instances: {}, metrics: {}, storage: {} }],
+  [{ auto_standby: {}, instances: {}, metrics: {}, storage: {} }],
   [{ instances: null, metrics: null, storage: null }],
   [{ instances: undefined, metrics: { port: undefined } }],
 ])('what is left open has its default: %p', (value) => {
@@ -28,12 +29,14 @@ test('what is said takes the place of its default alone', () => {
   );
   expect(
     decodeConfig({
+      auto_standby: { max_concurrent: 3 },
       instances: { lifecycle_event_buffer_size: 1 },
       metrics: { listen_address: '::1', port: 65535 },
       storage: { log_max_events: 7, log_max_age: '1h30m', log_max_bytes: 9 },
     }),
   ).toStrictEqual(
     E.right({
+      autoStandby: { maxConcurrent: 3 },
       instances: { lifecycleEventBufferSize: 1, maxRequestBytes: 2 ** 20, launchTimeoutMs: 300_000 },
       metrics: { listenAddress: '::1', port: 65535 },
       storage: { logMaxEvents: 7, logMaxAgeMs: 5_400_000, logMaxBytes: 9 },
@@ -44,22 +47,28 @@ test('what is said takes the place of its default alone', () => {
 test('a configuration is frozen to its depths', () => {
   const config = E.getOrElseW(() => undefined)(decodeConfig({ metrics: { port: 80 } }));
   expect(Object.isFrozen(config)).toBe(true);
-  expect(Object.values(config ?? {}).map(Object.isFrozen)).toEqual([true, true, true]);
+  expect(Object.values(config ?? {}).map(Object.isFrozen)).toEqual([true, true, true, true]);
 });
 
 const size = 'number of events (a whole number from 1 to 16777216)';
+const most = 'number of instances (a whole number from 1 to 1024)';
 const port = 'TCP port (a whole number from 1 to 65535)';
 const age = 'age (a duration such as 1h30m, from 1s to 87600h)';
 const address = 'an IP address or a host name';
 
 test.each<[unknown, string, string, string]>([
-  [undefined, '', 'nothing', 'sections (instances, metrics, storage)'],
-  [null, '', 'null', 'sections (instances, metrics, storage)'],
-  [[], '', '[]', 'sections (instances, metrics, storage)'],
-  ['metrics', '', "'metrics'", 'sections (instances, metrics, storage)'],
+  [undefined, '', 'nothing', 'sections (auto_standby, instances, metrics, storage)'],
+  [null, '', 'null', 'sections (auto_standby, instances, metrics, storage)'],
+  [[], '', '[]', 'sections (auto_standby, instances, metrics, storage)'],
+  ['metrics', '', "'metrics'", 'sections (auto_standby, instances, metrics, storage)'],
   [{ metrics: [] }, 'metrics', '[]', 'settings of metrics'],
   [{ instances: 256 }, 'instances', '256', 'settings of instances'],
-  [{ metric: {} }, 'metric', '{}', 'another key, perhaps metrics; known are instances, metrics, storage'],
+  [
+    { metric: {} },
+    'metric',
+    '{}',
+    'another key, perhaps metrics; known are auto_standby, instances, metrics, storage',
+  ],
   [
     { metrics: { Port: 1 } },
     'metrics.Port',
@@ -76,14 +85,16 @@ test.each<[unknown, string, string, string]>([
     { 'metrics.port': 1 },
     "['metrics.port']",
     'a number',
-    'another key; known are instances, metrics, storage',
+    'another key; known are auto_standby, instances, metrics, storage',
   ],
   [
     JSON.parse('{"__proto__":{"metrics":{}}}'),
     '__proto__',
     'an object with 1 key',
-    'another key; known are instances, metrics, storage',
+    'another key; known are auto_standby, instances, metrics, storage',
   ],
+  [{ auto_standby: { max_concurrent: 0 } }, 'auto_standby.max_concurrent', '0', most],
+  [{ auto_standby: { max_concurrent: 1_025 } }, 'auto_standby.max_concurrent', '1025', most],
   [{ instances: { lifecycle_event_buffer_size: 0 } }, 'instances.lifecycle_event_buffer_size', '0', size],
   [{ instances: { lifecycle_event_buffer_size: -1 } }, 'instances.lifecycle_event_buffer_size', '-1', size],
   [{ instances: { lifecycle_event_buffer_size: 1.5 } }, 'instances.lifecycle_event_buffer_size', '1.5', size],
@@ -125,7 +136,7 @@ test('all faults are told at once, a line for each', () => {
   });
   expect(E.isLeft(decoded) && describeConfigErrors(decoded.left)).toBe(
     [
-      'more: found a number, expected another key; known are instances, metrics, storage',
+      'more: found a number, expected another key; known are auto_standby, instances, metrics, storage',
       `instances.lifecycle_event_buffer_size: found '256', expected ${size}`,
       `metrics.port: found 0, expected ${port}`,
     ].join('\n'),

@@ -3,7 +3,7 @@ import * as fc from 'fast-check';
 import { decodeEnvironment } from '../../src/config/environment.js';
 
 const size = 'RX_INSTANCES__INSTANCES__LIFECYCLE_EVENT_BUFFER_SIZE';
-const unknown = `no such variable; known are ${size}, RX_INSTANCES__INSTANCES__MAX_REQUEST_BYTES, RX_INSTANCES__INSTANCES__LAUNCH_TIMEOUT, RX_INSTANCES__METRICS__LISTEN_ADDRESS, RX_INSTANCES__METRICS__PORT, RX_INSTANCES__STORAGE__LOG_MAX_EVENTS, RX_INSTANCES__STORAGE__LOG_MAX_AGE, RX_INSTANCES__STORAGE__LOG_MAX_BYTES`;
+const unknown = `no such variable; known are RX_INSTANCES__AUTO_STANDBY__MAX_CONCURRENT, ${size}, RX_INSTANCES__INSTANCES__MAX_REQUEST_BYTES, RX_INSTANCES__INSTANCES__LAUNCH_TIMEOUT, RX_INSTANCES__METRICS__LISTEN_ADDRESS, RX_INSTANCES__METRICS__PORT, RX_INSTANCES__STORAGE__LOG_MAX_EVENTS, RX_INSTANCES__STORAGE__LOG_MAX_AGE, RX_INSTANCES__STORAGE__LOG_MAX_BYTES`;
 const port = 'TCP port (a whole number from 1 to 65535)';
 
 test('there is a variable for each key: its name in upper case, and __ between section and key', () => {

@@ -22,6 +22,7 @@ const load = async (content: string, env: Readonly<Record<string, string>> = {})
 test('without a file there is the environment', async () => {
   expect(await loadConfig(undefined, { RX_INSTANCES__METRICS__PORT: '80' })()).toStrictEqual(
     E.right({
+      autoStandby: { maxConcurrent: 16 },
       instances: { lifecycleEventBufferSize: 256, maxRequestBytes: 2 ** 20, launchTimeoutMs: 300_000 },
       metrics: { listenAddress: '127.0.0.1', port: 80 },
       storage: { logMaxAgeMs: 604_800_000 },
@@ -37,12 +38,13 @@ test('the environment beats the file, the file beats the defaults, for every set
     { section: 'storage', key: 'log_max_events', fallback: 'open', inFile: '3', inEnv: '4' },
     { section: 'storage', key: 'log_max_age', fallback: '604800s', inFile: '5s', inEnv: '6s' },
     { section: 'storage', key: 'log_max_bytes', fallback: 'open', inFile: '7', inEnv: '8' },
+    { section: 'auto_standby', key: 'max_concurrent', fallback: 16, inFile: '9', inEnv: '10' },
   ];
   const choice = fc.record({ file: fc.boolean(), env: fc.constantFrom('absent', 'empty', 'set') });
   await fc.assert(
-    fc.asyncProperty(fc.tuple(choice, choice, choice, choice, choice, choice), async (choices) => {
+    fc.asyncProperty(fc.tuple(choice, choice, choice, choice, choice, choice, choice), async (choices) => {
       const said = keys.map((key, index) => ({ ...key, ...choices[index] }));
-      const lines = ['instances', 'metrics', 'storage'].flatMap((section) => [
+      const lines = ['auto_standby', 'instances', 'metrics', 'storage'].flatMap((section) => [
         `${section}:`,
         ...said
           .filter((key) => key.section === section && key.file)
@@ -56,11 +58,12 @@ test('the environment beats the file, the file beats the defaults, for every set
             key.env === 'set' ? key.inEnv : '',
           ]),
       );
-      const [size, address, port, events, age, bytes] = said.map(
+      const [size, address, port, events, age, bytes, most] = said.map(
         ({ fallback, file, inFile, env: inEnv, ...key }) =>
           String(inEnv === 'set' ? key.inEnv : file ? inFile : fallback),
       );
       expect(await load(lines.join('\n'), env)).toStrictEqual({
+        autoStandby: { maxConcurrent: Number(most) },
         instances: {
           lifecycleEventBufferSize: Number(size),
           maxRequestBytes: 2 ** 20,
@@ -85,10 +88,10 @@ test('every fault of file and environment is told at once', async () => {
     }),
   ).toBe(
     [
-      'more: found a number, expected another key; known are instances, metrics, storage',
+      'more: found a number, expected another key; known are auto_standby, instances, metrics, storage',
       'metrics.port: found 0, expected TCP port (a whole number from 1 to 65535)',
       "RX_INSTANCES__METRICS__PORT: found 'x', expected TCP port (a whole number from 1 to 65535)",
-      'RX_INSTANCES__INSTANCES__MORE: found a text of 1 character, expected no such variable; known are RX_INSTANCES__INSTANCES__LIFECYCLE_EVENT_BUFFER_SIZE, RX_INSTANCES__INSTANCES__MAX_REQUEST_BYTES, RX_INSTANCES__INSTANCES__LAUNCH_TIMEOUT, RX_INSTANCES__METRICS__LISTEN_ADDRESS, RX_INSTANCES__METRICS__PORT, RX_INSTANCES__STORAGE__LOG_MAX_EVENTS, RX_INSTANCES__STORAGE__LOG_MAX_AGE, RX_INSTANCES__STORAGE__LOG_MAX_BYTES',
+      'RX_INSTANCES__INSTANCES__MORE: found a text of 1 character, expected no such variable; known are RX_INSTANCES__AUTO_STANDBY__MAX_CONCURRENT, RX_INSTANCES__INSTANCES__LIFECYCLE_EVENT_BUFFER_SIZE, RX_INSTANCES__INSTANCES__MAX_REQUEST_BYTES, RX_INSTANCES__INSTANCES__LAUNCH_TIMEOUT, RX_INSTANCES__METRICS__LISTEN_ADDRESS, RX_INSTANCES__METRICS__PORT, RX_INSTANCES__STORAGE__LOG_MAX_EVENTS, RX_INSTANCES__STORAGE__LOG_MAX_AGE, RX_INSTANCES__STORAGE__LOG_MAX_BYTES',
     ].join('\n'),
   );
 });
@@ -102,7 +105,7 @@ test('a fault is told although the environment says better', async () => {
 test('a file that is no configuration at all is named', async () => {
   expect(await load('- metrics', { RX_INSTANCES__METRICS__PORT: 'x' })).toBe(
     [
-      'FILE: found an array of 1 value, expected sections (instances, metrics, storage)',
+      'FILE: found an array of 1 value, expected sections (auto_standby, instances, metrics, storage)',
       "RX_INSTANCES__METRICS__PORT: found 'x', expected TCP port (a whole number from 1 to 65535)",
     ].join('\n'),
   );

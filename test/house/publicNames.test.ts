@@ -42,6 +42,7 @@ describe('the public names', () => {
      "values
        AmbiguousName
        Conflict
+       ConntrackFailed
        ConsumerTaken
        CursorExpired
        DataDirLocked
@@ -62,10 +63,12 @@ describe('the public names', () => {
        StoreFailed
        SubscriberLagged
        TooManyConsumers
+       Withdrawn
        actions
        boundedIterable
        boundedMergeMap
        closeOnSignals
+       createConntrackSource
        createController
        createLifecycleBus
        createProcessDriver
@@ -74,7 +77,6 @@ describe('the public names', () => {
        isInstanceError
        latestByInstance
        openManager
-       standardControllers
        states
        toTaskEither
        transition
@@ -103,6 +105,9 @@ describe('the public names', () => {
        Connection
        ConnectionChange
        ConnectionSource
+       ConnectionSourceState
+       ConntrackSource
+       ConntrackSourceOptions
        ConsumeOptions
        ConsumerStats
        Controller
@@ -166,6 +171,7 @@ describe('the public names', () => {
        Measurement
        MutationOptions
        Occasion
+       OpenManagerOptions
        Overflow
        PolicyRequests
        PortStatus

@@ -19,7 +19,12 @@ import {
   timer,
   toArray,
 } from 'rxjs';
-import type { Connection, ConnectionChange, ConnectionSource } from '../../instances/connectionSource.js';
+import type {
+  Connection,
+  ConnectionChange,
+  ConnectionSource,
+  ConnectionSourceState,
+} from '../../instances/connectionSource.js';
 import { messageOf } from '../../lifecycle/messageOf.js';
 import { ConntrackFailed } from './conntrackFailed.js';
 import { conntrackLine, type End, type Flow } from './conntrackLine.js';
@@ -37,15 +42,10 @@ export interface ConntrackSourceOptions {
   readonly command?: string;
 }
 
-/** What becomes of a source: whether its changes are to be had at this moment, and if not, why. */
-export type ConntrackState =
-  | { readonly kind: 'connecting' | 'connected' }
-  | { readonly kind: 'unsupported_platform' | 'observer_error'; readonly reason: string };
-
 /** A {@link ConnectionSource} that tells how it is. */
 export interface ConntrackSource extends ConnectionSource {
   /** Emits how it is, at once and with each change. It watches only while somebody has subscribed to `changes$`. */
-  readonly state$: Observable<ConntrackState>;
+  readonly state$: Observable<ConnectionSourceState>;
 }
 
 /** What hypeman asks for: with the kernel's own size events were lost every minute on its hosts. */
@@ -70,7 +70,7 @@ export function createConntrackSource({
   command = 'conntrack',
 }: ConntrackSourceOptions): ConntrackSource {
   const unsupported = unsupportedHere();
-  const state$ = new BehaviorSubject<ConntrackState>(
+  const state$ = new BehaviorSubject<ConnectionSourceState>(
     unsupported === undefined
       ? { kind: 'connecting' }
       : { kind: unsupported.kind, reason: unsupported.reason },
