@@ -125,7 +125,8 @@ export function decideStandby(
   if (!isEnabled(policy) || whyNot(instance) !== undefined || activity.trouble === 'unsupported_platform')
     return {};
   const isHold = occasion.kind === 'input' && occasion.input === 'hold';
-  const holdUntil = isHold ? now + policy.idleTimeoutMs : memory.holdUntil;
+  const longest = now + policy.idleTimeoutMs;
+  const holdUntil = isHold ? longest : memory.holdUntil && Math.min(memory.holdUntil, longest);
   const lastInboundAt = activity.lastInboundAt ?? memory.lastInboundAt;
   const known: StandbyMemory = {
     ...(lastInboundAt !== undefined && { lastInboundAt }),
@@ -135,7 +136,7 @@ export function decideStandby(
   const idleSince = occasion.kind === 'failed' ? now : idleSinceOf(instance, memory, now);
   const settlesAt = idleSince + settlesAfterMs;
   const idle: StandbyMemory = { ...known, idleSince, ...(now >= settlesAt && { isSettled: true }) };
-  const at = nextStandbyAt(policy, idle, now);
+  const at = nextStandbyAt(policy, idle);
   if (now >= at) return { memory: { ...idle, isRequested: true }, act: { verb: 'standby', reason: 'idle' } };
   return { memory: idle, at: now < settlesAt ? Math.min(at, settlesAt) : at };
 }
@@ -152,11 +153,8 @@ function whyNot({ state, spec: { ports = [] } }: Instance): AutoStandbyStatus['r
 const idleSinceOf = ({ startedAt = 0 }: Instance, { idleSince }: StandbyMemory, now: number): number =>
   Math.min(Math.max(idleSince ?? now, startedAt > now ? 0 : startedAt), now);
 
-const nextStandbyAt = (
-  { idleTimeoutMs }: Enabled,
-  { idleSince = 0, holdUntil = 0 }: StandbyMemory,
-  now: number,
-): number => Math.max(idleSince + idleTimeoutMs, Math.min(holdUntil, now + idleTimeoutMs));
+const nextStandbyAt = ({ idleTimeoutMs }: Enabled, { idleSince = 0, holdUntil = 0 }: StandbyMemory): number =>
+  Math.max(idleSince + idleTimeoutMs, holdUntil);
 
 /** The idle clock, once it is worth a write. */
 function keptOf({ isSettled, idleSince, lastInboundAt }: StandbyMemory): StandbyMemory | undefined {
@@ -187,7 +185,7 @@ export function statusOf(
   if (isExecuting || isRequested === true) return told('standby_requested', 'ready_for_standby');
   if (trouble !== undefined) return told('error', trouble);
   if (active > 0) return told('active', 'active_inbound_connections');
-  const at = nextStandbyAt(policy, memory, now);
+  const at = nextStandbyAt(policy, memory);
   const next = { nextStandbyAt: at };
   return now < at
     ? told('idle_countdown', 'idle_timeout_not_elapsed', next)

@@ -156,6 +156,7 @@ it('an instance is never put on standby under a connection or too early, and alw
     fc.asyncProperty(fc.array(step, { maxLength: 25 }), fc.boolean(), async (steps, isSlow) => {
       expect(await played(steps, isSlow)).toEqual([]);
     }),
-    { numRuns: 150 },
+    // A hold for longer than the time that an update leaves.
+    { numRuns: 150, examples: [[[{ kind: 'hold' }, { kind: 'update', idleTimeoutMs: 1 }], false]] },
   );
 });

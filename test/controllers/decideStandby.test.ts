@@ -66,7 +66,7 @@ describe('what is decided about an instance', () => {
       { idleSince: 90_000, holdUntil: 900_000 },
       none,
       due,
-      { memory: { idleSince: 90_000, isSettled: true, holdUntil: 900_000 }, at: 110_000 },
+      { memory: { idleSince: 90_000, isSettled: true, holdUntil: 110_000 }, at: 110_000 },
     ],
     [
       'idle by a clock of another day',

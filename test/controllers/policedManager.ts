@@ -69,7 +69,12 @@ export async function openPoliced(
   const events: LifecycleEvent[] = [];
   let id = '';
   const open = async (): Promise<InstanceManager> => {
-    const opened = await openManager({ drivers: [withLastingHomes(driver)], store, ...options });
+    const opened = await openManager({
+      drivers: [withLastingHomes(driver)],
+      store,
+      frontDoor: false,
+      ...options,
+    });
     opened.events('test').subscribe((event) => events.push(event));
     return opened;
   };

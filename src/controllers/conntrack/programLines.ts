@@ -41,7 +41,8 @@ export const programLines = (program: string, args: readonly string[]): Observab
       else fail(words.join('; ') || `${program} ended with ${String(code ?? signal)}`);
     });
     return () => {
-      child.kill('SIGKILL');
+      // Of a program that could not be started Node has no pid, and the signal would go to the group of this process.
+      if (child.pid !== undefined) child.kill('SIGKILL');
     };
   });
 
