@@ -77,7 +77,9 @@ describe('the snippets of the README', () => {
     const load = (name: string): unknown => (name === 'node:console' ? { log } : ours(name));
     const port = String(await freePort());
     await run({ name: 'README', code: code.replaceAll('8080', port) }, load, equal);
-    expect(printed).toEqual(expect.arrayContaining(['Running event', 'stdout it begins', 'stdout hi']));
+    expect(printed).toEqual(
+      expect.arrayContaining(['Running event', 'stdout it begins', 'stdout hi', 'hello']),
+    );
     expect(printed.filter((line) => /^\d/.test(line))).toEqual([
       '1 create web Initializing',
       '2 ready web Running',
@@ -92,9 +94,14 @@ describe('the snippets of the README', () => {
       expect.stringMatching(/^10 create run-\w+ Running$/),
       expect.stringMatching(/^11 exit run-\w+ Stopped$/),
       expect.stringMatching(/^12 delete/),
-      '13 stop web Stopped',
-      '14 restore web Stopped',
-      '15 fork web-2 Stopped',
+      '13 create api Initializing',
+      '14 ready api Running',
+      '15 standby api Standby',
+      '16 restore api Running',
+      '17 stop web Stopped',
+      '18 restore web Stopped',
+      '19 fork web-2 Stopped',
+      '20 stop api Stopped',
     ]);
   });
 

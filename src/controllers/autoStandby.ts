@@ -91,6 +91,7 @@ function opened({ sources, maxConcurrent }: AutoStandbyOptions, port: Controller
 
   const rules = createController<StandbyMemory, StandbyInput>({
     name,
+    field: 'autoStandby',
     memory: memoryCodec,
     kept: keptOf,
     ...(maxConcurrent !== undefined && { concurrency: maxConcurrent }),

@@ -29,7 +29,7 @@ export function createDoorController(options: FrontDoorOptions = {}): DoorContro
       const portsOf = portsListenedFor(addressOf);
       const keptPorts = createKeptPorts(known, port.remembered(chosenPorts));
       const current = createFrontDoor(
-        { refresh, restore, start, addressOf, portsOf, watch: () => watch() },
+        { refresh, restore, start, addressOf, portsOf, watch: () => watch({ hasFields: ['ports'] }) },
         { ...options, keptPorts, logger },
       );
       door = current;

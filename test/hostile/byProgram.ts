@@ -404,7 +404,7 @@ const escapes: readonly Attack[] = [
         const deaf = `process.on('SIGTERM', () => {}); process.on('SIGHUP', () => {}); console.log('here');`;
         await begun(manager, ground.program(`deaf-${user}`, deaf, user));
         const { exit } = await value(manager.stop(`deaf-${user}`));
-        assert.deepEqual(exit, { code: null, signal: 'SIGKILL' });
+        assert.deepEqual(exit, { code: null, signal: 'SIGKILL', stoppedBy: 'caller' });
         await noneIsLeft(ground, 'it was stopped, and runs on');
       }
     },

@@ -150,7 +150,7 @@ describe('over its whole life', () => {
     ]);
 
     const stopped = await firstValueFrom(manager.stop('web'));
-    expect(stopped.exit).toEqual({ code: null, signal: 'SIGTERM' });
+    expect(stopped.exit).toEqual({ code: null, signal: 'SIGTERM', stoppedBy: 'caller' });
     expect(processesOf(id)).toEqual([]);
     await firstValueFrom(manager.start('web', { cmd: ['here'] }));
     await running();

@@ -216,7 +216,7 @@ describe('a virtual machine', () => {
     await forked('stopped');
     await vms.ask('stopped', 'write before the stop');
     const { exit } = await value(vms.manager.stop('stopped'));
-    expect(exit).toEqual({ code: 0, signal: null });
+    expect(exit).toEqual({ code: 0, signal: null, stoppedBy: 'caller' });
     const copy = await value(vms.manager.fork('stopped', { name: 'cold', targetState: 'Running' }));
     expect(copy.state).toBe('Initializing');
     await lastValueFrom(vms.manager.waitForState('cold', 'Running', { timeoutMs: 100_000 }));

@@ -3,7 +3,17 @@ import { type InstanceManager, openManager } from 'rx-instances';
 import { createMemoryDriver } from 'rx-instances/testing';
 
 /** What tells, and asks for nothing. */
-const streams = ['events', 'consume', 'iterate', 'watch', 'closing$', 'stats', 'measurements$', 'close'];
+const streams = [
+  'events',
+  'consume',
+  'iterate',
+  'watch',
+  'closing$',
+  'stats',
+  'doorStats',
+  'measurements$',
+  'close',
+];
 
 const request = { image: 'any' };
 

@@ -127,7 +127,7 @@ describe('an update that expects a revision', () => {
     ],
     [
       { revision: 1 },
-      'revision: found a number, expected another key; known are by, reason, traceparent, signal, expectedRevision',
+      'revision: found a number, expected another key; known are by, reason, traceparent, signal, requestId, expectedRevision',
     ],
   ])('is refused where it cannot be understood: %j', async (options: object, message) => {
     await expect(value(manager.update('web', { tags: {} }, options))).rejects.toMatchObject({ message });

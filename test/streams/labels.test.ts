@@ -75,14 +75,14 @@ describe('a label', () => {
     const registry = new Registry();
     const metrics = createMetrics(manager, { registry });
     for (let n = 0; n < 1_000; n += 1) {
-      manager.consume('http', () => NEVER, { label: `client ${String(n)}`, overflow: 'resume' }).subscribe();
+      manager.consume('http', () => NEVER, { label: `page ${String(n)}`, overflow: 'resume' }).subscribe();
     }
     await firstValueFrom(manager.create({ name: 'web', image: 'any' }));
     expect(manager.stats()['http']).toMatchObject({ subscribers: 1_000 });
     expect(manager.stats()['http']?.labelled).toHaveLength(1_000);
     const told = await registry.metrics();
     expect(told).toContain('instances_lifecycle_subscribers{consumer="http"} 1000');
-    expect(told).not.toContain('client');
+    expect(told).not.toContain('page ');
     metrics.unsubscribe();
     await manager.close();
     expect(manager.stats()['http']?.labelled).toBeUndefined();

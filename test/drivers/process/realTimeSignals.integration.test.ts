@@ -43,7 +43,7 @@ it.each([
 ])('%s asks %j to end, and %j is told', async (stopSignal, script, ended) => {
   await run(script, { stopSignal });
   await value(manager.stop('web'));
-  expect((await value(manager.get('web'))).exit).toEqual(ended);
+  expect((await value(manager.get('web'))).exit).toEqual({ ...ended, stoppedBy: 'caller' });
 });
 
 it.each([

@@ -105,7 +105,7 @@ it.each<[Readonly<Record<string, unknown>>, readonly string[]]>([
   [{ ports: [{ guest: 80 }, { guest: 65_536 }] }, [`ports[1].guest | 65536 | ${portRule}`]],
   [{ ports: [{ guest: 80, host: -1 }] }, [`ports[0].host | -1 | ${hostPortRule}`]],
   [{ ports: [{ guest: 80, host: 65_536 }] }, [`ports[0].host | 65536 | ${hostPortRule}`]],
-  [{ ports: [{ guest: 80, udp: true }] }, ['ports[0].udp | true | another key; known are guest, host']],
+  [{ ports: [{ guest: 80, udp: true }] }, ['ports[0].udp | true | another key; known are guest, host, wake']],
   [
     { ports: [{ guest: 80 }, { guest: 22 }, { guest: 80, host: 1 }, { guest: 80, host: 2 }] },
     [`ports[2].guest | 80 | ${otherPortRule}`, `ports[3].guest | 80 | ${otherPortRule}`],
