@@ -309,7 +309,10 @@ function opened<Memory, Input>(
           if (!hasTag(error, 'Conflict')) after({ kind: 'failed', verb, error });
           else if (its.instance.revision !== sight.instance.revision) after({ kind: 'due' });
           // The change is on its way, and is decided about then.
-          else its.isBusy = false;
+          else {
+            its.isBusy = false;
+            its.unwanted$ = undefined;
+          }
           return of({ instanceId, verb, reason, error });
         }),
       );

@@ -29,7 +29,7 @@ export interface RunningController {
   readonly decisions$: Observable<Decision>;
   /** What it knows of an instance. */
   status?(instance: Instance): InstanceStatus;
-  /** Puts off what it would do to an instance that nobody uses; emits once that holds. */
+  /** Puts off what it would do to an instance that nobody uses; completes once that holds. */
   hold?(instance: Instance): Observable<never>;
   /** Emits where clients connect to for a port of an instance, in the place of where its machine listens; nothing where that is as it is. */
   endpoint?(instance: Instance, guest: number): Observable<Endpoint>;
