@@ -9,6 +9,7 @@ import { firstValueFrom, type Observable } from 'rxjs';
 import { createMemoryStore } from '../../src/store/memoryStore.js';
 import { until } from '../support/until.js';
 import { Client, comes, FakeMachine } from './doorStage.js';
+import { freePort } from '../support/freePort.js';
 
 const value = <T>(source$: Observable<T>): Promise<T> => firstValueFrom(source$);
 
@@ -224,13 +225,3 @@ describe('the front door of a manager', () => {
     expect([...(await value(store.loadRuntime('front_door'))).values()]).toStrictEqual([]);
   });
 });
-
-/** A port that nobody has. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}

@@ -5,6 +5,7 @@ import type { Instance } from '../../src/lifecycle/instance.js';
 import { collectGarbage } from '../support/collectGarbage.js';
 import { until } from '../support/until.js';
 import { Client, comes, DoorStage, id, keptIn } from './doorStage.js';
+import { freePort } from '../support/freePort.js';
 
 let stage: DoorStage;
 beforeEach(() => {
@@ -631,13 +632,3 @@ describe('what the door sees of the instances', () => {
     expect(door.status(id)).toStrictEqual([]);
   });
 });
-
-/** A port that nobody has. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}

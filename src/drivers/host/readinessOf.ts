@@ -1,5 +1,4 @@
 import { request } from 'node:http';
-import { connect } from 'node:net';
 import {
   catchError,
   defer,
@@ -18,6 +17,7 @@ import {
 } from 'rxjs';
 import type { Readiness } from '../../lifecycle/instance.js';
 import { linePattern } from '../linePattern.js';
+import { accepts } from './accepts.js';
 import type { LogFiles } from './logFiles.js';
 import { followFrom } from './logReader.js';
 
@@ -61,7 +61,7 @@ export function readinessOf(
       );
     }
     case 'tcp':
-      return askedOf(readiness.port, () => accepts(readiness.port));
+      return askedOf(readiness.port, () => accepts({ host, port: readiness.port }));
     case 'http':
       return askedOf(readiness.port, () => answers(readiness.port, readiness.path));
   }
@@ -80,22 +80,6 @@ export const asked = (question: () => Observable<boolean>, pollMs: number): Obse
 const host = '127.0.0.1';
 
 const believed = (): Promise<boolean> => Promise.resolve(true);
-
-const accepts = (port: number): Observable<boolean> =>
-  new Observable((subscriber) => {
-    const socket = connect({ host, port });
-    socket.once('connect', () => {
-      // The kernel may have given it that very port: then it has reached itself.
-      subscriber.next(socket.localPort !== port);
-      subscriber.complete();
-    });
-    socket.once('error', (error) => {
-      subscriber.error(error);
-    });
-    return () => {
-      socket.destroy();
-    };
-  });
 
 const answers = (port: number, path: string): Observable<boolean> =>
   new Observable<number>((subscriber) => {

@@ -9,6 +9,7 @@ import { createLogFiles, type LogFiles } from '../../../src/drivers/host/logFile
 import { followFrom } from '../../../src/drivers/host/logReader.js';
 import { readinessOf } from '../../../src/drivers/host/readinessOf.js';
 import type { Readiness } from '../../../src/lifecycle/instance.js';
+import { freePort } from '../../support/freePort.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'readiness-'));
 const sockets = new Set<Socket>();
@@ -45,13 +46,6 @@ async function listen(server: Server, port = 0): Promise<number> {
 }
 
 /** A port on which nobody listens. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  const port = await listen(server);
-  await once(server.close(), 'close');
-  return port;
-}
-
 /** Asks, and tells whether it is ready; `ready` comes when it is. */
 function asking(readiness: Readiness, log = createLog(), logStart = 0) {
   let isReady = false;

@@ -1,0 +1,41 @@
+import { connect, type Socket } from 'node:net';
+import { Observable, timer } from 'rxjs';
+import type { Endpoint } from '../../lifecycle/endpoint.js';
+
+/** How long a server may go on speaking to who has hung up. */
+const lingerMs = 1_000;
+
+/**
+ * Connects, says nothing, and hangs up. Emits whether somebody listens at the address, and completes; fails as `connect` does. It ends
+ * a connection as a client does who has what it wanted: a reset kills a Node server that greets and has no `error` listener.
+ */
+export const accepts = (endpoint: Endpoint): Observable<boolean> =>
+  new Observable((subscriber) => {
+    const socket = connect({ ...endpoint });
+    socket.once('connect', () => {
+      // The kernel may have given it that very port: then it has reached itself.
+      const isSelf = socket.localPort === endpoint.port && socket.localAddress === socket.remoteAddress;
+      subscriber.next(!isSelf);
+      subscriber.complete();
+    });
+    // Stays after the end: a socket that is destroyed may still fail.
+    socket.on('error', (error) => {
+      subscriber.error(error);
+    });
+    return () => {
+      hangUp(socket);
+    };
+  });
+
+function hangUp(socket: Socket): void {
+  if (socket.connecting) {
+    socket.destroy();
+    return;
+  }
+  const patience = timer(lingerMs).subscribe(() => socket.destroy());
+  socket.once('close', () => {
+    patience.unsubscribe();
+  });
+  // What is not read is answered with a reset.
+  socket.unref().resume().end();
+}
