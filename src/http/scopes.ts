@@ -11,7 +11,7 @@ export type Scope =
 const key = 'rxInstancesScope';
 
 /** The configuration of a route of this scope. */
-export const scoped = (scope: Scope): FastifyContextConfig => ({ [key]: scope });
+export const scoped = (scope: Scope): FastifyContextConfig => ({ [key]: scope }) as object;
 
 /** The scope of a route; none where it has said none. */
 export const scopeOf = (config: object | undefined): Scope | undefined =>

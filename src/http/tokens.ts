@@ -88,7 +88,10 @@ function nameOf(subject: unknown): string {
   if (typeof subject !== 'string' || subject === '') return 'api';
   if (/^[a-z][a-z0-9_]{0,63}$/.test(subject) && !managersOwn.has(subject)) return subject;
   const hash = createHash('sha256').update(subject).digest('hex').slice(0, 8);
-  const plain = subject.toLowerCase().replace(/[^a-z0-9]+/g, '_').slice(0, 48);
+  const plain = subject
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '_')
+    .slice(0, 48);
   return `${/^[a-z]/.test(plain) ? plain : `user_${plain}`}_${hash}`;
 }
 
