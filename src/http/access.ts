@@ -22,6 +22,11 @@ export function guard(app: FastifyInstance, secret: string | undefined): void {
   app.addHook('onRoute', ({ method, url, config }) => {
     if (scopeOf(config) === undefined) throw new Error(`the route ${String(method)} ${url} says no scope`);
   });
+  app.addHook('onListen', (done) => {
+    if (tokens === undefined && !app.addresses().every(({ address }) => isLoopback(address)))
+      app.log.warn('without a secret only this host is served, whatever is listened on');
+    done();
+  });
   app.addHook('onRequest', (request: FastifyRequest, reply: FastifyReply, done) => {
     reply.header('x-request-id', request.id);
     // What no route serves is answered to nobody who may ask nothing.

@@ -47,7 +47,8 @@ export async function openStage({
     manager,
     driver,
     address,
-    ask: async (method, path, body, headers = {}) => answerOf(await ask(address, method, path, body, headers)),
+    ask: async (method, path, body, headers = {}) =>
+      answerOf(await ask(address, method, path, body, headers)),
     [Symbol.asyncDispose]: async () => {
       await app.close();
       await manager.close();
