@@ -27,6 +27,14 @@ const floors = [
   { metrics: { uses: ['rxjs', 'prom-client'] } },
   { assembly: { uses: [] } },
   { config: { uses: ['io-ts', 'fp-ts', 'node:', 'yaml'] } },
+  {
+    http: {
+      uses: [
+        ...['rxjs', 'io-ts', 'fp-ts', 'node:', 'qs', 'fast-jwt'],
+        ...['fastify', '@fastify/rate-limit', '@fastify/swagger'],
+      ],
+    },
+  },
 ];
 
 const rooms = floors.flatMap((floor) => Object.keys(floor));
@@ -92,6 +100,12 @@ module.exports = {
       'the door is handed what it needs of a manager: it sees interfaces, and nobody who has them',
       { path: '^src/door/' },
       { path: '^src/(drivers|store|manager|promises)/' },
+    ),
+    forbidden(
+      'http-apart',
+      'the API serves whatever has the interfaces: a manager here, or one from afar',
+      { path: '^src/http/' },
+      { path: '^src/(drivers|store|manager|promises|controllers|door|metrics|assembly|config)/' },
     ),
     forbidden(
       'drivers-apart',

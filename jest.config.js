@@ -22,6 +22,7 @@ module.exports = {
   moduleNameMapper: {
     '^rx-instances$': '<rootDir>/src/index.ts',
     '^rx-instances/config$': '<rootDir>/src/config.ts',
+    '^rx-instances/http$': '<rootDir>/src/http.ts',
     '^rx-instances/metrics$': '<rootDir>/src/metrics.ts',
     '^rx-instances/promises$': '<rootDir>/src/promises.ts',
     '^rx-instances/qemu$': '<rootDir>/src/qemu.ts',

@@ -1,0 +1,40 @@
+import type { FastifyReply } from 'fastify';
+import { type Observable, take, throwIfEmpty } from 'rxjs';
+
+/** Answers with the JSON that is emitted, or with the error. What was begun goes on although its client has gone. */
+export function answer(reply: FastifyReply, text$: Observable<string>, status = 200): void {
+  text$.pipe(take(1), throwIfEmpty()).subscribe({
+    next: (text) => {
+      void reply.code(status).type('application/json; charset=utf-8').send(text);
+    },
+    error: (error: unknown) => {
+      void reply.send(error);
+    },
+  });
+}
+
+/** The same for what nobody needs once its client has gone: that ends it. */
+export function answerWhileThere(reply: FastifyReply, text$: Observable<string>): void {
+  const subscription = text$.pipe(take(1), throwIfEmpty()).subscribe({
+    next: (text) => {
+      void reply.type('application/json; charset=utf-8').send(text);
+    },
+    error: (error: unknown) => {
+      void reply.send(error);
+    },
+  });
+  // Not that of the request, which is over as soon as its body is read.
+  if (!subscription.closed) reply.raw.once('close', () => subscription.unsubscribe());
+}
+
+/** Answers that it is done. */
+export function answerDone(reply: FastifyReply, done$: Observable<unknown>): void {
+  done$.pipe(take(1), throwIfEmpty()).subscribe({
+    next: () => {
+      void reply.code(204).send();
+    },
+    error: (error: unknown) => {
+      void reply.send(error);
+    },
+  });
+}
