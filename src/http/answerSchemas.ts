@@ -132,6 +132,11 @@ export const answers = {
     description: 'A line of the log as JSON in the data of each event',
     content: { 'text/event-stream': { schema: text } },
   },
+  events: {
+    description:
+      'An event as JSON in the data of each; its id is the place to go on from. Besides: `heartbeat`, `lagged`, `cursor_expired`, `closing`',
+    content: { 'text/event-stream': { schema: text } },
+  },
   health: { description: 'It serves', ...object({ status: oneOf('ok') }) },
   capabilities: {
     description: 'What this server can do',

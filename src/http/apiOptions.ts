@@ -41,6 +41,8 @@ export interface InstancesApiOptions {
   readonly maxConnections?: number;
   /** How many answers may go on at a time, such as logs that are followed. @defaultValue 5000 */
   readonly maxStreams?: number;
+  /** How long a server that closes waits for its clients to take what was answered, in milliseconds. @defaultValue 10000 */
+  readonly drainMs?: number;
 }
 
 const count = (name: string): t.Type<number, number> => integer(name, 1, 1_000_000);
@@ -67,5 +69,6 @@ export const apiOptions = closed(
     maxRequestsPerSecond: count('requests'),
     maxConnections: count('connections'),
     maxStreams: count('streams'),
+    drainMs: integer('milliseconds', 0, 3_600_000),
   },
 );

@@ -6,23 +6,27 @@ import type { ApiContext } from './apiContext.js';
 import { apiRoute, bodyOf, paramOf, queryOf } from './apiRoute.js';
 import { callOf, onInstance } from './callOf.js';
 import { findInstance } from './findInstance.js';
+import { sendTable } from './events/sendTable.js';
 import { createBody, createRequest, updateBody } from './instanceBodies.js';
 import { listQuery } from './queries.js';
 import { updateMerged } from './updateMerged.js';
 
 /** Serves what there is, what is made, and what is changed. */
-export function instanceRoutes(app: FastifyInstance, { manager, written }: ApiContext): void {
+export function instanceRoutes(app: FastifyInstance, context: ApiContext): void {
+  const { manager, written } = context;
   app.get(
     '/instances',
     apiRoute({
       operation: 'listInstances',
       scope: 'instance:read',
-      summary: 'List instances, oldest first',
+      summary: 'List instances, oldest first; with `watch=true` stream the list and what changes of it',
       query: listQuery,
       answers: { 200: answers.instances },
     }),
     (request, reply) => {
-      answer(reply, manager.list(queryOf(listQuery, request)).pipe(mergeMap(written.instances)));
+      const { watch = false, ...filter } = queryOf(listQuery, request);
+      if (watch) sendTable(reply, filter, context);
+      else answer(reply, manager.list(filter).pipe(mergeMap(written.instances)));
     },
   );
 

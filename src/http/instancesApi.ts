@@ -1,5 +1,6 @@
 import rateLimit from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
+import { Subject } from 'rxjs';
 import { decodeOrThrow } from '../codecs/decode.js';
 import { absentRoutes } from './absentRoutes.js';
 import { guard } from './access.js';
@@ -10,6 +11,9 @@ import { autoStandbyRoutes } from './autoStandbyRoutes.js';
 import { errorAnswer, plainAnswer } from './errorAnswers.js';
 import { instanceRoutes } from './instanceRoutes.js';
 import { logRoute } from './logRoute.js';
+import { drainOnClose } from './drain.js';
+import { eventRoutes } from './events/eventRoutes.js';
+import { liveEvents } from './events/liveEvents.js';
 import { describeRoutes } from './openApi.js';
 import { OpenStreams } from './openStreams.js';
 import { readJson } from './readJson.js';
@@ -61,18 +65,25 @@ export const instancesApi: FastifyPluginAsync<InstancesApiOptions> = async (app,
   const { prefix, logLevel, logSerializers, ...rest } = given as InstancesApiOptions & FastifyOwn;
   decodeOrThrow(apiOptions, rest);
   const options: InstancesApiOptions = rest;
-  const { manager, secret, maxConnections = 10_000, maxStreams = 5_000 } = options;
+  const { manager, secret, maxConnections = 10_000, maxStreams = 5_000, drainMs = 10_000 } = options;
   const context: ApiContext = {
     manager,
     streams: new OpenStreams(maxStreams),
     written: createRepresentations(manager),
   };
+  const consumer = 'http_events';
+  const closed$ = new Subject<void>();
   app.server.maxConnections = maxConnections;
   readBodies(app);
   tellErrors(app);
   await limitRate(app, options.maxRequestsPerSecond ?? 10_000);
   guard(app, secret);
   await describeRoutes(app, secret !== undefined);
+  const live = liveEvents(manager, closed$, { consumer });
+  drainOnClose(app, context.streams, drainMs);
+  app.addHook('onClose', () => {
+    closed$.next();
+  });
   serviceRoutes(app, options);
   instanceRoutes(app, context);
   verbRoutes(app, context);
@@ -80,6 +91,7 @@ export const instancesApi: FastifyPluginAsync<InstancesApiOptions> = async (app,
   logRoute(app, context);
   autoStandbyRoutes(app, context);
   snapshotRoutes(app, context);
+  eventRoutes(app, context, { live, streams: manager, consumer });
   absentRoutes(app);
 };
 

@@ -1,3 +1,4 @@
+import { BehaviorSubject, filter, type Observable } from 'rxjs';
 import { Refusal } from './refusal.js';
 
 /** An answer that goes on until somebody ends it. */
@@ -9,6 +10,9 @@ export interface OpenStream {
 /** The answers of a server that go on: as many as there may be, to be ended together when it stops. */
 export class OpenStreams {
   private readonly streams = new Set<OpenStream>();
+  private readonly size$ = new BehaviorSubject(0);
+  /** Emits once none is open. */
+  readonly empty$: Observable<unknown> = this.size$.pipe(filter((size) => size === 0));
 
   constructor(private readonly most: number) {}
 
@@ -25,8 +29,10 @@ export class OpenStreams {
   /** Takes one in, and returns how it is taken out once it has ended. */
   add(stream: OpenStream): () => void {
     this.streams.add(stream);
+    this.size$.next(this.size);
     return () => {
       this.streams.delete(stream);
+      this.size$.next(this.size);
     };
   }
 

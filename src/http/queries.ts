@@ -4,7 +4,7 @@ import { anyTags } from '../codecs/tags.js';
 import { name as nameCodec } from '../codecs/name.js';
 import { states } from '../lifecycle/state.js';
 import { described, type Described, describedObject } from './described.js';
-import { choice, kind, text } from './values.js';
+import { choice, kind, several, text } from './values.js';
 
 /** Values behind a path are texts. */
 const tags = described(anyTags, { type: 'object', additionalProperties: { type: 'string' } });
@@ -20,8 +20,11 @@ const lines = as(
   (value) => (/^\d{1,7}$/.test(value) && Number(value) <= mostLines ? Number(value) : undefined),
 );
 
-/** What to list. */
-export const listQuery = describedObject('query', {}, { state: choice(states), tags });
+/** Of which instances. */
+export const instanceFilter = { state: several('states', states), driver: text, tags };
+
+/** What to list; with `watch` also what changes. */
+export const listQuery = describedObject('query', {}, { ...instanceFilter, watch: flag });
 /** Which log to read, and how. */
 export const logQuery = describedObject('query', {}, { tail: lines, follow: flag, source: text });
 /** What to wait for. */

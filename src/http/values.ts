@@ -1,4 +1,6 @@
 import * as t from 'io-ts';
+import { boundedList } from '../codecs/boundedList.js';
+import { oneOrSeveral } from '../codecs/oneOrSeveral.js';
 import { variableName, cText, integer, oneOf } from '../codecs/scalars.js';
 import { name as nameCodec } from '../codecs/name.js';
 import { nothing } from '../codecs/nothing.js';
@@ -51,3 +53,14 @@ export const whole = (what: string, min: number, max: number): Described<number>
 /** A field of hypeman's that has no counterpart here: what asks for it is refused rather than passed over. */
 export const none = (why: string): Described<undefined> =>
   described(nothing<undefined>(`nothing (${why})`), { not: {}, description: `Refused: ${why}` });
+
+/** One of several texts, or a list of such. */
+export function several<const Values extends readonly string[]>(
+  what: string,
+  values: Values,
+): Described<Values[number] | readonly Values[number][]> {
+  const one = oneOf(values);
+  const list = boundedList(`${what} (1 to ${String(values.length)})`, one, 1, values.length);
+  const schema = { type: 'string', enum: values };
+  return described(oneOrSeveral(one, list), { oneOf: [schema, { type: 'array', items: schema }] });
+}

@@ -1,4 +1,4 @@
-import type { Observable } from 'rxjs';
+import { asyncScheduler, EMPTY, ignoreElements, type Observable, type SchedulerLike, timeout } from 'rxjs';
 
 /** One client of a stream, which takes bytes at its own pace. */
 export interface EventSink {
@@ -11,7 +11,16 @@ export interface EventSink {
 }
 
 /** With more bytes waiting than this a client is behind: it is sent nothing new until it has taken them. */
-export const mostWaiting = 65_536;
+const mostWaiting = 65_536;
+
+/** How long a client that is behind may take nothing. */
+const longestStallMs = 60_000;
 
 /** Whether a client has to take what waits before it is sent more. */
 export const isBehind = ({ waiting }: EventSink): boolean => waiting > mostWaiting;
+
+/** Completes once a client is not behind. Errors: `TimeoutError` where it takes nothing for a minute. */
+export const roomFor = (sink: EventSink, scheduler: SchedulerLike = asyncScheduler): Observable<never> =>
+  isBehind(sink)
+    ? sink.drained$.pipe(timeout({ first: longestStallMs, scheduler }), ignoreElements())
+    : EMPTY;

@@ -1,18 +1,8 @@
-import {
-  concat,
-  EMPTY,
-  ignoreElements,
-  mergeMap,
-  type Observable,
-  of,
-  type SchedulerLike,
-  take,
-  timeout,
-} from 'rxjs';
+import { concat, EMPTY, mergeMap, type Observable, of, type SchedulerLike, take } from 'rxjs';
 import type { LifecycleStreams } from '../../instances/lifecycleStreams.js';
 import type { Cursor, LifecycleEvent } from '../../lifecycle/event.js';
 import { cursorText } from './cursorText.js';
-import { type EventSink, isBehind } from './eventSink.js';
+import { type EventSink, isBehind, roomFor } from './eventSink.js';
 import { type EventSelection, type LiveEvents, placeBefore } from './liveEvents.js';
 import { serverSentEvent } from './serverSentEvent.js';
 
@@ -42,9 +32,6 @@ export interface Follower {
   /** Tells a client for which nothing waits that the stream lives, and how far it is, so that it can go on from there. */
   beat(): void;
 }
-
-/** How long a client that is behind may take nothing. */
-const longestStallMs = 60_000;
 
 /** How much of the log is sent at a time, and how many events are read at a time. */
 const pageBytes = 16_384;
@@ -77,12 +64,8 @@ export function createFollower(client: EventClient, origin: EventOrigin): Follow
     const isLevel = event.sequence >= (live.head?.sequence ?? Infinity);
     if (isLevel || page.length > pageBytes) sendPage();
     if (isLevel) return of(event);
-    return room(opened());
+    return roomFor(opened(), scheduler);
   };
-
-  /** Completes once the client is not behind. */
-  const room = (to: EventSink | undefined): Observable<never> =>
-    to !== undefined && isBehind(to) ? drained(to, scheduler) : EMPTY;
 
   return {
     sendLive: () => {
@@ -107,7 +90,10 @@ export function createFollower(client: EventClient, origin: EventOrigin): Follow
       isLive = false;
       place = after;
       const options = { after, overflow: 'resume', capacity: pageEvents } as const;
-      return concat(room(sink), streams.consume(consumer, takeEvent, options)).pipe(take(1));
+      return concat(
+        sink === undefined ? EMPTY : roomFor(sink, scheduler),
+        streams.consume(consumer, takeEvent, options),
+      ).pipe(take(1));
     },
     beat: () => {
       if (sink === undefined || sink.waiting > 0 || page !== '') return;
@@ -119,6 +105,3 @@ export function createFollower(client: EventClient, origin: EventOrigin): Follow
 
 const laterOf = (one: Cursor | undefined, other: Cursor | undefined): Cursor | undefined =>
   (one?.sequence ?? -1) >= (other?.sequence ?? -1) ? one : other;
-
-const drained = ({ drained$ }: EventSink, scheduler: SchedulerLike): Observable<never> =>
-  drained$.pipe(timeout({ first: longestStallMs, scheduler }), ignoreElements());

@@ -1,0 +1,64 @@
+import type { FastifyRequest } from 'fastify';
+import * as t from 'io-ts';
+import { decodeOrThrow } from '../../codecs/decode.js';
+import type { Cursor, LifecycleEvent } from '../../lifecycle/event.js';
+import { actions } from '../../lifecycle/state.js';
+import { concerns } from '../../streams/instanceFilter.js';
+import { described, describedObject, type ValueOf } from '../described.js';
+import { instanceFilter } from '../queries.js';
+import { several, text } from '../values.js';
+import { cursorOf, cursorText } from './cursorText.js';
+import type { EventSelection } from './liveEvents.js';
+
+const placeCodec = new t.Type<Cursor, string, unknown>(
+  'a cursor (the id of an event)',
+  (value): value is Cursor => typeof value === 'object',
+  (value, context) => {
+    const place = typeof value === 'string' ? cursorOf(value) : undefined;
+    return place === undefined ? t.failure(value, context) : t.success(place);
+  },
+  cursorText,
+);
+
+/** A place in the log, as an event's id tells it. */
+export const place = described(placeCodec, { type: 'string', examples: ['k2vj:42'] });
+
+/** Which events to send. */
+export const eventQuery = describedObject(
+  'query',
+  {},
+  { ...instanceFilter, action: several('actions', actions), name: text, after: place },
+);
+
+/** The events of a query, of one instance or of all. */
+export function eventSelection(
+  { action, name, after, ...filter }: ValueOf<typeof eventQuery>,
+  instanceId?: string,
+): EventSelection {
+  const isWanted = concerns({ ...filter, ...(instanceId !== undefined && { instanceId }) });
+  const among = action === undefined ? undefined : new Set([action].flat());
+  return {
+    key: JSON.stringify([
+      instanceId,
+      among && [...among].sort(),
+      name,
+      filter.state,
+      filter.driver,
+      filter.tags,
+    ]),
+    wants: (event) =>
+      (among === undefined || among.has(event.action)) &&
+      (name === undefined || nameOf(event) === name) &&
+      isWanted(event),
+  };
+}
+
+const nameOf = ({ instance, last }: LifecycleEvent): string | undefined => (instance ?? last)?.name;
+
+const reconnect = t.type({ 'last-event-id': placeCodec }, 'headers');
+
+/** The place that a client names when it reconnects, or else the one that it asks for. @throws {@link InvalidRequest} */
+export function placeOf({ headers }: FastifyRequest, asked: Cursor | undefined): Cursor | undefined {
+  const { 'last-event-id': last = '' } = headers;
+  return last === '' ? asked : decodeOrThrow(reconnect, headers)['last-event-id'];
+}

@@ -1,0 +1,61 @@
+import type { FastifyInstance } from 'fastify';
+import { catchError, map, of, throwError } from 'rxjs';
+import { id as idCodec } from '../../codecs/id.js';
+import { answers } from '../answerSchemas.js';
+import type { ApiContext } from '../apiContext.js';
+import { apiRoute, paramOf, queryOf } from '../apiRoute.js';
+import { findInstance } from '../findInstance.js';
+import { eventQuery, eventSelection, placeOf } from './eventQuery.js';
+import type { FollowOptions } from './followEvents.js';
+import { sendEvents } from './sendEvents.js';
+
+/** Serves the lifecycle stream: of all instances, or of one. */
+export function eventRoutes(app: FastifyInstance, context: ApiContext, options: FollowOptions): void {
+  app.get(
+    '/events',
+    apiRoute({
+      operation: 'streamEvents',
+      scope: 'instance:read',
+      summary: 'Stream what happens to instances, from now on or after a place',
+      query: eventQuery,
+      answers: { 200: answers.events },
+    }),
+    (request, reply) => {
+      const query = queryOf(eventQuery, request);
+      const after = placeOf(request, query.after);
+      sendEvents({ request, reply, selection: eventSelection(query), after }, options, context);
+    },
+  );
+
+  app.get(
+    '/instances/:id/events',
+    apiRoute({
+      operation: 'streamInstanceEvents',
+      scope: 'instance:read',
+      summary: 'Stream what happens to an instance, from now on or after a place',
+      params: ['id'],
+      query: eventQuery,
+      answers: { 200: answers.events },
+    }),
+    (request, reply) => {
+      const query = queryOf(eventQuery, request);
+      const after = placeOf(request, query.after);
+      const idOrName = paramOf(request);
+      const id$ = findInstance(context.manager, idOrName).pipe(
+        map(({ id }) => id),
+        // Of one that has been deleted the log still tells.
+        catchError((error: unknown) =>
+          after !== undefined && idCodec.is(idOrName) ? of(idOrName) : throwError(() => error),
+        ),
+      );
+      id$.subscribe({
+        next: (id) => {
+          sendEvents({ request, reply, selection: eventSelection(query, id), after }, options, context);
+        },
+        error: (error: unknown) => {
+          void reply.send(error);
+        },
+      });
+    },
+  );
+}

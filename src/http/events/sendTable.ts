@@ -1,0 +1,88 @@
+import type { FastifyReply } from 'fastify';
+import {
+  concat,
+  defer,
+  endWith,
+  fromEvent,
+  ignoreElements,
+  interval,
+  merge,
+  type Observable,
+  of,
+  retry,
+  take,
+  takeUntil,
+  tap,
+  throwError,
+} from 'rxjs';
+import { wireChange } from '../../codecs/wire/wireChange.js';
+import { hasTag } from '../../lifecycle/errors.js';
+import type { InstanceChange } from '../../lifecycle/instanceChange.js';
+import { boundedMergeMap } from '../../streams/boundedMergeMap.js';
+import type { InstanceFilter } from '../../streams/instanceFilter.js';
+import type { ApiContext } from '../apiContext.js';
+import { cursorText } from './cursorText.js';
+import { roomFor } from './eventSink.js';
+import { endStream, openEventStream } from './openEventStream.js';
+import { serverSentEvent } from './serverSentEvent.js';
+
+/** How many changes wait for a client that reads slowly; then it is sent the table again. */
+const capacity = 256;
+
+const keepAliveMs = 15_000;
+
+/** The name under which those who watch are counted. */
+const consumer = 'http_watch';
+
+/**
+ * Answers with the table of instances, then its changes, for as long as the client stays: what `watch` emits. A client that reads slowly is
+ * sent the whole table again once it has read what waits.
+ */
+export function sendTable(
+  reply: FastifyReply,
+  filter: InstanceFilter,
+  { manager, streams }: ApiContext,
+): void {
+  streams.checkRoom();
+  const stream = openEventStream(reply, streams);
+  const send = (text: string): void => {
+    stream.write(Buffer.from(text));
+  };
+  const sendChange = (change: InstanceChange): Observable<never> => {
+    send(changeText(change));
+    return roomFor(stream);
+  };
+
+  const sent$ = defer(() => manager.watch(consumer, filter)).pipe(
+    boundedMergeMap(sendChange, { capacity, overflow: 'fail' }),
+    retry({
+      delay: (error: unknown) =>
+        hasTag(error, 'SubscriberLagged') ? concat(roomFor(stream), of(undefined)) : throwError(() => error),
+    }),
+    endWith('end' as const),
+  );
+  const beats$ = interval(keepAliveMs).pipe(
+    tap(() => {
+      if (stream.waiting === 0) send(':\n\n');
+    }),
+    ignoreElements(),
+  );
+  merge(sent$, beats$)
+    .pipe(take(1), takeUntil(fromEvent(reply.raw, 'close')))
+    .subscribe({
+      next: () => {
+        stream.end('the manager has closed');
+      },
+      error: (error: unknown) => {
+        endStream(stream, reply, error);
+      },
+    });
+}
+
+function changeText(change: InstanceChange): string {
+  const place = 'event' in change ? change.event : 'cursor' in change ? change.cursor : undefined;
+  return serverSentEvent({
+    ...(place && { id: cursorText(place) }),
+    data: JSON.stringify(wireChange.encode(change)),
+  });
+}
