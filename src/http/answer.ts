@@ -15,6 +15,7 @@ export function answer(reply: FastifyReply, text$: Observable<string>, status = 
 
 /** The same for what nobody needs once its client has gone: that ends it. */
 export function answerWhileThere(reply: FastifyReply, text$: Observable<string>): void {
+  if (reply.raw.destroyed) return;
   const subscription = text$.pipe(take(1), throwIfEmpty()).subscribe({
     next: (text) => {
       void reply.type('application/json; charset=utf-8').send(text);

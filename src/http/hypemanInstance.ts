@@ -26,7 +26,7 @@ export function hypemanInstance(instance: Instance, status: InstanceStatus = {})
     ...(spec.network !== undefined && { network: networkOf(spec.network === 'user') }),
     expires_at: spec.expiresAt === undefined ? null : wireTime.encode(spec.expiresAt),
     ...(exit?.signal != null && { exit_message: `killed by ${exit.signal}` }),
-    health_status: healthOf(status.healthCheck),
+    health_status: status.healthCheck === undefined ? unheardOf(instance) : healthOf(status.healthCheck),
     ...(status.restartPolicy !== undefined && restartOf(status.restartPolicy)),
   };
 }
@@ -36,18 +36,27 @@ const networkOf = (enabled: boolean): object => ({ enabled, ...(enabled && { nam
 const timeOf = (time: number | undefined): string | undefined =>
   time === undefined ? undefined : wireTime.encode(time);
 
-const healthOf = (health: HealthStatus | undefined): object =>
-  health === undefined
-    ? { status: 'disabled', consecutive_successes: 0, consecutive_failures: 0 }
-    : {
-        status: health.status,
-        consecutive_successes: health.consecutiveSuccesses,
-        consecutive_failures: health.consecutiveFailures,
-        last_checked_at: timeOf(health.lastCheckedAt),
-        last_success_at: timeOf(health.lastSuccessAt),
-        last_failure_at: timeOf(health.lastFailureAt),
-        last_error: health.lastError,
-      };
+/** What there is to say where no controller does: there is no check, or it has not been heard of yet. */
+const unheardOf = ({ spec, state }: Instance): object => ({
+  status:
+    spec.healthCheck === undefined
+      ? 'disabled'
+      : state === 'Running' || state === 'Initializing'
+        ? 'starting'
+        : 'unknown',
+  consecutive_successes: 0,
+  consecutive_failures: 0,
+});
+
+const healthOf = (health: HealthStatus): object => ({
+  status: health.status,
+  consecutive_successes: health.consecutiveSuccesses,
+  consecutive_failures: health.consecutiveFailures,
+  last_checked_at: timeOf(health.lastCheckedAt),
+  last_success_at: timeOf(health.lastSuccessAt),
+  last_failure_at: timeOf(health.lastFailureAt),
+  last_error: health.lastError,
+});
 
 /** Left out while there is nothing to tell. */
 function restartOf(restart: RestartStatus): object {

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
-import { concatWith, defer, ignoreElements, last, mergeMap, of, Subscription } from 'rxjs';
+import { concatWith, defer, ignoreElements, last, mergeMap, of, Subscription, takeWhile, tap } from 'rxjs';
 import type { LogOptions } from '../lifecycle/logLine.js';
 import { answers } from './answerSchemas.js';
 import type { ApiContext } from './apiContext.js';
@@ -34,10 +34,8 @@ export function logRoute(app: FastifyInstance, context: ApiContext): void {
           manager.logs(id, { ...options, tail: 0 }).pipe(ignoreElements(), concatWith(of(id)), last()),
         ),
       );
-      found$.subscribe({
-        next: (id) => {
-          sendLog(context, reply, id, { ...options, tail, follow });
-        },
+      // Within the stream, so that what is thrown there is answered too.
+      found$.pipe(tap((id) => sendLog(context, reply, id, { ...options, tail, follow }))).subscribe({
         error: (error: unknown) => {
           void reply.send(error);
         },
@@ -51,22 +49,17 @@ function sendLog({ manager, streams }: ApiContext, reply: FastifyReply, id: stri
   let options = from;
   let isPaused = false;
 
-  const pause = (): void => {
-    isPaused = true;
-    reading.unsubscribe();
-  };
   const read = (sse: SseAnswer): void => {
     isPaused = false;
-    const current = new Subscription();
-    reading = current;
-    current.add(
-      defer(() => manager.logs(id, options)).subscribe({
+    reading = defer(() => manager.logs(id, options))
+      // What is emitted within the subscribe can't be unsubscribed from otherwise.
+      .pipe(takeWhile(() => !isPaused))
+      .subscribe({
         next: ({ text, cursor }) => {
-          if (isPaused) return;
           const { tail, ...rest } = options;
           options = { ...rest, after: cursor };
           sse.write(`data: ${JSON.stringify(text)}\n\n`);
-          if (!sse.isRead) pause();
+          isPaused = !sse.isRead;
         },
         // The form of the stream has no words for a failure: it ends, as it does at its end.
         error: () => {
@@ -75,18 +68,19 @@ function sendLog({ manager, streams }: ApiContext, reply: FastifyReply, id: stri
         complete: () => {
           if (!isPaused) sse.end();
         },
-      }),
-    );
+      });
   };
 
   const sse = openSse(reply, streams, {
     drained: () => {
-      if (isPaused) read(sse);
+      if (!isPaused || sse === undefined) return;
+      reading.unsubscribe();
+      read(sse);
     },
     over: () => {
       isPaused = true;
       reading.unsubscribe();
     },
   });
-  read(sse);
+  if (sse !== undefined) read(sse);
 }

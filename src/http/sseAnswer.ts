@@ -24,10 +24,19 @@ const mostWaiting = 65_536;
 /** Comments come this often, so that what is between does not take a quiet stream for a dead one. */
 export const keepAliveMs = 15_000;
 
-/** Takes an answer out of Fastify's hands and begins it. It is ended with all others by {@link OpenStreams.endAll}. */
-export function openSse(reply: FastifyReply, streams: OpenStreams, listener: SseListener): SseAnswer {
-  streams.checkRoom();
+/**
+ * Takes an answer out of Fastify's hands and begins it. It is ended with all others by {@link OpenStreams.endAll}.
+ * None is begun where the client has gone by now. @throws {@link Refusal} where there are as many as there may be
+ */
+export function openSse(
+  reply: FastifyReply,
+  streams: OpenStreams,
+  listener: SseListener,
+): SseAnswer | undefined {
   const { raw } = reply;
+  // Its `close` is over: nobody would tell us again.
+  if (raw.destroyed) return undefined;
+  streams.checkRoom();
   let keepAlive: Subscription | undefined = undefined;
   const end = (lastWords = ''): void => {
     if (!raw.writableEnded) raw.end(lastWords);
@@ -52,7 +61,7 @@ export function openSse(reply: FastifyReply, streams: OpenStreams, listener: Sse
   raw.flushHeaders();
   const answer: SseAnswer = {
     get isRead() {
-      return raw.writableLength < mostWaiting;
+      return !raw.writableNeedDrain || raw.writableLength < mostWaiting;
     },
     write: (text) => {
       if (!raw.writableEnded && !raw.destroyed) raw.write(text);
