@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { firstValueFrom, race, timer } from 'rxjs';
 import type { OpenStreams } from './openStreams.js';
@@ -7,6 +8,7 @@ import type { OpenStreams } from './openStreams.js';
  * have come be answered, and after the deadline closes whatever connection is left.
  */
 export function drainOnClose(app: FastifyInstance, streams: OpenStreams, deadlineMs: number): void {
+  const silent = silentConnections(app);
   let isDraining = false;
   // A connection that is kept alive would hold the server until its client leaves it.
   app.addHook('onSend', (_, reply, payload, done) => {
@@ -23,5 +25,18 @@ export function drainOnClose(app: FastifyInstance, streams: OpenStreams, deadlin
     });
     streams.endAll('the server stops');
     await firstValueFrom(race(streams.empty$, timer(deadlineMs)));
+    for (const socket of silent) socket.destroy();
+    app.server.on('connection', (socket: Socket) => socket.destroy());
   });
+}
+
+/** Connections that have asked nothing yet, as clients open in advance: Node takes them for busy until a head is overdue. */
+function silentConnections({ server }: FastifyInstance): ReadonlySet<Socket> {
+  const silent = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    silent.add(socket);
+    socket.once('close', () => silent.delete(socket));
+  });
+  server.on('request', ({ socket }) => silent.delete(socket));
+  return silent;
 }

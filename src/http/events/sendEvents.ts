@@ -25,6 +25,8 @@ export interface EventAnswer {
  */
 export function sendEvents(answer: EventAnswer, options: FollowOptions, { streams }: ApiContext): void {
   const { request, reply, selection, after } = answer;
+  // Who has gone by now is heard of no more.
+  if (reply.raw.destroyed) return;
   streams.checkRoom();
   let stream: EventStream | undefined;
   const open = (): EventStream => (stream ??= openEventStream(reply, streams));

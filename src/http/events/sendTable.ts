@@ -43,6 +43,7 @@ export function sendTable(
   filter: InstanceFilter,
   { manager, streams }: ApiContext,
 ): void {
+  if (reply.raw.destroyed) return;
   streams.checkRoom();
   const stream = openEventStream(reply, streams);
   const send = (text: string): void => {
