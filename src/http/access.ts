@@ -1,3 +1,4 @@
+import type { AddressInfo } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { isLoopback } from './isLoopback.js';
 import { Refusal } from './refusal.js';
@@ -23,7 +24,7 @@ export function guard(app: FastifyInstance, secret: string | undefined): void {
     if (scopeOf(config) === undefined) throw new Error(`the route ${String(method)} ${url} says no scope`);
   });
   app.addHook('onListen', (done) => {
-    if (tokens === undefined && !app.addresses().every(({ address }) => isLoopback(address)))
+    if (tokens === undefined && !app.addresses().every(isLocal))
       app.log.warn('without a secret only this host is served, whatever is listened on');
     done();
   });
@@ -63,6 +64,10 @@ function refuseForeign({ raw, headers }: FastifyRequest): void {
   if (origin !== undefined && origin !== `http://${host}`)
     throw new Refusal(403, 'Forbidden', 'this Origin is not served without a secret');
 }
+
+/** Of a socket in the file system its rights decide. */
+const isLocal = (address: AddressInfo | string): boolean =>
+  typeof address === 'string' || isLoopback(address.address);
 
 const isOfThisHost = (host: string): boolean => {
   const name = /^(\[[0-9a-f:.]+\]|[^:]*)(:\d{1,5})?$/i.exec(host)?.[1]?.replace(/^\[|\]$/g, '');

@@ -25,7 +25,10 @@ export function answerWhileThere(reply: FastifyReply, text$: Observable<string>)
     },
   });
   // Not that of the request, which is over as soon as its body is read.
-  if (!subscription.closed) reply.raw.once('close', () => subscription.unsubscribe());
+  if (!subscription.closed)
+    reply.raw.once('close', () => {
+      subscription.unsubscribe();
+    });
 }
 
 /** Answers that it is done. */

@@ -1,4 +1,4 @@
-import * as t from 'io-ts';
+import type * as t from 'io-ts';
 import { closed } from '../codecs/closed.js';
 
 /** What JSON Schema says of a value. */
@@ -45,4 +45,7 @@ export function describedObject<R extends Fields, O extends Fields>(
 }
 
 const codecsOf = (fields: Fields): Record<string, t.Mixed> =>
-  Object.fromEntries(Object.entries(fields).map(([key, { codec }]) => [key, codec as t.Mixed]));
+  Object.fromEntries(Object.entries(fields).map(([key, { codec }]) => [key, codec])) as unknown as Record<
+    string,
+    t.Mixed
+  >;

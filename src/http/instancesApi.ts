@@ -124,10 +124,19 @@ function tellErrors(app: FastifyInstance): void {
   });
 }
 
+const headersOfRate = {
+  'x-ratelimit-limit': false,
+  'x-ratelimit-remaining': false,
+  'x-ratelimit-reset': false,
+} as const;
+
 async function limitRate(app: FastifyInstance, max: number): Promise<void> {
   await app.register(rateLimit, {
     max,
     timeWindow: 1_000,
+    // They would be told with each answer, and take longer than the answer.
+    addHeaders: headersOfRate,
+    addHeadersOnExceeding: headersOfRate,
     errorResponseBuilder: () => {
       const { status, body } = plainAnswer(429);
       return new Refusal(status, 'rate_limited', body.message);

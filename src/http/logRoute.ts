@@ -1,5 +1,16 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
-import { concatWith, defer, ignoreElements, last, mergeMap, of, Subscription, takeWhile, tap } from 'rxjs';
+import {
+  concatWith,
+  defer,
+  ignoreElements,
+  last,
+  mergeMap,
+  of,
+  Subject,
+  Subscription,
+  takeUntil,
+  tap,
+} from 'rxjs';
 import type { LogOptions } from '../lifecycle/logLine.js';
 import { answers } from './answerSchemas.js';
 import type { ApiContext } from './apiContext.js';
@@ -35,11 +46,17 @@ export function logRoute(app: FastifyInstance, context: ApiContext): void {
         ),
       );
       // Within the stream, so that what is thrown there is answered too.
-      found$.pipe(tap((id) => sendLog(context, reply, id, { ...options, tail, follow }))).subscribe({
-        error: (error: unknown) => {
-          void reply.send(error);
-        },
-      });
+      found$
+        .pipe(
+          tap((id) => {
+            sendLog(context, reply, id, { ...options, tail, follow });
+          }),
+        )
+        .subscribe({
+          error: (error: unknown) => {
+            void reply.send(error);
+          },
+        });
     },
   );
 }
@@ -48,18 +65,21 @@ function sendLog({ manager, streams }: ApiContext, reply: FastifyReply, id: stri
   let reading = Subscription.EMPTY;
   let options = from;
   let isPaused = false;
+  const pause$ = new Subject<undefined>();
 
   const read = (sse: SseAnswer): void => {
     isPaused = false;
     reading = defer(() => manager.logs(id, options))
       // What is emitted within the subscribe can't be unsubscribed from otherwise.
-      .pipe(takeWhile(() => !isPaused))
+      .pipe(takeUntil(pause$))
       .subscribe({
         next: ({ text, cursor }) => {
           const { tail, ...rest } = options;
           options = { ...rest, after: cursor };
           sse.write(`data: ${JSON.stringify(text)}\n\n`);
-          isPaused = !sse.isRead;
+          if (sse.isRead) return;
+          isPaused = true;
+          pause$.next(undefined);
         },
         // The form of the stream has no words for a failure: it ends, as it does at its end.
         error: () => {
@@ -73,9 +93,7 @@ function sendLog({ manager, streams }: ApiContext, reply: FastifyReply, id: stri
 
   const sse = openSse(reply, streams, {
     drained: () => {
-      if (!isPaused || sse === undefined) return;
-      reading.unsubscribe();
-      read(sse);
+      if (isPaused && sse !== undefined) read(sse);
     },
     over: () => {
       isPaused = true;

@@ -36,7 +36,7 @@ export const apiServerOptions = (): ApiServerOptions => ({
   genReqId,
   frameworkErrors: (error, request, reply) => {
     const { status, headers, body } = errorAnswer(error);
-    const plain: FastifyReply = reply as never;
+    const plain = reply as unknown as FastifyReply;
     void plain.code(status).headers(headers).header('x-request-id', request.id).send(body);
   },
   clientErrorHandler: refuseByHand,

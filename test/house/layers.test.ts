@@ -39,6 +39,7 @@ describe('the floor law', () => {
       'config-floor: src/config/config.ts -> src/cli/serve.ts',
       'door-apart: src/door/frontDoor.ts -> src/manager/manager.ts',
       'drivers-apart: src/drivers/process/spawn.ts -> src/drivers/memory/launch.ts',
+      'http-apart: src/http/serve.ts -> src/manager/manager.ts',
       'instances-floor: src/instances/instances.ts -> src/drivers/driver.ts',
       'instances-types: src/instances/instances.ts -> rxjs',
       'lifecycle-packages: src/lifecycle/event.ts -> rxjs',

@@ -29,6 +29,7 @@ describe('the public names', () => {
     expect(doors).toStrictEqual([
       '.',
       './config',
+      './http',
       './metrics',
       './promises',
       './qemu',
@@ -229,6 +230,20 @@ describe('the public names', () => {
        ConfigErrors
        Environment
        EnvironmentOptions"
+    `);
+  });
+
+  it('of rx-instances/http are these', () => {
+    expect(namesOf('./http')).toMatchInlineSnapshot(`
+     "values
+       apiServerOptions
+       instancesApi
+     types
+       ApiManager
+       ApiServerOptions
+       InstancesApiOptions
+       ServedDriver
+       ServedMetrics"
     `);
   });
 

@@ -1,4 +1,3 @@
-import { firstValueFrom, toArray, take } from 'rxjs';
 import { openStage } from './apiStage.js';
 
 const web = { name: 'web', image: 'any' };

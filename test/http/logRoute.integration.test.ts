@@ -9,7 +9,7 @@ import { createMemoryDriver } from 'rx-instances/testing';
 import { keepAliveMs } from '../../src/http/sseAnswer.js';
 import { until } from '../support/until.js';
 import { openStage, type Stage } from './apiStage.js';
-import { dial, exchange, head } from './rawClient.js';
+import { dial, head } from './rawClient.js';
 
 /** What a client has heard so far. */
 function heardBy(socket: Socket): () => string {
@@ -128,15 +128,16 @@ it('of a client that reads slowly no more is read than it takes, and it loses no
   const drivers = [createMemoryDriver()];
   const opened = await openManager({ drivers });
   const { manager, read } = countedLog(opened, total);
-  const app = fastify(apiServerOptions());
-  await app.register(instancesApi, { manager, drivers });
-  await using _ = {
+  await using server = {
+    app: fastify(apiServerOptions()),
     [Symbol.asyncDispose]: async () => {
-      app.server.closeAllConnections();
-      await app.close();
+      server.app.server.closeAllConnections();
+      await server.app.close();
       await opened.close();
     },
   };
+  const { app } = server;
+  await app.register(instancesApi, { manager, drivers });
   const address = await app.listen({ host: '127.0.0.1', port: 0 });
   await fetch(`${address}/instances`, {
     method: 'POST',
