@@ -1,5 +1,7 @@
 import type { FastifyReply } from 'fastify';
-import { type Observable, take, throwIfEmpty } from 'rxjs';
+import { type Observable, Subscription, take, throwIfEmpty } from 'rxjs';
+import type { OpenStreams } from './openStreams.js';
+import { Refusal } from './refusal.js';
 
 /** Answers with the JSON that is emitted, or with the error. What was begun goes on although its client has gone. */
 export function answer(reply: FastifyReply, text$: Observable<string>, status = 200): void {
@@ -13,22 +15,31 @@ export function answer(reply: FastifyReply, text$: Observable<string>, status = 
   });
 }
 
-/** The same for what nobody needs once its client has gone: that ends it. */
-export function answerWhileThere(reply: FastifyReply, text$: Observable<string>): void {
+/** The same for what nobody needs once its client has gone: that ends it, and so does the end of the server. */
+export function answerWhileThere(reply: FastifyReply, text$: Observable<string>, streams: OpenStreams): void {
   if (reply.raw.destroyed) return;
-  const subscription = text$.pipe(take(1), throwIfEmpty()).subscribe({
-    next: (text) => {
-      void reply.type('application/json; charset=utf-8').send(text);
-    },
-    error: (error: unknown) => {
-      void reply.send(error);
+  const subscription = new Subscription();
+  const remove = streams.add({
+    end: (reason) => {
+      subscription.unsubscribe();
+      void reply.send(new Refusal(503, 'unavailable', reason, { 'retry-after': '1' }));
     },
   });
   // Not that of the request, which is over as soon as its body is read.
-  if (!subscription.closed)
-    reply.raw.once('close', () => {
-      subscription.unsubscribe();
-    });
+  reply.raw.once('close', () => {
+    subscription.unsubscribe();
+    remove();
+  });
+  subscription.add(
+    text$.pipe(take(1), throwIfEmpty()).subscribe({
+      next: (text) => {
+        void reply.type('application/json; charset=utf-8').send(text);
+      },
+      error: (error: unknown) => {
+        void reply.send(error);
+      },
+    }),
+  );
 }
 
 /** Answers that it is done. */

@@ -80,6 +80,11 @@ export const instancesApi: FastifyPluginAsync<InstancesApiOptions> = async (app,
   guard(app, secret);
   await describeRoutes(app, secret !== undefined);
   const live = liveEvents(manager, closed$, { consumer });
+  // Before their streams are ended.
+  app.addHook('preClose', (done) => {
+    live.flush();
+    done();
+  });
   drainOnClose(app, context.streams, drainMs);
   app.addHook('onClose', () => {
     closed$.next();

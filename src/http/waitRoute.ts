@@ -14,7 +14,7 @@ import { Refusal } from './refusal.js';
 const longestMs = 300_000;
 
 /** Serves a wait for a state. It ends with its client's connection, and leaves nothing. */
-export function waitRoute(app: FastifyInstance, { manager }: ApiContext): void {
+export function waitRoute(app: FastifyInstance, { manager, streams }: ApiContext): void {
   app.get(
     '/instances/:id/wait',
     apiRoute({
@@ -39,7 +39,7 @@ export function waitRoute(app: FastifyInstance, { manager }: ApiContext): void {
           }),
         ),
       );
-      answerWhileThere(reply, outcome$);
+      answerWhileThere(reply, outcome$, streams);
     },
   );
 }

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import { catchError, map, of, throwError } from 'rxjs';
+import { catchError, map, of, tap, throwError } from 'rxjs';
 import { id as idCodec } from '../../codecs/id.js';
 import { answers } from '../answerSchemas.js';
 import type { ApiContext } from '../apiContext.js';
@@ -48,14 +48,18 @@ export function eventRoutes(app: FastifyInstance, context: ApiContext, options: 
           after !== undefined && idCodec.is(idOrName) ? of(idOrName) : throwError(() => error),
         ),
       );
-      id$.subscribe({
-        next: (id) => {
-          sendEvents({ request, reply, selection: eventSelection(query, id), after }, options, context);
-        },
-        error: (error: unknown) => {
-          void reply.send(error);
-        },
-      });
+      // Within the stream, so that what is thrown there is answered too.
+      id$
+        .pipe(
+          tap((id) => {
+            sendEvents({ request, reply, selection: eventSelection(query, id), after }, options, context);
+          }),
+        )
+        .subscribe({
+          error: (error: unknown) => {
+            void reply.send(error);
+          },
+        });
     },
   );
 }

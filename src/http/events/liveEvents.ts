@@ -27,6 +27,8 @@ export interface LiveEvents {
   sentUpTo(selection: EventSelection): Cursor | undefined;
   /** An event as it is sent. */
   textOf(event: LifecycleEvent): string;
+  /** Sends at once what is still to be sent. */
+  flush(): void;
   /** Emits the events of a selection together, in a turn of their own. Completes as `head$` does. */
   batches(selection: EventSelection): Observable<EventBatch>;
 }
@@ -100,9 +102,13 @@ export function liveEvents(
     }
   };
 
-  const end = (): void => {
+  const flush = (): void => {
     sending?.unsubscribe();
     send();
+  };
+
+  const end = (): void => {
+    flush();
     for (const { batches$ } of groups.values()) batches$.complete();
   };
 
@@ -142,6 +148,7 @@ export function liveEvents(
       return next === undefined ? head : placeBefore(next.event);
     },
     textOf,
+    flush,
     batches: ({ key, wants }) =>
       new Observable((subscriber) => {
         const group = groups.get(key) ?? { wants, pending: [], batches$: new Subject() };

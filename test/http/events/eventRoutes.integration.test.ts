@@ -202,7 +202,9 @@ describe('GET /events', () => {
     await Promise.all([read('/events'), read('/instances?watch=true')]);
     const one = await stage.ask('GET', '/events');
     const other = await stage.ask('GET', '/instances?watch=true');
-    expect([one.status, other.status]).toEqual([429, 429]);
+    await create('web');
+    const third = await stage.ask('GET', '/instances/web/events');
+    expect([one.status, other.status, third.status]).toEqual([429, 429, 429]);
   });
 });
 
