@@ -27,6 +27,8 @@ export interface StageOptions extends Omit<Partial<InstancesApiOptions>, 'manage
   readonly open?: Partial<ManagerOptions>;
   readonly host?: string;
   readonly prefix?: string;
+  /** Adds routes of an application. */
+  readonly routes?: (app: FastifyInstance) => unknown;
 }
 
 /** Opens a {@link Stage}. */
@@ -34,6 +36,7 @@ export async function openStage({
   memory,
   open,
   host = '127.0.0.1',
+  routes,
   ...options
 }: StageOptions = {}): Promise<Stage> {
   const driver = createMemoryDriver(memory);
@@ -41,6 +44,7 @@ export async function openStage({
   const manager = await openManager({ drivers, ...open });
   const app = fastify(apiServerOptions());
   await app.register(instancesApi, { manager, drivers, ...options });
+  routes?.(app);
   const address = await app.listen({ host, port: 0 });
   return {
     app,

@@ -86,6 +86,20 @@ describe('a server that stops', () => {
     await once(stuck.destroy(), 'close');
   });
 
+  it('cuts off a client whose answer is not there at the deadline', async () => {
+    let asked = (): void => undefined;
+    const isAsked = new Promise<void>((resolve) => (asked = resolve));
+    const never = () => {
+      asked();
+      return new Promise<never>(() => undefined);
+    };
+    stage = await openStage({ drainMs: 50, routes: (app) => app.get('/never', never) });
+    const answer = expect(stage.ask('GET', '/never')).rejects.toThrow();
+    await isAsked;
+    await closesSoon();
+    await answer;
+  });
+
   it('takes no new connection', async () => {
     stage = await openStage({ drainMs: 60_000 });
     const reader = await readEvents(`${stage.address}/events`);
