@@ -16,6 +16,7 @@ export interface ServedDriver {
 /** What is measured, as a registry of `prom-client` has it. */
 export interface ServedMetrics {
   readonly contentType: string;
+  /** What is measured now, as Prometheus reads it. */
   metrics(): Promise<string>;
 }
 
