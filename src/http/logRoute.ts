@@ -1,23 +1,32 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import {
+  concat,
   concatWith,
   defer,
+  EMPTY,
+  endWith,
+  fromEvent,
   ignoreElements,
   last,
+  map,
+  merge,
   mergeMap,
   of,
-  Subject,
-  Subscription,
+  repeat,
+  take,
   takeUntil,
+  takeWhile,
   tap,
 } from 'rxjs';
-import type { LogOptions } from '../lifecycle/logLine.js';
+import type { LogLine, LogOptions } from '../lifecycle/logLine.js';
 import { answers } from './answerSchemas.js';
 import type { ApiContext } from './apiContext.js';
 import { apiRoute, paramOf, queryOf } from './apiRoute.js';
 import { findInstance } from './findInstance.js';
 import { logQuery } from './queries.js';
-import { openSse, type SseAnswer } from './sseAnswer.js';
+import { isBehind, roomFor } from './sse/eventSink.js';
+import { closingComment, endStream, keepAlive, openEventStream } from './sse/openEventStream.js';
+import { serverSentEvent } from './sse/serverSentEvent.js';
 
 /**
  * Serves a log as server-sent events: each line as JSON in the `data` of one, as hypeman does. Comments come while it is quiet. Of a client that reads slowly no more
@@ -62,43 +71,37 @@ export function logRoute(app: FastifyInstance, context: ApiContext): void {
 }
 
 function sendLog({ manager, streams }: ApiContext, reply: FastifyReply, id: string, from: LogOptions): void {
-  let reading = Subscription.EMPTY;
+  // Who has gone by now is heard of no more.
+  if (reply.raw.destroyed) return;
+  streams.checkRoom();
+  const stream = openEventStream(reply, streams, closingComment);
   let options = from;
-  let isPaused = false;
-  const pause$ = new Subject<undefined>();
-
-  const read = (sse: SseAnswer): void => {
-    isPaused = false;
-    reading = defer(() => manager.logs(id, options))
-      // What is emitted within the subscribe can't be unsubscribed from otherwise.
-      .pipe(takeUntil(pause$))
-      .subscribe({
-        next: ({ text, cursor }) => {
-          const { tail, ...rest } = options;
-          options = { ...rest, after: cursor };
-          sse.write(`data: ${JSON.stringify(text)}\n\n`);
-          if (sse.isRead) return;
-          isPaused = true;
-          pause$.next(undefined);
-        },
-        // The form of the stream has no words for a failure: it ends, as it does at its end.
-        error: () => {
-          sse.end();
-        },
-        complete: () => {
-          if (!isPaused) sse.end();
-        },
-      });
+  const sendLine = ({ text, cursor }: LogLine): void => {
+    const { tail, ...rest } = options;
+    options = { ...rest, after: cursor };
+    stream.write(Buffer.from(serverSentEvent({ data: JSON.stringify(text) })));
   };
 
-  const sse = openSse(reply, streams, {
-    drained: () => {
-      if (isPaused && sse !== undefined) read(sse);
-    },
-    over: () => {
-      isPaused = true;
-      reading.unsubscribe();
-    },
-  });
-  if (sse !== undefined) read(sse);
+  const sent$ = defer(() => manager.logs(id, options)).pipe(
+    map((line) => {
+      sendLine(line);
+      return isBehind(stream);
+    }),
+    takeWhile((behind) => !behind, true),
+    // The log is read on once the client has read what waits.
+    repeat({ delay: () => (isBehind(stream) ? concat(roomFor(stream), of(undefined)) : EMPTY) }),
+    ignoreElements(),
+    endWith(undefined),
+  );
+  merge(sent$, keepAlive(stream))
+    .pipe(take(1), takeUntil(fromEvent(reply.raw, 'close')))
+    .subscribe({
+      next: () => {
+        stream.end();
+      },
+      // The form of the stream has no words for a failure but a comment.
+      error: (error: unknown) => {
+        endStream(stream, reply, error);
+      },
+    });
 }

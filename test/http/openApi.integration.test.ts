@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { Registry } from 'prom-client';
+import { readEvents } from './events/readEvents.js';
 import { openStage, type Stage } from './apiStage.js';
 
 interface Operation {
@@ -55,6 +56,7 @@ describe('the document', () => {
       [
         ...['GET /capabilities', 'GET /health', 'GET /metrics', 'GET /openapi.json'],
         ...[
+          'GET /events',
           'GET /instances',
           'POST /instances',
           'GET /instances/{id}',
@@ -64,7 +66,9 @@ describe('the document', () => {
         ...['start', 'stop', 'standby', 'restore', 'fork', 'snapshots'].map(
           (verb) => `POST /instances/{id}/${verb}`,
         ),
-        ...['wait', 'logs', 'exec', 'cp', 'stat', 'stats'].map((verb) => `GET /instances/{id}/${verb}`),
+        ...['wait', 'logs', 'events', 'exec', 'cp', 'stat', 'stats'].map(
+          (verb) => `GET /instances/{id}/${verb}`,
+        ),
         ...['GET /instances/{id}/auto-standby/status', 'POST /instances/{id}/auto-standby/hold'],
         ...['GET', 'PUT', 'DELETE'].map((method) => `${method} /instances/{id}/snapshot-schedule`),
         ...['POST', 'DELETE'].map((method) => `${method} /instances/{id}/volumes/{volumeId}`),
@@ -75,7 +79,11 @@ describe('the document', () => {
     );
     for (const [path, operations] of Object.entries(paths))
       for (const method of Object.keys(operations)) {
-        const { status, body } = await stage.ask(method.toUpperCase(), path.replace(/\{\w+\}/g, 'none'));
+        const query = path === '/events' ? '?after=none' : '';
+        const { status, body } = await stage.ask(
+          method.toUpperCase(),
+          `${path.replace(/\{\w+\}/g, 'none')}${query}`,
+        );
         expect([method, path, status === 404 && body['code'] === 'Not Found']).toEqual([method, path, false]);
       }
   });
@@ -173,6 +181,11 @@ it('every answer is what the document says', async () => {
   await ask('PATCH', one, ['web'], '', { tags: { c: 'd' }, ttl: '0s' });
   await ask('GET', `${one}/wait`, ['web'], '?state=Running');
   await ask('GET', `${one}/logs`, ['web']);
+  for (const path of ['/events', `${one}/events`]) {
+    const reader = await readEvents(`${stage.address}${path.replace('{id}', 'web')}`);
+    seen.add(`GET ${path} ${String(reader.status)}`);
+    await reader.leave();
+  }
   await ask('GET', `${one}/auto-standby/status`, ['web']);
   await ask('POST', `${one}/auto-standby/hold`, ['web']);
   await ask('POST', `${one}/standby`, ['web'], '', {});

@@ -2,9 +2,9 @@ import { concat, EMPTY, mergeMap, type Observable, of, type SchedulerLike, take 
 import type { LifecycleStreams } from '../../instances/lifecycleStreams.js';
 import type { Cursor, LifecycleEvent } from '../../lifecycle/event.js';
 import { cursorText } from './cursorText.js';
-import { type EventSink, isBehind, roomFor } from './eventSink.js';
+import { type EventSink, isBehind, roomFor } from '../sse/eventSink.js';
 import { type EventSelection, type LiveEvents, placeBefore } from './liveEvents.js';
-import { serverSentEvent } from './serverSentEvent.js';
+import { serverSentEvent } from '../sse/serverSentEvent.js';
 
 /** Who follows events. */
 export interface EventClient extends EventSelection {

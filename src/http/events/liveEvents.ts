@@ -15,7 +15,7 @@ import { wireEvent } from '../../codecs/wire/wireEvent.js';
 import type { LifecycleStreams } from '../../instances/lifecycleStreams.js';
 import type { Cursor, LifecycleEvent } from '../../lifecycle/event.js';
 import { cursorText } from './cursorText.js';
-import { serverSentEvent } from './serverSentEvent.js';
+import { serverSentEvent } from '../sse/serverSentEvent.js';
 
 /** Live events for any number of clients: each is encoded once, and those that come close to each other are sent as one. */
 export interface LiveEvents {

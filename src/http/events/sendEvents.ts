@@ -7,8 +7,8 @@ import type { ApiContext } from '../apiContext.js';
 import { cursorText } from './cursorText.js';
 import { followEvents, type FollowOptions } from './followEvents.js';
 import type { EventSelection } from './liveEvents.js';
-import { endStream, type EventStream, openEventStream } from './openEventStream.js';
-import { serverSentEvent } from './serverSentEvent.js';
+import { endStream, type EventStream, openEventStream } from '../sse/openEventStream.js';
+import { serverSentEvent } from '../sse/serverSentEvent.js';
 
 /** What is sent, and to whom. */
 export interface EventAnswer {

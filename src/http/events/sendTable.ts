@@ -4,15 +4,12 @@ import {
   defer,
   endWith,
   fromEvent,
-  ignoreElements,
-  interval,
   merge,
   type Observable,
   of,
   retry,
   take,
   takeUntil,
-  tap,
   throwError,
 } from 'rxjs';
 import { wireChange } from '../../codecs/wire/wireChange.js';
@@ -22,14 +19,12 @@ import { boundedMergeMap } from '../../streams/boundedMergeMap.js';
 import type { InstanceFilter } from '../../streams/instanceFilter.js';
 import type { ApiContext } from '../apiContext.js';
 import { cursorText } from './cursorText.js';
-import { roomFor } from './eventSink.js';
-import { endStream, openEventStream } from './openEventStream.js';
-import { serverSentEvent } from './serverSentEvent.js';
+import { roomFor } from '../sse/eventSink.js';
+import { endStream, keepAlive, openEventStream } from '../sse/openEventStream.js';
+import { serverSentEvent } from '../sse/serverSentEvent.js';
 
 /** How many changes wait for a client that reads slowly; then it is sent the table again. */
 const capacity = 256;
-
-const keepAliveMs = 15_000;
 
 /** The name under which those who watch are counted. */
 const consumer = 'http_watch';
@@ -46,11 +41,8 @@ export function sendTable(
   if (reply.raw.destroyed) return;
   streams.checkRoom();
   const stream = openEventStream(reply, streams);
-  const send = (text: string): void => {
-    stream.write(Buffer.from(text));
-  };
   const sendChange = (change: InstanceChange): Observable<never> => {
-    send(changeText(change));
+    stream.write(Buffer.from(changeText(change)));
     return roomFor(stream);
   };
 
@@ -62,13 +54,7 @@ export function sendTable(
     }),
     endWith('end' as const),
   );
-  const beats$ = interval(keepAliveMs).pipe(
-    tap(() => {
-      if (stream.waiting === 0) send(':\n\n');
-    }),
-    ignoreElements(),
-  );
-  merge(sent$, beats$)
+  merge(sent$, keepAlive(stream))
     .pipe(take(1), takeUntil(fromEvent(reply.raw, 'close')))
     .subscribe({
       next: () => {

@@ -4,7 +4,7 @@ import type { LifecycleStreams } from '../../../src/instances/lifecycleStreams.j
 import { CursorExpired } from '../../../src/lifecycle/errors.js';
 import type { LifecycleEvent } from '../../../src/lifecycle/event.js';
 import { cursorOf } from '../../../src/http/events/cursorText.js';
-import type { EventSink } from '../../../src/http/events/eventSink.js';
+import type { EventSink } from '../../../src/http/sse/eventSink.js';
 import { followEvents } from '../../../src/http/events/followEvents.js';
 import type { EventClient } from '../../../src/http/events/follower.js';
 import { liveEvents } from '../../../src/http/events/liveEvents.js';

@@ -1,13 +1,13 @@
 import type { FastifyReply } from 'fastify';
-import { fromEvent, merge, take, TimeoutError } from 'rxjs';
+import { fromEvent, ignoreElements, interval, merge, type Observable, take, tap, TimeoutError } from 'rxjs';
 import type { OpenStreams } from '../openStreams.js';
 import type { EventSink } from './eventSink.js';
 import { serverSentEvent } from './serverSentEvent.js';
 
-/** An answer that is a stream of events. */
+/** An answer that is a stream of server-sent events. */
 export interface EventStream extends EventSink {
-  /** Ends it; its client is told why. */
-  end(reason: string): void;
+  /** Ends it; with a reason its client is told. */
+  end(reason?: string): void;
 }
 
 const sseHeaders = {
@@ -17,8 +17,22 @@ const sseHeaders = {
   'x-accel-buffering': 'no',
 } as const;
 
+/** Comments come this often where nothing else does, so that what is between does not take a quiet stream for a dead one. */
+const keepAliveMs = 15_000;
+
+/** How a client is told why its stream ends. */
+export const closingEvent = (reason: string): string =>
+  serverSentEvent({ event: 'closing', data: JSON.stringify({ reason }) });
+
+/** The same for who takes each event for something else. */
+export const closingComment = (reason: string): string => `: ${reason}\n\n`;
+
 /** Takes an answer out of Fastify's hands and begins a stream of events. It is ended with all others of the server. */
-export function openEventStream(reply: FastifyReply, streams: OpenStreams): EventStream {
+export function openEventStream(
+  reply: FastifyReply,
+  streams: OpenStreams,
+  lastWords = closingEvent,
+): EventStream {
   const { raw } = reply;
   const set = Object.entries(reply.getHeaders()).map(([name, value]) => [name, String(value)] as const);
   reply.hijack();
@@ -26,9 +40,8 @@ export function openEventStream(reply: FastifyReply, streams: OpenStreams): Even
   raw.on('error', () => undefined);
   raw.writeHead(200, { ...Object.fromEntries(set), ...sseHeaders });
   raw.flushHeaders();
-  const end = (reason: string): void => {
-    if (raw.writableEnded) return;
-    raw.end(serverSentEvent({ event: 'closing', data: JSON.stringify({ reason }) }));
+  const end = (reason?: string): void => {
+    if (!raw.writableEnded) raw.end(reason === undefined ? '' : lastWords(reason));
   };
   raw.once('close', streams.add({ end }));
   return {
@@ -43,6 +56,17 @@ export function openEventStream(reply: FastifyReply, streams: OpenStreams): Even
     end,
   };
 }
+
+/** Keeps a stream alive until unsubscribed. */
+export const keepAlive = (stream: EventStream): Observable<never> =>
+  interval(keepAliveMs).pipe(
+    tap(() => {
+      if (stream.waiting === 0) stream.write(comment);
+    }),
+    ignoreElements(),
+  );
+
+const comment = Buffer.from(':\n\n');
 
 /** Ends a stream that cannot go on. */
 export function endStream(stream: EventStream, { raw, log }: FastifyReply, error: unknown): void {
