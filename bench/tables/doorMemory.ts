@@ -19,16 +19,18 @@ interface Waiting {
   close(): Promise<void>;
 }
 
-const stage = async (row: Row, { port, isFull, close }: Waiting): Promise<Session> => {
+/** Each time in a server of its own: one that has read of a client what it may does not see it go. */
+const stage = (row: Row, open: () => Promise<Waiting>): Session => {
   const bytes = row === silent ? 0 : 2 ** 20;
   const fill = async (): Promise<number> => {
-    const before = await heap();
+    const { port, isFull, close } = await open();
     const load = startDoorLoad();
+    const before = await heap();
     await load.ask({ kind: 'stay', port, connections: clients, bytes });
     while (!isFull(bytes)) await new Promise((turn) => setTimeout(turn, 5));
     const grown = (await heap()) - before;
     load.end();
-    while (isFull(0)) await new Promise((turn) => setTimeout(turn, 5));
+    await close();
     return grown / clients;
   };
   return {
@@ -36,54 +38,56 @@ const stage = async (row: Row, { port, isFull, close }: Waiting): Promise<Sessio
       await fill();
     },
     sample: fill,
-    close,
   };
 };
 
 const ours: Contender = {
   name: 'ours',
-  open: async (row) => {
-    const manager = await openManager({ drivers: [createMemoryDriver()] });
-    // It is never ready, so that whoever comes waits.
-    const readiness = { kind: 'tcp', port: 80 } as const;
-    await firstValueFrom(manager.create({ name: 'web', image: 'any', ports: [{ guest: 80 }], readiness }));
-    const { port } = await firstValueFrom(manager.endpoint('web', 80));
-    return stage(row, {
-      port,
-      isFull: (bytes) => {
-        const stats = manager.doorStats?.();
-        assert.ok(stats !== undefined, 'there is a front door');
-        return stats.waiting === clients && stats.heldBytes >= Math.min(bytes, 16_384) * clients;
-      },
-      close: () => manager.close(),
-    });
-  },
+  open: (row) =>
+    stage(row, async () => {
+      const manager = await openManager({ drivers: [createMemoryDriver()] });
+      // It is never ready, so that whoever comes waits.
+      const readiness = { kind: 'tcp', port: 80 } as const;
+      await firstValueFrom(manager.create({ name: 'web', image: 'any', ports: [{ guest: 80 }], readiness }));
+      const { port } = await firstValueFrom(manager.endpoint('web', 80));
+      return {
+        port,
+        isFull: (bytes) => {
+          const stats = manager.doorStats?.();
+          assert.ok(stats !== undefined, 'there is a front door');
+          return stats.waiting === clients && stats.heldBytes >= Math.min(bytes, 16_384) * clients;
+        },
+        close: () => manager.close(),
+      };
+    }),
 };
 
 const sockets: Contender = {
   name: 'sockets alone',
-  open: async (row) => {
-    const accepted = new Set<Socket>();
-    const server = createServer({ pauseOnConnect: true }, (socket) => {
-      accepted.add(socket);
-      // Read as far as Node does of itself, to see them go.
-      socket.on('error', () => undefined).on('close', () => accepted.delete(socket));
-      if (row === silent) socket.resume();
-      else socket.on('readable', () => undefined);
-    });
-    server.listen({ port: 0, host: '127.0.0.1', backlog: 4_096 });
-    await once(server, 'listening');
-    return stage(row, {
-      port: (server.address() as AddressInfo).port,
-      isFull: (bytes) =>
-        accepted.size === clients &&
-        (bytes === 0 || [...accepted].every(({ readableLength }) => readableLength > 0)),
-      close: async () => {
-        server.close();
-        await once(server, 'close');
-      },
-    });
-  },
+  open: (row) =>
+    stage(row, async () => {
+      const accepted = new Set<Socket>();
+      const server = createServer({ pauseOnConnect: true }, (socket) => {
+        accepted.add(socket);
+        // Read as far as Node does of itself, to see them go.
+        socket.on('error', () => undefined).on('close', () => accepted.delete(socket));
+        if (row === silent) socket.resume();
+        else socket.on('readable', () => undefined);
+      });
+      server.listen({ port: 0, host: '127.0.0.1', backlog: 4_096 });
+      await once(server, 'listening');
+      return {
+        port: (server.address() as AddressInfo).port,
+        isFull: (bytes) =>
+          accepted.size === clients &&
+          (bytes === 0 || [...accepted].every(({ readableLength }) => readableLength > 0)),
+        close: async () => {
+          for (const socket of accepted) socket.destroy();
+          server.close();
+          await once(server, 'close');
+        },
+      };
+    }),
 };
 
 /** What clients hold of our memory while their instance wakes. */
