@@ -52,6 +52,15 @@ describe('the wake of an instance', () => {
     });
   });
 
+  it('is not tried sooner because the instance was in another state that was not Running', () => {
+    marbles(() => {
+      const { manager, instance } = sleeper(() => throwError(() => new Error('no')));
+      instance.wake('restore');
+      for (const state of ['Stopped', 'Standby'] as const) instance.changed(manager.set(state));
+      expect(instance.wake('restore')).toBe('backing_off');
+    });
+  });
+
   it('is one for all who ask while it is under way', () => {
     marbles(({ cold, flush }) => {
       const { manager, instance } = sleeper((table) =>

@@ -641,6 +641,67 @@ describe('a standby that is being written down', () => {
     expect(stage.manager.wakes).toHaveLength(1);
   });
 
+  it('is undone for a client that has waited for its answer for longer than a race lasts', async () => {
+    stage.manager.set('Running');
+    const machine = await stage.machine();
+    stage.manager.onWake = () => {
+      machine.thaw();
+      return [stage.manager.set('Running')] as never;
+    };
+    const door = await stage.open({ raceMs: 0 });
+    machine.freeze();
+    const client = stage.client(door);
+    client.socket.write('hello');
+    await comes(() => door.stats().waiting === 0 && door.stats().heldBytes > 0);
+    stage.manager.set('Standby');
+    expect(await client.hears('hello')).toBe('hello');
+  });
+
+  it('is undone for a client that is only being connected to the machine when it is told', async () => {
+    stage.manager.set('Running');
+    const machine = await stage.machine();
+    machine.freeze();
+    stage.manager.onWake = () => {
+      machine.thaw();
+      return [stage.manager.set('Running')] as never;
+    };
+    const door = await stage.open();
+    const hearing = door.connections.changes$.subscribe(({ kind }) => {
+      if (kind === 'opened') queueMicrotask(() => stage.manager.set('Standby'));
+    });
+    const client = stage.client(door);
+    await comes(() => stage.manager.wakes.length > 0);
+    client.socket.write('hello');
+    expect(await client.hears('hello')).toBe('hello');
+    expect(stage.manager.wakes).toHaveLength(1);
+    hearing.unsubscribe();
+  });
+
+  it('is asked about once more for a machine that goes while it is asked about another', async () => {
+    stage.manager.set('Running');
+    const machine = await stage.machine(() => undefined);
+    const [first, second] = [new Subject<Instance>(), new Subject<Instance>()];
+    const door = await stage.open();
+    const clients = [stage.client(door), stage.client(door)];
+    stage.manager.onRefresh = () => (stage.manager.refreshes === 1 ? first : second);
+    for (const client of clients) client.socket.write('x');
+    await comes(() => machine.heard.length === 2);
+    const [one, other] = [...machine.sockets];
+    one?.destroy();
+    await comes(() => stage.manager.refreshes === 1);
+    other?.destroy();
+    await comes(() => machine.sockets.size === 0);
+    // The end of the other is on its way.
+    for (let turn = 0; turn < 20; turn += 1) await new Promise(setImmediate);
+    first.next(stage.manager.get());
+    first.complete();
+    expect(await comes(() => stage.manager.refreshes === 2)).toBe(true);
+    expect(clients.filter(({ end }) => end !== undefined).length).toBeLessThan(2);
+    second.next(stage.manager.get());
+    second.complete();
+    for (const client of clients) expect(await client.ended()).not.toBe(undefined);
+  });
+
   it('is left as it is for connections on which nobody waits, until one of them speaks', async () => {
     stage.manager.set('Running');
     const machine = await stage.machine();
@@ -686,6 +747,17 @@ describe('a connection that has outlasted a standby', () => {
 });
 
 describe('the address of a port', () => {
+  it('is used all the same where it cannot be kept, which is told', async () => {
+    const warned: string[] = [];
+    stage.manager.set('Running');
+    const door = await stage.open({
+      keptPorts: { ...keptIn(new Map()), save: () => throwError(() => new Error('no room')) },
+      logger: { warn: (_, message) => void warned.push(message) },
+    });
+    expect(door.status(id)[0]?.state).toBe('listening');
+    expect(warned).toStrictEqual(['the port that was chosen could not be kept']);
+  });
+
   it('is forgotten with the instance', async () => {
     const forgotten: string[] = [];
     stage.manager.set('Running');
