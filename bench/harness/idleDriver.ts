@@ -8,15 +8,13 @@ const machine: Machine = {
   inspect: () => of({ kind: 'running', ready: true }),
   stop: () => of({ code: 0, signal: null }),
   kill: () => of({ code: 0, signal: null }),
-  // Nobody connects to it.
-  ports: { addressOf: () => undefined },
 };
 
 /** A driver that costs nothing: all its machines are one, so that what is left is the manager's. */
 export const idleDriver: Driver = {
   kind: 'idle',
-  capabilities: { standbyFrees: 'nothing', ports: true, logs: [] },
-  decode: (fields) => E.right(fields),
+  capabilities: { standbyFrees: 'nothing', logs: [] },
+  decode: () => E.right({}),
   prepare: () => EMPTY,
   launch: () => of(machine),
   adopt: () => of(machine),

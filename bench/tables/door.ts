@@ -117,7 +117,7 @@ export const door: Bench = {
   unit: 'ns',
   rowsAre: 'what',
   rows,
-  rounds: 15,
+  rounds: 9,
   contenders: [ours, bare, direct],
   goals: rows.map((row) => ({
     what: `${row}, beside net and pipe`,

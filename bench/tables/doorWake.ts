@@ -28,12 +28,16 @@ const processRequest = {
 } as const;
 
 /** A server in an instance on Standby: a process that sends back what it gets, or a machine that serves a page. */
-async function sleeping(row: Row, folder: string): Promise<InstanceManager> {
+async function sleeping(row: Row, folder: string, frontDoor?: false): Promise<InstanceManager> {
   if (row === machine) await machineTemplate();
   const manager =
     row === machine
-      ? await openMachines(newFolder(folder, 'short'))
-      : await openManager({ dataDir: newFolder(folder), drivers: [createProcessDriver()] });
+      ? await openMachines(newFolder(folder, 'short'), frontDoor)
+      : await openManager({
+          dataDir: newFolder(folder),
+          drivers: [createProcessDriver()],
+          ...(frontDoor === false && { frontDoor }),
+        });
   await firstValueFrom(manager.create(row === machine ? { ...machineRequest, name } : processRequest));
   await firstValueFrom(manager.waitForState(name, 'Running'));
   await firstValueFrom(manager.standby(name));
@@ -112,6 +116,31 @@ const alone: Contender = {
   },
 };
 
+/** What the machine itself needs until it answers is not the door's. */
+const direct: Contender = {
+  name: 'restore, then no door',
+  open: async (row) => {
+    if (row === crowd) throw new NotRun('they would not be held');
+    const manager = await sleeping(row, `door-wake-direct-${String(rows.indexOf(row))}`, false);
+    const wake = async (): Promise<number> => {
+      const figure = await timeOf(async () => {
+        await firstValueFrom(manager.restore(name));
+        const { port } = await firstValueFrom(manager.endpoint(name, 80));
+        await greet(port, row);
+      });
+      await fallAsleep(manager);
+      return figure;
+    };
+    return {
+      check: async () => {
+        for (let round = 0; round < 3; round += 1) await wake();
+      },
+      sample: wake,
+      close: () => manager.close({ stopInstances: true }),
+    };
+  },
+};
+
 /** What a client waits longer than the restore takes. */
 export const doorWake: Bench = {
   name: 'door-wake',
@@ -120,13 +149,15 @@ export const doorWake: Bench = {
   rowsAre: 'what',
   rows,
   rounds: 15,
-  contenders: [ours, alone],
-  goals: [single, machine].map((row) => ({
-    what: `${row}, beyond the restore`,
-    of: { contender: ours.name, row },
-    beyond: { contender: alone.name, row },
-    atMost: 5e6,
-  })),
+  contenders: [ours, alone, direct],
+  goals: [single, machine].flatMap((row) =>
+    [alone, direct].map((other) => ({
+      what: `${row}, beyond ${other.name}`,
+      of: { contender: ours.name, row },
+      beyond: { contender: other.name, row },
+      atMost: 5e6,
+    })),
+  ),
   about:
-    'From `connect` until the first of the answer has come back through the front door, of a client of an instance on Standby in a manager with a data directory; of the last of a thousand, for whom it is restored once. The process is a Node server that sends back what it gets, the machine one of the small image under TCG that serves a page by HTTP. Beside it `restore` until it has emitted.',
+    'From `connect` until the first of the answer has come back through the front door, of a client of an instance on Standby in a manager with a data directory; of the last of a thousand, for whom it is restored once. The process is a Node server that sends back what it gets, the machine one of the small image under TCG that serves a page by HTTP. Beside it `restore` until it has emitted, and the same client at the machine itself once it has.',
 };

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { openManager } from 'rx-instances';
+import { type Driver, openManager } from 'rx-instances';
+import { createMemoryDriver } from 'rx-instances/testing';
 import { firstValueFrom, lastValueFrom, timer } from 'rxjs';
 import type { Bench, Contender, Session } from '../harness/bench.js';
 import { idleDriver } from '../harness/idleDriver.js';
@@ -17,10 +18,10 @@ async function spent(): Promise<number> {
   return (user + system) / 1_000 / seconds;
 }
 
-const managed = (name: string, fields: object = {}): Contender => ({
+const managed = (name: string, driver: Driver, fields: object = {}): Contender => ({
   name,
   open: async (row): Promise<Session> => {
-    const manager = await openManager({ drivers: [idleDriver] });
+    const manager = await openManager({ drivers: [driver] });
     for (let index = 0; index < Number(row); index += 1) {
       await firstValueFrom(manager.create({ name: `idle-${String(index)}`, image: 'any', ...fields }));
     }
@@ -38,9 +39,9 @@ const managed = (name: string, fields: object = {}): Contender => ({
   },
 });
 
-const ours = managed('ours');
-const published = managed('ours, a port', port);
-const watched = managed('ours, a port and policies', portAndPolicies);
+const ours = managed('ours', idleDriver);
+const published = managed('a port', createMemoryDriver(), port);
+const watched = managed('a port and policies', createMemoryDriver(), portAndPolicies);
 
 const node: Contender = {
   name: 'Node alone',
@@ -71,5 +72,5 @@ export const idleProcessor: Bench = {
     },
   ],
   about:
-    'Processor time that was spent for every second of a time in which nothing happens (one second, or as many as `--idle-seconds` says), all threads together; less than 1 ms is what Node itself needs to tell the time. Beside it instances with a port for which the front door listens, and with auto-standby, a restart policy and a `ttl` besides.',
+    'Processor time that was spent for every second of a time in which nothing happens (one second, or as many as `--idle-seconds` says), all threads together; less than 1 ms is what Node itself needs to tell the time. Beside it instances of the driver `memory` with a port for which the front door listens, and with auto-standby, a restart policy and a `ttl` besides.',
 };
