@@ -9,8 +9,8 @@ describe('the ports that are kept', () => {
       return EMPTY;
     };
     const kept = createKeptPorts(new Map([['a', [{ guest: 80, host: 1_000 }]]]), { save });
-    kept.save('a', 81, 1_001);
-    kept.save('a', 80, 1_002);
+    kept.save('a', 81, 1_001).subscribe();
+    kept.save('a', 80, 1_002).subscribe();
     expect([kept.of('a', 80), kept.of('a', 81), kept.of('a', 82), kept.of('b', 80)]).toStrictEqual([
       1_002,
       1_001,
