@@ -7,6 +7,7 @@ import { copies } from './tables/copies.js';
 import { create } from './tables/create.js';
 import { deletion } from './tables/deletion.js';
 import { door } from './tables/door.js';
+import { doorMemory } from './tables/doorMemory.js';
 import { doorWake } from './tables/doorWake.js';
 import { durable } from './tables/durable.js';
 import { idleMemory } from './tables/idleMemory.js';
@@ -20,6 +21,7 @@ import { output } from './tables/output.js';
 import { publish } from './tables/publish.js';
 import { reads } from './tables/reads.js';
 import { replay } from './tables/replay.js';
+import { restarted } from './tables/restarted.js';
 import { stalled } from './tables/stalled.js';
 import { standstill } from './tables/standstill.js';
 import { waiters } from './tables/waiters.js';
@@ -51,6 +53,8 @@ export const benches: readonly Bench[] = [
   output,
   door,
   doorWake,
+  doorMemory,
+  restarted,
   before,
   machines,
   machineBytes,

@@ -2,7 +2,7 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 
-/** What the process of a load is asked for: a port, or nanoseconds. */
+/** What the process of a load is asked for: a port, nanoseconds, or a number. */
 export type LoadQuestion =
   | { readonly kind: 'listen' }
   | {
@@ -13,6 +13,8 @@ export type LoadQuestion =
       readonly mebibytes: number;
     }
   | { readonly kind: 'connect'; readonly port: number; readonly connections: number; readonly atOnce: number }
+  /** Connects, says so much, and stays; the answer tells how many there are. */
+  | { readonly kind: 'stay'; readonly port: number; readonly connections: number; readonly bytes: number }
   | { readonly kind: 'request'; readonly port: number; readonly times: number; readonly quantile: number };
 
 export interface LoadAnswer {

@@ -118,6 +118,15 @@ async function answer(question: LoadQuestion): Promise<number> {
       };
       return timeOf(() => each(atOnce, some), connections);
     }
+    case 'stay': {
+      const { connections, port, bytes } = question;
+      await each(connections, async () => {
+        const socket = dial(port);
+        await once(socket, 'connect');
+        if (bytes > 0) socket.write(Buffer.alloc(bytes, 'x'));
+      });
+      return connections;
+    }
     case 'request': {
       const took = await requests(question.port, question.times);
       return took[Math.floor(took.length * question.quantile)] ?? NaN;

@@ -35,8 +35,8 @@ export interface MachineTemplate {
 }
 
 /** Opens a manager of virtual machines. */
-export const openMachines = (dataDir: string): Promise<InstanceManager> =>
-  openManager({ dataDir, drivers: [createQemuDriver()] });
+export const openMachines = (dataDir: string, frontDoor?: false): Promise<InstanceManager> =>
+  openManager({ dataDir, drivers: [createQemuDriver()], ...(frontDoor === false && { frontDoor }) });
 
 /** Boots the template of this run when it is asked for it first. @throws {@link NotRun} where no machine can be started */
 export async function machineTemplate(): Promise<MachineTemplate> {

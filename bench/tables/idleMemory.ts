@@ -6,6 +6,7 @@ import { instance } from '../events.js';
 import type { Bench, Contender, Session } from '../harness/bench.js';
 import { heap } from '../harness/heap.js';
 import { idleDriver } from '../harness/idleDriver.js';
+import { port, portAndPolicies } from '../harness/idlePolicies.js';
 
 const row = 10_000;
 
@@ -26,13 +27,13 @@ const stage = (fill: (count: number) => Promise<() => Promise<number>>): Session
   };
 };
 
-const managed = (name: string, createDriver: () => Driver): Contender => ({
+const managed = (name: string, createDriver: () => Driver, fields: object = {}): Contender => ({
   name,
   open: () =>
     stage(async (count) => {
       const manager = await openManager({ drivers: [createDriver()] });
       for (let index = 0; index < count; index += 1) {
-        await firstValueFrom(manager.create({ name: `idle-${String(index)}`, image: 'any' }));
+        await firstValueFrom(manager.create({ name: `idle-${String(index)}`, image: 'any', ...fields }));
       }
       return async () => {
         const instances = await firstValueFrom(manager.list({ state: 'Running' }));
@@ -43,6 +44,8 @@ const managed = (name: string, createDriver: () => Driver): Contender => ({
 });
 
 const ours = managed('ours', () => idleDriver);
+const published = managed('a port', () => createMemoryDriver(), port);
+const watched = managed('a port and policies', () => createMemoryDriver(), portAndPolicies);
 
 const records: Contender = {
   name: 'the records alone',
@@ -65,8 +68,16 @@ export const idleMemory: Bench = {
   rowsAre: 'instances',
   rows: [row],
   rounds: 3,
-  contenders: [ours, managed('ours, driver memory', () => createMemoryDriver()), records],
-  goals: [{ what: 'an idle instance', of: { contender: ours.name, row }, atMost: 2_000 }],
+  contenders: [ours, published, watched, managed('ours, driver memory', () => createMemoryDriver()), records],
+  goals: [
+    { what: 'an idle instance', of: { contender: ours.name, row }, atMost: 2_000 },
+    {
+      what: 'its policies',
+      of: { contender: watched.name, row },
+      beyond: { contender: published.name, row },
+      atMost: 1_000,
+    },
+  ],
   about:
-    'What the heap grew by for each of 10,000 Running instances, over a driver that holds nothing itself. Beside it over the driver `memory`, whose machines count too, and a `Map` of frozen records.',
+    'What the heap grew by for each of 10,000 Running instances, over a driver that holds nothing itself. Beside it over the driver `memory`, whose machines count too: with nothing, with a port for which the front door listens, and with auto-standby, a restart policy and a `ttl` besides; and a `Map` of frozen records.',
 };

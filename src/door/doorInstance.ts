@@ -110,7 +110,7 @@ export class DoorInstance implements PortOwner {
   }
 
   /** Closes its ports and resets their connections. */
-  close(why?: Refusal): void {
+  close(why: Refusal): void {
     this.#isClosing = true;
     this.#drains.unsubscribe();
     this.#asking?.unsubscribe();
@@ -142,7 +142,7 @@ export class DoorInstance implements PortOwner {
     for (const [guest, port] of this.ports) {
       if (wanted.has(guest)) continue;
       this.ports.delete(guest);
-      port.close();
+      port.close('not_running');
     }
     for (const [guest, port] of wanted) {
       const known = this.ports.get(guest);

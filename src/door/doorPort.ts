@@ -122,13 +122,13 @@ export class DoorPort implements ConnectionKeeper {
     return this.#all().filter((connection) => connection.isThrough);
   }
 
-  /** Closes the listener, and resets every connection. */
-  close(why?: Refusal): void {
+  /** Closes the listener, and resets every connection; who is not through yet is refused. */
+  close(why: Refusal): void {
     this.#listening.unsubscribe();
     this.#retry?.unsubscribe();
     for (const connection of this.#all()) {
-      if (why !== undefined && !connection.isThrough) this.#refuse(connection, why);
-      else connection.reset();
+      if (connection.isThrough) connection.reset();
+      else this.#refuse(connection, why);
     }
   }
 
@@ -136,7 +136,6 @@ export class DoorPort implements ConnectionKeeper {
     this.#context.delays.cancel(connection);
     if (this.#probe === connection) this.#probe = undefined;
     this.#isDoubtful = false;
-    this.#retryMs = firstRetryMs;
     // A machine that stands still is connected to all the same: the kernel does that.
     if (this.#instance.state === 'Standby') connection.fallAsleep(Infinity);
     this.review();
@@ -229,7 +228,7 @@ export class DoorPort implements ConnectionKeeper {
   }
 
   #mayTry(): boolean {
-    return !this.#isDoubtful || (this.#probe === undefined && this.#retry === undefined);
+    return this.#probe === undefined && this.#retry === undefined;
   }
 
   #connect(connection: ProxiedConnection): void {
@@ -245,9 +244,8 @@ export class DoorPort implements ConnectionKeeper {
     const wasPutToSleep = what === 'restore' || connection.sleeps !== this.#instance.sleeps;
     // What ends with its machine may be the cause of that: nobody else is told it.
     if (connection.isThrough && !wasPutToSleep) connection.accept();
-    else if (what === 'connect' && !wasPutToSleep && !this.#instance.isYoung()) {
-      this.#refuse(connection, 'unreachable');
-    } else this.#tryAgain(connection);
+    else if (what === 'connect' && !this.#instance.isYoung()) this.#refuse(connection, 'unreachable');
+    else this.#tryAgain(connection);
   }
 
   #tryAgain(connection: ProxiedConnection): void {

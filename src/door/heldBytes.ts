@@ -3,7 +3,10 @@ import type { DoorTally } from './doorTally.js';
 /** What a piece takes beside its bytes: a client that sends them one by one would else hold two hundred times as much. */
 const pieceBytes = 256;
 
-/** Of memory, in bytes. No client is read on that has reached its own or the common limit; the last piece may go beyond by 64 KiB. */
+/**
+ * Of memory, in bytes. No client is read on that has reached its own or the common limit; the last piece may go beyond by 64 KiB, and
+ * Node reads one more of that size before it stops, which is not counted.
+ */
 export interface HeldLimits {
   readonly maxHeldBytes: number;
   readonly maxHeldBytesInAll: number;

@@ -80,7 +80,6 @@ export class ProxiedConnection implements Delayed {
 
   /** Connects to a machine, and then goes through. */
   connectTo({ host, port }: Endpoint): void {
-    this.#dropMachine();
     const machine = connect({ host, port, allowHalfOpen: true, noDelay: true });
     this.#machine = machine;
     machine.on('connect', this.#machineTook);
@@ -89,6 +88,8 @@ export class ProxiedConnection implements Delayed {
     machine.on('error', this.#machineFailed);
     machine.on('close', this.#machineClosed);
     machine.on('drain', this.#machineDrained);
+    // What it says is there as soon as the machine takes the connection, and does not cost another turn of the event loop.
+    this.hold();
   }
 
   /** The instance has come to Standby, and its machine may be there still. It is woken for who waits for an answer. */
@@ -206,8 +207,7 @@ export class ProxiedConnection implements Delayed {
   readonly #clientFailed = (): void => {
     const machine = this.#machine;
     // One that is not connected yet is closed without a word.
-    if (machine !== undefined && this.#isThrough && !machine.destroyed) resetSocket(machine);
-    else this.#dropMachine();
+    if (this.#isThrough && machine?.destroyed === false) resetSocket(machine);
   };
 
   readonly #machineFailed = (): void => {

@@ -1,4 +1,4 @@
-import { defer, type Observable, of, throwError, timer } from 'rxjs';
+import { defer, type Observable, of, Subject, throwError, timer } from 'rxjs';
 import { DoorInstance } from '../../src/door/doorInstance.js';
 import { doorSettings } from '../../src/door/doorOptions.js';
 import { newTally } from '../../src/door/doorTally.js';
@@ -52,6 +52,15 @@ describe('the wake of an instance', () => {
     });
   });
 
+  it('is not tried sooner because the instance was in another state that was not Running', () => {
+    marbles(() => {
+      const { manager, instance } = sleeper(() => throwError(() => new Error('no')));
+      instance.wake('restore');
+      for (const state of ['Stopped', 'Standby'] as const) instance.changed(manager.set(state));
+      expect(instance.wake('restore')).toBe('backing_off');
+    });
+  });
+
   it('is one for all who ask while it is under way', () => {
     marbles(({ cold, flush }) => {
       const { manager, instance } = sleeper((table) =>
@@ -68,6 +77,35 @@ describe('the wake of an instance', () => {
     const { instance } = sleeper(() => of());
     instance.beClosing();
     expect(instance.wake('restore')).toBe('closing');
+  });
+
+  it('is listened to no more once the instance is gone, nor is what was asked of it', () => {
+    const awake = new Subject<Instance>();
+    const asked = new Subject<Instance>();
+    const { manager, instance } = sleeper(() => awake);
+    manager.onRefresh = () => asked;
+    instance.wake('restore');
+    instance.ask();
+    expect([awake.observed, asked.observed]).toStrictEqual([true, true]);
+    instance.close('not_running');
+    expect([awake.observed, asked.observed]).toStrictEqual([false, false]);
+  });
+
+  it.each(['Running', 'Initializing'] as const)('makes it young from when it is %s', (state) => {
+    marbles(() => {
+      const { manager, instance } = sleeper(() => of());
+      const young: boolean[] = [];
+      timer(60_000).subscribe(() => {
+        young.push(instance.isYoung());
+        instance.changed(manager.set(state));
+        young.push(instance.isYoung());
+      });
+      timer(119_999).subscribe(() => young.push(instance.isYoung()));
+      timer(120_000).subscribe(() => {
+        young.push(instance.isYoung());
+        expect(young).toStrictEqual([false, true, true, false]);
+      });
+    });
   });
 
   it('leaves a view that is older than the known one without effect', () => {

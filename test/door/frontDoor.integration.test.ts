@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { firstValueFrom, NEVER, Subject, throwError, toArray, takeUntil } from 'rxjs';
@@ -188,6 +189,62 @@ describe('a front door before a Running instance', () => {
     for (const client of clients) expect(await client.hears('hello')).toBe('hello');
   });
 
+  it('keeps a client while nobody knows yet where the machine listens', async () => {
+    const door = await stage.open();
+    const client = stage.client(door);
+    client.socket.write('hello');
+    expect(await comes(() => stage.manager.refreshes > 2)).toBe(true);
+    await stage.machine();
+    expect(await client.hears('hello')).toBe('hello');
+  });
+
+  it('hands on all that a client said last, to a machine that has ended its half and reads slowly', async () => {
+    let got = 0;
+    let resume: () => void = () => undefined;
+    await stage.machine((socket) => {
+      socket.on('data', (bytes) => (got += bytes.length)).end('bye');
+      setImmediate(() => socket.pause());
+      resume = () => socket.resume();
+    });
+    const door = await stage.open();
+    const client = stage.client(door);
+    expect(await client.ended()).toBe('fin');
+    const many = 8 * 2 ** 20;
+    const closed = once(client.socket, 'close');
+    client.socket.end(Buffer.alloc(many));
+    for (let turn = 0; turn < 50; turn += 1) await new Promise(setImmediate);
+    resume();
+    await closed;
+    expect(await comes(() => got === many)).toBe(true);
+  });
+
+  it('holds nothing any more of a client that has said more than may be held', async () => {
+    const machine = await stage.machine(() => undefined);
+    const heard = (): number => machine.heard.join('').length;
+    const door = await stage.open({ maxHeldBytes: 1_000 });
+    const client = stage.client(door);
+    client.socket.write('x');
+    expect(await comes(() => heard() === 1 && door.stats().heldBytes > 0)).toBe(true);
+    client.socket.write('x'.repeat(2_000));
+    expect(await comes(() => heard() === 2_001)).toBe(true);
+    client.socket.write('x');
+    expect(await comes(() => heard() === 2_002)).toBe(true);
+    expect(door.stats().heldBytes).toBe(0);
+  });
+
+  it('reads what a client says before the machine has taken it, and sees it go', async () => {
+    // Its backlog is full, so that a connect stays under way.
+    const { port } = await fullServer();
+    stage.manager.machines.set(id, { host: '127.0.0.1', port });
+    const door = await stage.open();
+    const client = stage.client(door);
+    client.socket.write('hello');
+    expect(await comes(() => door.stats().heldBytes > 0)).toBe(true);
+    client.socket.resetAndDestroy();
+    expect(await comes(() => door.stats().open === 0)).toBe(true);
+    expect(door.stats()).toMatchObject({ waiting: 0, heldBytes: 0 });
+  });
+
   it('resets a client of a machine that has run for long and does not listen', async () => {
     const machine = await stage.machine();
     machine.server.close();
@@ -289,7 +346,7 @@ describe('a front door before an instance on Standby', () => {
     const client = stage.client(door);
     const all = Array.from({ length: 200_000 }, (_, index) => String(index)).join();
     client.socket.write(all);
-    await comes(() => door.stats().heldBytes >= 10_000);
+    expect(await comes(() => door.stats().heldBytes >= 10_000)).toBe(true);
     const { heldBytes } = door.stats();
     expect(heldBytes).toBeLessThan(10_000 + 66_000);
     stage.manager.set('Running');
@@ -309,7 +366,7 @@ describe('a front door before an instance on Standby', () => {
     const door = await stage.open({ maxHeldBytes: 10_000, maxHeldBytesInAll: 5_000 });
     const clients = Array.from({ length: 8 }, () => stage.client(door));
     clients[0]?.socket.write('x'.repeat(20_000));
-    await comes(() => door.stats().heldBytes >= 5_000);
+    expect(await comes(() => door.stats().heldBytes >= 5_000)).toBe(true);
     const { heldBytes } = door.stats();
     const late = Array.from({ length: 8 }, () => stage.client(door));
     for (const client of late) client.socket.write('x'.repeat(20_000));
@@ -360,6 +417,50 @@ describe('a front door before an instance on Standby', () => {
     let client = stage.client(door);
     for (let end = await first(client); end === 'rst'; end = await first(client)) client = stage.client(door);
     expect(client.received).toBe('x');
+    expect(stage.manager.wakes).toHaveLength(2);
+  });
+
+  it('counts a client once that is refused twice', async () => {
+    stage.manager.onWake = () => throwError(() => new Error('no memory'));
+    const door = await stage.open();
+    const hearing = door.decisions$.subscribe(() => {
+      stage.manager.delete();
+    });
+    expect(await stage.client(door).ended()).toBe('rst');
+    expect(door.stats().refused).toMatchObject({ not_running: 1, wake_failed: 0 });
+    hearing.unsubscribe();
+  });
+
+  it('counts a client that waits at a port that is taken away as refused', async () => {
+    stage.manager.onWake = () => NEVER;
+    const door = await stage.open();
+    const client = stage.client(door);
+    await comes(() => door.stats().waiting === 1);
+    stage.manager.ports = [{ guest: 81 }];
+    stage.manager.set('Standby');
+    expect(await client.ended()).toBe('rst');
+    expect(Object.entries(door.stats().refused).filter(([, count]) => count !== 0)).toStrictEqual([
+      ['not_running', 1],
+    ]);
+  });
+
+  it('wakes it again for who still waits when it was put to rest before the wake was told', async () => {
+    await stage.machine();
+    const { onWake } = stage.manager;
+    const awake = new Subject<Instance>();
+    stage.manager.onWake = () => awake;
+    stage.manager.machines.clear();
+    const door = await stage.open();
+    const client = stage.client(door);
+    client.socket.write('hello');
+    await comes(() => stage.manager.wakes.length === 1);
+    const running = stage.manager.set('Initializing');
+    stage.manager.set('Standby');
+    stage.manager.onWake = onWake;
+    await stage.machine();
+    awake.next(running);
+    awake.complete();
+    expect(await client.hears('hello')).toBe('hello');
     expect(stage.manager.wakes).toHaveLength(2);
   });
 
@@ -430,6 +531,23 @@ describe('a front door before an instance on Standby', () => {
     machine.thaw();
   });
 });
+
+/** Starts a server that stands still, with so many in its backlog that the kernel takes nobody more: to connect stays under way. */
+async function fullServer(): Promise<{ readonly port: number }> {
+  const program =
+    "const s = require('node:net').createServer().listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => console.log(s.address().port))";
+  const child = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'] });
+  stage.atEnd(() => child.kill('SIGKILL'));
+  const [told] = (await once(child.stdout, 'data')) as [Buffer];
+  const port = Number(String(told));
+  child.kill('SIGSTOP');
+  const waiting = Array.from({ length: 4 }, () => new Client(port));
+  stage.atEnd(() => {
+    for (const { socket } of waiting) socket.destroy();
+  });
+  await comes(() => waiting.filter(({ socket }) => !socket.connecting).length === 2);
+  return { port };
+}
 
 /** What comes first: an answer or an end. */
 async function first(client: Client): Promise<string | undefined> {
@@ -523,6 +641,67 @@ describe('a standby that is being written down', () => {
     expect(stage.manager.wakes).toHaveLength(1);
   });
 
+  it('is undone for a client that has waited for its answer for longer than a race lasts', async () => {
+    stage.manager.set('Running');
+    const machine = await stage.machine();
+    stage.manager.onWake = () => {
+      machine.thaw();
+      return [stage.manager.set('Running')] as never;
+    };
+    const door = await stage.open({ raceMs: 0 });
+    machine.freeze();
+    const client = stage.client(door);
+    client.socket.write('hello');
+    await comes(() => door.stats().waiting === 0 && door.stats().heldBytes > 0);
+    stage.manager.set('Standby');
+    expect(await client.hears('hello')).toBe('hello');
+  });
+
+  it('is undone for a client that is only being connected to the machine when it is told', async () => {
+    stage.manager.set('Running');
+    const machine = await stage.machine();
+    machine.freeze();
+    stage.manager.onWake = () => {
+      machine.thaw();
+      return [stage.manager.set('Running')] as never;
+    };
+    const door = await stage.open();
+    const hearing = door.connections.changes$.subscribe(({ kind }) => {
+      if (kind === 'opened') queueMicrotask(() => stage.manager.set('Standby'));
+    });
+    const client = stage.client(door);
+    await comes(() => stage.manager.wakes.length > 0);
+    client.socket.write('hello');
+    expect(await client.hears('hello')).toBe('hello');
+    expect(stage.manager.wakes).toHaveLength(1);
+    hearing.unsubscribe();
+  });
+
+  it('is asked about once more for a machine that goes while it is asked about another', async () => {
+    stage.manager.set('Running');
+    const machine = await stage.machine(() => undefined);
+    const [first, second] = [new Subject<Instance>(), new Subject<Instance>()];
+    const door = await stage.open();
+    const clients = [stage.client(door), stage.client(door)];
+    stage.manager.onRefresh = () => (stage.manager.refreshes === 1 ? first : second);
+    for (const client of clients) client.socket.write('x');
+    await comes(() => machine.heard.length === 2);
+    const [one, other] = [...machine.sockets];
+    one?.destroy();
+    await comes(() => stage.manager.refreshes === 1);
+    other?.destroy();
+    await comes(() => machine.sockets.size === 0);
+    // The end of the other is on its way.
+    for (let turn = 0; turn < 20; turn += 1) await new Promise(setImmediate);
+    first.next(stage.manager.get());
+    first.complete();
+    expect(await comes(() => stage.manager.refreshes === 2)).toBe(true);
+    expect(clients.filter(({ end }) => end !== undefined).length).toBeLessThan(2);
+    second.next(stage.manager.get());
+    second.complete();
+    for (const client of clients) expect(await client.ended()).not.toBe(undefined);
+  });
+
   it('is left as it is for connections on which nobody waits, until one of them speaks', async () => {
     stage.manager.set('Running');
     const machine = await stage.machine();
@@ -545,7 +724,50 @@ describe('a standby that is being written down', () => {
   });
 });
 
+describe('a connection that has outlasted a standby', () => {
+  it('stays when the instance sleeps again and cannot be woken for another', async () => {
+    stage.manager.set('Running');
+    await stage.machine();
+    const { onWake } = stage.manager;
+    const door = await stage.open();
+    const client = stage.client(door);
+    client.socket.write('a');
+    await client.hears('a');
+    stage.manager.set('Standby');
+    client.socket.write('b');
+    expect(await client.hears('ab')).toBe('ab');
+    client.socket.write('c');
+    expect(await client.hears('abc')).toBe('abc');
+    stage.manager.onWake = () => throwError(() => new Error('no memory'));
+    stage.manager.set('Standby');
+    expect(await stage.client(door).ended()).toBe('rst');
+    expect(client.end).toBe(undefined);
+    stage.manager.onWake = onWake;
+  });
+});
+
 describe('the address of a port', () => {
+  it('is used all the same where it cannot be kept, which is told', async () => {
+    const warned: string[] = [];
+    stage.manager.set('Running');
+    const door = await stage.open({
+      keptPorts: { ...keptIn(new Map()), save: () => throwError(() => new Error('no room')) },
+      logger: { warn: (_, message) => void warned.push(message) },
+    });
+    expect(door.status(id)[0]?.state).toBe('listening');
+    expect(warned).toStrictEqual(['the port that was chosen could not be kept']);
+  });
+
+  it('is forgotten with the instance', async () => {
+    const forgotten: string[] = [];
+    stage.manager.set('Running');
+    await stage.open({
+      keptPorts: { ...keptIn(new Map()), forget: (instanceId) => void forgotten.push(instanceId) },
+    });
+    stage.manager.delete();
+    expect(forgotten).toStrictEqual([id]);
+  });
+
   it('stays the same over every state, and for the door of the next manager', async () => {
     const ports = new Map<string, number>();
     const keptPorts = keptIn(ports);
