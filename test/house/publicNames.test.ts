@@ -104,7 +104,9 @@ describe('the public names', () => {
        ConcludedRequest
        Connection
        ConnectionChange
+       ConnectionEnd
        ConnectionSource
+       ConnectionSourceFactory
        ConnectionSourceState
        ConntrackSource
        ConntrackSourceOptions
@@ -142,6 +144,7 @@ describe('the public names', () => {
        InstanceError
        InstanceFilter
        InstanceManager
+       InstanceNetwork
        InstanceSpec
        InstanceStatus
        Instances
