@@ -75,12 +75,14 @@ const listensAfterMs = 1_000;
  * ```ts
  * import { createConntrackSource, openManager } from 'rx-instances';
  * import { createMemoryDriver } from 'rx-instances/testing';
+ * import { firstValueFrom } from 'rxjs';
  *
- * const manager = await openManager({
- *   drivers: [createMemoryDriver()],
- *   connectionSources: [createConntrackSource()],
- * });
- * await manager.close();
+ * const connectionSources = [createConntrackSource()];
+ * await using manager = await openManager({ drivers: [createMemoryDriver()], connectionSources });
+ * const autoStandby = { enabled: true, idleTimeoutMs: 300_000 } as const;
+ * await firstValueFrom(manager.create({ name: 'web', image: 'any', ports: [{ guest: 80 }], autoStandby }));
+ * const status = await firstValueFrom(manager.status('web'));
+ * status.autoStandby?.activeConnections; // => 0
  * ```
  */
 export function createConntrackSource(
