@@ -84,7 +84,7 @@ export function createDoorController(
   };
 }
 
-/** All but what the machine listens for itself: one from before there was a door, or a program that was told so by its `env`. */
+/** All but what the machine listens for itself: one from before there was a door. */
 const portsListenedFor =
   (addressOf: ControllerPort['addressOf']) =>
   ({ id, spec: { ports = [] } }: Instance): readonly ForwardedPort[] =>
