@@ -69,7 +69,7 @@ const served = (): Partial<CreateRequest> => ({
   entrypoint: [process.execPath, '-e', echo],
   ports: [{ guest: 80 }],
   readiness: { kind: 'tcp', port: 80 },
-  autoStandby: { enabled: true, idleTimeoutMs: dice.pick([20, 200, 600_000]) },
+  autoStandby: { enabled: true, idleTimeoutMs: dice.pick([20, 800, 600_000]) },
 });
 
 /** What falls ill after some time, and is well again after a restart. */
@@ -81,7 +81,7 @@ const ailing = (): Partial<CreateRequest> => ({
   },
 });
 
-const create = (requestId: string): Asked => ({
+const create = (requestId: string, isCalm: boolean): Asked => ({
   requestId,
   verb: 'create',
   request: {
@@ -90,21 +90,24 @@ const create = (requestId: string): Asked => ({
     entrypoint: [...dice.pick(programs)],
     env: { CRASH: dataDir },
     ...(dice.next() < 0.5 && { restartPolicy }),
-    ...(dice.next() < 0.2 && { ttlMs: 200 }),
-    ...dice.pick([served, served, ailing, () => ({})])(),
+    ...(!isCalm && dice.next() < 0.2 && { ttlMs: 200 }),
+    ...dice.pick([served, served, ailing, isCalm ? served : () => ({})])(),
   },
 });
 
-interface Unasked { readonly verb: 'refresh' | 'visit'; readonly target: string }
+interface Unasked {
+  readonly verb: 'refresh' | 'visit';
+  readonly target: string;
+}
 
 /** What to ask for next; nothing is asked of one that is looked at again, or visited. Where it is calm most is done by policies. */
 function next(instances: readonly Instance[], isCalm: boolean): Asked | Unasked {
   const idFor = (verb: string): string => `${verb}-${nextName()}`;
   if (instances.length < (isCalm ? 4 : 2) || dice.next() < 0.1) {
-    if (instances.length < most) return create(idFor('create'));
+    if (instances.length < most) return create(idFor('create'), isCalm);
   }
   const { id: target } = dice.pick(instances);
-  const wanted = isCalm && dice.next() < 0.9 ? 'visit' : dice.pick(verbs);
+  const wanted = isCalm && dice.next() < 0.97 ? 'visit' : dice.pick(verbs);
   const verb = instances.length > most ? 'delete' : wanted;
   switch (verb) {
     case 'refresh':
@@ -142,7 +145,7 @@ async function main(isCalm: boolean): Promise<void> {
   const manager = await openCrashManager(dataDir, true);
   const visitor = createVisitor(manager, dice, tell);
   const tellPhase = (phase: Phase | undefined): void => {
-    if (phase !== undefined) tell({ kind: 'phase', phase });
+    if (phase !== undefined) tell({ kind: 'phase', phase, at: Date.now() });
   };
   manager.events('record').subscribe((event) => {
     tell({ kind: 'event', event });

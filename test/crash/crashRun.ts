@@ -38,7 +38,7 @@ export interface CrashReport {
 }
 
 /** How long is waited for a moment to come. */
-const phaseMs = 3_000;
+const phaseMs = 5_000;
 
 /** Kills a manager again and again, and holds what it has left to the record from outside. */
 export async function crashRun({ rounds, seed, program, onRound }: CrashOptions): Promise<CrashReport> {
@@ -99,7 +99,7 @@ export async function crashRun({ rounds, seed, program, onRound }: CrashOptions)
     child.send(phase === undefined ? 'go' : 'calm');
     if ((await heard)?.kind === 'phase' && phase !== undefined) inPhase[phase] += 1;
     // An idle clock is kept after a second.
-    const most = phase === 'idle' ? 2_500 : 12;
+    const most = phase === 'idle' ? 4_000 : 12;
     await lastValueFrom(timer(dice.below(patience === 0 ? 120 : most)).pipe(takeUntil(from(ended))), {
       defaultValue: 0,
     });

@@ -92,8 +92,8 @@ export function createPolicyAudit(): PolicyAudit {
       }
       if (told.kind === 'answered') visits.set(told.visit, { instanceId: told.id, answeredAt: told.at });
       if (told.kind === 'left') Object.assign(visits.get(told.visit) ?? {}, { leftAt: told.at });
-      if (told.kind !== 'event') return;
-      lastAt = Math.max(lastAt, told.event.time);
+      if (told.kind === 'phase') lastAt = told.at;
+      if (told.kind === 'event') lastAt = Math.max(lastAt, told.event.time);
       for (const visit of visits.values())
         if (lastAt >= visit.answeredAt + writtenAfterMs) visit.isTakenIn = true;
     },

@@ -17,7 +17,7 @@ export type Told =
   | { readonly kind: 'ready' }
   | { readonly kind: 'opened'; readonly at: number }
   /** Something is under way: the next one to wake, to be put on standby, or to be restarted. */
-  | { readonly kind: 'phase'; readonly phase: Phase }
+  | { readonly kind: 'phase'; readonly phase: Phase; readonly at: number }
   /** A client of an instance was answered, and so is known to the front door. */
   | { readonly kind: 'answered'; readonly visit: number; readonly id: string; readonly at: number }
   /** It is about to go. */

@@ -13,7 +13,10 @@ interface Visit {
 }
 
 /** Until a client is known to the front door it may be too late for it to be left awake. */
-const knownAfterMs = 500;
+const knownAfterMs = 300;
+/** What may be idle for longer than a run is left alone, so that its idle clock is kept. */
+const visitedUpToMs = 60_000;
+const speaksEveryMs = 100;
 let visits = 0;
 
 /** A client of instances. */
@@ -27,11 +30,12 @@ export interface Visitor {
 export function createVisitor(manager: InstanceManager, dice: Dice, tell: (told: Told) => void): Visitor {
   const open = new Set<Visit>();
 
-  const visit: Visitor['visit'] = async ({ id, state }) => {
+  const visit: Visitor['visit'] = async ({ id, state, spec: { autoStandby } }) => {
+    if (autoStandby?.enabled === true && autoStandby.idleTimeoutMs > visitedUpToMs) return;
     const { frontDoor = [] } = await firstValueFrom(manager.status(id));
     const address = frontDoor.find((port) => port.state === 'listening')?.address;
     if (address === undefined) return;
-    if (state === 'Standby') tell({ kind: 'phase', phase: 'waking' });
+    if (state === 'Standby') tell({ kind: 'phase', phase: 'waking', at: Date.now() });
     // Each manager has numbers of its own.
     const it: Visit = { instanceId: id, visit: process.pid * 1_000 + (visits += 1) };
     const socket = connect(address);
@@ -46,8 +50,11 @@ export function createVisitor(manager: InstanceManager, dice: Dice, tell: (told:
       it.answeredAt = Date.now();
       tell({ kind: 'answered', visit: it.visit, id, at: it.answeredAt });
     });
-    socket.write('x');
-    timer(dice.below(1_500)).subscribe(leave);
+    const speaking = timer(0, speaksEveryMs).subscribe(() => socket.write('x'));
+    socket.on('close', () => {
+      speaking.unsubscribe();
+    });
+    timer(dice.below(2_500)).subscribe(leave);
   };
 
   const onEvent: Visitor['onEvent'] = ({ action, cause, instanceId, time }) => {
