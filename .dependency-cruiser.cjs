@@ -25,7 +25,7 @@ const floors = [
     door: { uses: ['rxjs', 'io-ts', 'fp-ts', 'node:'] },
   },
   { metrics: { uses: ['rxjs', 'prom-client'] } },
-  { assembly: { uses: [] } },
+  { assembly: { uses: ['io-ts'] } },
   { config: { uses: ['io-ts', 'fp-ts', 'node:', 'yaml'] } },
   {
     http: {

@@ -122,8 +122,11 @@ export type { DoorStats, Refusal } from './instances/doorStats.js';
 export type {
   Connection,
   ConnectionChange,
+  ConnectionEnd,
   ConnectionSource,
+  ConnectionSourceFactory,
   ConnectionSourceState,
+  InstanceNetwork,
 } from './instances/connectionSource.js';
 
 // Streams that can be used alone.

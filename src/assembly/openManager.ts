@@ -1,9 +1,12 @@
-import type { ConnectionSource } from '../instances/connectionSource.js';
+import * as t from 'io-ts';
+import type { ConnectionSource, ConnectionSourceFactory } from '../instances/connectionSource.js';
 import type { Controller } from '../instances/controller.js';
+import { callback } from '../codecs/callback.js';
 import { boundedList } from '../codecs/boundedList.js';
 import { closed, isRecord } from '../codecs/closed.js';
 import { decodeOrThrow } from '../codecs/decode.js';
 import { withMethods } from '../codecs/withMethods.js';
+import { createOwnConnections } from '../controllers/ownConnections.js';
 import { standardControllers } from '../controllers/standardControllers.js';
 import { createDoorController } from '../door/doorController.js';
 import { type InstanceManager, openManager as open } from '../manager/instanceManager.js';
@@ -19,7 +22,7 @@ export interface OpenManagerOptions extends Omit<ManagerOptions, 'controllers'> 
    */
   readonly controllers?: readonly Controller[] | ((standard: readonly Controller[]) => readonly Controller[]);
   /** Who else knows which clients are connected to instances, for auto-standby. @defaultValue the front door alone */
-  readonly connectionSources?: readonly ConnectionSource[];
+  readonly connectionSources?: readonly (ConnectionSource | ConnectionSourceFactory)[];
 }
 
 /**
@@ -55,12 +58,16 @@ export async function openManager(options: OpenManagerOptions): Promise<Instance
   if (!isRecord(options)) return open(options as unknown as ManagerOptions);
   const { connectionSources = [], controllers = ownOnes, ...rest } = options;
   decodeOrThrow(handedIn, { connectionSources });
-  const door = rest.frontDoor === false ? undefined : createDoorController(rest.frontDoor);
+  const own = createOwnConnections();
+  // Who sees no addresses need not be told which are ours.
+  const toldOwn = connectionSources.some((source) => typeof source === 'function') ? own : undefined;
+  const door = rest.frontDoor === false ? undefined : createDoorController(rest.frontDoor, toldOwn);
   const doors = door === undefined ? [] : [door];
   const { autoStandby = {} } = rest.config ?? {};
   const standard = (): readonly Controller[] =>
     standardControllers({
       sources: [...doors.map(({ connections }) => connections), ...connectionSources],
+      own,
       autoStandby,
     });
   const chosen = typeof controllers === 'function' ? controllers(standard()) : controllers;
@@ -76,7 +83,7 @@ const handedIn = closed(
   {
     connectionSources: boundedList(
       'connection sources (at most 16)',
-      withMethods('a connection source', 'read'),
+      t.union([withMethods('a connection source', 'read'), callback], 'a connection source'),
       0,
       16,
     ),

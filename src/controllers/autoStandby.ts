@@ -2,9 +2,11 @@ import {
   concat,
   defaultIfEmpty,
   defer,
+  EMPTY,
   filter,
   finalize,
   map,
+  merge,
   mergeMap,
   type Observable,
   of,
@@ -12,21 +14,25 @@ import {
 } from 'rxjs';
 import { optional, wireObject } from '../codecs/wire/wireObject.js';
 import { wireTime } from '../codecs/wire/wireTime.js';
-import type { ConnectionSource } from '../instances/connectionSource.js';
+import type { ConnectionSource, ConnectionSourceFactory } from '../instances/connectionSource.js';
 import type { Controller, ControllerPort, RunningController } from '../instances/controller.js';
 import type { AutoStandbyStatus, InstanceStatus } from '../instances/instanceStatus.js';
+import type { OwnConnections } from '../instances/ownConnections.js';
 import type { AutoStandby } from '../lifecycle/autoStandby.js';
 import { InvalidState } from '../lifecycle/errors.js';
 import type { Instance, Json } from '../lifecycle/instance.js';
 import { type Activity, createConnectionTable } from './connectionTable.js';
 import { createController, type Occasion, type Sight, type Verdict } from './controller.js';
+import { createInstanceNetwork } from './instanceNetwork.js';
 import { Withdrawn } from './withdrawn.js';
 import type * as t from 'io-ts';
 
 /** How to make the controller of auto-standby. */
 export interface AutoStandbyOptions {
   /** Who knows which clients are connected. Without one nothing is put on standby. */
-  readonly sources: readonly ConnectionSource[];
+  readonly sources: readonly (ConnectionSource | ConnectionSourceFactory)[];
+  /** The connections that are no clients, for those sources that would take them for such. @defaultValue none */
+  readonly own?: Pick<OwnConnections, 'has'>;
   /** How many instances are put on standby at a time. @defaultValue 16 */
   readonly maxConcurrent?: number;
 }
@@ -67,8 +73,16 @@ export const createAutoStandby = (options: AutoStandbyOptions): Controller => ({
   open: (port) => opened(options, port),
 });
 
-function opened({ sources, maxConcurrent }: AutoStandbyOptions, port: ControllerPort): RunningController {
-  const table = createConnectionTable(sources, port.logger);
+function opened(
+  { sources, own = { has: () => false }, maxConcurrent }: AutoStandbyOptions,
+  port: ControllerPort,
+): RunningController {
+  const network = createInstanceNetwork(port, own);
+  const made = sources.map((source) => (typeof source === 'function' ? source(network) : source));
+  const table = createConnectionTable(made, port.logger);
+  const needsNetwork = sources.some((source) => typeof source === 'function');
+  // Where machines are is known before the tables are read.
+  const changes$ = merge(needsNetwork ? network.run$ : EMPTY, table.changes$);
   const executing = new Set<string>();
 
   const standby = ({ id, revision }: Instance, reason: string): Observable<Instance> =>
@@ -96,7 +110,7 @@ function opened({ sources, maxConcurrent }: AutoStandbyOptions, port: Controller
     kept: keptOf,
     ...(maxConcurrent !== undefined && { concurrency: maxConcurrent }),
     decide: (sight, occasion) => decideStandby(sight, table.activityOf(sight.instance), occasion),
-    inputs: () => table.changes$.pipe(map((instanceId) => ({ instanceId, input: 'connections' }))),
+    inputs: () => changes$.pipe(map((instanceId) => ({ instanceId, input: 'connections' }))),
     perform: ({ reason }, { instance }, _, unwanted$) => {
       const calledOff$ = unwanted$.pipe(filter((seen) => seen.instance.state === 'Running'));
       const done$ = concat(table.confirm(), standby(instance, reason)).pipe(takeUntil(calledOff$));

@@ -10,7 +10,7 @@ import type { HealthCheck } from '../lifecycle/healthCheck.js';
 import type { Instance, Json } from '../lifecycle/instance.js';
 import { onOneLine } from '../lifecycle/onOneLine.js';
 import { type Act, createController, type Occasion, type Sight, type Verdict } from './controller.js';
-import { probe as standardProbe, type Probe } from './probes/probe.js';
+import type { Probe } from './probes/probe.js';
 import type { ProbeOutcome } from './probes/probeOutcome.js';
 import type { HealthInput } from './restartPolicy.js';
 
@@ -90,7 +90,7 @@ const memoryCodec = wireObject('the verdict of a health check', {
  *
  * @param probe - asks once
  */
-export function createHealthChecks(probe: Probe = standardProbe): HealthChecks {
+export function createHealthChecks(probe: Probe): HealthChecks {
   const health$ = new Subject<{ readonly instanceId: string; readonly input: HealthInput }>();
   const controller = createController<HealthMemory>({
     name,

@@ -2,6 +2,7 @@ import { defer, EMPTY, finalize, Observable, of, ReplaySubject, Subject, switchM
 import type { ConnectionChange, ConnectionSource } from '../instances/connectionSource.js';
 import type { Controller, ControllerPort } from '../instances/controller.js';
 import type { DoorStats } from '../instances/doorStats.js';
+import type { OwnConnections } from '../instances/ownConnections.js';
 import type { FrontDoorOptions } from '../instances/frontDoorOptions.js';
 import type { ForwardedPort, Instance } from '../lifecycle/instance.js';
 import { newTally } from './doorTally.js';
@@ -18,7 +19,10 @@ export interface DoorController extends Controller {
 }
 
 /** Creates the front door of a manager: {@link createFrontDoor} for the `ports` of its instances. */
-export function createDoorController(options: FrontDoorOptions = {}): DoorController {
+export function createDoorController(
+  options: FrontDoorOptions = {},
+  own?: Pick<OwnConnections, 'add'>,
+): DoorController {
   const changes = new Subject<ConnectionChange>();
   let door: FrontDoor | undefined;
 
@@ -30,7 +34,7 @@ export function createDoorController(options: FrontDoorOptions = {}): DoorContro
       const keptPorts = createKeptPorts(known, port.remembered(chosenPorts));
       const current = createFrontDoor(
         { refresh, restore, start, addressOf, portsOf, watch: () => watch({ hasFields: ['ports'] }) },
-        { ...options, keptPorts, logger },
+        { ...options, keptPorts, logger, ...(own && { own }) },
       );
       door = current;
       subscriber.add(current.connections.changes$.subscribe(changes));
@@ -80,7 +84,7 @@ export function createDoorController(options: FrontDoorOptions = {}): DoorContro
   };
 }
 
-/** All but what the machine listens for itself: one from before there was a door, or a program that was told so by its `env`. */
+/** All but what the machine listens for itself: one from before there was a door. */
 const portsListenedFor =
   (addressOf: ControllerPort['addressOf']) =>
   ({ id, spec: { ports = [] } }: Instance): readonly ForwardedPort[] =>

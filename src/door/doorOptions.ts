@@ -1,5 +1,6 @@
 import type { FrontDoorOptions } from '../instances/frontDoorOptions.js';
 import type { Logger } from '../instances/logger.js';
+import type { OwnConnections } from '../instances/ownConnections.js';
 import type { KeptPorts } from './doorManager.js';
 
 /** What a door is handed beside its options. */
@@ -8,6 +9,8 @@ export interface DoorTools {
   readonly keptPorts?: KeptPorts;
   /** Where it says what an operator may want to know: a port that is taken, a wake that failed. @defaultValue nowhere */
   readonly logger?: Pick<Logger, 'warn'>;
+  /** What knows its connections to machines. @defaultValue nobody */
+  readonly own?: Pick<OwnConnections, 'add'>;
 }
 
 export type DoorSettings = Required<FrontDoorOptions & Pick<DoorTools, 'logger'>> & DoorTools;

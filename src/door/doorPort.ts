@@ -236,7 +236,7 @@ export class DoorPort implements ConnectionKeeper {
     if (this.#isDoubtful) this.#probe = connection;
     this.#address ??= this.#context.manager.addressOf(this.#instance.id, this.#port.guest);
     if (this.#address === undefined) this.doubted(connection);
-    else connection.connectTo(this.#address);
+    else connection.connectTo(this.#address, this.#context.settings.own);
   }
 
   #judge(connection: ProxiedConnection): void {

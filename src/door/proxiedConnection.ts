@@ -1,6 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import { monotonicNow } from '../streams/monotonicNow.js';
 import type { Delayed } from '../streams/delays.js';
+import type { OwnConnections } from '../instances/ownConnections.js';
 import type { Endpoint } from '../lifecycle/endpoint.js';
 import type { DoorTally } from './doorTally.js';
 import { resetSocket } from './resetSocket.js';
@@ -79,9 +80,10 @@ export class ProxiedConnection implements Delayed {
   }
 
   /** Connects to a machine, and then goes through. */
-  connectTo({ host, port }: Endpoint): void {
+  connectTo({ host, port }: Endpoint, own?: Pick<OwnConnections, 'add'>): void {
     const machine = connect({ host, port, allowHalfOpen: true, noDelay: true });
     this.#machine = machine;
+    own?.add(machine);
     machine.on('connect', this.#machineTook);
     machine.on('data', this.#machineSaid);
     machine.on('end', this.#machineEnded);
@@ -257,7 +259,12 @@ export class ProxiedConnection implements Delayed {
     if (this.#isThrough && !this.#isOver) this.#tally.waiting += 1;
     this.#isThrough = false;
     this.#machine = undefined;
-    machine.removeAllListeners();
+    machine.off('connect', this.#machineTook);
+    machine.off('data', this.#machineSaid);
+    machine.off('end', this.#machineEnded);
+    machine.off('error', this.#machineFailed);
+    machine.off('close', this.#machineClosed);
+    machine.off('drain', this.#machineDrained);
     machine.on('error', () => undefined);
     if (machine.connecting || machine.destroyed) machine.destroy();
     else resetSocket(machine);

@@ -40,6 +40,8 @@ export interface DriverSubject<D extends Driver = Driver> {
    * where there is none to try.
    */
   readonly answering?: Specimen<D>;
+  /** Commands of checks: one that ends with 3, and one that never ends. Absent where machines run none, or there is none to try. */
+  readonly checks?: { readonly failing: readonly string[]; readonly endless: readonly string[] };
   /** How to look into homes. Absent where nothing in a home is the instance's own. */
   readonly content?: HomeContent;
   /** Changes something in the folder of a snapshot, as a failing disk would. Absent where nobody can, or there are none. */

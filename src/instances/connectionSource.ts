@@ -6,7 +6,7 @@ export interface Connection {
   /** The port within the instance. */
   readonly guest: number;
   /** Where the client is. */
-  readonly source: { readonly address: string; readonly port: number };
+  readonly source: ConnectionEnd;
   /** When it was opened, or first seen: Unix time in milliseconds. */
   readonly since: number;
 }
@@ -20,6 +20,27 @@ export type ConnectionSourceState =
   | { readonly kind: 'connecting' | 'connected' }
   /** It never will on this system, or may later. */
   | { readonly kind: 'unsupported_platform' | 'observer_error'; readonly reason: string };
+
+/** One end of a TCP connection. */
+export interface ConnectionEnd {
+  /** An address of IPv4 or IPv6. */
+  readonly address: string;
+  readonly port: number;
+}
+
+/** What a source that sees addresses is told of the instances of a manager. */
+export interface InstanceNetwork {
+  /** Which port of which instance its machine has at an address of this host, or at one of its own; nothing for any other. */
+  portAt(end: ConnectionEnd): { readonly instanceId: string; readonly guest: number } | undefined;
+  /**
+   * Whether a connection is one of the manager's own, or was one a moment ago: its front door, which knows its clients itself, or its
+   * health checks.
+   */
+  isOwn(source: ConnectionEnd, machine: ConnectionEnd): boolean;
+}
+
+/** Makes a source for the instances of a manager, each time that auto-standby begins its work. */
+export type ConnectionSourceFactory = (network: InstanceNetwork) => ConnectionSource;
 
 /** Who knows which clients are connected to instances. What it tells is a hint; its table is the truth. */
 export interface ConnectionSource {

@@ -104,7 +104,8 @@ export interface Instances extends Snapshots {
    */
   list(options?: ListOptions): Observable<readonly Instance[]>;
   /**
-   * Changes what an instance is asked to be, in any state. An update that changes nothing publishes nothing.
+   * Changes what an instance is asked to be, in any state. An update that changes nothing publishes nothing. One of which the turn comes at or after the
+   * `expiresAt` of the instance is refused with {@link InvalidState}, also where it would prolong that: the deadline decides, not who is quicker.
    */
   update(idOrName: string, patch: UpdateRequest, options?: ChangeOptions): Observable<Instance>;
   /**

@@ -4,7 +4,7 @@ import type { Driver } from '../drivers/driver.js';
 import type { Instances } from '../instances/instances.js';
 import { InvalidState } from '../lifecycle/errors.js';
 import type { LifecycleEvent } from '../lifecycle/event.js';
-import type { InstanceSpec } from '../lifecycle/instance.js';
+import type { Instance, InstanceSpec } from '../lifecycle/instance.js';
 import { transition } from '../lifecycle/state.js';
 import { causeOf } from './callOptions.js';
 import { createCalls } from './calls.js';
@@ -79,9 +79,9 @@ export function createInstanceCalls(tools: InstanceCallsTools): Instances {
     update: (idOrName, patch, options) =>
       calls('change', ['update', idOrName, patch], options, ({ verbs, expected, moving }) =>
         moving('update', idOrName, expected, (instance) => {
-          const spec = sized(
-            requests.decodeUpdate(driverOf(instance.spec), instance.spec, sized(patch), now()),
-          );
+          const at = now();
+          const spec = sized(requests.decodeUpdate(driverOf(instance.spec), instance.spec, sized(patch), at));
+          refuseExpired(instance, at);
           return isDeepStrictEqual(spec, instance.spec) ? of(instance) : verbs.update(instance, spec);
         }),
       ),
@@ -171,4 +171,11 @@ export function createInstanceCalls(tools: InstanceCallsTools): Instances {
     status: (idOrName) => whileOpen(() => of(controllers.status(table.find(idOrName)))),
     hold: (idOrName) => whileOpen(() => controllers.hold(table.exactly(idOrName))),
   };
+}
+
+/** Whoever would have it live longer is told so whether or not its delete was quicker (hypeman: `instance_expired`). */
+function refuseExpired({ id, state, spec: { expiresAt = Infinity } }: Instance, now: number): void {
+  if (now < expiresAt) return;
+  const remedy = 'its time is over, and it is about to be deleted; a fork of it would stay';
+  throw new InvalidState({ instanceId: id, state, verb: 'update', remedy });
 }

@@ -6,6 +6,7 @@ import { text } from '../codecs/scalars.js';
 import { withMethods } from '../codecs/withMethods.js';
 import { InvalidRequest } from '../lifecycle/errors.js';
 import type { InstanceManager } from '../manager/instanceManager.js';
+import { autoStandbyMetrics } from './autoStandbyMetrics.js';
 import { consumerMetrics } from './consumerMetrics.js';
 import { doorMetrics } from './doorMetrics.js';
 import { eventMetrics } from './eventMetrics.js';
@@ -54,7 +55,7 @@ export interface MetricsOptions {
  * @see hypeman `lib/instances/metrics.go`
  */
 export function createMetrics(
-  manager: Pick<InstanceManager, 'doorStats' | 'events' | 'list' | 'measurements$' | 'stats'>,
+  manager: Pick<InstanceManager, 'doorStats' | 'events' | 'list' | 'measurements$' | 'stats' | 'status'>,
   options: MetricsOptions,
 ): Subscription {
   decodeOrThrow(metricsOptions, options);
@@ -67,6 +68,7 @@ export function createMetrics(
   consumerMetrics(named, () => manager.stats());
   const countEvent = eventMetrics(named);
   const record = measurementMetrics(named);
+  autoStandbyMetrics(named, manager);
   if (manager.doorStats !== undefined) doorMetrics(named, manager.doorStats);
 
   const subscription = new Subscription(join(own, registry));

@@ -52,23 +52,32 @@ it('a process behind the front door is put on standby once its last client has g
   await manager.close({ stopInstances: true });
 });
 
-it('a process that is reached directly is put on standby after the last connection that the kernel tracks', async () => {
-  const compiled = compile('test/controllers');
-  try {
-    const child = compiled.pathOf('test/controllers/conntrack/standbyChild.ts');
-    const inOwn = process.geteuid?.() === 0 ? '-n' : '-rn';
-    // Not all have the tools of the superuser there.
-    const env = { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin` };
-    const { stdout } = await promisify(execFile)('unshare', [inOwn, process.execPath, child], { env });
-    const steps = stdout
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line) as unknown);
-    expect(steps).toEqual([
-      ['used for long', 'active', 1, 'Running'],
-      ['left', { by: 'auto_standby', reason: 'idle' }],
-    ]);
-  } finally {
-    compiled.remove();
-  }
-});
+it.each([
+  ['reached directly', 'no door'],
+  ['reached by the front door', 'door'],
+])(
+  'a process that is %s is put on standby after the last connection of a client that the kernel tracks, however often it is asked for its health',
+  async (_, door) => {
+    const compiled = compile('test/controllers');
+    try {
+      const child = compiled.pathOf('test/controllers/conntrack/standbyChild.ts');
+      const inOwn = process.geteuid?.() === 0 ? '-n' : '-rn';
+      // Not all have the tools of the superuser there.
+      const env = { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin` };
+      const { stdout } = await promisify(execFile)('unshare', [inOwn, process.execPath, child, door], {
+        env,
+      });
+      const steps = stdout
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as unknown);
+      expect(steps).toEqual([
+        // The connection of the door to the machine, and those of the health check, are none of a client.
+        ['used for long', 'active', 1, 'Running'],
+        ['left', { by: 'auto_standby', reason: 'idle' }],
+      ]);
+    } finally {
+      compiled.remove();
+    }
+  },
+);

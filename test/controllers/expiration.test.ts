@@ -43,6 +43,41 @@ describe('an instance that has a time to live', () => {
     expect(await names()).toEqual(['web']);
   });
 
+  it('is updated until the last moment, and then no more, though its delete has failed so far', async () => {
+    await policed.close();
+    let isBroken = true;
+    const fail = (operation: string): Error | undefined =>
+      isBroken && operation === 'discard' ? new Error('busy') : undefined;
+    policed = await openPoliced({}, createMemoryDriver({ fail }));
+    await policed.create({ ttlMs: 1_000 });
+    await policed.pass(999);
+    const { spec } = await firstValueFrom(policed.manager.update('web', { ttlMs: 1_000 }));
+    await policed.pass(1_000);
+    expect(spec.expiresAt).toBe(Date.now());
+    for (const patch of [{ ttlMs: 1_000 }, { ttlMs: 0 }, { tags: { team: 'red' } }]) {
+      await expect(firstValueFrom(policed.manager.update('web', patch))).rejects.toMatchObject({
+        _tag: 'InvalidState',
+        message: expect.stringContaining('its time is over, and it is about to be deleted') as string,
+      });
+    }
+    expect((await policed.get()).spec).toEqual(spec);
+    isBroken = false;
+  });
+
+  it('is not prolonged by an update that was asked for in time and has its turn too late', async () => {
+    await policed.close();
+    policed = await openPoliced({}, createMemoryDriver({ stopMs: 5_000 }));
+    await policed.create({ ttlMs: 1_000 });
+    const stopped = firstValueFrom(policed.manager.stop('web'));
+    const late = firstValueFrom(policed.manager.update('web', { ttlMs: 60_000 })).catch(
+      (error: unknown) => error,
+    );
+    await policed.pass(5_000);
+    await stopped;
+    expect(await late).toMatchObject({ _tag: 'InvalidState', verb: 'update' });
+    expect(await names()).toEqual([]);
+  });
+
   it('is deleted by the next manager when its time is over by then', async () => {
     await policed.create({ ttlMs: 60_000 });
     await policed.reopen({ after: 86_400_000 });

@@ -15,6 +15,7 @@ import { until } from '../support/until.js';
 import { answer, type Asked } from './ask.js';
 import { openCrashManager } from './openCrashManager.js';
 import { isOpponent } from './opponent.js';
+import { createPolicyAudit } from './policyAudit.js';
 import type { Told } from './told.js';
 
 /** Holds a data directory to its record from outside. */
@@ -25,6 +26,8 @@ export interface Audit {
   look(): Promise<readonly string[]>;
   /** Pids of the leaders that run. */
   leaders(): readonly number[];
+  /** How often something was done by itself, by `action by, reason`. */
+  readonly done: ReadonlyMap<string, number>;
   /** Every small process that was seen. */
   readonly spawners: ReadonlySet<number>;
 }
@@ -51,27 +54,9 @@ export function createAudit(dataDir: string): Audit {
   /** Which actions there ever were by each request id, and what each that was asked for last came to, if it was acknowledged. */
   const actions = new Set<string>();
   const asked = new Map<string, { readonly it: Asked; acknowledged?: string }>();
-  /** How often each instance was started by its policy since somebody did, and who stopped it last. */
-  const restarts = new Map<string, { count: number; stoppedBy?: string }>();
+  const policies = createPolicyAudit();
   let told: Told[] = [];
   let folded = 0;
-
-  /** What is wrong with an event by what policies may do. */
-  const policed = (event: LifecycleEvent, place: string): readonly string[] => {
-    const { action, cause, time, instanceId } = event;
-    const { restartPolicy, expiresAt = Infinity } = (event.instance ?? event.last)?.spec ?? {};
-    const its = restarts.get(instanceId) ?? { count: 0 };
-    restarts.set(instanceId, its);
-    const isRestart = action === 'start' && cause.by === 'restart_policy';
-    if (action === 'stop') its.stoppedBy = cause.by;
-    if (action === 'exit') delete its.stoppedBy;
-    if (action === 'start') its.count = isRestart ? its.count + 1 : 0;
-    return [
-      [!isRestart || its.stoppedBy === undefined, `${place} starts what ${String(its.stoppedBy)} stopped`],
-      [its.count <= (restartPolicy?.maxAttempts ?? 0), `${place} is the attempt ${String(its.count)}`],
-      [cause.by !== 'expiration' || time >= expiresAt, `${place} comes before it expires`],
-    ].flatMap(([isSo, otherwise]) => (isSo === true ? [] : [String(otherwise)]));
-  };
 
   /** Takes an event into the table, and tells what is wrong with it. */
   const fold = (event: LifecycleEvent): readonly string[] => {
@@ -111,7 +96,7 @@ export function createAudit(dataDir: string): Audit {
       ],
     ]
       .flatMap(([isSo, otherwise]) => (isSo === true ? [] : [String(otherwise)]))
-      .concat(policed(event, place));
+      .concat(policies.fold(event));
   };
 
   const checkLog = (log: readonly LifecycleEvent[]): readonly string[] => {
@@ -217,6 +202,7 @@ export function createAudit(dataDir: string): Audit {
   return {
     hear: (it) => {
       told.push(it);
+      policies.hear(it);
       if (it.kind === 'asked') asked.set(it.asked.requestId, { it: it.asked });
       if (it.kind !== 'done' || it.requestId === undefined) return;
       const known = asked.get(it.requestId);
@@ -259,6 +245,8 @@ export function createAudit(dataDir: string): Audit {
         const { instances } = await firstValueFrom(store.load());
         faults.push(...checkLog(await wholeLog(store, folded, 1_000)));
         faults.push(...same('the table', instances), ...checkFiles(instances));
+        const clocks = await firstValueFrom(store.loadRuntime('auto_standby'));
+        faults.push(...policies.checkClocks(clocks, instances));
       } finally {
         await lastValueFrom(store.close(), { defaultValue: undefined });
       }
@@ -266,5 +254,6 @@ export function createAudit(dataDir: string): Audit {
     },
     leaders: () => [...table.values()].flatMap(({ handle }) => handle?.pid ?? []),
     spawners,
+    done: policies.done,
   };
 }

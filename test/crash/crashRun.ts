@@ -3,13 +3,13 @@ import { once } from 'node:events';
 import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { firstValueFrom, from, lastValueFrom, mergeMap, Subject, take, takeUntil, timer } from 'rxjs';
+import { filter, firstValueFrom, from, lastValueFrom, mergeMap, Subject, take, takeUntil, timer } from 'rxjs';
 import { kernelViewOf } from '../support/processes.js';
 import { until } from '../support/until.js';
 import { createAudit } from './audit.js';
 import { createDice } from './dice.js';
 import { openCrashManager } from './openCrashManager.js';
-import type { Told } from './told.js';
+import { type Phase, phases, type Told } from './told.js';
 
 /** How to run. */
 export interface CrashOptions {
@@ -30,8 +30,15 @@ export interface CrashReport {
   readonly killedMeanwhile: number;
   readonly verbs: number;
   readonly events: number;
+  /** Kills on purpose at such a moment. */
+  readonly inPhase: Readonly<Record<Phase, number>>;
+  /** How often something was done by itself, by `action by, reason`. */
+  readonly done: ReadonlyMap<string, number>;
   readonly failures: readonly string[];
 }
+
+/** How long is waited for a moment to come. */
+const phaseMs = 5_000;
 
 /** Kills a manager again and again, and holds what it has left to the record from outside. */
 export async function crashRun({ rounds, seed, program, onRound }: CrashOptions): Promise<CrashReport> {
@@ -39,7 +46,18 @@ export async function crashRun({ rounds, seed, program, onRound }: CrashOptions)
   const dataDir = realpathSync(mkdtempSync(join(tmpdir(), 'crash-')));
   const audit = createAudit(dataDir);
   const failures: string[] = [];
-  const counted = { rounds: 0, whileOpening: 0, killedMeanwhile: 0, verbs: 0, events: 0, failures };
+  const { done } = audit;
+  const inPhase = Object.fromEntries(phases.map((phase) => [phase, 0])) as Record<Phase, number>;
+  const counted = {
+    rounds: 0,
+    whileOpening: 0,
+    killedMeanwhile: 0,
+    verbs: 0,
+    events: 0,
+    inPhase,
+    done,
+    failures,
+  };
 
   const start = (): ChildProcess =>
     fork(program, [dataDir, String(dice.below(2 ** 31))], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
@@ -64,10 +82,25 @@ export async function crashRun({ rounds, seed, program, onRound }: CrashOptions)
     });
     // Some die while they open, others after so many words, and all a little later than that.
     const patience = dice.next() < 0.25 ? 0 : 1 + dice.below(120);
-    const heard = lastValueFrom(told$.pipe(take(patience)), { defaultValue: undefined });
-    child.send('go');
-    await heard;
-    await lastValueFrom(timer(dice.below(patience === 0 ? 120 : 12)).pipe(takeUntil(from(ended))), {
+    const isPhase = patience > 0 && dice.next() < 0.6;
+    const phase = isPhase ? dice.pick(phases) : undefined;
+    const awaited$ =
+      phase === undefined
+        ? told$.pipe(
+            filter(({ kind }) => kind !== 'phase'),
+            take(patience),
+          )
+        : told$.pipe(
+            filter((it) => it.kind === 'phase' && it.phase === phase),
+            take(1),
+            takeUntil(timer(phaseMs)),
+          );
+    const heard = lastValueFrom(awaited$, { defaultValue: undefined });
+    child.send(phase === undefined ? 'go' : 'calm');
+    if ((await heard)?.kind === 'phase' && phase !== undefined) inPhase[phase] += 1;
+    // An idle clock is kept after a second.
+    const most = phase === 'idle' ? 4_000 : 12;
+    await lastValueFrom(timer(dice.below(patience === 0 ? 120 : most)).pipe(takeUntil(from(ended))), {
       defaultValue: 0,
     });
     if (child.exitCode !== null)

@@ -1,16 +1,12 @@
 import { createProcessDriver } from '../../src/drivers/process/processDriver.js';
-import type { Controller } from '../../src/instances/controller.js';
 import type { InstanceManager } from '../../src/manager/instanceManager.js';
-import { openManager } from '../../src/manager/instanceManager.js';
+import { openManager } from '../../src/assembly/openManager.js';
 
-/** Opens the manager of a directory, whose log is kept from its beginning. Nothing acts on policies if not asked to. */
-export const openCrashManager = (
-  dataDir: string,
-  controllers: readonly Controller[] = [],
-): Promise<InstanceManager> =>
+/** Opens the manager of a directory, whose log is kept from its beginning. Nothing acts on policies, and no door is open, if not asked to. */
+export const openCrashManager = (dataDir: string, isActing = false): Promise<InstanceManager> =>
   openManager({
     dataDir,
-    controllers,
+    ...(!isActing && { controllers: [], frontDoor: false }),
     drivers: [createProcessDriver({ pollMs: 20 })],
     config: {
       instances: { lifecycleEventBufferSize: 256 },

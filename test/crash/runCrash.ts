@@ -29,7 +29,12 @@ async function main(): Promise<void> {
       else if (report.rounds % 100 === 0) console.log(lineOf(report));
     };
     const report = await crashRun({ rounds, seed, program, onRound });
-    console.log(`\n${lineOf(report)}\n${String(report.failures.length)} failures`);
+    console.log(`\n${lineOf(report)}`);
+    for (const [phase, kills] of Object.entries(report.inPhase))
+      console.log(`${String(kills)} kills: ${phase}`);
+    for (const [what, times] of report.done)
+      if (!what.endsWith('undefined')) console.log(`${String(times)} times: ${what}`);
+    console.log(`${String(report.failures.length)} failures`);
     for (const failure of report.failures) console.log(failure);
     if (report.failures.length > 0) process.exitCode = 1;
   } finally {

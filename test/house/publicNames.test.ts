@@ -105,7 +105,9 @@ describe('the public names', () => {
        ConcludedRequest
        Connection
        ConnectionChange
+       ConnectionEnd
        ConnectionSource
+       ConnectionSourceFactory
        ConnectionSourceState
        ConntrackSource
        ConntrackSourceOptions
@@ -143,6 +145,7 @@ describe('the public names', () => {
        InstanceError
        InstanceFilter
        InstanceManager
+       InstanceNetwork
        InstanceSpec
        InstanceStatus
        Instances

@@ -49,7 +49,8 @@ const event = (sequence: number): LifecycleEvent => ({
 function handMade() {
   const bus = createLifecycleBus({ consumers: ['metrics'] });
   const measurements$ = new Subject<Measurement>();
-  const manager = { events: bus.events, stats: bus.stats, measurements$, list: () => of([instance]) };
+  const reads = { list: () => of([instance]), status: () => of({}) };
+  const manager = { events: bus.events, stats: bus.stats, measurements$, ...reads };
   return { bus, measurements$, manager };
 }
 
@@ -83,6 +84,8 @@ const names = [
   'instances_changes_found_by_poll_total',
   'instances_controller_decisions_total',
   'instances_controller_failures_total',
+  'auto_standby_instances',
+  'auto_standby_active_connections',
 ];
 
 const namesIn = (registry: Registry): readonly string[] =>

@@ -1,15 +1,10 @@
 import { isIP } from 'node:net';
-
-/** One end of a connection. */
-export interface End {
-  readonly address: string;
-  readonly port: number;
-}
+import type { ConnectionEnd } from '../../instances/connectionSource.js';
 
 /** A connection in one direction. */
 interface Tuple {
-  readonly from: End;
-  readonly to: End;
+  readonly from: ConnectionEnd;
+  readonly to: ConnectionEnd;
 }
 
 /** What the tool `conntrack` says of a TCP connection in one line. */
@@ -58,4 +53,4 @@ function tupleOf([, source = '', destination = '', sport, dport]: RegExpExecArra
   return isEnd(from) && isEnd(to) ? { from, to } : undefined;
 }
 
-const isEnd = ({ address, port }: End): boolean => isIP(address) !== 0 && port <= 65_535;
+const isEnd = ({ address, port }: ConnectionEnd): boolean => isIP(address) !== 0 && port <= 65_535;

@@ -11,6 +11,7 @@ import {
   mergeMap,
   NEVER,
   type Observable,
+  observeOn,
   of,
   retry,
   share,
@@ -19,25 +20,25 @@ import {
   timer,
   toArray,
 } from 'rxjs';
+import { closed } from '../../codecs/closed.js';
+import { decodeOrThrow } from '../../codecs/decode.js';
+import { programName } from '../../codecs/scalars.js';
 import type {
   Connection,
   ConnectionChange,
+  ConnectionEnd,
   ConnectionSource,
   ConnectionSourceState,
+  InstanceNetwork,
 } from '../../instances/connectionSource.js';
 import { messageOf } from '../../lifecycle/messageOf.js';
 import { ConntrackFailed } from './conntrackFailed.js';
-import { conntrackLine, type End, type Flow } from './conntrackLine.js';
+import { conntrackLine, type Flow } from './conntrackLine.js';
 import { knownConnection$ } from './knownConnection.js';
 import { type ProgramLine, programLines } from './programLines.js';
 
 /** How to make a source of tracked connections. */
 export interface ConntrackSourceOptions {
-  /** Which port of which instance is reached at an address of this host or of its own; `undefined` for all others. */
-  readonly instanceOf: (
-    address: string,
-    port: number,
-  ) => { readonly instanceId: string; readonly guest: number } | undefined;
   /** Name or path of the tool. @defaultValue `'conntrack'` */
   readonly command?: string;
 }
@@ -63,12 +64,35 @@ const listensAfterMs = 1_000;
  * listens, `reset` is emitted. `read` lists all connections anew. It fails with {@link ConntrackFailed} where it can't, and where the table does not
  * list a connection of ours that is there: the kernel tracks only where a rule of the firewall has asked it to, loopback included.
  *
+ * For `connectionSources` of `openManager`, which tells it where machines are. Connections that the manager has opened itself, by its front door and its health
+ * checks, are left out; the program of a health check by `exec` that connects to its instance is not.
+ *
  * What it can't know: a connection that is older than the first such rule is not listed while nobody speaks.
+ *
+ * @throws {@link InvalidRequest} when the options can't be understood
+ *
+ * @example
+ * ```ts
+ * import { createConntrackSource, openManager } from 'rx-instances';
+ * import { createMemoryDriver } from 'rx-instances/testing';
+ * import { firstValueFrom } from 'rxjs';
+ *
+ * const connectionSources = [createConntrackSource()];
+ * await using manager = await openManager({ drivers: [createMemoryDriver()], connectionSources });
+ * const autoStandby = { enabled: true, idleTimeoutMs: 300_000 } as const;
+ * await firstValueFrom(manager.create({ name: 'web', image: 'any', ports: [{ guest: 80 }], autoStandby }));
+ * const status = await firstValueFrom(manager.status('web'));
+ * status.autoStandby?.activeConnections; // => 0
+ * ```
  */
-export function createConntrackSource({
-  instanceOf,
-  command = 'conntrack',
-}: ConntrackSourceOptions): ConntrackSource {
+export function createConntrackSource(
+  options: ConntrackSourceOptions = {},
+): (network: InstanceNetwork) => ConntrackSource {
+  const { command = 'conntrack' } = decodeOrThrow(conntrackOptions, options);
+  return (network) => conntrackSource(network, command);
+}
+
+function conntrackSource(network: InstanceNetwork, command: string): ConntrackSource {
   const unsupported = unsupportedHere();
   const state$ = new BehaviorSubject<ConnectionSourceState>(
     unsupported === undefined
@@ -79,18 +103,19 @@ export function createConntrackSource({
   let open = new Map<string, Connection>();
 
   /** One that was taken up in the middle has whoever spoke first as its source, and an address may be translated. */
-  const connectionOf = ({ original, reply, time }: Flow): Connection | undefined => {
+  const seenAs = ({ original, reply, time, isActive }: Flow): Seen | undefined => {
     const ends = [
       [original.to, original.from],
       [reply.from, original.from],
       [original.from, original.to],
     ] as const;
     for (const [end, source] of ends) {
-      const found = instanceOf(end.address, end.port);
+      const found = network.portAt(end);
       if (found === undefined) continue;
       const { instanceId, guest } = found;
       const since = open.get(keyOf({ instanceId, guest, source }))?.since ?? time ?? asyncScheduler.now();
-      return { instanceId, guest, source, since };
+      const connection = { instanceId, guest, source, since };
+      return { connection, isUsed: isActive && !network.isOwn(source, end) };
     }
     return undefined;
   };
@@ -99,14 +124,15 @@ export function createConntrackSource({
   const reads = new Set<Map<string, Connection | undefined>>();
 
   const changeOf = (flow: Flow): Observable<ConnectionChange> => {
-    const connection = connectionOf(flow);
-    if (connection === undefined) return EMPTY;
+    const seen = seenAs(flow);
+    if (seen === undefined) return EMPTY;
+    const { connection, isUsed } = seen;
     const key = keyOf(connection);
-    for (const newer of reads) newer.set(key, flow.isActive ? connection : undefined);
-    if (flow.isActive === open.has(key)) return EMPTY;
-    if (flow.isActive) open.set(key, connection);
+    for (const newer of reads) newer.set(key, isUsed ? connection : undefined);
+    if (isUsed === open.has(key)) return EMPTY;
+    if (isUsed) open.set(key, connection);
     else open.delete(key);
-    return of({ kind: flow.isActive ? 'opened' : 'closed', connection });
+    return of({ kind: isUsed ? 'opened' : 'closed', connection });
   };
 
   /** The changes of one run of the tool, which ends with an error. */
@@ -125,7 +151,7 @@ export function createConntrackSource({
     };
     const ended$ = throwError(() => failure(`${command} has ended`));
     return merge(
-      concat(programLines(command, eventArguments), ended$).pipe(mergeMap(told)),
+      concat(programLines(command, eventArguments).pipe(afterOwn), ended$).pipe(mergeMap(told)),
       timer(listensAfterMs).pipe(mergeMap(begin)),
     );
   });
@@ -146,20 +172,21 @@ export function createConntrackSource({
 
   const table = (family: 'ipv4' | 'ipv6'): Observable<Flow> =>
     programLines(command, ['-L', '-p', 'tcp', '-f', family, '-o', 'extended']).pipe(
+      afterOwn,
       mergeMap(({ stream, text }) => (stream === 'stdout' ? flowOf(text) : EMPTY)),
     );
 
-  const tableWith = (known: End): Observable<readonly Connection[]> => {
+  const tableWith = (known: ConnectionEnd): Observable<readonly Connection[]> => {
     const isKnown = ({ original: { from, to } }: Flow): boolean => isSame(from, known) || isSame(to, known);
     const newer = new Map<string, Connection | undefined>();
     reads.add(newer);
     return merge(table('ipv4'), table('ipv6')).pipe(
-      map((flow) => ({ isKnown: isKnown(flow), connection: flow.isActive ? connectionOf(flow) : undefined })),
-      filter((row) => row.isKnown || row.connection !== undefined),
+      map((flow) => ({ isKnown: isKnown(flow), seen: seenAs(flow) })),
+      filter((row) => row.isKnown || row.seen?.isUsed === true),
       toArray(),
       map((rows) => {
         if (!rows.some((row) => row.isKnown)) throw failure(nothingTracked);
-        const read = rows.flatMap(({ connection }) => (connection === undefined ? [] : [connection]));
+        const read = rows.flatMap(({ seen }) => (seen?.isUsed === true ? [seen.connection] : []));
         const found = new Map(read.map((connection) => [keyOf(connection), connection]));
         for (const [key, connection] of newer) {
           if (connection === undefined) found.delete(key);
@@ -182,6 +209,17 @@ export function createConntrackSource({
         : throwError(() => unsupported),
   };
 }
+
+/** A connection of a client, or what was one; not used is one that is over, or of the manager itself. */
+interface Seen {
+  readonly connection: Connection;
+  readonly isUsed: boolean;
+}
+
+const conntrackOptions = closed('conntrack options', {}, { command: programName });
+
+/** What the kernel tells of a socket of this process may be there in the same turn as the word that it is connected: that goes before. */
+const afterOwn = observeOn<ProgramLine>(asyncScheduler);
 
 const eventArguments = ['-E', '-p', 'tcp', '-o', 'extended,timestamp', '-b', String(bufferBytes)];
 
@@ -206,4 +244,5 @@ const flowOf = (line: string): Observable<Flow> => {
 const keyOf = ({ instanceId, guest, source }: Omit<Connection, 'since'>): string =>
   `${instanceId} ${String(guest)} ${source.address} ${String(source.port)}`;
 
-const isSame = (one: End, other: End): boolean => one.address === other.address && one.port === other.port;
+const isSame = (one: ConnectionEnd, other: ConnectionEnd): boolean =>
+  one.address === other.address && one.port === other.port;

@@ -1,12 +1,12 @@
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { noop, Observable } from 'rxjs';
-import type { End } from './conntrackLine.js';
+import type { ConnectionEnd } from '../../instances/connectionSource.js';
 
 /**
  * Holds a connection of this process to itself, on loopback, until unsubscribed, and emits where it comes from once it is there. A table that
  * does not list it is not the whole truth.
  */
-export const knownConnection$ = new Observable<End>((subscriber) => {
+export const knownConnection$ = new Observable<ConnectionEnd>((subscriber) => {
   const server = createServer();
   server.once('error', (error) => {
     subscriber.error(error);

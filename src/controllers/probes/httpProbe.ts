@@ -1,5 +1,6 @@
 import * as http from 'node:http';
 import * as https from 'node:https';
+import type { Socket } from 'node:net';
 import { Observable } from 'rxjs';
 import type { Endpoint } from '../../lifecycle/endpoint.js';
 import type { HealthCheck } from '../../lifecycle/healthCheck.js';
@@ -14,6 +15,7 @@ import type { ProbeOutcome } from './probeOutcome.js';
 export const httpProbe = (
   { host, port }: Endpoint,
   { scheme, path, expectedStatus }: Extract<HealthCheck, { kind: 'http' }>,
+  onSocket: (socket: Socket) => void,
 ): Observable<ProbeOutcome> =>
   new Observable((subscriber) => {
     const tell = (outcome: ProbeOutcome): void => {
@@ -27,6 +29,7 @@ export const httpProbe = (
     const options = { host, port, path, agent: false };
     const asking =
       scheme === 'https' ? https.get({ ...options, rejectUnauthorized: false }) : http.get(options);
+    asking.once('socket', onSocket);
     asking.once('response', hear);
     asking.once('upgrade', (answer, socket) => {
       socket.destroy();

@@ -1,5 +1,6 @@
 import { defer, type Observable, of, timeout } from 'rxjs';
 import type { ControllerPort } from '../../instances/controller.js';
+import type { OwnConnections } from '../../instances/ownConnections.js';
 import type { Endpoint } from '../../lifecycle/endpoint.js';
 import type { HealthCheck } from '../../lifecycle/healthCheck.js';
 import type { Instance } from '../../lifecycle/instance.js';
@@ -17,25 +18,27 @@ export type Probe = (
 ) => Observable<ProbeOutcome>;
 
 /**
- * Asks an instance once, and emits what came of it within the time of the check. It never errors. Whoever unsubscribes closes the connection, or
- * ends the program.
+ * Creates what asks an instance once, and emits what came of it within the time of the check. It never errors. Whoever unsubscribes closes the
+ * connection, which is one of `own`, or ends the program.
  */
-export const probe: Probe = (instance, check, port) => {
-  if (check.kind === 'exec') return execProbe(instance.id, check, port);
-  return defer(() => {
-    const endpoint = endpointOf(instance, check.port, port);
-    if (endpoint === undefined) {
-      const error = `port ${String(check.port)} was added after the start of the instance`;
-      return of<ProbeOutcome>({ kind: 'unasked', error });
-    }
-    return check.kind === 'http' ? httpProbe(endpoint, check) : tcpProbe(endpoint);
-  }).pipe(
-    timeout({
-      first: check.timeoutMs,
-      with: () => of<ProbeOutcome>({ kind: 'failure', error: lateAfter(check.timeoutMs) }),
-    }),
-  );
-};
+export const createProbe =
+  ({ add }: Pick<OwnConnections, 'add'>): Probe =>
+  (instance, check, port) => {
+    if (check.kind === 'exec') return execProbe(instance.id, check, port);
+    return defer(() => {
+      const endpoint = endpointOf(instance, check.port, port);
+      if (endpoint === undefined) {
+        const error = `port ${String(check.port)} was added after the start of the instance`;
+        return of<ProbeOutcome>({ kind: 'unasked', error });
+      }
+      return check.kind === 'http' ? httpProbe(endpoint, check, add) : tcpProbe(endpoint, add);
+    }).pipe(
+      timeout({
+        first: check.timeoutMs,
+        with: () => of<ProbeOutcome>({ kind: 'failure', error: lateAfter(check.timeoutMs) }),
+      }),
+    );
+  };
 
 /** One of its ports is asked for where the machine has that; any other is one of this host. */
 const endpointOf = (

@@ -9,9 +9,13 @@ const lingerMs = 1_000;
  * Connects, says nothing, and hangs up. Emits whether somebody listens at the address, and completes; fails as `connect` does. It ends
  * a connection as a client does who has what it wanted: a reset kills a Node server that greets and has no `error` listener.
  */
-export const accepts = (endpoint: Endpoint): Observable<boolean> =>
+export const accepts = (
+  endpoint: Endpoint,
+  onSocket: (socket: Socket) => void = () => undefined,
+): Observable<boolean> =>
   new Observable((subscriber) => {
     const socket = connect({ ...endpoint });
+    onSocket(socket);
     socket.once('connect', () => {
       // The kernel may have given it that very port: then it has reached itself.
       const isSelf = socket.localPort === endpoint.port && socket.localAddress === socket.remoteAddress;

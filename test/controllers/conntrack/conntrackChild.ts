@@ -37,8 +37,9 @@ const conntrackPid = (): number => {
 async function main(): Promise<void> {
   run('ip', 'link', 'set', 'lo', 'up');
   const [web, six, other] = [await listen('127.0.0.1'), await listen('::1'), await listen('127.0.0.1')];
-  const source = createConntrackSource({
-    instanceOf: (_, port) => {
+  const source = createConntrackSource()({
+    isOwn: () => false,
+    portAt: ({ port }) => {
       if (port === web) return { instanceId: 'web', guest: 80 };
       return port === six ? { instanceId: 'six', guest: 443 } : undefined;
     },

@@ -3,8 +3,9 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { firstValueFrom, map, type Observable, take, toArray } from 'rxjs';
+import { firstValueFrom, map, type Observable, take, tap, toArray } from 'rxjs';
 import { createConntrackSource } from '../../../src/controllers/conntrack/conntrackSource.js';
+import type { InstanceNetwork } from '../../../src/instances/connectionSource.js';
 import { type Compiled, compile } from '../../support/compiled.js';
 import { until } from '../../support/until.js';
 
@@ -16,10 +17,15 @@ beforeEach(() => {
 });
 afterEach(() => {
   rmSync(folder, { recursive: true });
+  ownPorts.clear();
 });
 
-const instanceOf = (address: string, port: number) =>
-  address === '192.0.2.7' && port === 8_080 ? { instanceId: 'web', guest: 80 } : undefined;
+const ownPorts = new Set<number>();
+const network: InstanceNetwork = {
+  portAt: ({ address, port }) =>
+    address === '192.0.2.7' && port === 8_080 ? { instanceId: 'web', guest: 80 } : undefined,
+  isOwn: ({ port }) => ownPorts.has(port),
+};
 
 /** A tool that does what lines of shell say. It gets to know how often it was started. */
 function sourceOf(...lines: readonly string[]) {
@@ -27,7 +33,7 @@ function sourceOf(...lines: readonly string[]) {
   const counting = [`echo >> ${folder}/starts`, `starts=$(wc -l < ${folder}/starts)`];
   writeFileSync(command, ['#!/bin/sh', ...counting, ...lines].join('\n'));
   chmodSync(command, 0o700);
-  return createConntrackSource({ instanceOf, command });
+  return createConntrackSource({ command })(network);
 }
 
 const first = <T>(howMany: number, source$: Observable<T>): Promise<readonly T[]> =>
@@ -123,7 +129,7 @@ describe('the tool', () => {
   });
 
   it('that is not there is told with what is to be done, and looked for again', async () => {
-    const source = createConntrackSource({ instanceOf, command: join(folder, 'tool') });
+    const source = createConntrackSource({ command: join(folder, 'tool') })(network);
     const states = first(2, source.state$);
     const change = first(1, source.changes$);
     const reason = `tracked connections cannot be read: there is no program "${join(folder, 'tool')}": install conntrack`;
@@ -149,6 +155,21 @@ describe('the tool', () => {
       kind: 'observer_error',
       message: expect.stringContaining('the kernel does not track connections of loopback') as string,
     });
+  });
+
+  it('that tells of connections that the manager has opened itself tells of no client', async () => {
+    ownPorts.add(40_001);
+    const source = sourceOf(listens, opens(40_001), opens(40_002), stays);
+    await expect(first(2, source.changes$.pipe(sourcesOf))).resolves.toEqual(['reset', 'opened 40002']);
+  });
+
+  it('that has told of one before it was known to be one of the manager itself is corrected', async () => {
+    const source = sourceOf(listens, opens(40_001), 'sleep 0.1', opens(40_001), stays);
+    const changes = source.changes$.pipe(
+      tap(({ kind }) => kind === 'opened' && ownPorts.add(40_001)),
+      sourcesOf,
+    );
+    await expect(first(3, changes)).resolves.toEqual(['reset', 'opened 40001', 'closed 40001']);
   });
 
   it('that writes what is no line of its own, or one that is too long, is read on', async () => {

@@ -4,10 +4,9 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { filter, firstValueFrom, map, mergeMap, timer } from 'rxjs';
 import { createConntrackSource } from '../../../src/controllers/conntrack/conntrackSource.js';
-import { standardControllers } from '../../../src/controllers/standardControllers.js';
 import { createProcessDriver } from '../../../src/drivers/process/processDriver.js';
 import type { AutoStandbyStatus } from '../../../src/instances/instanceStatus.js';
-import { openManager } from '../../../src/manager/instanceManager.js';
+import { openManager } from '../../../src/assembly/openManager.js';
 
 const run = (program: string, ...args: readonly string[]): void => {
   execFileSync(program, args, { stdio: 'inherit' });
@@ -25,23 +24,23 @@ async function main(): Promise<void> {
   run('nft', 'add chain inet t c { type filter hook input priority 0; }');
   run('nft', 'add rule inet t c ct state established accept');
 
-  const ends = new Map<number, { readonly instanceId: string; readonly guest: number }>();
-  const source = createConntrackSource({ instanceOf: (_, port) => ends.get(port) });
-  const controllers = standardControllers({ sources: [source] });
-  const manager = await openManager({ drivers: [createProcessDriver()], controllers });
-  const { id } = await firstValueFrom(
+  const connectionSources = [createConntrackSource()];
+  const frontDoor = process.argv[2] === 'door' ? {} : false;
+  const manager = await openManager({ drivers: [createProcessDriver()], connectionSources, frontDoor });
+  await firstValueFrom(
     manager.create({
       name: 'web',
       image: 'scratch',
       entrypoint: [process.execPath, '-e', echo],
       ports: [{ guest: 80 }],
       readiness: { kind: 'tcp', port: 80 },
+      // Far more often than it may be idle, by a connection each time.
+      healthCheck: { kind: 'tcp', port: 80, intervalMs: 100, timeoutMs: 100, startPeriodMs: 0 },
       autoStandby: { enabled: false },
     }),
   );
   await firstValueFrom(manager.waitForState('web', 'Running'));
   const { host, port } = await firstValueFrom(manager.endpoint('web', 80));
-  ends.set(port, { instanceId: id, guest: 80 });
 
   const status = (wanted: (status: AutoStandbyStatus) => boolean): Promise<AutoStandbyStatus> =>
     firstValueFrom(

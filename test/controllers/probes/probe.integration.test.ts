@@ -3,8 +3,10 @@ import { createServer as createHttpsServer } from 'node:https';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { firstValueFrom, NEVER, type Observable, of, throwError, toArray } from 'rxjs';
 import { failureOf } from '../../../src/controllers/probes/failureOf.js';
-import { probe } from '../../../src/controllers/probes/probe.js';
+import { createOwnConnections } from '../../../src/controllers/ownConnections.js';
+import { createProbe } from '../../../src/controllers/probes/probe.js';
 import type { ProbeOutcome } from '../../../src/controllers/probes/probeOutcome.js';
+import type { ConnectionEnd } from '../../../src/instances/connectionSource.js';
 import type { CheckOutcome } from '../../../src/lifecycle/checkProgram.js';
 import type { HealthCheck } from '../../../src/lifecycle/healthCheck.js';
 import { anInstance } from '../../support/lifecycleEvents.js';
@@ -53,6 +55,9 @@ const http = (port: number, fields: Partial<Extract<HealthCheck, { kind: 'http' 
 });
 const tcp = (port: number): HealthCheck => ({ kind: 'tcp', port, ...clocks });
 
+const own = createOwnConnections();
+const probe = createProbe(own);
+
 const nowhere = { addressOf: () => undefined, check: () => NEVER };
 
 const probed = (check: HealthCheck): Promise<readonly ProbeOutcome[]> =>
@@ -61,6 +66,21 @@ const probed = (check: HealthCheck): Promise<readonly ProbeOutcome[]> =>
 const success = [{ kind: 'success' }];
 const failure = (error: unknown): unknown => [{ kind: 'failure', error }];
 const late = failure('there was no answer within 100 ms');
+
+it.each<[string, Server, (port: number) => HealthCheck]>([
+  ['HTTP', createHttpServer(), http],
+  ['HTTPS', createHttpsServer(selfSigned()), (port) => http(port, { scheme: 'https' })],
+  ['TCP', createServer(), tcp],
+])('a connection by %s is known as one of ours', async (_, server, check) => {
+  const port = await listening(server);
+  const sources: ConnectionEnd[] = [];
+  server.on('connection', ({ remoteAddress = '', remotePort = 0 }: Socket) =>
+    sources.push({ address: remoteAddress, port: remotePort }),
+  );
+  await probed({ ...check(port), timeoutMs: 100 });
+  const machine = { address: '127.0.0.1', port };
+  expect(sources.map((source) => own.has(source, machine))).toEqual([true]);
+});
 
 /** Comes once the other side has closed every connection. */
 const closed = async (): Promise<number> =>

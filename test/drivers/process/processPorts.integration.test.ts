@@ -61,6 +61,21 @@ it.each<[string, Record<string, string>, number, readonly string[]]>([
   expect(portOf(machine, guest)).toBe(Number(Object.values(env)[0]));
 });
 
+it.each<[string, Record<string, string>]>([
+  ['its own', { PORT_9090: '9091' }],
+  ['another one', { PORT: '9091' }],
+])(
+  'a request whose env has it listen where clients of %s of its ports connect is refused',
+  async (_, env) => {
+    const plan = await bench.prepared({ entrypoint: ['sleep', '600'], ports, env });
+    const reason =
+      'env tells the program to listen on port 9091, which is ports[1].host, where clients connect: leave one of them out';
+    await expect(firstValueFrom(bench.driver.launch(plan))).rejects.toMatchObject({
+      ...{ _tag: 'LaunchFailed', reason },
+    });
+  },
+);
+
 it('a PORT in env that is no port is told as it is, and the port is reached elsewhere', async () => {
   const { machine, variables } = await told({ ports, env: { PORT: '/run/web.sock' } });
   expect(variables).toEqual([

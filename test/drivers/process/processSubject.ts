@@ -59,6 +59,7 @@ export const createProcessSubject = (homesDir: string): DriverSubject => ({
       readiness: { kind: 'tcp', port: 8080 },
     }),
   },
+  checks: { failing: ['/bin/sh', '-c', 'exit 3'], endless: ['sleep', '600'] },
   content: {
     write: (home, text) => {
       writeFileSync(join(home, 'work', 'content'), text);
