@@ -103,6 +103,7 @@ export type {
   Remembered,
   RunningController,
 } from './instances/controller.js';
+export type { KeptTable } from './instances/keptTable.js';
 export type {
   AutoStandbyStatus,
   ExpirationStatus,
@@ -175,6 +176,7 @@ export type {
   ConcludedRequest,
   DamagedRecord,
   LogPage,
+  RecordTables,
   RequestOutcome,
   Store,
   StoredState,

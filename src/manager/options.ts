@@ -128,6 +128,7 @@ export function driversOf(options: ManagerOptions): ReadonlyMap<string, Driver> 
 const storeMethods = [
   ...['load', 'commit', 'read', 'close'],
   ...['loadCursor', 'saveCursor', 'loadRuntime', 'saveRuntime', 'saveSnapshot', 'deleteSnapshot'],
+  ...['loadRecords', 'loadRecord', 'saveRecord', 'setAsideRecord'],
   ...['saveRequest', 'loadRequest'],
 ];
 

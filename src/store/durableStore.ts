@@ -7,7 +7,8 @@ import { createEventLog, type EventLogOptions } from './eventLog.js';
 import { type DamagedRow, findLog } from './findLog.js';
 import { findRecords } from './findRecords.js';
 import { createGroupCommit, type Transaction } from './groupCommit.js';
-import type { LogSpan } from './logSpan.js';
+import type { StoreState } from './logSpan.js';
+import { countRecord, createRecordTables } from './recordTables.js';
 import { createRequestLog } from './requestLog.js';
 import { scan } from './scan.js';
 import type { ConcludedRequest, DamagedRecord, StoredState, Store } from './store.js';
@@ -55,13 +56,13 @@ const goneWithOne = 16;
 export async function createDurableStore(database: Database, options: DurableStoreOptions): Promise<Store> {
   const { onDamaged } = options;
   const found = findLog(database, options.origin, options.formerOrigin, options.logBytes);
-  const group = createGroupCommit(database, found.span);
+  const group = createGroupCommit(database, found.state);
   const log = createEventLog(database, group, found.header, options);
   const { epoch } = found.header;
   const asked = createRequestLog(database, group, { ...options, epoch, log });
 
   /** Runs a task and waits until what it wrote is on disk. */
-  const written = (task: (transaction: Transaction<LogSpan>) => unknown): Observable<never> =>
+  const written = (task: (transaction: Transaction<StoreState>) => unknown): Observable<never> =>
     group.run(task).pipe(ignoreElements());
 
   if (found.isCopy) {
@@ -83,7 +84,7 @@ export async function createDurableStore(database: Database, options: DurableSto
     while ((await lastValueFrom(group.run((each) => shorten(each, goneAtATime)))) === goneAtATime);
   }
 
-  const conclude = (transaction: Transaction<LogSpan>, request: ConcludedRequest | undefined): void => {
+  const conclude = (transaction: Transaction<StoreState>, request: ConcludedRequest | undefined): void => {
     if (request !== undefined) asked.keep(transaction, request, request.outcome);
   };
 
@@ -92,7 +93,10 @@ export async function createDurableStore(database: Database, options: DurableSto
       const { damaged, aside, mended, ...kept } = findRecords(database);
       return group
         .run((transaction) => {
-          for (const { row } of damaged) setAside(transaction, row);
+          for (const { row } of damaged) {
+            setAside(transaction, row);
+            countRecord(transaction, row.key, -1);
+          }
           for (const row of mended) putBack(transaction, row);
         })
         .pipe(
@@ -151,6 +155,8 @@ export async function createDurableStore(database: Database, options: DurableSto
         put(runtimes.encode(instanceId, all));
       }),
 
+    ...createRecordTables(database, group),
+
     saveSnapshot: (snapshot, request) =>
       written((transaction) => {
         transaction.put(snapshots.encode(snapshot.id, snapshot));
@@ -185,9 +191,11 @@ function understood<A>(table: Table<A>, name: string, bytes: Buffer | undefined)
 }
 
 /** What is of the log has its place in it no more. */
-function putBack({ get, put, remove }: Transaction<LogSpan>, row: Row): void {
-  remove(`${damagedPrefix}${row.key}`);
-  if (!hasPlace(row.key) && get(row.key) === undefined) put(row);
+function putBack(transaction: Transaction<StoreState>, row: Row): void {
+  transaction.remove(`${damagedPrefix}${row.key}`);
+  if (hasPlace(row.key) || transaction.get(row.key) !== undefined) return;
+  transaction.put(row);
+  countRecord(transaction, row.key, 1);
 }
 
 const hasPlace = (key: string): boolean =>

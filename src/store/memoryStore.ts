@@ -5,6 +5,7 @@ import type { LifecycleEvent } from '../lifecycle/event.js';
 import type { Instance, Json } from '../lifecycle/instance.js';
 import type { Snapshot } from '../lifecycle/snapshot.js';
 import { defaultRetention, emptySpan, pageAfter, shortened } from './logSpan.js';
+import { createMemoryRecords } from './memoryRecords.js';
 import { createMemoryRequests } from './memoryRequests.js';
 import type { ConcludedRequest, Store } from './store.js';
 
@@ -18,6 +19,7 @@ export function createMemoryStore(now: () => number = Date.now, retention = defa
   const log = new Map<number, LifecycleEvent>();
   const sizeOf = createSizeOf();
   const requests = createMemoryRequests(retention);
+  const { damaged, ...records } = createMemoryRecords();
   let span = emptySpan;
 
   const shorten = (): void => {
@@ -54,7 +56,7 @@ export function createMemoryStore(now: () => number = Date.now, retention = defa
           instances: [...instances.values()],
           snapshots: [...snapshots.values()],
           sequence: span.sequence,
-          damaged: [],
+          damaged: damaged(),
         }),
       ),
     commit: (change, request) =>
@@ -88,6 +90,8 @@ export function createMemoryStore(now: () => number = Date.now, retention = defa
         if (value === undefined) runtime.delete(instanceId);
         else if (instances.has(instanceId)) runtime.set(instanceId, deepFreeze(structuredClone(value)));
       }),
+
+    ...records,
 
     saveSnapshot: (snapshot, request) =>
       done(() => {

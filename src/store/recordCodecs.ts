@@ -148,6 +148,9 @@ export const header: t.Type<Header, unknown> = closed(
 /** What controllers remember of one instance, by controller; first version. */
 export const runtime = fields;
 
+/** A record of a table that is its owner's, first version. Its owner says what it is. */
+export const ownersRecord = json;
+
 /** What is written of a request. */
 export type StoredRequest = AskedRequest & {
   /** Its event, or where it has none, the one that comes next. */

@@ -11,7 +11,7 @@ import type { Snapshot } from '../lifecycle/snapshot.js';
  * listens, and takes effect in the order of the subscribes. Whatever fails does so with {@link StoreFailed}, and then
  * nothing of it was kept.
  */
-export interface Store {
+export interface Store extends RecordTables {
   /** Name of the event log. A log that was copied or brought back goes on under another name. */
   readonly epoch: string;
   /** Reads what is kept. Emits once. */
@@ -57,6 +57,24 @@ export interface Store {
   /** Lets go of the store after what is under way. Nothing can be asked of it afterwards. */
   close(): Observable<never>;
 }
+
+/** Tables of named records that are no instance's; what they are, their owners say. */
+export interface RecordTables {
+  /** Emits once: the records of a table that is its owner's, by key, in the order of the keys; deeply frozen. */
+  loadRecords(table: string): Observable<ReadonlyMap<string, Json>>;
+  /** Emits once: a record of such a table, deeply frozen; `undefined` if there is none. */
+  loadRecord(table: string, key: string): Observable<Json | undefined>;
+  /**
+   * Keeps a record in the place of the one with this key, or takes it away (`undefined`). A table and a key are printable ASCII without
+   * spaces, and the name of a table has no slash. A table has at most 10000.
+   */
+  saveRecord(table: string, key: string, value: Json | undefined): Observable<never>;
+  /** Sets a record aside with its bytes if its owner finds fault with it as it is then. When the store is opened again, it stands in its place again. */
+  setAsideRecord(table: string, key: string, faultsOf: (value: Json) => readonly Fault[]): Observable<never>;
+}
+
+/** How many records a table of an owner has at most. */
+export const mostRecords = 10_000;
 
 /** A request to change something, by the name that its caller gave it. */
 export interface AskedRequest {

@@ -109,6 +109,15 @@ export const runtimes = table(
   codecs.runtime,
 );
 export const cursors = table('Cursor', anything, codecs.cursor);
+/** Records of tables that are their owners', by the name of the table and their key in it. */
+export const ownersRecords = table(
+  'Record',
+  (name) =>
+    /^[\x21-\x2e\x30-\x7e]+\/[\x21-\x7e]+$/.test(name)
+      ? []
+      : [{ path: '', found: `the key ${found(name)}`, expected: 'a table and a key' }],
+  codecs.ownersRecord,
+);
 /** Requests that are remembered, by their place, and the place of each, by who asked and the name that they gave it. */
 export const requests = table(
   'Request',
@@ -136,7 +145,7 @@ export const logTables: readonly Pick<Table<unknown>, 'prefix' | 'end'>[] = [
 ];
 
 const all: readonly Table<unknown>[] = [
-  ...[header, instances, snapshots, runtimes, cursors],
+  ...[header, instances, snapshots, runtimes, cursors, ownersRecords],
   ...[requests, requestNames],
   ...[specs, specUses, events],
 ];

@@ -147,6 +147,7 @@ describe('the public names', () => {
        Instances
        IterateOptions
        Json
+       KeptTable
        LabelStats
        Lag
        LaunchOptions
@@ -179,6 +180,7 @@ describe('the public names', () => {
        PreparePlan
        ProcessDriverOptions
        Readiness
+       RecordTables
        Refusal
        Remembered
        Replacement

@@ -47,6 +47,7 @@ describe('a record that was changed from outside', () => {
     [`Snapshot/${idOf('s')}`, { snapshots: [] }],
     ['Cursor/mine', { cursor: undefined }],
     [`Runtime/${idOf('a')}`, { runtime: [] }],
+    ['Record/hooks/x', { records: [] }],
   ])('%s is named and set aside, and all else is as it was', async (key, lost) => {
     const dataDir = await filledDir(dataDirs);
     await rewrite(dataDir, key, flipped);
@@ -158,6 +159,7 @@ describe('a record that was changed from outside', () => {
       { snapshots: [] },
     ],
     ['another snapshot', snapshotWith({ id: idOf('t') }), `Snapshot/${idOf('s')}`, { snapshots: [] }],
+    ['a record of no table', tables.ownersRecords.encode('hooks', 1), 'Record/hooks', {}],
     ['a runtime of no instance', tables.runtimes.encode('..', { one: 1 }), 'Runtime/..', {}],
     ['no JSON', tables.sealed(ofB, 1, '{"id'), ofB, { instances: ['a', 'c'] }],
     [

@@ -18,6 +18,7 @@ export async function filledDir(dataDirs: DataDirs, events = 9): Promise<string>
   await done(store.saveSnapshot(aSnapshot()));
   await done(store.saveCursor('mine', 3));
   await done(store.saveRuntime('one', idOf('a'), 1));
+  await done(store.saveRecord('hooks', 'x', 7));
   await done(store.close());
   return dataDir;
 }
@@ -28,6 +29,7 @@ export const whole = {
   snapshots: [idOf('s')],
   cursor: 3,
   runtime: [[idOf('a'), 1]],
+  records: [['x', 7]],
   sequence: 9,
   damaged: [] as string[],
 };
@@ -40,6 +42,7 @@ export const seen = async (store: Store) => {
     snapshots: snapshots.map(({ id }) => id),
     cursor: await firstValueFrom(store.loadCursor('mine')),
     runtime: [...(await firstValueFrom(store.loadRuntime('one')))],
+    records: [...(await firstValueFrom(store.loadRecords('hooks')))],
     sequence,
     damaged: damaged.map(({ key }) => key),
   };

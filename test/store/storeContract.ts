@@ -279,6 +279,65 @@ export function storeContract(open: OpenStore): void {
     });
   });
 
+  describe("records of a table that is no instance's", () => {
+    const list = async (store: Store, table: string): Promise<unknown> => [
+      ...(await firstValueFrom(store.loadRecords(table))),
+    ];
+    const odd = ['webhooks', 'constructor'] as const;
+
+    test('are listed by key, each table its own, until they are taken away', async () => {
+      const store = await opened();
+      for (const key of ['b', 'a', '~', 'a/b']) await done(store.saveRecord('webhooks', key, { of: key }));
+      await done(store.saveRecord('webhook', 'z', 1));
+      await done(store.saveRecord('webhooks', 'a', null));
+      await done(store.saveRecord('webhooks', 'b', undefined));
+      await done(store.saveRecord('webhooks', 'never', undefined));
+      expect(await list(store, 'webhooks')).toStrictEqual([
+        ['a', null],
+        ['a/b', { of: 'a/b' }],
+        ['~', { of: '~' }],
+      ]);
+      expect(await list(store, 'webhook')).toStrictEqual([['z', 1]]);
+      expect(await list(store, 'none')).toStrictEqual([]);
+      expect(await firstValueFrom(store.loadRecord('webhooks', '~'))).toStrictEqual({ of: '~' });
+      expect(await firstValueFrom(store.loadRecord('webhooks', 'b'))).toBeUndefined();
+    });
+
+    test('do not change with the value that was handed over', async () => {
+      const store = await opened();
+      const value = { urls: ['one'] };
+      await done(store.saveRecord('webhooks', 'a', value));
+      value.urls.push('two');
+      expect(await list(store, 'webhooks')).toStrictEqual([['a', { urls: ['one'] }]]);
+      const kept = (await firstValueFrom(store.loadRecord('webhooks', 'a'))) as typeof value;
+      expect(Object.isFrozen(kept.urls)).toBe(true);
+    });
+
+    test.each(odd)('are at most 10000 in a table, such as %s', async (table) => {
+      const store = await opened();
+      const all = Array.from({ length: 10_000 }, (_each, index) => store.saveRecord(table, String(index), 0));
+      await lastValueFrom(merge(...all), { defaultValue: undefined });
+      const more = store.saveRecord(table, 'more', 0);
+      const reason = `the table ${table} is full: it has 10000 records`;
+      expect(await failureOf(more)).toMatchObject({ _tag: 'StoreFailed', reason });
+      await done(store.saveRecord(table, '0', 1));
+      await done(store.saveRecord('other', 'more', 0));
+      await done(store.saveRecord(table, '0', undefined));
+      await done(more);
+      expect(await failureOf(store.saveRecord(table, 'most', 0))).toMatchObject({ reason });
+    });
+
+    test('are set aside where their owner finds fault with them as they are then', async () => {
+      const store = await opened();
+      const faults = [{ path: 'url', found: 'nothing', expected: 'a text' }];
+      const faultsOf = (value: unknown): typeof faults => (value === 'good' ? [] : faults);
+      await done(store.saveRecord('webhooks', 'a', 'bad'));
+      await done(store.saveRecord('webhooks', 'b', 'good'));
+      for (const key of ['a', 'b', 'c']) await done(store.setAsideRecord('webhooks', key, faultsOf));
+      expect(await list(store, 'webhooks')).toStrictEqual([['b', 'good']]);
+    });
+  });
+
   describe('snapshots', () => {
     test('are kept, oldest first, until they are taken away', async () => {
       const store = await opened();

@@ -13,6 +13,8 @@ const name = fc.constantFrom('a', 'b', 'c');
 const controller = fc.constantFrom('one', 'two');
 const value = fc.jsonValue({ maxDepth: 1 }) as fc.Arbitrary<Json>;
 
+const key = fc.constantFrom('a', 'A', 'a/b', '~', '__proto__');
+
 /** Any {@link Step}. */
 export const step: fc.Arbitrary<Step> = fc.oneof(
   {
@@ -25,6 +27,12 @@ export const step: fc.Arbitrary<Step> = fc.oneof(
     .map(([by, of, what]): Step => (store, model) => {
       model.runtime(by, idOf(of), what);
       return store.saveRuntime(by, idOf(of), what);
+    }),
+  fc
+    .tuple(controller, key, fc.option(value, { nil: undefined }))
+    .map(([table, of, what]): Step => (store, model) => {
+      model.record(table, of, what);
+      return store.saveRecord(table, of, what);
     }),
   fc.tuple(controller, fc.nat()).map(([by, sequence]): Step => (store, model) => {
     model.cursors.set(by, sequence);
@@ -72,6 +80,7 @@ export class Model {
   /** With the event with which each is forgotten. */
   private requests: (readonly [ConcludedRequest, number])[] = [];
   private readonly runtimes = new Map<string, Json>();
+  private readonly records = new Map<string, Json>();
 
   constructor(private readonly maxEvents: number) {}
 
@@ -100,12 +109,18 @@ export class Model {
       this.runtimes.set(`${name} ${of}`, JSON.parse(JSON.stringify(what)) as Json);
   }
 
+  record(table: string, key: string, what: Json | undefined): void {
+    if (what === undefined) this.records.delete(`${table} ${key}`);
+    else this.records.set(`${table} ${key}`, JSON.parse(JSON.stringify(what)) as Json);
+  }
+
   seen(): Seen {
     return {
       instances: new Map(this.instances),
       snapshots: new Map(this.snapshots),
       cursors: new Map(this.cursors),
       runtimes: new Map(this.runtimes),
+      records: [...this.records].toSorted(([one], [other]) => (one < other ? -1 : 1)),
       requests: new Map(
         this.requests
           .filter(([, sequence]) => sequence >= this.oldest)
@@ -123,6 +138,8 @@ export interface Seen {
   readonly snapshots: ReadonlyMap<string, Snapshot>;
   readonly cursors: ReadonlyMap<string, number>;
   readonly runtimes: ReadonlyMap<string, Json>;
+  /** In their order. */
+  readonly records: readonly (readonly [string, Json])[];
   readonly requests: ReadonlyMap<string, ConcludedRequest>;
   readonly sequence: number;
   readonly log: readonly (readonly [sequence: number, change: CausedChange])[];
@@ -139,6 +156,13 @@ export async function seenOf(store: Store, oldest: number): Promise<Seen> {
     const cursor = await firstValueFrom(store.loadCursor(name));
     if (cursor !== undefined) cursors.set(name, cursor);
   }
+  const records: (readonly [string, Json])[] = [];
+  for (const table of ['one', 'two']) {
+    for (const [of, what] of await firstValueFrom(store.loadRecords(table))) {
+      expect(await firstValueFrom(store.loadRecord(table, of))).toStrictEqual(what);
+      records.push([`${table} ${of}`, what]);
+    }
+  }
   const requests = new Map<string, ConcludedRequest>();
   for (const name of ['x', 'y']) {
     const request = await firstValueFrom(store.loadRequest('caller', name));
@@ -150,6 +174,7 @@ export async function seenOf(store: Store, oldest: number): Promise<Seen> {
     snapshots: new Map(snapshots.map((snapshot) => [snapshot.id, snapshot])),
     cursors,
     runtimes,
+    records,
     requests,
     sequence,
     log: log.map(({ epoch: _epoch, sequence: place, time: _time, ...change }) => [place, change]),
