@@ -67,6 +67,8 @@ const ownConsumers = ['wait_for_state', 'http', 'logs', 'metrics'];
 const laterMs = 1_000;
 /** How long a driver may take to launch a machine. */
 const defaultLaunchTimeoutMs = 300_000;
+/** How long a wait may take: hypeman's. */
+const defaultMaxWaitTimeoutMs = 300_000;
 /** How long what was not ready in time while no manager was there has to be found ready. */
 const foundReadyMs = 2_000;
 
@@ -256,7 +258,10 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     now,
     createTimeOuts({ shared, table, untilKept, refresh: observations.refresh, closing$: bus.closing$ }),
   );
-  const waits = createManagerWaits({ bus, table, queue, refresh: observations.refresh, logger, measure });
+  const waits = createManagerWaits({
+    ...{ bus, table, queue, refresh: observations.refresh, logger, measure },
+    maxWaitTimeoutMs: config?.instances.maxWaitTimeoutMs ?? defaultMaxWaitTimeoutMs,
+  });
   let isOpen = true;
   const turns = createTurns(queue, table, () => isOpen, measure);
   const keptTable = createKeptTables(store, turns.whileOpen, logger);

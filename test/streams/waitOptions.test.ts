@@ -1,7 +1,8 @@
 import { states } from '../../src/lifecycle/state.js';
-import { type WaitOptions, waitSettings } from '../../src/streams/waitOptions.js';
+import { createDecodeWait, type WaitOptions } from '../../src/streams/waitOptions.js';
 import { thrownBy } from '../support/thrownBy.js';
 
+const waitSettings = createDecodeWait();
 const reachable = states.filter((state) => state !== 'Unknown');
 
 const rest = {
