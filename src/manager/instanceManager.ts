@@ -19,7 +19,7 @@ import type { Driver, LaunchPlan } from '../drivers/driver.js';
 import { type Cause, causes } from '../lifecycle/cause.js';
 import type { Instances } from '../instances/instances.js';
 import type { LifecycleStreams } from '../instances/lifecycleStreams.js';
-import type { LifecycleEvent } from '../lifecycle/event.js';
+import { isOfSnapshot, type LifecycleEvent } from '../lifecycle/event.js';
 import type { DoorStats } from '../instances/doorStats.js';
 import type { KeptTable } from '../instances/keptTable.js';
 import type { Instance, InstanceSpec, Json } from '../lifecycle/instance.js';
@@ -216,7 +216,8 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
         return keeping.commit({ ...withReadyBy(change, now()), cause }).pipe(
           map((event) => {
             table.apply(event);
-            deadlines.see(event.instanceId, event.instance);
+            snapshots.apply(event);
+            if (!isOfSnapshot(event)) deadlines.see(event.instanceId, event.instance);
             measure({ kind: 'commit', seconds: seconds() });
             bus.publish(event);
             return event.instance;

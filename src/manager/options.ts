@@ -129,7 +129,7 @@ export function driversOf(options: ManagerOptions): ReadonlyMap<string, Driver> 
 
 const storeMethods = [
   ...['load', 'commit', 'read', 'close'],
-  ...['loadCursor', 'saveCursor', 'loadRuntime', 'saveRuntime', 'saveSnapshot', 'deleteSnapshot'],
+  ...['loadCursor', 'saveCursor', 'loadRuntime', 'saveRuntime'],
   ...['loadRecords', 'loadRecord', 'saveRecord', 'setAsideRecord'],
   ...['saveRequest', 'loadRequest'],
 ];

@@ -35,7 +35,7 @@ interface UnderWay {
 }
 
 /** Creates the {@link RequestIds} of a manager. */
-export function createRequestIds(store: Store, snapshots: Pick<SnapshotTable, 'get'>): RequestIds {
+export function createRequestIds(store: Store): RequestIds {
   const underWay = new Map<string, UnderWay>();
 
   const begin = (key: string, request: AskedRequest, verb: string, work: Work<Emitted>): UnderWay => {
@@ -48,7 +48,7 @@ export function createRequestIds(store: Store, snapshots: Pick<SnapshotTable, 'g
     };
     const outcome$ = store.loadRequest(request.by, request.requestId).pipe(
       mergeMap((known) => {
-        if (known === undefined) return work({ ...createConclusion(store, snapshots, request, verb), began });
+        if (known === undefined) return work({ ...createConclusion(store, request, verb), began });
         checkSame(request, known);
         return of(emittedBy(known.outcome));
       }),

@@ -11,7 +11,7 @@ import type { StoreState } from './logSpan.js';
 import { countRecord, createRecordTables } from './recordTables.js';
 import { createRequestLog } from './requestLog.js';
 import { scan } from './scan.js';
-import type { ConcludedRequest, DamagedRecord, StoredState, Store } from './store.js';
+import type { DamagedRecord, StoredState, Store } from './store.js';
 import {
   cursors,
   damagedPrefix,
@@ -84,10 +84,6 @@ export async function createDurableStore(database: Database, options: DurableSto
     while ((await lastValueFrom(group.run((each) => shorten(each, goneAtATime)))) === goneAtATime);
   }
 
-  const conclude = (transaction: Transaction<StoreState>, request: ConcludedRequest | undefined): void => {
-    if (request !== undefined) asked.keep(transaction, request, request.outcome);
-  };
-
   const load = (): Observable<StoredState> =>
     defer(() => {
       const { damaged, aside, mended, ...kept } = findRecords(database);
@@ -113,14 +109,16 @@ export async function createDurableStore(database: Database, options: DurableSto
     load,
     commit: (change, request) =>
       group.run((transaction) => {
-        const { instanceId } = change;
+        const { instanceId, snapshot } = change;
         // It is written into its record and into the event.
         const json = change.instance && instances.write(change.instance);
-        if (json === undefined) {
+        if (json !== undefined) transaction.put(instances.seal(instanceId, json));
+        else if (change.action === 'create_snapshot')
+          transaction.put(snapshots.encode(change.snapshot.id, change.snapshot));
+        else if (snapshot !== undefined) transaction.remove(snapshots.keyOf(snapshot.id));
+        else {
           transaction.remove(instances.keyOf(instanceId));
           transaction.remove(runtimes.keyOf(instanceId));
-        } else {
-          transaction.put(instances.seal(instanceId, json));
         }
         const event = log.append(transaction, change, json);
         if (request === undefined) asked.shorten(transaction, goneWithOne);
@@ -157,20 +155,9 @@ export async function createDurableStore(database: Database, options: DurableSto
 
     ...createRecordTables(database, group),
 
-    saveSnapshot: (snapshot, request) =>
-      written((transaction) => {
-        transaction.put(snapshots.encode(snapshot.id, snapshot));
-        conclude(transaction, request);
-      }),
-    deleteSnapshot: (id, request) =>
-      written((transaction) => {
-        transaction.remove(snapshots.keyOf(id));
-        conclude(transaction, request);
-      }),
-
     saveRequest: (request) =>
       written((transaction) => {
-        conclude(transaction, request);
+        asked.keep(transaction, request, request.outcome);
       }),
     loadRequest: asked.load,
 

@@ -149,7 +149,8 @@ const sharesSpec = '"spec_hash":';
 /** Stands in the place of such a spec. */
 const bare = (spec: InstanceSpec): InstanceSpec => ({ driver: spec.driver, image: '', env: {}, tags: {} });
 
-const specIn = ({ instance, last }: CausedChange): InstanceSpec | undefined => (instance ?? last)?.spec;
+const specIn = ({ instance, last, snapshot }: CausedChange): InstanceSpec | undefined =>
+  (instance ?? last ?? snapshot)?.spec;
 
 /** The JSON of an event, of which that of its instance is there already. */
 function jsonOf(event: StoredEvent, instance: string | undefined): string {
@@ -160,11 +161,12 @@ function jsonOf(event: StoredEvent, instance: string | undefined): string {
 
 /** A change with another spec. */
 function withSpec<C extends CausedChange>(change: C, specOf: (spec: InstanceSpec) => InstanceSpec): C {
-  const { instance, last } = change;
+  const { instance, last, snapshot } = change;
   return {
     ...change,
     ...(instance && { instance: { ...instance, spec: specOf(instance.spec) } }),
     ...(last && { last: { ...last, spec: specOf(last.spec) } }),
+    ...(snapshot && { snapshot: { ...snapshot, spec: specOf(snapshot.spec) } }),
   };
 }
 

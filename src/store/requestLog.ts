@@ -7,6 +7,7 @@ import type { EventLog } from './eventLog.js';
 import type { GroupCommit, Transaction } from './groupCommit.js';
 import { type Retention, sequenceFor, type StoreState, withoutOldRequests } from './logSpan.js';
 import type { AskedRequest, ConcludedRequest, DamagedRecord, RequestOutcome, Store } from './store.js';
+import { toldOutcome } from './toldOutcome.js';
 import { placeName, requestNames, requests, setAside, type Table } from './tables.js';
 
 /** The requests that are remembered in a database. */
@@ -96,8 +97,7 @@ export function createRequestLog(
   const toldBy = (sequence: number, requestId: string): Observable<RequestOutcome | undefined> =>
     log.read({ epoch, sequence: sequence - 1 }, 1).pipe(
       map(({ events: [event] }) => {
-        const instance = event?.instance ?? event?.last;
-        return event?.cause.requestId === requestId && instance !== undefined ? { instance } : undefined;
+        return event?.cause.requestId === requestId ? toldOutcome(event) : undefined;
       }),
       catchError((error: unknown) =>
         error instanceof CursorExpired ? of(undefined) : throwError(() => error),

@@ -19,8 +19,9 @@ export interface Store extends RecordTables {
   /**
    * Keeps a change and its event in one transaction and emits the event, deeply frozen, once both are kept. Events are
    * emitted in the order of their sequence, whatever the number of commits under way. A `delete` also takes away what
-   * controllers remembered of the instance. A request that is given is remembered in the same transaction: the instance of the
-   * event is what came of it.
+   * controllers remembered of the instance. A `create_snapshot` keeps the snapshot and a `delete_snapshot` takes it away, and what is
+   * kept of the instance stays. A request that is given is remembered in the same transaction: the instance of the
+   * event, or its snapshot, is what came of it.
    */
   commit(change: CausedChange, request?: AskedRequest): Observable<LifecycleEvent>;
   /**
@@ -39,11 +40,6 @@ export interface Store extends RecordTables {
   loadRuntime(controller: string): Observable<ReadonlyMap<string, Json>>;
   /** Remembers something of an instance for a controller, or forgets it (`undefined`). Of an instance that is gone nothing is kept. */
   saveRuntime(controller: string, instanceId: string, value: Json | undefined): Observable<never>;
-
-  /** Keeps a snapshot's record, and in the same transaction remembers the request for it. */
-  saveSnapshot(snapshot: Snapshot, request?: ConcludedRequest): Observable<never>;
-  /** Takes a snapshot's record away; one that is gone is taken away already. Remembers the request for it in the same transaction. */
-  deleteSnapshot(id: string, request?: ConcludedRequest): Observable<never>;
 
   /** Remembers a request of which no change came. */
   saveRequest(request: ConcludedRequest): Observable<never>;

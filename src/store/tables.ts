@@ -87,6 +87,7 @@ const isSame =
 
 const anything = (): readonly Fault[] => [];
 const isOfKey = isSame('id', 'that of the key');
+const isSnapshotOf = isSame('snapshot.source_instance_id', 'that of the change');
 const isOfChange = isSame('instance.id', 'that of the change');
 
 /** The tables. That of events comes last, so that the log grows at the end of the file's order. */
@@ -130,9 +131,10 @@ export const specs = table('Spec', anything, wireSpec);
 export const specUses = table('SpecUses', anything, codecs.uses);
 export const events = table(
   'event',
-  (name, { instanceId, instance, last }) => [
+  (name, { instanceId, instance, last, snapshot }) => [
     ...(isPlaceName(name) ? [] : [{ path: '', found: `the key ${found(name)}`, expected: 'a sequence' }]),
     ...[instance, last].flatMap((of) => (of === undefined ? [] : isOfChange(instanceId, of.id))),
+    ...(snapshot === undefined ? [] : isSnapshotOf(instanceId, snapshot.instanceId)),
   ],
   codecs.event,
   codecs.firstEvent,

@@ -240,7 +240,7 @@ class Wait implements WaitListener, Delayed {
     // A source may tell the events of others too.
     if (event.instanceId !== this.#instanceId) return;
     if (event.action === 'delete') this.error(new InstanceNotFound({ idOrName: this.#instanceId }));
-    else this.#consider(event.instance, 'event');
+    else if (event.instance !== undefined) this.#consider(event.instance, 'event');
   }
 
   /** The events end: their source was closed. */

@@ -4,7 +4,16 @@ import type { CausedChange } from '../../src/lifecycle/event.js';
 import type { Instance, Json } from '../../src/lifecycle/instance.js';
 import type { Snapshot } from '../../src/lifecycle/snapshot.js';
 import type { ConcludedRequest, Store } from '../../src/store/store.js';
-import { aRequest, aSnapshot, deleted, idOf, updated, wholeLog } from './changes.js';
+import {
+  aRequest,
+  aSnapshot,
+  deleted,
+  idOf,
+  snapshotGone,
+  snapshotTaken,
+  updated,
+  wholeLog,
+} from './changes.js';
 
 /** What is asked of a store and of its model alike. */
 export type Step = (store: Store, model: Model) => Observable<unknown>;
@@ -57,10 +66,10 @@ export const step: fc.Arbitrary<Step> = fc.oneof(
       return store.commit(change, asked);
     }),
   fc.tuple(name, fc.boolean()).map(([of, isGone]): Step => (store, model) => {
-    const id = idOf(of);
-    if (isGone) model.snapshots.delete(id);
-    else model.snapshots.set(id, aSnapshot({ id, createdAt: of.charCodeAt(0) }));
-    return isGone ? store.deleteSnapshot(id) : store.saveSnapshot(model.snapshots.get(id) as Snapshot);
+    const snapshot = aSnapshot({ id: idOf(of), createdAt: of.charCodeAt(0) });
+    const change = isGone ? snapshotGone(snapshot) : snapshotTaken(snapshot);
+    model.commit(change);
+    return store.commit(change);
   }),
 );
 
@@ -90,7 +99,9 @@ export class Model {
 
   commit(change: CausedChange): void {
     this.log.push(change);
-    if (change.action !== 'delete') this.instances.set(change.instanceId, change.instance);
+    if (change.action === 'create_snapshot') this.snapshots.set(change.snapshot.id, change.snapshot);
+    else if (change.action === 'delete_snapshot') this.snapshots.delete(change.snapshot.id);
+    else if (change.action !== 'delete') this.instances.set(change.instanceId, change.instance);
     else {
       this.instances.delete(change.instanceId);
       for (const name of ['one', 'two']) this.runtimes.delete(`${name} ${change.instanceId}`);
