@@ -97,6 +97,8 @@ describe('the public names', () => {
        CausedChange
        Change
        ChangeAndLaunchOptions
+       ChangeOfInstance
+       ChangeOfSnapshot
        ChangeOptions
        CheckOutcome
        CheckProgram
@@ -138,6 +140,7 @@ describe('the public names', () => {
        HealthCheckRequest
        HealthStatus
        Instance
+       InstanceAction
        InstanceChange
        InstanceError
        InstanceFilter
@@ -195,6 +198,7 @@ describe('the public names', () => {
        RunningController
        Sight
        Snapshot
+       SnapshotAction
        SnapshotContent
        SnapshotFilter
        SnapshotPlan

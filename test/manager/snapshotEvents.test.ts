@@ -1,15 +1,17 @@
-import { firstValueFrom, lastValueFrom, type Observable, take, toArray } from 'rxjs';
+import { filter, firstValueFrom, map, type Observable, take, toArray } from 'rxjs';
 import {
   type Instance,
   type InstanceChange,
   type InstanceManager,
+  latestByInstance,
   type LifecycleEvent,
   openManager,
   type Snapshot,
   type Snapshotting,
 } from 'rx-instances';
-import { createMemoryDriver } from 'rx-instances/testing';
+import { createMemoryDriver, type MemoryDriver } from 'rx-instances/testing';
 import { wireEvent } from 'rx-instances/wire';
+import { marbles } from '../support/marbles.js';
 
 const value = <T>(source$: Observable<T>): Promise<T> => firstValueFrom(source$);
 
@@ -116,36 +118,16 @@ describe('events of a snapshot', () => {
     expect(await outcome).toMatchObject({ reached: true, instance: { revision: running.revision } });
   });
 
-  it('fold nothing of their instance away, nor does it fold them', async () => {
-    const done: string[] = [];
-    let free: () => void = () => undefined;
-    const held = new Promise<void>((resolve) => (free = resolve));
-    const all = lastValueFrom(
-      manager
-        .consume(
-          'slow',
-          async ({ action }) => {
-            done.push(action);
-            await held;
-          },
-          { overflow: 'latest', capacity: 8 },
-        )
-        .pipe(take(5)),
-    );
-    await value(manager.update('web', { env: { A: '0' } }));
-    const kept = await taken();
+  it('have a key of their own for latest, so that neither they nor those of their instance fold the other away', async () => {
+    const { id } = await taken();
     await value(manager.update('web', { env: { A: '1' } }));
-    await value(manager.deleteSnapshot(kept.id));
-    await taken();
-    await value(manager.update('web', { env: { A: '2' } }));
-    free();
-    await all;
-    expect(done.toSorted()).toEqual([
-      'create_snapshot',
-      'create_snapshot',
-      'delete_snapshot',
-      'update',
-      'update',
+    await value(manager.deleteSnapshot(id));
+    await value(manager.delete('web'));
+    expect(events.map((event) => [latestByInstance.keyOf(event), latestByInstance.endsKey(event)])).toEqual([
+      [id, false],
+      [web.id, false],
+      [id, true],
+      [web.id, true],
     ]);
   });
 
@@ -164,11 +146,30 @@ describe('events of a snapshot', () => {
   });
 });
 
-it('a run whose instance has a snapshot taken goes on', async () => {
+/** Opens a manager whose driver can keep memory, as far as that can tell. */
+async function openKeepingMemory(): Promise<MemoryDriver> {
   await manager.close();
   const driver = createMemoryDriver();
   const snapshots = { ...(driver.snapshots as Snapshotting), kinds: ['Stopped', 'Standby'] as const };
   manager = await openManager({ drivers: [{ ...driver, snapshots }] });
+  return driver;
+}
+
+it('the deadline of an instance holds, though a snapshot of it is taken', async () => {
+  await openKeepingMemory();
+  marbles(({ expectObservable }) => {
+    const ends$ = manager.events('ends').pipe(
+      filter(({ action }) => action === 'exit'),
+      map(({ cause }) => cause.by),
+    );
+    expectObservable(ends$, '^ 4s !').toBe('1s a', { a: 'deadline' });
+    manager.create({ name: 'job', image: 'any', runTimeoutMs: 1_000 }).subscribe();
+    manager.createSnapshot('job', { kind: 'Standby' }).subscribe();
+  });
+});
+
+it('a run whose instance has a snapshot taken goes on', async () => {
+  const driver = await openKeepingMemory();
   const outcome = value(manager.run({ name: 'job', image: 'any' }));
   const job = await value(manager.waitForState('job', 'Running', { mayBeAbsent: true }));
   const snapshot = await value(manager.createSnapshot('job', { kind: 'Standby' }));
