@@ -5,7 +5,6 @@ import type { Instance } from '../lifecycle/instance.js';
 import type { Snapshot } from '../lifecycle/snapshot.js';
 import type { AskedRequest, RequestOutcome, Store } from '../store/store.js';
 import { type Conclusion, createConclusion } from './conclusion.js';
-import type { SnapshotTable } from './snapshotTable.js';
 
 /** Sees to it that what bears a request id is done once. */
 export interface RequestIds {

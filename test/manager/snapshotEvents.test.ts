@@ -1,4 +1,4 @@
-import { filter, firstValueFrom, map, type Observable, take, toArray } from 'rxjs';
+import { filter, firstValueFrom, map, mergeMap, type Observable, take, toArray } from 'rxjs';
 import {
   type Instance,
   type InstanceChange,
@@ -34,10 +34,10 @@ const taken = (): Promise<Snapshot> =>
 describe('events of a snapshot', () => {
   it('tell that it was taken and deleted, of which instance, by whom, and are known to who asks then', async () => {
     const known: unknown[] = [];
-    manager.events('asks').subscribe(({ snapshot }) => {
-      if (snapshot !== undefined)
-        manager.listSnapshots().subscribe((all) => known.push(all.map(({ id }) => id)));
-    });
+    manager
+      .events('asks')
+      .pipe(mergeMap(() => manager.listSnapshots()))
+      .subscribe((all) => known.push(all.map(({ id }) => id)));
     const snapshot = await taken();
     await value(manager.deleteSnapshot(snapshot.id));
     const common = { instanceId: web.id, snapshot };
