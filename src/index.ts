@@ -1,5 +1,14 @@
 // What instances are.
-export { type Action, actions, type Transition, type State, states, transition } from './lifecycle/state.js';
+export {
+  type Action,
+  actions,
+  type InstanceAction,
+  type SnapshotAction,
+  type Transition,
+  type State,
+  states,
+  transition,
+} from './lifecycle/state.js';
 export type {
   BaseSpec,
   DriverFields,
@@ -13,7 +22,14 @@ export type {
 } from './lifecycle/instance.js';
 export type { Endpoint } from './lifecycle/endpoint.js';
 export type { Cause } from './lifecycle/cause.js';
-export type { CausedChange, Change, Cursor, LifecycleEvent } from './lifecycle/event.js';
+export type {
+  CausedChange,
+  Change,
+  ChangeOfInstance,
+  ChangeOfSnapshot,
+  Cursor,
+  LifecycleEvent,
+} from './lifecycle/event.js';
 export type { LogLine, LogOptions } from './lifecycle/logLine.js';
 export type { Snapshot } from './lifecycle/snapshot.js';
 
@@ -103,6 +119,7 @@ export type {
   Remembered,
   RunningController,
 } from './instances/controller.js';
+export type { KeptTable } from './instances/keptTable.js';
 export type {
   AutoStandbyStatus,
   ExpirationStatus,
@@ -178,6 +195,7 @@ export type {
   ConcludedRequest,
   DamagedRecord,
   LogPage,
+  RecordTables,
   RequestOutcome,
   Store,
   StoredState,

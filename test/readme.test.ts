@@ -99,9 +99,10 @@ describe('the snippets of the README', () => {
       '15 standby api Standby',
       '16 restore api Running',
       '17 stop web Stopped',
-      '18 restore web Stopped',
-      '19 fork web-2 Stopped',
-      '20 stop api Stopped',
+      '18 create_snapshot  ',
+      '19 restore web Stopped',
+      '20 fork web-2 Stopped',
+      '21 stop api Stopped',
     ]);
   });
 

@@ -55,7 +55,7 @@ export function hypemanWait(
       for (let event = await channel.receive(); event !== undefined; event = await channel.receive()) {
         if (event.instanceId !== snapshot.id) continue;
         if (event.action === 'delete') end('event', 'not found');
-        else judge(event.instance.state, 'event');
+        else if (event.instance !== undefined) judge(event.instance.state, 'event');
       }
     };
 

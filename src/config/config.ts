@@ -35,6 +35,13 @@ export interface Config {
      * @defaultValue `5m`
      */
     readonly launchTimeoutMs: number;
+    /**
+     * `max_wait_timeout`: how long a `waitForState` may take at most, written as Go writes durations, from `1s` to `596h`. Here in
+     * milliseconds.
+     *
+     * @defaultValue `5m`
+     */
+    readonly maxWaitTimeoutMs: number;
   };
   /** `metrics:` */
   readonly metrics: {
@@ -113,6 +120,7 @@ export const configOf = ({
       lifecycleEventBufferSize: instances.lifecycle_event_buffer_size ?? 256,
       maxRequestBytes: instances.max_request_bytes ?? 2 ** 20,
       launchTimeoutMs: millisecondsOf(instances.launch_timeout ?? '5m'),
+      maxWaitTimeoutMs: millisecondsOf(instances.max_wait_timeout ?? '5m'),
     },
     metrics: { listenAddress: metrics.listen_address ?? '127.0.0.1', port: metrics.port ?? 9464 },
     storage: {

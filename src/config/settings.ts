@@ -20,6 +20,7 @@ export const keys = {
     lifecycle_event_buffer_size: integer('number of events', 1, 2 ** 24),
     max_request_bytes: integer('bytes', 1_024, 2 ** 30),
     launch_timeout: duration('timeout', '0s', '24h'),
+    max_wait_timeout: duration('timeout', '1s', '596h'),
   },
   metrics: { listen_address: address, port },
   storage: {

@@ -7,6 +7,7 @@ import type { InstanceChange } from '../lifecycle/instanceChange.js';
 import type { WatchOptions } from '../streams/eventOptions.js';
 import type { Instances } from './instances.js';
 import type { InstanceStatus } from './instanceStatus.js';
+import type { KeptTable } from './keptTable.js';
 import type { Logger } from './logger.js';
 
 /** A pipeline over the instances of a manager that calls verbs. The manager opens it once it is open itself. */
@@ -43,6 +44,8 @@ export interface ControllerPort {
   readonly instances: Instances;
   /** What it remembers of instances: kept with them, also over managers, and gone with them. */
   remembered<Memory>(codec: t.Type<Memory, Json>): Remembered<Memory>;
+  /** A table of named things that are no instance's, as {@link KeptTable} of the manager has it. */
+  table<Thing>(name: string, codec: t.Type<Thing, Json>): KeptTable<Thing>;
   /** Where the machine of an instance has one of its ports now, whatever its state; nothing where it has no machine, or not that port. */
   addressOf(instanceId: string, guest: number): Endpoint | undefined;
   /**

@@ -75,8 +75,8 @@ export interface RestoreSnapshotRequest {
  */
 export interface Snapshots {
   /**
-   * Takes a snapshot and emits it. No event tells of it, but a Running source is put on standby while it is copied and
-   * restored after, and these two are published. Also fails with {@link NotSupported}, and {@link NameTaken}; no file is left
+   * Takes a snapshot, publishes `create_snapshot`, and emits it. A Running source is put on standby while it is copied and
+   * restored after, and these two are published before. Also fails with {@link NotSupported}, and {@link NameTaken}; no file is left
    * then.
    */
   createSnapshot(
@@ -88,10 +88,10 @@ export interface Snapshots {
   listSnapshots(filter?: SnapshotFilter): Observable<readonly Snapshot[]>;
   /** Emits a snapshot. Fails with {@link SnapshotNotFound}. */
   getSnapshot(snapshotId: string): Observable<Snapshot>;
-  /** Deletes a snapshot with its files, and emits it as it was. No event tells of it. Also fails with {@link SnapshotNotFound}. */
+  /** Deletes a snapshot with its files, publishes `delete_snapshot`, and emits it as it was. Also fails with {@link SnapshotNotFound}. */
   deleteSnapshot(snapshotId: string, options?: MutationOptions): Observable<Snapshot>;
   /**
-   * Makes a new instance of a snapshot, brings it to its state, publishes `fork`, and emits it. Also fails with
+   * Makes a new instance of a snapshot, brings it to its state, publishes `fork` with the `snapshotId`, and emits it. Also fails with
    * {@link SnapshotNotFound}, {@link SnapshotDamaged}, {@link SnapshotIncompatible}, {@link NameTaken}, {@link LaunchFailed},
    * {@link NotSupported}; nothing of the fork is left then.
    */
@@ -102,7 +102,7 @@ export interface Snapshots {
   ): Observable<Instance>;
   /**
    * Brings a Stopped or Standby instance back to a snapshot of its own: files and spec are the snapshot's, id and name stay.
-   * Publishes one `restore`, with the state that was reached. Also fails with {@link SnapshotNotFound},
+   * Publishes one `restore`, with the state that was reached and the `snapshotId`. Also fails with {@link SnapshotNotFound},
    * {@link SnapshotDamaged}, {@link SnapshotIncompatible}, {@link LaunchFailed}, {@link NotSupported}; the files are the former ones then, and an
    * instance on Standby whose machine has been ended for it is Stopped, which an `exit` tells.
    */

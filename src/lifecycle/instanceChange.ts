@@ -20,13 +20,11 @@ export type InstanceChange =
     }
   | { readonly kind: 'closing' };
 
-/** What an event changes in the table of all instances. */
-export const changeOf = (event: LifecycleEvent): InstanceChange =>
-  event.action === 'delete'
-    ? {
-        kind: 'removed',
-        instanceId: event.instanceId,
-        ...(event.last !== undefined && { last: event.last }),
-        event,
-      }
-    : { kind: 'upsert', instance: event.instance, event };
+/** What an event changes in the table of all instances; nothing, where it is of a snapshot. */
+export function changeOf(event: LifecycleEvent): InstanceChange | undefined {
+  const { action, instanceId, instance, last } = event;
+  if (instance !== undefined) return { kind: 'upsert', instance, event };
+  return action === 'delete'
+    ? { kind: 'removed', instanceId, ...(last !== undefined && { last }), event }
+    : undefined;
+}

@@ -27,18 +27,26 @@ export const states = [
 ] as const;
 
 /**
- * What happened to an instance: hypeman's eight verbs, then what instances do by themselves.
+ * What happened: to an instance, hypeman's eight verbs, then what instances do by themselves; then what happened to a snapshot of it,
+ * which changes nothing of the instance.
  *
  * - `ready`: Initializing became Running.
  * - `exit`: it ended by itself, or crashed.
  * - `lost`: its state can no longer be determined.
+ * - `create_snapshot`, `delete_snapshot`: there is one more of its snapshots, or one less.
  *
  * `update` also stands for a state that a look at the machine found and that none of the others explains.
  */
 export type Action = (typeof actions)[number];
 
-/** Every {@link Action}. */
-export const actions = [
+/** What happens to an instance itself. */
+export type InstanceAction = Exclude<Action, SnapshotAction>;
+
+/** What happens to a snapshot. */
+export type SnapshotAction = 'create_snapshot' | 'delete_snapshot';
+
+/** Every {@link InstanceAction}. */
+export const instanceActions = [
   'create',
   'update',
   'start',
@@ -51,6 +59,9 @@ export const actions = [
   'exit',
   'lost',
 ] as const;
+
+/** Every {@link Action}. */
+export const actions = [...instanceActions, 'create_snapshot', 'delete_snapshot'] as const;
 
 /**
  * What an action means in a state: a move to one of the states `to`, nothing to do (`noop`), or not allowed (`refused`).
@@ -74,7 +85,7 @@ type Row = Partial<Record<State | 'absent', Transition>>;
  * stands by gives up its memory, what has ended inside its machine, and what somebody halted need not go on first, which a guest
  * that sleeps may be unable to. And `Unknown` is no dead end: whoever knows better may stop it or let it go on.
  */
-const table: Record<Action, Row> = {
+const table: Record<InstanceAction, Row> = {
   create: { absent: running },
   fork: { absent: to('Initializing', 'Running', 'Stopped', 'Standby') },
   update: everywhere(to(...states)),
@@ -104,7 +115,7 @@ const table: Record<Action, Row> = {
  * transition('start', 'Standby'); // => { kind: 'refused' }
  * ```
  */
-export function transition(action: Action, from: State | 'absent'): Transition {
+export function transition(action: InstanceAction, from: State | 'absent'): Transition {
   const rows: Partial<Record<string, Row>> = table;
   const row = Object.hasOwn(table, action) ? rows[action] : undefined;
   return (row !== undefined && Object.hasOwn(row, from) ? row[from] : undefined) ?? refused;

@@ -10,7 +10,8 @@ import type { Cause } from '../lifecycle/cause.js';
 export type CallKind = keyof typeof codecs;
 
 const isWord = (value: string): boolean => /^[a-z][a-z0-9_]{0,63}$/.test(value);
-const word = text('a lower-case letter, then up to 63 of lower-case letters, digits and _', isWord);
+/** Decodes a word that names something. */
+export const word = text('a lower-case letter, then up to 63 of lower-case letters, digits and _', isWord);
 const managersOwn: ReadonlySet<string> = new Set(['machine', 'deadline', 'recovery', 'close']);
 /** Decodes the name of somebody who calls verbs. */
 export const callerName = text(

@@ -31,7 +31,7 @@ export type Calls = <T extends Instance | Snapshot>(
 
 /** Creates {@link Calls}; `sized` refuses requests that are too large. */
 export function createCalls(shared: SharedContext, turns: Turns, sized: <T>(request: T) => T): Calls {
-  const requestIds = createRequestIds(shared.store, shared.snapshots);
+  const requestIds = createRequestIds(shared.store);
   const verbsOf = (options: ChangeAndLaunchOptions, conclusion?: Conclusion): CausedVerbs =>
     createCausedVerbs(shared, causeOf(options), options.timeoutMs, conclusion);
   const usual = {

@@ -40,7 +40,7 @@ export function createCausedVerbs(
   const intents = conclusion === undefined ? shared.intents : shared.intents.for(conclusion.request);
   const records = createRecords(cause, commit, shared.machines, shared.now, shared.forgotten);
   const observations = createObservations(shared.machines, records);
-  const context = { ...shared, intents, commit, records, store: conclusion?.store ?? shared.store };
+  const context = { ...shared, intents, commit, records };
   const launches = createLaunches({ ...context, observations, launchTimeoutMs });
   const verbs = createVerbs(context, launches);
   const snapshotVerbs = createSnapshotVerbs({ ...context, verbs, launches });

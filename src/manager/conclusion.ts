@@ -4,10 +4,9 @@ import type { Instance } from '../lifecycle/instance.js';
 import { messageOf } from '../lifecycle/messageOf.js';
 import type { Snapshot } from '../lifecycle/snapshot.js';
 import type { AskedRequest, RequestOutcome, Store } from '../store/store.js';
-import type { SnapshotTable } from './snapshotTable.js';
 
 /** Of a store what verbs change. */
-export type ChangingStore = Pick<Store, 'commit' | 'saveSnapshot' | 'deleteSnapshot'>;
+export type ChangingStore = Pick<Store, 'commit'>;
 
 /** Remembers one request with what comes of it. */
 export interface Conclusion {
@@ -25,6 +24,8 @@ export interface Conclusion {
 /** The last event of each verb, where it is called otherwise. */
 const lastActions: Readonly<Record<string, string>> = {
   restart: 'start',
+  createSnapshot: 'create_snapshot',
+  deleteSnapshot: 'delete_snapshot',
   forkSnapshot: 'fork',
   restoreSnapshot: 'restore',
   // Its source goes on: this is no end of what was asked for.
@@ -38,12 +39,7 @@ const refusals: ReadonlySet<InstanceError['_tag']> = new Set<InstanceError['_tag
 ]);
 
 /** Creates the {@link Conclusion} of a request for a verb. */
-export function createConclusion(
-  store: Store,
-  snapshots: Pick<SnapshotTable, 'get'>,
-  request: AskedRequest,
-  verb: string,
-): Conclusion {
+export function createConclusion(store: Store, request: AskedRequest, verb: string): Conclusion {
   const lastAction = lastActions[verb] ?? verb;
   let isRemembered = false;
 
@@ -64,13 +60,6 @@ export function createConclusion(
     store: {
       commit: (change) =>
         change.action === lastAction ? remembering(store.commit(change, request)) : store.commit(change),
-      saveSnapshot: (snapshot) =>
-        remembering(store.saveSnapshot(snapshot, { ...request, outcome: { snapshot } })),
-      deleteSnapshot: (id) =>
-        defer(() => {
-          const snapshot = snapshots.get(id);
-          return remembering(store.deleteSnapshot(id, { ...request, outcome: { snapshot } }));
-        }),
     },
     concluded: (work) =>
       defer(work).pipe(

@@ -9,6 +9,7 @@ import type { Logger } from '../instances/logger.js';
 import type { Json } from '../lifecycle/instance.js';
 import type { Store } from '../store/store.js';
 import type { Endpoints } from './endpoints.js';
+import type { KeptTables } from './keptTables.js';
 import type { Machines } from './machines.js';
 
 /** Where the options of a call stand among its arguments, by verb; what has none is left out. */
@@ -36,6 +37,7 @@ function calledBy(by: string, instances: Instances): Instances {
 export interface ControllerPortTools extends Pick<Endpoints, 'addressOf'>, Pick<LifecycleStreams, 'watch'> {
   readonly instances: Instances;
   readonly store: Pick<Store, 'loadRuntime' | 'saveRuntime'>;
+  readonly table: KeptTables;
   readonly machines: Pick<Machines, 'of'>;
   now(): number;
   readonly logger: Logger;
@@ -43,7 +45,7 @@ export interface ControllerPortTools extends Pick<Endpoints, 'addressOf'>, Pick<
 
 /** Makes the {@link ControllerPort} of a controller. */
 export function controllerPort(name: string, tools: ControllerPortTools): ControllerPort {
-  const { instances, watch, addressOf, store, machines, now, logger } = tools;
+  const { instances, watch, addressOf, store, table, machines, now, logger } = tools;
   const remembered = <Memory>(codec: t.Type<Memory, Json>): Remembered<Memory> => ({
     load: () =>
       store.loadRuntime(name).pipe(
@@ -65,7 +67,7 @@ export function controllerPort(name: string, tools: ControllerPortTools): Contro
   });
 
   return {
-    ...{ now, logger, remembered, addressOf, instances: calledBy(name, instances) },
+    ...{ now, logger, remembered, table, addressOf, instances: calledBy(name, instances) },
     watch: (options) => watch(name, options),
     check: (instanceId, program) => machines.of(instanceId)?.machine.check?.(program) ?? EMPTY,
   };

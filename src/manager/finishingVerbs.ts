@@ -17,7 +17,7 @@ export function createFinishing(shared: SharedContext): (intent: Intent) => Fini
 
   return ({ verb, request }) => {
     if (request === undefined) return unnamed;
-    const conclusion = createConclusion(shared.store, shared.snapshots, request, verb);
+    const conclusion = createConclusion(shared.store, request, verb);
     const cause = { ...causes.recovery, requestId: request.requestId };
     const { verbs } = createCausedVerbs(shared, cause, shared.launchTimeoutMs, conclusion);
     return { verbs, concluded: conclusion.concluded };

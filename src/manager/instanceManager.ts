@@ -1,3 +1,4 @@
+import type * as t from 'io-ts';
 import { join } from 'node:path';
 import {
   asyncScheduler,
@@ -18,9 +19,10 @@ import type { Driver, LaunchPlan } from '../drivers/driver.js';
 import { type Cause, causes } from '../lifecycle/cause.js';
 import type { Instances } from '../instances/instances.js';
 import type { LifecycleStreams } from '../instances/lifecycleStreams.js';
-import type { LifecycleEvent } from '../lifecycle/event.js';
+import { isOfSnapshot, type LifecycleEvent } from '../lifecycle/event.js';
 import type { DoorStats } from '../instances/doorStats.js';
-import type { Instance, InstanceSpec } from '../lifecycle/instance.js';
+import type { KeptTable } from '../instances/keptTable.js';
+import type { Instance, InstanceSpec, Json } from '../lifecycle/instance.js';
 import type { ConsumerStats } from '../streams/consumers.js';
 import type { Store } from '../store/store.js';
 import { ContainedObservable, through } from '../streams/containedObservable.js';
@@ -40,6 +42,7 @@ import { createIntents, noIntents } from './intents.js';
 import type { Logger } from '../instances/logger.js';
 import { noLogger } from './noLogger.js';
 import { logOf } from './logOf.js';
+import { createKeptTables } from './keptTables.js';
 import { createLogReads } from './logReads.js';
 import { createCausedVerbs } from './causedVerbs.js';
 import { createFinishing } from './finishingVerbs.js';
@@ -64,6 +67,8 @@ const ownConsumers = ['wait_for_state', 'http', 'logs', 'metrics'];
 const laterMs = 1_000;
 /** How long a driver may take to launch a machine. */
 const defaultLaunchTimeoutMs = 300_000;
+/** How long a wait may take: hypeman's. */
+const defaultMaxWaitTimeoutMs = 300_000;
 /** How long what was not ready in time while no manager was there has to be found ready. */
 const foundReadyMs = 2_000;
 
@@ -100,6 +105,29 @@ export interface InstanceManager extends Instances, LifecycleStreams {
    * ```
    */
   readonly closing$: Observable<void>;
+  /**
+   * A table of named things that are no instance's, for whoever keeps something beside them: kept where the instances are, also over
+   * managers. `codec` says what its records are, and how they are written; of one name and codec the table is the same each time.
+   *
+   * @param name - a lower-case letter, then up to 63 of lower-case letters, digits and `_`
+   * @throws {@link InvalidRequest}
+   *
+   * @example
+   * ```ts
+   * import * as t from 'io-ts';
+   * import { openManager } from 'rx-instances';
+   * import { createMemoryDriver } from 'rx-instances/testing';
+   * import { firstValueFrom, lastValueFrom } from 'rxjs';
+   *
+   * const manager = await openManager({ drivers: [createMemoryDriver()] });
+   * const webhooks = manager.table('webhooks', t.strict({ url: t.string }));
+   * await lastValueFrom(webhooks.put('builds', { url: 'https://example.org/' }), { defaultValue: undefined });
+   * const known = await firstValueFrom(webhooks.list());
+   * [...known.keys()]; // => ['builds']
+   * await manager.close();
+   * ```
+   */
+  table<Thing>(name: string, codec: t.Type<Thing, Json>): KeptTable<Thing>;
   /** Tells of every consumer what its subscribers are doing. */
   stats(): Readonly<Record<string, ConsumerStats>>;
   /** Tells what the front door has counted since the manager was opened, and what there is now; it is absent without one. */
@@ -188,7 +216,8 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
         return keeping.commit({ ...withReadyBy(change, now()), cause }).pipe(
           map((event) => {
             table.apply(event);
-            deadlines.see(event.instanceId, event.instance);
+            snapshots.apply(event);
+            if (!isOfSnapshot(event)) deadlines.see(event.instanceId, event.instance);
             measure({ kind: 'commit', seconds: seconds() });
             bus.publish(event);
             return event.instance;
@@ -230,9 +259,13 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     now,
     createTimeOuts({ shared, table, untilKept, refresh: observations.refresh, closing$: bus.closing$ }),
   );
-  const waits = createManagerWaits({ bus, table, queue, refresh: observations.refresh, logger, measure });
+  const waits = createManagerWaits({
+    ...{ bus, table, queue, refresh: observations.refresh, logger, measure },
+    maxWaitTimeoutMs: config?.instances.maxWaitTimeoutMs ?? defaultMaxWaitTimeoutMs,
+  });
   let isOpen = true;
   const turns = createTurns(queue, table, () => isOpen, measure);
+  const keptTable = createKeptTables(store, turns.whileOpen, logger);
   const working = new Subscription();
   const close = createClosing({
     ...{ shared, storage, drivers, table, queue },
@@ -288,7 +321,11 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
   };
   const controllers = createControllers(
     handedIn,
-    (name) => controllerPort(name, { ...{ ...shared, ...endpoints, ...streams }, instances }),
+    (name) =>
+      controllerPort(name, {
+        ...{ ...shared, ...endpoints, ...streams },
+        ...{ instances, table: keptTable },
+      }),
     logger,
     measure,
   );
@@ -310,6 +347,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     ...instances,
     ...streams,
     closing$: bus.closing$,
+    table: keptTable,
     stats: bus.stats,
     measurements$: new ContainedObservable(through(measurements$), (error) => {
       onThrow('measurements$', error);

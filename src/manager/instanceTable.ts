@@ -69,7 +69,7 @@ export function createInstanceTable(instances: readonly Instance[], start: Curso
       if (action === 'delete') {
         idByName.delete(get(instanceId).name);
         byId.delete(instanceId);
-      } else {
+      } else if (instance !== undefined) {
         byId.set(instanceId, instance);
         idByName.set(instance.name, instanceId);
       }

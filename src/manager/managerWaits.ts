@@ -6,6 +6,7 @@ import { ManagerClosed } from '../lifecycle/errors.js';
 import { ContainedObservable } from '../streams/containedObservable.js';
 import type { KeyedQueue } from '../streams/keyedQueue.js';
 import type { ManagerBus } from '../streams/lifecycleBus.js';
+import { createDecodeWait } from '../streams/waitOptions.js';
 import { Waits } from '../streams/waits.js';
 import type { InstanceTable } from './instanceTable.js';
 import type { Measurement } from './measurement.js';
@@ -18,6 +19,8 @@ export interface ManagerWaitsTools {
   readonly queue: KeyedQueue;
   readonly refresh: Observations['refresh'];
   readonly logger: Logger;
+  /** How long a wait may take at most, in milliseconds. */
+  readonly maxWaitTimeoutMs: number;
   measure(measurement: Measurement): void;
 }
 
@@ -76,6 +79,10 @@ export function createManagerWaits(tools: ManagerWaitsTools): ManagerWaits {
     (end) => {
       measure({ kind: 'wait', ...end });
     },
+    createDecodeWait({
+      ms: tools.maxWaitTimeoutMs,
+      name: 'milliseconds, at most instances.max_wait_timeout',
+    }),
   );
 
   return {

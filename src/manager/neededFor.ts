@@ -1,7 +1,7 @@
-import { type Action, type State, states, transition } from '../lifecycle/state.js';
+import { type InstanceAction, type State, states, transition } from '../lifecycle/state.js';
 
 /** Says in which states an instance has to be for an action to change something; `besides` are further ones. */
-export const neededFor = (action: Action, ...besides: readonly State[]): string =>
+export const neededFor = (action: InstanceAction, ...besides: readonly State[]): string =>
   neededState([...states.filter((state) => transition(action, state).kind === 'move'), ...besides]);
 
 /** Says in which of these states an instance has to be. */

@@ -28,6 +28,8 @@ export interface ManagerOptions {
       readonly maxRequestBytes?: number;
       /** How long a driver may take to launch a machine, in milliseconds; 0 is no bound. @defaultValue 300000, 5 minutes */
       readonly launchTimeoutMs?: number;
+      /** How long a `waitForState` may take at most, in milliseconds. @defaultValue 300000, 5 minutes */
+      readonly maxWaitTimeoutMs?: number;
     };
     readonly autoStandby?: {
       /** How many instances are put on standby at a time. @defaultValue 16 */
@@ -127,7 +129,8 @@ export function driversOf(options: ManagerOptions): ReadonlyMap<string, Driver> 
 
 const storeMethods = [
   ...['load', 'commit', 'read', 'close'],
-  ...['loadCursor', 'saveCursor', 'loadRuntime', 'saveRuntime', 'saveSnapshot', 'deleteSnapshot'],
+  ...['loadCursor', 'saveCursor', 'loadRuntime', 'saveRuntime'],
+  ...['loadRecords', 'loadRecord', 'saveRecord', 'setAsideRecord'],
   ...['saveRequest', 'loadRequest'],
 ];
 
@@ -178,6 +181,7 @@ const instances = closed(
   {
     maxRequestBytes: integer('bytes', 1_024, 2 ** 30),
     launchTimeoutMs: integer('milliseconds', 0, longestTimerMs),
+    maxWaitTimeoutMs: integer('milliseconds', 1, longestTimerMs),
   },
 );
 

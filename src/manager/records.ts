@@ -2,7 +2,7 @@ import { concat, defer, mergeMap, type Observable, of } from 'rxjs';
 import type { Cause } from '../lifecycle/cause.js';
 import type { Change } from '../lifecycle/event.js';
 import type { ExitStatus, Instance } from '../lifecycle/instance.js';
-import type { State } from '../lifecycle/state.js';
+import type { InstanceAction, State } from '../lifecycle/state.js';
 import type { Held, Machines } from './machines.js';
 import { type Revision, revise } from './revise.js';
 
@@ -11,11 +11,12 @@ export type Commit = (change: Change) => Observable<Instance>;
 
 /** Writes down what became of an instance. */
 export interface Records {
-  /** Keeps the next revision of an instance and publishes it. */
+  /** Keeps the next revision of an instance and publishes it. @param snapshotId - to what a `restore` brings it back */
   revised(
-    action: Exclude<Change['action'], 'create' | 'fork' | 'delete'>,
+    action: Exclude<InstanceAction, 'create' | 'fork' | 'delete'>,
     instance: Instance,
     changes: Revision,
+    snapshotId?: string,
   ): Observable<Instance>;
   /** Keeps how the machine of an instance ended, then lets go of it and of its memory. */
   ended(action: 'stop' | 'exit', instance: Instance, exit: ExitStatus): Observable<Instance>;
@@ -29,7 +30,7 @@ export function createRecords(
   now: () => number,
   forgotten: (instance: Instance) => Observable<never>,
 ): Records {
-  const revised: Records['revised'] = (action, instance, changes) =>
+  const revised: Records['revised'] = (action, instance, changes, snapshotId) =>
     commit({
       action,
       instanceId: instance.id,
@@ -38,6 +39,7 @@ export function createRecords(
         ...changes,
       }),
       previousState: instance.state,
+      ...(snapshotId !== undefined && { snapshotId }),
     });
 
   /** A machine that has not been ready is waited for again when it goes on, also by the next manager. */

@@ -5,7 +5,6 @@ import type { Instance } from '../lifecycle/instance.js';
 import type { Snapshot } from '../lifecycle/snapshot.js';
 import type { AskedRequest, RequestOutcome, Store } from '../store/store.js';
 import { type Conclusion, createConclusion } from './conclusion.js';
-import type { SnapshotTable } from './snapshotTable.js';
 
 /** Sees to it that what bears a request id is done once. */
 export interface RequestIds {
@@ -35,7 +34,7 @@ interface UnderWay {
 }
 
 /** Creates the {@link RequestIds} of a manager. */
-export function createRequestIds(store: Store, snapshots: Pick<SnapshotTable, 'get'>): RequestIds {
+export function createRequestIds(store: Store): RequestIds {
   const underWay = new Map<string, UnderWay>();
 
   const begin = (key: string, request: AskedRequest, verb: string, work: Work<Emitted>): UnderWay => {
@@ -48,7 +47,7 @@ export function createRequestIds(store: Store, snapshots: Pick<SnapshotTable, 'g
     };
     const outcome$ = store.loadRequest(request.by, request.requestId).pipe(
       mergeMap((known) => {
-        if (known === undefined) return work({ ...createConclusion(store, snapshots, request, verb), began });
+        if (known === undefined) return work({ ...createConclusion(store, request, verb), began });
         checkSame(request, known);
         return of(emittedBy(known.outcome));
       }),

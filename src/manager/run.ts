@@ -27,7 +27,7 @@ import { DriverFailed, InstanceNotFound, ManagerClosed } from '../lifecycle/erro
 import type { CreateRequest } from '../instances/instanceRequests.js';
 import type { Instances } from '../instances/instances.js';
 import type { RunOptions, RunOutcome, RunRequest } from '../instances/runRequest.js';
-import type { LifecycleEvent } from '../lifecycle/event.js';
+import { isOfSnapshot, type LifecycleEvent } from '../lifecycle/event.js';
 import { type Instance, unknownExit } from '../lifecycle/instance.js';
 import { type State, transition } from '../lifecycle/state.js';
 import { gatherOutput, type Output } from './gatherOutput.js';
@@ -73,6 +73,7 @@ export function createRun(tools: RunTools): Instances['run'] {
   const ended = (created: Instance): Observable<Instance> => {
     const closed$ = closing$.pipe(mergeMap(() => throwError(() => new ManagerClosed())));
     const views$ = eventsOf(created.id).pipe(
+      filter((event) => !isOfSnapshot(event)),
       map(({ instance }) => {
         if (instance === undefined) throw new InstanceNotFound({ idOrName: created.id });
         return instance;

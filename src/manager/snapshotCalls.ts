@@ -47,7 +47,7 @@ export function createSnapshotCalls(
         return making('forkSnapshot', decoded.name, (id) =>
           concat(
             queue.run(snapshot.id, () => snapshotVerbs.layOut(snapshots.get(snapshot.id), id, decoded)),
-            defer(() => verbs.fork({ spec, state }, id, decoded)),
+            defer(() => verbs.fork({ spec, state, snapshotId: snapshot.id }, id, decoded)),
           ),
         );
       }),

@@ -1,5 +1,6 @@
 import { found } from '../codecs/decode.js';
 import { InvalidRequest, NameTaken, SnapshotNotFound } from '../lifecycle/errors.js';
+import type { Change } from '../lifecycle/event.js';
 import type { Snapshot } from '../lifecycle/snapshot.js';
 import type { SnapshotFilter } from '../instances/snapshots.js';
 
@@ -12,8 +13,8 @@ export interface SnapshotTable {
   matching(filter: SnapshotFilter): readonly Snapshot[];
   /** @throws {@link NameTaken} when a snapshot of the instance has this name */
   checkName(instanceId: string, name: string | undefined): void;
-  add(snapshot: Snapshot): void;
-  remove(id: string): void;
+  /** Takes in what an event tells of a snapshot. */
+  apply(event: Change): void;
 }
 
 /** Creates a table that holds what is kept. */
@@ -44,11 +45,9 @@ export function createSnapshotTable(kept: readonly Snapshot[]): SnapshotTable {
       if (name !== undefined && matching({ instanceId, name }).length > 0)
         throw new NameTaken({ taken: name });
     },
-    add: (snapshot) => {
-      byId.set(snapshot.id, snapshot);
-    },
-    remove: (id) => {
-      byId.delete(id);
+    apply: ({ action, snapshot }) => {
+      if (action === 'create_snapshot') byId.set(snapshot.id, snapshot);
+      if (action === 'delete_snapshot') byId.delete(snapshot.id);
     },
   };
 }

@@ -18,7 +18,7 @@ import { deepFreeze } from '../lifecycle/deepFreeze.js';
 import { InvalidState, NotSupported, SnapshotDamaged } from '../lifecycle/errors.js';
 import type { ExitStatus, Instance, InstanceSpec } from '../lifecycle/instance.js';
 import type { Snapshot } from '../lifecycle/snapshot.js';
-import type { Store } from '../store/store.js';
+import type { SnapshotAction } from '../lifecycle/state.js';
 import type { RestoreSnapshotRequest, CreateSnapshotRequest } from '../instances/snapshots.js';
 import type { ForkOfSnapshot } from './snapshotRequests.js';
 import type { SnapshotTable } from './snapshotTable.js';
@@ -31,7 +31,6 @@ import type { VerbContext } from './verbContext.js';
 export interface SnapshotVerbContext extends VerbContext {
   readonly verbs: Verbs;
   readonly launches: Launches;
-  readonly store: Pick<Store, 'saveSnapshot' | 'deleteSnapshot'>;
   readonly snapshots: SnapshotTable;
   /** The folder of a snapshot lies here. */
   readonly folder: string;
@@ -62,7 +61,7 @@ const takenIn = { Stopped: ['Stopped'], Standby: ['Standby', 'Running'] } as con
 
 /** Creates the {@link SnapshotVerbs}. */
 export function createSnapshotVerbs(context: SnapshotVerbContext): SnapshotVerbs {
-  const { driverOf, homeOf, machines, records, now, rollbackOnError, logFailure, store, snapshots, folder } =
+  const { driverOf, homeOf, machines, records, now, rollbackOnError, logFailure, commit, snapshots, folder } =
     context;
   const { verbs, launches } = context;
 
@@ -105,6 +104,10 @@ export function createSnapshotVerbs(context: SnapshotVerbContext): SnapshotVerbs
 
   const discard = ({ id, spec }: Pick<Snapshot, 'id' | 'spec'>): Observable<never> =>
     defer(() => driverOf(spec).snapshots?.discard(folderOf(id)) ?? EMPTY);
+
+  /** Keeps what happened to a snapshot, and publishes it. */
+  const committed = (action: SnapshotAction, snapshot: Snapshot): Observable<never> =>
+    commit({ action, instanceId: snapshot.instanceId, snapshot }).pipe(ignoreElements());
 
   const cleared = (snapshot: Snapshot): Observable<never> =>
     logFailure(
@@ -153,13 +156,7 @@ export function createSnapshotVerbs(context: SnapshotVerbContext): SnapshotVerbs
               ...{ id, instanceId, instanceName, kind, createdAt: now(), spec, tags, size, hash, data },
               ...(name === undefined ? {} : { name }),
             });
-            return concat(
-              store.saveSnapshot(snapshot),
-              defer(() => {
-                snapshots.add(snapshot);
-                return of(snapshot);
-              }),
-            );
+            return concat(committed('create_snapshot', snapshot), of(snapshot));
           }),
         ),
         discard({ id, spec }),
@@ -169,11 +166,9 @@ export function createSnapshotVerbs(context: SnapshotVerbContext): SnapshotVerbs
     // First the record: files without one are found and removed, however this is cut off.
     delete: (snapshot) =>
       concat(
-        store.deleteSnapshot(snapshot.id),
-        defer(() => {
-          snapshots.remove(snapshot.id);
-          return concat(cleared(snapshot), of(snapshot));
-        }),
+        committed('delete_snapshot', snapshot),
+        defer(() => cleared(snapshot)),
+        of(snapshot),
       ),
 
     layOut: (snapshot, id, request) => {
@@ -207,11 +202,16 @@ export function createSnapshotVerbs(context: SnapshotVerbContext): SnapshotVerbs
         plan,
         { kind: plan.kind, targetState: request.targetState, verb: 'restoreSnapshot' },
         (changes) =>
-          records.revised('restore', instance, {
-            ...{ state: 'Stopped', spec, startedAt: undefined, stoppedAt: undefined, exit: undefined },
-            handle: undefined,
-            ...changes,
-          }),
+          records.revised(
+            'restore',
+            instance,
+            {
+              ...{ state: 'Stopped', spec, startedAt: undefined, stoppedAt: undefined, exit: undefined },
+              handle: undefined,
+              ...changes,
+            },
+            snapshot.id,
+          ),
       );
       return concat(
         checked(facet, snapshot, id, 'restoreSnapshot'),

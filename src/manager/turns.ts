@@ -2,7 +2,7 @@ import { createId } from '@paralleldrive/cuid2';
 import { defer, finalize, type Observable, of, tap } from 'rxjs';
 import { InvalidState, isInstanceError, ManagerClosed } from '../lifecycle/errors.js';
 import type { Instance } from '../lifecycle/instance.js';
-import { type Action, transition } from '../lifecycle/state.js';
+import { type InstanceAction, transition } from '../lifecycle/state.js';
 import type { KeyedQueue } from '../streams/keyedQueue.js';
 import type { Measurement } from './measurement.js';
 import { neededFor } from './neededFor.js';
@@ -20,7 +20,7 @@ export interface Turns {
   onInstance<T>(verb: string, idOrName: string, task: (instance: Instance) => Observable<T>): Observable<T>;
   /** Runs a verb on the instance that is `expected`, where the transition table allows it; where there is nothing to do, it stays as it is. */
   moving(
-    action: Action,
+    action: InstanceAction,
     idOrName: string,
     expected: (instance: Instance) => Instance,
     task: (instance: Instance) => Observable<Instance>,

@@ -20,6 +20,11 @@ import { runningState } from './records.js';
 import type { Creation } from './requests.js';
 import type { VerbContext } from './verbContext.js';
 
+/** What a fork is made of: an instance, or a snapshot of one. */
+export interface ForkSource extends Pick<Instance, 'spec' | 'state'> {
+  readonly snapshotId?: string;
+}
+
 /**
  * What each verb does to the machine and to the record of an instance. Each is called while the instance's queue is
  * held, with the instance as it is then, and emits it as it is after. A verb that fails has changed nothing; only where it was
@@ -37,7 +42,7 @@ export interface Verbs {
   /** Lays out a home like the source's; a source that runs stands still meanwhile. Holds the queue of the source. */
   copy(source: Instance, id: string, request: ForkRequest): Observable<Instance>;
   /** Makes an instance of a copied home. Holds the queue of the fork. */
-  fork(source: Pick<Instance, 'spec' | 'state'>, id: string, request: ForkRequest): Observable<Instance>;
+  fork(source: ForkSource, id: string, request: ForkRequest): Observable<Instance>;
   /** Stops an instance whose time is over, which is told as an exit. */
   timeOut(instance: Instance, timedOut: Required<ExitStatus>['timedOut']): Observable<Instance>;
   /** Ends the machine of an instance in any state. */
@@ -269,13 +274,16 @@ export function createVerbs(
       return rollbackOnError(concat(copied$, of(source)), discard(id, source.spec));
     },
 
-    fork: ({ spec, state }, id, { name, targetState = state as Target }) =>
+    fork: ({ spec, state, snapshotId }, id, { name, targetState = state as Target }) =>
       rollbackOnError(
         bring(
           planOf(id, name, spec),
           { kind: kindOf(state, targetState), targetState, verb: 'fork' },
           (changes) =>
-            commit({ action: 'fork', instanceId: id, instance: { ...born(id, name, spec), ...changes } }),
+            commit({
+              ...{ action: 'fork', instanceId: id, instance: { ...born(id, name, spec), ...changes } },
+              ...(snapshotId !== undefined && { snapshotId }),
+            }),
         ),
         takeDown(id),
         discard(id, spec),

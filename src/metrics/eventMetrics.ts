@@ -27,8 +27,9 @@ export function eventMetrics(named: Named): (event: LifecycleEvent) => void {
   const boundedBy = bounded(mostBy);
   for (const action of actions) events.inc({ action, by: boundedBy(likelyCause(action).by) }, 0);
 
-  return ({ action, cause, instance, previousState: from = 'absent', time }) => {
+  return ({ action, cause, instance, snapshot, previousState: from = 'absent', time }) => {
     events.inc({ action, by: boundedBy(cause.by) });
+    if (snapshot !== undefined) return;
     const to = instance?.state ?? 'absent';
     if (from !== to) transitions.inc({ from, to });
     if (to === 'Running' && begins.has(action) && instance?.startedAt !== undefined) {

@@ -7,10 +7,11 @@ import { createEventLog, type EventLogOptions } from './eventLog.js';
 import { type DamagedRow, findLog } from './findLog.js';
 import { findRecords } from './findRecords.js';
 import { createGroupCommit, type Transaction } from './groupCommit.js';
-import type { LogSpan } from './logSpan.js';
+import type { StoreState } from './logSpan.js';
+import { countRecord, createRecordTables } from './recordTables.js';
 import { createRequestLog } from './requestLog.js';
 import { scan } from './scan.js';
-import type { ConcludedRequest, DamagedRecord, StoredState, Store } from './store.js';
+import type { DamagedRecord, StoredState, Store } from './store.js';
 import {
   cursors,
   damagedPrefix,
@@ -55,13 +56,13 @@ const goneWithOne = 16;
 export async function createDurableStore(database: Database, options: DurableStoreOptions): Promise<Store> {
   const { onDamaged } = options;
   const found = findLog(database, options.origin, options.formerOrigin, options.logBytes);
-  const group = createGroupCommit(database, found.span);
+  const group = createGroupCommit(database, found.state);
   const log = createEventLog(database, group, found.header, options);
   const { epoch } = found.header;
   const asked = createRequestLog(database, group, { ...options, epoch, log });
 
   /** Runs a task and waits until what it wrote is on disk. */
-  const written = (task: (transaction: Transaction<LogSpan>) => unknown): Observable<never> =>
+  const written = (task: (transaction: Transaction<StoreState>) => unknown): Observable<never> =>
     group.run(task).pipe(ignoreElements());
 
   if (found.isCopy) {
@@ -83,16 +84,15 @@ export async function createDurableStore(database: Database, options: DurableSto
     while ((await lastValueFrom(group.run((each) => shorten(each, goneAtATime)))) === goneAtATime);
   }
 
-  const conclude = (transaction: Transaction<LogSpan>, request: ConcludedRequest | undefined): void => {
-    if (request !== undefined) asked.keep(transaction, request, request.outcome);
-  };
-
   const load = (): Observable<StoredState> =>
     defer(() => {
       const { damaged, aside, mended, ...kept } = findRecords(database);
       return group
         .run((transaction) => {
-          for (const { row } of damaged) setAside(transaction, row);
+          for (const { row } of damaged) {
+            setAside(transaction, row);
+            countRecord(transaction, row.key, -1);
+          }
           for (const row of mended) putBack(transaction, row);
         })
         .pipe(
@@ -109,14 +109,16 @@ export async function createDurableStore(database: Database, options: DurableSto
     load,
     commit: (change, request) =>
       group.run((transaction) => {
-        const { instanceId } = change;
+        const { instanceId, snapshot } = change;
         // It is written into its record and into the event.
         const json = change.instance && instances.write(change.instance);
-        if (json === undefined) {
+        if (json !== undefined) transaction.put(instances.seal(instanceId, json));
+        else if (change.action === 'create_snapshot')
+          transaction.put(snapshots.encode(change.snapshot.id, change.snapshot));
+        else if (snapshot !== undefined) transaction.remove(snapshots.keyOf(snapshot.id));
+        else {
           transaction.remove(instances.keyOf(instanceId));
           transaction.remove(runtimes.keyOf(instanceId));
-        } else {
-          transaction.put(instances.seal(instanceId, json));
         }
         const event = log.append(transaction, change, json);
         if (request === undefined) asked.shorten(transaction, goneWithOne);
@@ -151,20 +153,11 @@ export async function createDurableStore(database: Database, options: DurableSto
         put(runtimes.encode(instanceId, all));
       }),
 
-    saveSnapshot: (snapshot, request) =>
-      written((transaction) => {
-        transaction.put(snapshots.encode(snapshot.id, snapshot));
-        conclude(transaction, request);
-      }),
-    deleteSnapshot: (id, request) =>
-      written((transaction) => {
-        transaction.remove(snapshots.keyOf(id));
-        conclude(transaction, request);
-      }),
+    ...createRecordTables(database, group),
 
     saveRequest: (request) =>
       written((transaction) => {
-        conclude(transaction, request);
+        asked.keep(transaction, request, request.outcome);
       }),
     loadRequest: asked.load,
 
@@ -185,9 +178,11 @@ function understood<A>(table: Table<A>, name: string, bytes: Buffer | undefined)
 }
 
 /** What is of the log has its place in it no more. */
-function putBack({ get, put, remove }: Transaction<LogSpan>, row: Row): void {
-  remove(`${damagedPrefix}${row.key}`);
-  if (!hasPlace(row.key) && get(row.key) === undefined) put(row);
+function putBack(transaction: Transaction<StoreState>, row: Row): void {
+  transaction.remove(`${damagedPrefix}${row.key}`);
+  if (hasPlace(row.key) || transaction.get(row.key) !== undefined) return;
+  transaction.put(row);
+  countRecord(transaction, row.key, 1);
 }
 
 const hasPlace = (key: string): boolean =>

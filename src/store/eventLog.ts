@@ -7,7 +7,7 @@ import type { CausedChange, Cursor, LifecycleEvent } from '../lifecycle/event.js
 import type { InstanceSpec } from '../lifecycle/instance.js';
 import type { Database, Row } from './database.js';
 import type { GroupCommit, Transaction } from './groupCommit.js';
-import { type LogSpan, pageAfter, type Retention, shortened } from './logSpan.js';
+import { pageAfter, type Retention, shortened, type StoreState } from './logSpan.js';
 import type { Header, StoredEvent } from './recordCodecs.js';
 import { createSharedSpecs, type SharedSpecs } from './sharedSpecs.js';
 import type { DamagedRecord, LogPage } from './store.js';
@@ -16,9 +16,9 @@ import { events, header, headerName, placeName, setAside } from './tables.js';
 /** The log of events in a database. */
 export interface EventLog {
   /** Writes the next event, with the JSON of its instance where it has one, and takes away what need not be kept any more. */
-  append(transaction: Transaction<LogSpan>, change: CausedChange, instance?: string): LifecycleEvent;
+  append(transaction: Transaction<StoreState>, change: CausedChange, instance?: string): LifecycleEvent;
   /** Takes away at most so many events that need not be kept; tells how many. */
-  shorten(transaction: Transaction<LogSpan>, most: number): number;
+  shorten(transaction: Transaction<StoreState>, most: number): number;
   /** See `Store`. */
   read(after: Cursor, limit: number): Observable<LogPage>;
 }
@@ -37,7 +37,7 @@ const goneWithOne = 16;
 /** Creates the log of a database that holds the events of the group's span. */
 export function createEventLog(
   database: Database,
-  group: GroupCommit<LogSpan>,
+  group: GroupCommit<StoreState>,
   { epoch, origin }: Omit<Header, 'floor'>,
   { retention, now, onDamaged }: EventLogOptions,
 ): EventLog {
@@ -45,7 +45,7 @@ export function createEventLog(
   /** An event and its time: those after it are not older, and need not be looked up. */
   let known = { sequence: 0, time: -Infinity };
 
-  const isOld = (transaction: Transaction<LogSpan>, sequence: number): boolean => {
+  const isOld = (transaction: Transaction<StoreState>, sequence: number): boolean => {
     const limit = now() - retention.maxAgeMs;
     if (sequence >= known.sequence && known.time >= limit) return false;
     const event = eventIn(transaction, sequence);
@@ -55,7 +55,7 @@ export function createEventLog(
   };
 
   /** Takes an event away, and its spec if no other has it; tells how many bytes that frees. */
-  const drop = (transaction: Transaction<LogSpan>, sequence: number): number => {
+  const drop = (transaction: Transaction<StoreState>, sequence: number): number => {
     const key = keyOf(sequence);
     const bytes = transaction.get(key);
     if (bytes === undefined) return 0;
@@ -149,7 +149,8 @@ const sharesSpec = '"spec_hash":';
 /** Stands in the place of such a spec. */
 const bare = (spec: InstanceSpec): InstanceSpec => ({ driver: spec.driver, image: '', env: {}, tags: {} });
 
-const specIn = ({ instance, last }: CausedChange): InstanceSpec | undefined => (instance ?? last)?.spec;
+const specIn = ({ instance, last, snapshot }: CausedChange): InstanceSpec | undefined =>
+  (instance ?? last ?? snapshot)?.spec;
 
 /** The JSON of an event, of which that of its instance is there already. */
 function jsonOf(event: StoredEvent, instance: string | undefined): string {
@@ -160,11 +161,12 @@ function jsonOf(event: StoredEvent, instance: string | undefined): string {
 
 /** A change with another spec. */
 function withSpec<C extends CausedChange>(change: C, specOf: (spec: InstanceSpec) => InstanceSpec): C {
-  const { instance, last } = change;
+  const { instance, last, snapshot } = change;
   return {
     ...change,
     ...(instance && { instance: { ...instance, spec: specOf(instance.spec) } }),
     ...(last && { last: { ...last, spec: specOf(last.spec) } }),
+    ...(snapshot && { snapshot: { ...snapshot, spec: specOf(snapshot.spec) } }),
   };
 }
 
@@ -192,7 +194,7 @@ function memoized(read: SharedSpecs['read']): SharedSpecs['read'] {
 const keyOf = (sequence: number): string => events.keyOf(placeName(sequence));
 
 const eventIn = (
-  { get }: Transaction<LogSpan>,
+  { get }: Transaction<StoreState>,
   sequence: number,
 ): E.Either<readonly Fault[], StoredEvent> => {
   const key = keyOf(sequence);

@@ -2,8 +2,9 @@ import { createId } from '@paralleldrive/cuid2';
 import * as E from 'fp-ts/lib/Either.js';
 import { type Fault, StoreFailed } from '../lifecycle/errors.js';
 import type { Database, Row } from './database.js';
-import { emptySpan, type LogSpan, type PlaceSpan } from './logSpan.js';
+import { emptySpan, type PlaceSpan, type StoreState } from './logSpan.js';
 import type { Header } from './recordCodecs.js';
+import { recordCounts } from './recordTables.js';
 import { scan } from './scan.js';
 import {
   events,
@@ -16,10 +17,10 @@ import {
   sequenceOf,
 } from './tables.js';
 
-/** What a database says of its event log. */
+/** What a database says of its event log, and what else is known as it is opened. */
 export interface FoundLog {
   readonly header: Header;
-  readonly span: LogSpan;
+  readonly state: StoreState;
   /** Whether the header is another than the one that is kept. */
   readonly isAnother: boolean;
   /** Whether it was begun in another file: this one is a copy, be it of an earlier time. */
@@ -86,7 +87,10 @@ export function findLog(
   const bytes = aside.reduce((rest, { row }) => rest - row.bytes.length, logBytes ?? bytesIn(database));
   return {
     header: { epoch: isWhole ? known.epoch : createId(), origin, floor: oldest },
-    span: { oldest, sequence, bytes, requests: requestPlaces(database) },
+    state: {
+      ...{ oldest, sequence, bytes, requests: requestPlaces(database) },
+      recordCounts: recordCounts(database),
+    },
     isAnother: !isWhole || known.origin !== origin || !isNewest(database),
     isCopy,
     damaged,

@@ -9,6 +9,7 @@ import {
   damagedPrefix,
   instances,
   logTables,
+  ownersRecords,
   runtimes,
   snapshots,
   specUses,
@@ -56,6 +57,7 @@ export function findRecords(database: Database): FoundRecords {
   }
   allOf(runtimes);
   allOf(cursors);
+  allOf(ownersRecords);
   allOf(specUses);
 
   return {

@@ -28,6 +28,12 @@ export interface LogSpan {
   readonly requests: PlaceSpan;
 }
 
+/** What is known of a store besides its records: it changes with each transaction, or not at all. */
+export interface StoreState extends LogSpan {
+  /** How many records each table of an owner has. */
+  readonly recordCounts: ReadonlyMap<string, number>;
+}
+
 /** Places that are in use. */
 export interface PlaceSpan {
   readonly oldest: number;
@@ -36,6 +42,9 @@ export interface PlaceSpan {
 
 /** A log without events. */
 export const emptySpan: LogSpan = { oldest: 1, sequence: 0, bytes: 0, requests: { oldest: 1, next: 1 } };
+
+/** What is known of a store that holds nothing. */
+export const emptyState: StoreState = { ...emptySpan, recordCounts: new Map() };
 
 /**
  * The first and the last sequence to read for who stands at a place in the log; the last is below the first when there is
@@ -53,13 +62,13 @@ export function pageAfter(
 }
 
 /** Drops what need not be kept of the log, at most `most` events, and gives what is left. `drop` tells how many bytes an event took. */
-export function shortened(
-  span: LogSpan,
+export function shortened<Span extends LogSpan>(
+  span: Span,
   { maxEvents, maxBytes }: Retention,
   most: number,
   isOld: (sequence: number) => boolean,
   drop: (sequence: number) => number,
-): LogSpan {
+): Span {
   const { sequence } = span;
   let { oldest, bytes } = span;
   const end = Math.min(sequence, oldest + most);
@@ -76,13 +85,13 @@ export function shortened(
  *
  * @param sequenceOf - the event of a request
  */
-export function withoutOldRequests(
-  span: LogSpan,
+export function withoutOldRequests<Span extends LogSpan>(
+  span: Span,
   { maxEvents, maxBytes }: Retention,
   most: number,
   sequenceOf: (place: number) => number,
   drop: (place: number) => number,
-): LogSpan {
+): Span {
   const { next } = span.requests;
   let { bytes } = span;
   let { oldest } = span.requests;

@@ -5,8 +5,10 @@ import type { LifecycleEvent } from '../lifecycle/event.js';
 import type { Instance, Json } from '../lifecycle/instance.js';
 import type { Snapshot } from '../lifecycle/snapshot.js';
 import { defaultRetention, emptySpan, pageAfter, shortened } from './logSpan.js';
+import { createMemoryRecords } from './memoryRecords.js';
 import { createMemoryRequests } from './memoryRequests.js';
-import type { ConcludedRequest, Store } from './store.js';
+import type { Store } from './store.js';
+import { toldOutcome } from './toldOutcome.js';
 
 /** Creates a store that keeps nothing beyond the process. All takes effect within `subscribe`. */
 export function createMemoryStore(now: () => number = Date.now, retention = defaultRetention): Store {
@@ -18,6 +20,7 @@ export function createMemoryStore(now: () => number = Date.now, retention = defa
   const log = new Map<number, LifecycleEvent>();
   const sizeOf = createSizeOf();
   const requests = createMemoryRequests(retention);
+  const { damaged, ...records } = createMemoryRecords();
   let span = emptySpan;
 
   const shorten = (): void => {
@@ -32,18 +35,15 @@ export function createMemoryStore(now: () => number = Date.now, retention = defa
     span = requests.shorten(span);
   };
 
-  const conclude = (request: ConcludedRequest | undefined): void => {
-    if (request !== undefined) span = requests.keep(span, request, request.outcome, false);
-  };
-
   const keep = (event: LifecycleEvent): void => {
     log.set(event.sequence, event);
-    if (event.action !== 'delete') {
-      instances.set(event.instanceId, event.instance);
-      return;
+    if (event.action === 'create_snapshot') snapshots.set(event.snapshot.id, event.snapshot);
+    else if (event.action === 'delete_snapshot') snapshots.delete(event.snapshot.id);
+    else if (event.instance !== undefined) instances.set(event.instanceId, event.instance);
+    else {
+      instances.delete(event.instanceId);
+      for (const runtime of runtimes.values()) runtime.delete(event.instanceId);
     }
-    instances.delete(event.instanceId);
-    for (const runtime of runtimes.values()) runtime.delete(event.instanceId);
   };
 
   return {
@@ -54,7 +54,7 @@ export function createMemoryStore(now: () => number = Date.now, retention = defa
           instances: [...instances.values()],
           snapshots: [...snapshots.values()],
           sequence: span.sequence,
-          damaged: [],
+          damaged: damaged(),
         }),
       ),
     commit: (change, request) =>
@@ -64,9 +64,9 @@ export function createMemoryStore(now: () => number = Date.now, retention = defa
         span = { ...span, sequence, bytes: span.bytes + sizeOf(event) };
         keep(event);
         shorten();
-        const { instance = event.last } = event;
-        if (request !== undefined && instance !== undefined)
-          span = requests.keep(span, request, { instance }, true);
+        const outcome = toldOutcome(event);
+        if (request !== undefined && outcome !== undefined)
+          span = requests.keep(span, request, outcome, true);
         return of(event);
       }),
     read: (after, limit) =>
@@ -89,20 +89,11 @@ export function createMemoryStore(now: () => number = Date.now, retention = defa
         else if (instances.has(instanceId)) runtime.set(instanceId, deepFreeze(structuredClone(value)));
       }),
 
-    saveSnapshot: (snapshot, request) =>
-      done(() => {
-        snapshots.set(snapshot.id, deepFreeze(snapshot));
-        conclude(request);
-      }),
-    deleteSnapshot: (id, request) =>
-      done(() => {
-        snapshots.delete(id);
-        conclude(request);
-      }),
+    ...records,
 
     saveRequest: (request) =>
       done(() => {
-        conclude(request);
+        span = requests.keep(span, request, request.outcome, false);
       }),
     loadRequest: (by, requestId) => defer(() => of(requests.find(by, requestId))),
 
@@ -116,8 +107,8 @@ const bytesBesides = 400;
 /** Creates what tells how much an event takes, which is the same each time that it is asked for the same event. */
 function createSizeOf(): (event: LifecycleEvent) => number {
   const bySpec = new WeakMap<object, number>();
-  return ({ instance, last }) => {
-    const { spec } = instance ?? last ?? {};
+  return ({ instance, last, snapshot }) => {
+    const { spec } = instance ?? last ?? snapshot ?? {};
     if (spec === undefined) return bytesBesides;
     const known = bySpec.get(spec) ?? JSON.stringify(spec).length;
     bySpec.set(spec, known);

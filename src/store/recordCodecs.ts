@@ -18,7 +18,7 @@ import { likelyCause } from '../lifecycle/cause.js';
 import type { CausedChange, Change } from '../lifecycle/event.js';
 import type { Instance, InstanceSpec, MachineHandle } from '../lifecycle/instance.js';
 import type { Snapshot } from '../lifecycle/snapshot.js';
-import { actions, states } from '../lifecycle/state.js';
+import { instanceActions, states } from '../lifecycle/state.js';
 import type { AskedRequest, RequestOutcome } from './store.js';
 
 const count = (what: string): t.Type<number, unknown> => integer(what, 0, Number.MAX_SAFE_INTEGER);
@@ -69,7 +69,7 @@ export type StoredEvent = CausedChange & {
   readonly specHash?: string;
 };
 
-const changes = actions.map((action) => {
+const changes = instanceActions.map((action) => {
   const common = { action: t.literal(action), instanceId: id };
   if (action === 'delete')
     return [
@@ -147,6 +147,9 @@ export const header: t.Type<Header, unknown> = closed(
 
 /** What controllers remember of one instance, by controller; first version. */
 export const runtime = fields;
+
+/** A record of a table that is its owner's, first version. Its owner says what it is. */
+export const ownersRecord = json;
 
 /** What is written of a request. */
 export type StoredRequest = AskedRequest & {

@@ -5,16 +5,17 @@ import { CursorExpired } from '../lifecycle/errors.js';
 import type { Database } from './database.js';
 import type { EventLog } from './eventLog.js';
 import type { GroupCommit, Transaction } from './groupCommit.js';
-import { type LogSpan, type Retention, sequenceFor, withoutOldRequests } from './logSpan.js';
+import { type Retention, sequenceFor, type StoreState, withoutOldRequests } from './logSpan.js';
 import type { AskedRequest, ConcludedRequest, DamagedRecord, RequestOutcome, Store } from './store.js';
+import { toldOutcome } from './toldOutcome.js';
 import { placeName, requestNames, requests, setAside, type Table } from './tables.js';
 
 /** The requests that are remembered in a database. */
 export interface RequestLog {
   /** Remembers a request; where no outcome is given, the last event tells it. */
-  keep(transaction: Transaction<LogSpan>, request: AskedRequest, outcome?: RequestOutcome): void;
+  keep(transaction: Transaction<StoreState>, request: AskedRequest, outcome?: RequestOutcome): void;
   /** Forgets at most so many requests that need not be remembered; tells how many. */
-  shorten(transaction: Transaction<LogSpan>, most: number): number;
+  shorten(transaction: Transaction<StoreState>, most: number): number;
   /** See `Store`. */
   load: Store['loadRequest'];
 }
@@ -33,13 +34,13 @@ const goneWithOne = 16;
 /** Creates the {@link RequestLog} of a database that holds the requests of the group's span. */
 export function createRequestLog(
   database: Database,
-  group: GroupCommit<LogSpan>,
+  group: GroupCommit<StoreState>,
   { epoch, retention, log, onDamaged }: RequestLogOptions,
 ): RequestLog {
   /** A request and its event: those after it have none before that, and need not be looked up. */
   let known = { place: 0, sequence: 0 };
 
-  const sequenceOf = (transaction: Transaction<LogSpan>, place: number): number => {
+  const sequenceOf = (transaction: Transaction<StoreState>, place: number): number => {
     const { oldest } = transaction.state;
     if (place >= known.place && known.sequence >= oldest) return known.sequence;
     // What can't be understood is of no use to anyone.
@@ -48,7 +49,7 @@ export function createRequestLog(
   };
 
   /** Forgets a request, and its name if it has not gone to another; tells how many bytes that frees. */
-  const drop = ({ get, remove }: Transaction<LogSpan>, place: number): number => {
+  const drop = ({ get, remove }: Transaction<StoreState>, place: number): number => {
     const key = requests.keyOf(placeName(place));
     const bytes = get(key)?.length ?? 0;
     const request = understood(requests, placeName(place), get);
@@ -96,8 +97,7 @@ export function createRequestLog(
   const toldBy = (sequence: number, requestId: string): Observable<RequestOutcome | undefined> =>
     log.read({ epoch, sequence: sequence - 1 }, 1).pipe(
       map(({ events: [event] }) => {
-        const instance = event?.instance ?? event?.last;
-        return event?.cause.requestId === requestId && instance !== undefined ? { instance } : undefined;
+        return event?.cause.requestId === requestId ? toldOutcome(event) : undefined;
       }),
       catchError((error: unknown) =>
         error instanceof CursorExpired ? of(undefined) : throwError(() => error),

@@ -11,7 +11,7 @@ import type { Snapshot } from '../lifecycle/snapshot.js';
  * listens, and takes effect in the order of the subscribes. Whatever fails does so with {@link StoreFailed}, and then
  * nothing of it was kept.
  */
-export interface Store {
+export interface Store extends RecordTables {
   /** Name of the event log. A log that was copied or brought back goes on under another name. */
   readonly epoch: string;
   /** Reads what is kept. Emits once. */
@@ -19,8 +19,9 @@ export interface Store {
   /**
    * Keeps a change and its event in one transaction and emits the event, deeply frozen, once both are kept. Events are
    * emitted in the order of their sequence, whatever the number of commits under way. A `delete` also takes away what
-   * controllers remembered of the instance. A request that is given is remembered in the same transaction: the instance of the
-   * event is what came of it.
+   * controllers remembered of the instance. A `create_snapshot` keeps the snapshot and a `delete_snapshot` takes it away, and what is
+   * kept of the instance stays. A request that is given is remembered in the same transaction: the instance of the
+   * event, or its snapshot, is what came of it.
    */
   commit(change: CausedChange, request?: AskedRequest): Observable<LifecycleEvent>;
   /**
@@ -40,11 +41,6 @@ export interface Store {
   /** Remembers something of an instance for a controller, or forgets it (`undefined`). Of an instance that is gone nothing is kept. */
   saveRuntime(controller: string, instanceId: string, value: Json | undefined): Observable<never>;
 
-  /** Keeps a snapshot's record, and in the same transaction remembers the request for it. */
-  saveSnapshot(snapshot: Snapshot, request?: ConcludedRequest): Observable<never>;
-  /** Takes a snapshot's record away; one that is gone is taken away already. Remembers the request for it in the same transaction. */
-  deleteSnapshot(id: string, request?: ConcludedRequest): Observable<never>;
-
   /** Remembers a request of which no change came. */
   saveRequest(request: ConcludedRequest): Observable<never>;
   /**
@@ -57,6 +53,24 @@ export interface Store {
   /** Lets go of the store after what is under way. Nothing can be asked of it afterwards. */
   close(): Observable<never>;
 }
+
+/** Tables of named records that are no instance's; what they are, their owners say. */
+export interface RecordTables {
+  /** Emits once: the records of a table that is its owner's, by key, in the order of the keys; deeply frozen. */
+  loadRecords(table: string): Observable<ReadonlyMap<string, Json>>;
+  /** Emits once: a record of such a table, deeply frozen; `undefined` if there is none. */
+  loadRecord(table: string, key: string): Observable<Json | undefined>;
+  /**
+   * Keeps a record in the place of the one with this key, or takes it away (`undefined`). A table and a key are printable ASCII without
+   * spaces, and the name of a table has no slash. A table has at most 10000.
+   */
+  saveRecord(table: string, key: string, value: Json | undefined): Observable<never>;
+  /** Sets a record aside with its bytes if its owner finds fault with it as it is then. When the store is opened again, it stands in its place again. */
+  setAsideRecord(table: string, key: string, faultsOf: (value: Json) => readonly Fault[]): Observable<never>;
+}
+
+/** How many records a table of an owner has at most. */
+export const mostRecords = 10_000;
 
 /** A request to change something, by the name that its caller gave it. */
 export interface AskedRequest {

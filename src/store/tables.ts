@@ -87,6 +87,7 @@ const isSame =
 
 const anything = (): readonly Fault[] => [];
 const isOfKey = isSame('id', 'that of the key');
+const isSnapshotOf = isSame('snapshot.source_instance_id', 'that of the change');
 const isOfChange = isSame('instance.id', 'that of the change');
 
 /** The tables. That of events comes last, so that the log grows at the end of the file's order. */
@@ -109,6 +110,15 @@ export const runtimes = table(
   codecs.runtime,
 );
 export const cursors = table('Cursor', anything, codecs.cursor);
+/** Records of tables that are their owners', by the name of the table and their key in it. */
+export const ownersRecords = table(
+  'Record',
+  (name) =>
+    /^[\x21-\x2e\x30-\x7e]+\/[\x21-\x7e]+$/.test(name)
+      ? []
+      : [{ path: '', found: `the key ${found(name)}`, expected: 'a table and a key' }],
+  codecs.ownersRecord,
+);
 /** Requests that are remembered, by their place, and the place of each, by who asked and the name that they gave it. */
 export const requests = table(
   'Request',
@@ -121,9 +131,10 @@ export const specs = table('Spec', anything, wireSpec);
 export const specUses = table('SpecUses', anything, codecs.uses);
 export const events = table(
   'event',
-  (name, { instanceId, instance, last }) => [
+  (name, { instanceId, instance, last, snapshot }) => [
     ...(isPlaceName(name) ? [] : [{ path: '', found: `the key ${found(name)}`, expected: 'a sequence' }]),
     ...[instance, last].flatMap((of) => (of === undefined ? [] : isOfChange(instanceId, of.id))),
+    ...(snapshot === undefined ? [] : isSnapshotOf(instanceId, snapshot.instanceId)),
   ],
   codecs.event,
   codecs.firstEvent,
@@ -136,7 +147,7 @@ export const logTables: readonly Pick<Table<unknown>, 'prefix' | 'end'>[] = [
 ];
 
 const all: readonly Table<unknown>[] = [
-  ...[header, instances, snapshots, runtimes, cursors],
+  ...[header, instances, snapshots, runtimes, cursors, ownersRecords],
   ...[requests, requestNames],
   ...[specs, specUses, events],
 ];

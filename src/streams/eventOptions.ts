@@ -52,7 +52,7 @@ export type WatchBuffering = Pick<Buffering<LifecycleEvent>, 'capacity' | 'onLag
 export interface WatchOptions extends WatchBuffering, EventFilter, SubscriberLabel {}
 
 /**
- * Makes `latest` keep the newest event of each instance, and every `delete`.
+ * Makes `latest` keep the newest event of each instance and of each snapshot, and every `delete` and `delete_snapshot`.
  *
  * @example
  * ```ts
@@ -67,8 +67,9 @@ export interface WatchOptions extends WatchBuffering, EventFilter, SubscriberLab
  * ```
  */
 export const latestByInstance = {
-  /** Its instance. */
-  keyOf: (event: LifecycleEvent): string => event.instanceId,
-  /** Whether it is the last of its instance. */
-  endsKey: (event: LifecycleEvent): boolean => event.action === 'delete',
+  /** Its instance, or its snapshot. */
+  keyOf: (event: LifecycleEvent): string => event.snapshot?.id ?? event.instanceId,
+  /** Whether it is the last of that. */
+  endsKey: (event: LifecycleEvent): boolean =>
+    event.action === 'delete' || event.action === 'delete_snapshot',
 } as const;

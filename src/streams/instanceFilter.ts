@@ -47,15 +47,17 @@ export const instanceFilterKeys = {
 /** Keys of an {@link EventFilter}. */
 export const eventFilterKeys = { instanceId: t.string, ...instanceFilterKeys };
 
-/** Tells the instances for which all conditions hold. */
-export const holdsFor = (filter: InstanceFilter): ((instance: Instance) => boolean) => {
+/** Tells the instances for which all conditions hold; of what has no state, only those that need none. */
+export const holdsFor = (
+  filter: InstanceFilter,
+): ((instance: Pick<Instance, 'spec'> & Partial<Pick<Instance, 'state'>>) => boolean) => {
   const { state, driver, tags = {} } = filter;
   const wanted = Object.entries(tags);
   const among = state === undefined ? undefined : [state].flat();
   const keys = [...(filter.hasTags ?? [])];
   const fields = [...(filter.hasFields ?? [])];
   return (instance) =>
-    (among === undefined || among.includes(instance.state)) &&
+    (among === undefined || (instance.state !== undefined && among.includes(instance.state))) &&
     (driver === undefined || instance.spec.driver === driver) &&
     wanted.every(([key, value]) => instance.spec.tags[key] === value) &&
     keys.every((key) => Object.hasOwn(instance.spec.tags, key)) &&
@@ -66,13 +68,16 @@ export const holdsFor = (filter: InstanceFilter): ((instance: Instance) => boole
 export const hasConditions = ({ state, driver, tags, hasTags, hasFields }: InstanceFilter): boolean =>
   [state, driver, tags, hasTags, hasFields].some((condition) => condition !== undefined);
 
-/** Tells the events of instances for which all conditions hold after it, and of a `delete`, before it. */
+/**
+ * Tells the events of instances for which all conditions hold after it, and of a `delete`, before it. Events of a snapshot are held to
+ * the spec that it was taken with; a `state` leaves them out.
+ */
 export const concerns = (filter: EventFilter): ((event: LifecycleEvent) => boolean) => {
   const { instanceId } = filter;
   const holds = holdsFor(filter);
   return (event) => {
     if (instanceId !== undefined && event.instanceId !== instanceId) return false;
-    const view = event.instance ?? event.last;
+    const view = event.instance ?? event.last ?? event.snapshot;
     // Of what version 0.1.0 has deleted nothing is known.
     return view === undefined || holds(view);
   };

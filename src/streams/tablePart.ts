@@ -1,5 +1,6 @@
 import type { LifecycleEvent } from '../lifecycle/event.js';
 import type { Instance } from '../lifecycle/instance.js';
+import { isOfSnapshot } from '../lifecycle/event.js';
 import { changeOf, type InstanceChange } from '../lifecycle/instanceChange.js';
 import { concerns, type EventFilter, holdsFor } from './instanceFilter.js';
 
@@ -35,6 +36,7 @@ export function createTablePart(filter: EventFilter): TablePart {
       return part;
     },
     mayConcern: (event, isReading) => {
+      if (isOfSnapshot(event)) return false;
       const isWanted = wants(event);
       const wasNear = near.has(event.instanceId);
       if (isWanted && event.action !== 'delete') near.add(event.instanceId);

@@ -3,7 +3,7 @@ import * as t from 'io-ts';
 import { abortSignal } from '../codecs/abortSignal.js';
 import { closed, isPlain } from '../codecs/closed.js';
 import { decodeAllOrThrow } from '../codecs/decode.js';
-import { integer, oneOf } from '../codecs/scalars.js';
+import { integer, longestTimerMs, oneOf } from '../codecs/scalars.js';
 import { type State, states } from '../lifecycle/state.js';
 
 /** What can be waited for. Whatever is `Unknown` ends a wait, for nothing leads on from there. */
@@ -11,7 +11,12 @@ export type WaitTarget = Exclude<State, 'Unknown'>;
 
 /** How long to wait, and how often to look. Defaults are hypeman's. */
 export interface WaitOptions {
-  /** Milliseconds to the deadline, 0 to 300000 (5 minutes). @defaultValue 60000 */
+  /**
+   * Milliseconds to the deadline: of a manager at most its `instances.max_wait_timeout`, 5 minutes if it is told nothing, else at most
+   * 2147483647.
+   *
+   * @defaultValue 60000, or that most where it is less
+   */
   readonly timeoutMs?: number;
   /** Milliseconds between polls, 1 to 300000. @defaultValue 5000 */
   readonly pollMs?: number;
@@ -48,19 +53,37 @@ export interface WaitSettings {
 }
 
 /** Decodes what a wait is asked. @throws {@link InvalidRequest} naming every fault */
-export function waitSettings(target: State | readonly State[], options: WaitOptions): WaitSettings {
-  // What most ask is told to be right by a look; only what is not needs the words of a decoder.
-  const targets = singles.get(target as State);
-  if (targets !== undefined && areOptions(options)) return settled(targets, options);
-  decodeAllOrThrow([targetCodec, { target }], [optionsCodec, options]);
-  return settled(targets ?? (target as readonly State[]), options);
+export type DecodeWait = (target: State | readonly State[], options: WaitOptions) => WaitSettings;
+
+/** The most that a timer can wait for. */
+const anyTimeout: LongestWait = { ms: longestTimerMs, name: 'milliseconds' };
+
+/** How long a wait may take, and what that is called where one asks for more. */
+export interface LongestWait {
+  readonly ms: number;
+  readonly name: string;
 }
 
-const settled = (targets: readonly State[], options: WaitOptions): WaitSettings => ({
+/** Makes a {@link DecodeWait} for waits that are bounded. */
+export function createDecodeWait(longest = anyTimeout): DecodeWait {
+  const keys = { timeoutMs: integer(longest.name, 0, longest.ms), ...otherKeys };
+  const optionsCodec = closed('wait options', {}, keys);
+  const defaultMs = Math.min(60_000, longest.ms);
+
+  return (target, options) => {
+    // What most ask is told to be right by a look; only what is not needs the words of a decoder.
+    const targets = singles.get(target as State);
+    if (targets !== undefined && areOptions(keys, options)) return settled(targets, options, defaultMs);
+    decodeAllOrThrow([targetCodec, { target }], [optionsCodec, options]);
+    return settled(targets ?? (target as readonly State[]), options, defaultMs);
+  };
+}
+
+const settled = (targets: readonly State[], options: WaitOptions, defaultMs: number): WaitSettings => ({
   targets,
   deadEnds: without(options.through),
   mayBeAbsent: options.mayBeAbsent === true,
-  timeoutMs: options.timeoutMs ?? 60_000,
+  timeoutMs: options.timeoutMs ?? defaultMs,
   pollMs: options.pollMs ?? 5_000,
   signal: options.signal,
 });
@@ -94,26 +117,21 @@ const target = new t.Type<readonly State[], unknown>(
   t.identity,
 );
 
-const longestMs = 300_000;
-
-const keys = {
-  timeoutMs: integer('milliseconds', 0, longestMs),
-  pollMs: integer('milliseconds', 1, longestMs),
+const otherKeys = {
+  pollMs: integer('milliseconds', 1, 300_000),
   through: t.array(oneOf(deadEnds), `states that may come in between (a list of ${deadEnds.join(', ')})`),
   mayBeAbsent: t.boolean,
   signal: abortSignal,
 };
 
-function areOptions(options: unknown): boolean {
+function areOptions(keys: Readonly<Record<string, t.Mixed>>, options: unknown): boolean {
   if (!isPlain(options)) return false;
   for (const key in options) {
     const value = options[key];
-    const isRight =
-      Object.hasOwn(keys, key) && (value === undefined || keys[key as keyof typeof keys].is(value));
+    const isRight = Object.hasOwn(keys, key) && (value === undefined || keys[key]?.is(value) === true);
     if (!isRight) return false;
   }
   return true;
 }
 
 const targetCodec = closed('wait', { target }, {});
-const optionsCodec = closed('wait options', {}, keys);

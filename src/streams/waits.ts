@@ -8,7 +8,7 @@ import type { Listener } from './listeners.js';
 import { type ReadResult, readOnce } from './readOnce.js';
 import { monotonicNow } from './monotonicNow.js';
 import { type Polled, SharedPoll } from './sharedPoll.js';
-import { type WaitOptions, type WaitSettings, waitSettings } from './waitOptions.js';
+import { createDecodeWait, type DecodeWait, type WaitOptions, type WaitSettings } from './waitOptions.js';
 
 /** How a wait ended. */
 export interface WaitOutcome {
@@ -65,6 +65,8 @@ export interface WaitEnd {
   readonly seconds: number;
 }
 
+const decodeWait = createDecodeWait();
+
 /** How long the read at the deadline may take. */
 const lastReadMs = 1_000;
 
@@ -75,12 +77,14 @@ const lastReadMs = 1_000;
 export class Waits {
   readonly port: WaitPort;
   readonly onEnd: (end: WaitEnd) => void;
+  readonly decode: DecodeWait;
   readonly deadlines = new Delays();
   readonly polls: SharedPoll<Instance>;
 
-  constructor(port: WaitPort, onEnd: (end: WaitEnd) => void = () => undefined) {
+  constructor(port: WaitPort, onEnd: (end: WaitEnd) => void = () => undefined, decode = decodeWait) {
     this.port = port;
     this.onEnd = onEnd;
+    this.decode = decode;
     this.polls = new SharedPoll(port.truth, new Delays());
   }
 
@@ -100,7 +104,7 @@ export class Waits {
     if (subscription.closed) return undefined;
     let settings: WaitSettings;
     try {
-      settings = waitSettings(target, options);
+      settings = this.decode(target, options);
     } catch (error) {
       this.onEnd(failed(0));
       observer.error(error);
@@ -236,7 +240,7 @@ class Wait implements WaitListener, Delayed {
     // A source may tell the events of others too.
     if (event.instanceId !== this.#instanceId) return;
     if (event.action === 'delete') this.error(new InstanceNotFound({ idOrName: this.#instanceId }));
-    else this.#consider(event.instance, 'event');
+    else if (event.instance !== undefined) this.#consider(event.instance, 'event');
   }
 
   /** The events end: their source was closed. */

@@ -4,7 +4,12 @@ import { decodeConfig, describeConfigErrors } from '../../src/config/config.js';
 
 const defaults = {
   autoStandby: { maxConcurrent: 16 },
-  instances: { lifecycleEventBufferSize: 256, maxRequestBytes: 2 ** 20, launchTimeoutMs: 300_000 },
+  instances: {
+    lifecycleEventBufferSize: 256,
+    maxRequestBytes: 2 ** 20,
+    launchTimeoutMs: 300_000,
+    maxWaitTimeoutMs: 300_000,
+  },
   metrics: { listenAddress: '127.0.0.1', port: 9464 },
   storage: { logMaxAgeMs: 604_800_000 },
 };
@@ -30,14 +35,17 @@ test('what is said takes the place of its default alone', () => {
   expect(
     decodeConfig({
       auto_standby: { max_concurrent: 3 },
-      instances: { lifecycle_event_buffer_size: 1 },
+      instances: { lifecycle_event_buffer_size: 1, max_wait_timeout: '596h' },
       metrics: { listen_address: '::1', port: 65535 },
       storage: { log_max_events: 7, log_max_age: '1h30m', log_max_bytes: 9 },
     }),
   ).toStrictEqual(
     E.right({
       autoStandby: { maxConcurrent: 3 },
-      instances: { lifecycleEventBufferSize: 1, maxRequestBytes: 2 ** 20, launchTimeoutMs: 300_000 },
+      instances: {
+        lifecycleEventBufferSize: 1,
+        ...{ maxRequestBytes: 2 ** 20, launchTimeoutMs: 300_000, maxWaitTimeoutMs: 2_145_600_000 },
+      },
       metrics: { listenAddress: '::1', port: 65535 },
       storage: { logMaxEvents: 7, logMaxAgeMs: 5_400_000, logMaxBytes: 9 },
     }),
@@ -92,6 +100,12 @@ test.each<[unknown, string, string, string]>([
     '__proto__',
     'an object with 1 key',
     'another key; known are auto_standby, instances, metrics, storage',
+  ],
+  [
+    { instances: { max_wait_timeout: '597h' } },
+    'instances.max_wait_timeout',
+    "'597h'",
+    'timeout (a duration such as 1h30m, from 1s to 596h)',
   ],
   [{ auto_standby: { max_concurrent: 0 } }, 'auto_standby.max_concurrent', '0', most],
   [{ auto_standby: { max_concurrent: 1_025 } }, 'auto_standby.max_concurrent', '1025', most],

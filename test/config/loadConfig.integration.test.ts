@@ -23,7 +23,12 @@ test('without a file there is the environment', async () => {
   expect(await loadConfig(undefined, { RX_INSTANCES__METRICS__PORT: '80' })()).toStrictEqual(
     E.right({
       autoStandby: { maxConcurrent: 16 },
-      instances: { lifecycleEventBufferSize: 256, maxRequestBytes: 2 ** 20, launchTimeoutMs: 300_000 },
+      instances: {
+        lifecycleEventBufferSize: 256,
+        maxRequestBytes: 2 ** 20,
+        launchTimeoutMs: 300_000,
+        maxWaitTimeoutMs: 300_000,
+      },
       metrics: { listenAddress: '127.0.0.1', port: 80 },
       storage: { logMaxAgeMs: 604_800_000 },
     }),
@@ -68,6 +73,7 @@ test('the environment beats the file, the file beats the defaults, for every set
           lifecycleEventBufferSize: Number(size),
           maxRequestBytes: 2 ** 20,
           launchTimeoutMs: 300_000,
+          maxWaitTimeoutMs: 300_000,
         },
         metrics: { listenAddress: address, port: Number(port) },
         storage: {
@@ -91,7 +97,7 @@ test('every fault of file and environment is told at once', async () => {
       'more: found a number, expected another key; known are auto_standby, instances, metrics, storage',
       'metrics.port: found 0, expected TCP port (a whole number from 1 to 65535)',
       "RX_INSTANCES__METRICS__PORT: found 'x', expected TCP port (a whole number from 1 to 65535)",
-      'RX_INSTANCES__INSTANCES__MORE: found a text of 1 character, expected no such variable; known are RX_INSTANCES__AUTO_STANDBY__MAX_CONCURRENT, RX_INSTANCES__INSTANCES__LIFECYCLE_EVENT_BUFFER_SIZE, RX_INSTANCES__INSTANCES__MAX_REQUEST_BYTES, RX_INSTANCES__INSTANCES__LAUNCH_TIMEOUT, RX_INSTANCES__METRICS__LISTEN_ADDRESS, RX_INSTANCES__METRICS__PORT, RX_INSTANCES__STORAGE__LOG_MAX_EVENTS, RX_INSTANCES__STORAGE__LOG_MAX_AGE, RX_INSTANCES__STORAGE__LOG_MAX_BYTES',
+      'RX_INSTANCES__INSTANCES__MORE: found a text of 1 character, expected no such variable; known are RX_INSTANCES__AUTO_STANDBY__MAX_CONCURRENT, RX_INSTANCES__INSTANCES__LIFECYCLE_EVENT_BUFFER_SIZE, RX_INSTANCES__INSTANCES__MAX_REQUEST_BYTES, RX_INSTANCES__INSTANCES__LAUNCH_TIMEOUT, RX_INSTANCES__INSTANCES__MAX_WAIT_TIMEOUT, RX_INSTANCES__METRICS__LISTEN_ADDRESS, RX_INSTANCES__METRICS__PORT, RX_INSTANCES__STORAGE__LOG_MAX_EVENTS, RX_INSTANCES__STORAGE__LOG_MAX_AGE, RX_INSTANCES__STORAGE__LOG_MAX_BYTES',
     ].join('\n'),
   );
 });

@@ -1,6 +1,7 @@
 import { Subject, type Subscription } from 'rxjs';
 import { createInstanceNetwork, type FollowedNetwork } from '../../src/controllers/instanceNetwork.js';
 import type { Endpoint } from '../../src/lifecycle/endpoint.js';
+import type { LifecycleEvent } from '../../src/lifecycle/event.js';
 import type { Instance } from '../../src/lifecycle/instance.js';
 import { changeOf, type InstanceChange } from '../../src/lifecycle/instanceChange.js';
 import { aDelete, anInstance, anUpdate } from '../support/lifecycleEvents.js';
@@ -39,8 +40,12 @@ const withPorts = (id: string, ...guests: readonly number[]): Instance => {
 const seen = (...instances: readonly Instance[]): void => {
   changes$.next({ kind: 'snapshot', instances, cursor: { epoch: 'e', sequence: 0 } });
 };
+const told = (event: LifecycleEvent): void => {
+  const change = changeOf(event);
+  if (change !== undefined) changes$.next(change);
+};
 const changed = (instance: Instance): void => {
-  changes$.next(changeOf(anUpdate(1, instance)));
+  told(anUpdate(1, instance));
 };
 const at = (address: string, port: number): string | undefined => {
   const found = network.portAt({ address, port });
@@ -90,14 +95,14 @@ it('gives a port to who has it now, and not back with the end of who had it befo
   seen(withPorts('a', 80));
   addresses.set('b 80', { host: '127.0.0.1', port: 8_080 });
   changed(withPorts('b', 80));
-  changes$.next(changeOf(aDelete(2, 'a')));
+  told(aDelete(2, 'a'));
   expect(at('127.0.0.1', 8_080)).toBe('b 80');
 });
 
 it('forgets what is gone, also when that was missed', () => {
   addresses.set('a 80', { host: '127.0.0.1', port: 8_080 });
   seen(withPorts('a', 80));
-  changes$.next(changeOf(aDelete(2, 'a')));
+  told(aDelete(2, 'a'));
   expect(at('127.0.0.1', 8_080)).toBeUndefined();
   changed(withPorts('a', 80));
   changes$.next({ kind: 'closing' });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { firstValueFrom, lastValueFrom } from 'rxjs';
 import { ownMark } from '../../src/drivers/driver.js';
 import { readRun } from '../../src/drivers/host/runRecord.js';
-import type { LifecycleEvent } from '../../src/lifecycle/event.js';
+import { isOfSnapshot, type LifecycleEvent } from '../../src/lifecycle/event.js';
 import type { Instance } from '../../src/lifecycle/instance.js';
 import { transition } from '../../src/lifecycle/state.js';
 import type { InstanceManager } from '../../src/manager/instanceManager.js';
@@ -60,7 +60,10 @@ export function createAudit(dataDir: string): Audit {
 
   /** Takes an event into the table, and tells what is wrong with it. */
   const fold = (event: LifecycleEvent): readonly string[] => {
-    const { sequence, action, instanceId, instance } = event;
+    const { sequence } = event;
+    folded = sequence;
+    if (isOfSnapshot(event)) return [];
+    const { action, instanceId, instance } = event;
     const before = table.get(instanceId);
     const place = `event ${String(sequence)} (${action})`;
     const move = transition(action, before?.state ?? 'absent');
@@ -68,7 +71,6 @@ export function createAudit(dataDir: string): Audit {
     revisions.set(instanceId, known.add(instance?.revision ?? 0));
     if (instance === undefined) table.delete(instanceId);
     else table.set(instanceId, instance);
-    folded = sequence;
     const { exit, spec } = instance ?? {};
     const { requestId } = event.cause;
     const byRequest = `${String(requestId)} ${action}`;

@@ -98,6 +98,8 @@ describe('the public names', () => {
        CausedChange
        Change
        ChangeAndLaunchOptions
+       ChangeOfInstance
+       ChangeOfSnapshot
        ChangeOptions
        CheckOutcome
        CheckProgram
@@ -141,6 +143,7 @@ describe('the public names', () => {
        HealthCheckRequest
        HealthStatus
        Instance
+       InstanceAction
        InstanceChange
        InstanceError
        InstanceFilter
@@ -151,6 +154,7 @@ describe('the public names', () => {
        Instances
        IterateOptions
        Json
+       KeptTable
        LabelStats
        Lag
        LaunchOptions
@@ -183,6 +187,7 @@ describe('the public names', () => {
        PreparePlan
        ProcessDriverOptions
        Readiness
+       RecordTables
        Refusal
        Remembered
        Replacement
@@ -197,6 +202,7 @@ describe('the public names', () => {
        RunningController
        Sight
        Snapshot
+       SnapshotAction
        SnapshotContent
        SnapshotFilter
        SnapshotPlan

@@ -1,8 +1,9 @@
 import {
   actions,
+  instanceActions,
   states,
   transition,
-  type Action,
+  type InstanceAction as Action,
   type Transition,
   type State,
 } from '../../src/lifecycle/state.js';
@@ -67,13 +68,14 @@ test('the states are those of hypeman, to the letter', () => {
 
 test("the actions are hypeman's eight and the three that instances do by themselves", () => {
   const hypemans = ['create', 'update', 'start', 'stop', 'standby', 'restore', 'delete', 'fork'];
-  expect(actions).toEqual([...hypemans, 'ready', 'exit', 'lost']);
+  expect(instanceActions).toEqual([...hypemans, 'ready', 'exit', 'lost']);
+  expect(actions).toEqual([...instanceActions, 'create_snapshot', 'delete_snapshot']);
 });
 
 test('the rule below speaks of every action in every state', () => {
-  expect(rows.map(([action]) => action).toSorted()).toEqual([...actions].toSorted());
+  expect(rows.map(([action]) => action).toSorted()).toEqual([...instanceActions].toSorted());
   expect(head).toEqual(['absent', ...states]);
-  expect(cells).toHaveLength(actions.length * (states.length + 1));
+  expect(cells).toHaveLength(instanceActions.length * (states.length + 1));
 });
 
 test.each(cells)('%s of an instance that is %s: %s', (action, from, cell) => {
@@ -81,7 +83,7 @@ test.each(cells)('%s of an instance that is %s: %s', (action, from, cell) => {
 });
 
 test('what is Unknown can be stopped, let go on or deleted, and is started by none', () => {
-  const verbs = actions.filter((action) => transition(action, 'Unknown').kind === 'move');
+  const verbs = instanceActions.filter((action) => transition(action, 'Unknown').kind === 'move');
   expect(verbs).toEqual(['update', 'stop', 'restore', 'delete', 'exit']);
 });
 

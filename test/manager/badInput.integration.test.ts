@@ -316,12 +316,16 @@ describe('the other verbs', () => {
     [
       'waitForState for more than 5 minutes',
       () => manager.waitForState('healthy', 'Stopped', { timeoutMs: 300_001 }),
-      ['timeoutMs | 300001 | milliseconds (a whole number from 0 to 300000)'],
+      [
+        'timeoutMs | 300001 | milliseconds, at most instances.max_wait_timeout (a whole number from 0 to 300000)',
+      ],
     ],
     [
       'waitForState without end',
       () => manager.waitForState('healthy', 'Stopped', { timeoutMs: Infinity }),
-      ['timeoutMs | Infinity | milliseconds (a whole number from 0 to 300000)'],
+      [
+        'timeoutMs | Infinity | milliseconds, at most instances.max_wait_timeout (a whole number from 0 to 300000)',
+      ],
     ],
   ])('refuse %s', async (_, verb, expected) => {
     expect(linesOf(await failure(verb()))).toEqual(expected);

@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { isOfSnapshot } from '../../src/lifecycle/event.js';
 import { firstValueFrom, type Observable } from 'rxjs';
 import {
   type Action,
@@ -172,6 +173,7 @@ function expectToFold(events: readonly LifecycleEvent[], table: readonly Instanc
   const folded = new Map<string, Instance>();
   events.forEach((event, index) => {
     expect(event.sequence).toBe(index + 1);
+    if (isOfSnapshot(event)) return;
     const before = folded.get(event.instanceId);
     expect(event.previousState).toBe(before?.state);
     const move = transition(event.action, before?.state ?? 'absent');

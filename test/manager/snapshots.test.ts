@@ -23,6 +23,7 @@ import {
   openManager,
   type Snapshot,
   type Snapshotting,
+  type Store,
 } from 'rx-instances';
 import { createMemoryDriver, type MemoryDriver } from 'rx-instances/testing';
 import { createMemoryStore } from '../../src/store/memoryStore.js';
@@ -102,7 +103,7 @@ beforeEach(() => open());
 afterEach(() => manager.close().catch(() => undefined));
 
 describe('createSnapshot', () => {
-  it('keeps what a Stopped instance was, and tells no event', async () => {
+  it('keeps what a Stopped instance was, and tells that it was taken', async () => {
     const { spec, ...web } = await made();
     const snapshot = await value(
       manager.createSnapshot('web', { kind: 'Stopped', name: 'one', tags: { a: 'b' } }),
@@ -120,7 +121,7 @@ describe('createSnapshot', () => {
       ...{ createdAt: expect.any(Number) as number, size: 5, hash: expect.any(String) as string, data: null },
     });
     expect(Object.isFrozen(snapshot.tags)).toBe(true);
-    expect(told()).toEqual([]);
+    expect(told()).toEqual(['create_snapshot']);
     expect(await value(manager.getSnapshot(snapshot.id))).toBe(snapshot);
     expect(await listed()).toEqual([snapshot]);
     expect(memory.snapshotFolders()).toEqual([expect.stringMatching(`/snapshots/${snapshot.id}$`)]);
@@ -140,13 +141,13 @@ describe('createSnapshot', () => {
     const { kind } = await value(manager.createSnapshot('web', { kind: 'Standby' }));
     expect(kind).toBe('Standby');
     expect(during).toBe('Standby');
-    expect(told()).toEqual(['standby Running Standby', 'restore Standby Running']);
+    expect(told()).toEqual(['standby Running Standby', 'restore Standby Running', 'create_snapshot']);
   });
 
   it('leaves one on Standby as it is', async () => {
     await made('Standby');
     await value(manager.createSnapshot('web', { kind: 'Standby' }));
-    expect(told()).toEqual([]);
+    expect(told()).toEqual(['create_snapshot']);
     expect((await value(manager.get('web'))).state).toBe('Standby');
   });
 
@@ -202,7 +203,10 @@ describe('createSnapshot', () => {
   });
 
   it('is frozen whatever keeps its record, and has no name that it was not given', async () => {
-    await open(keepingMemory, { store: { ...createMemoryStore(), saveSnapshot: () => EMPTY } });
+    const store = createMemoryStore();
+    const commit: Store['commit'] = (change) =>
+      change.action === 'create_snapshot' ? EMPTY : store.commit(change);
+    await open(keepingMemory, { store: { ...store, commit } });
     await made();
     const snapshot = await value(manager.createSnapshot('web', { kind: 'Stopped' }));
     expect([Object.isFrozen(snapshot), Object.isFrozen(snapshot.tags)]).toEqual([true, true]);
@@ -212,7 +216,13 @@ describe('createSnapshot', () => {
   it('whose record cannot be kept leaves no file', async () => {
     const store = createMemoryStore();
     const failure = new Error('disk full');
-    await open(keepingMemory, { store: { ...store, saveSnapshot: () => throwError(() => failure) } });
+    await open(keepingMemory, {
+      store: {
+        ...store,
+        commit: (change) =>
+          change.action === 'create_snapshot' ? throwError(() => failure) : store.commit(change),
+      },
+    });
     await made();
     await expect(value(manager.createSnapshot('web', { kind: 'Stopped' }))).rejects.toBe(failure);
     expect(memory.snapshotFolders()).toEqual([]);
@@ -259,12 +269,12 @@ describe('listSnapshots', () => {
 });
 
 describe('deleteSnapshot', () => {
-  it('removes record and files, emits it as it was, and tells no event', async () => {
+  it('removes record and files, emits it as it was, and tells that', async () => {
     await made();
     const snapshot = await value(manager.createSnapshot('web', { kind: 'Stopped', name: 'one' }));
     expect(await value(manager.deleteSnapshot(snapshot.id))).toBe(snapshot);
     expect(memory.snapshotFolders()).toEqual([]);
-    expect(told()).toEqual([]);
+    expect(told()).toEqual(['create_snapshot', 'delete_snapshot']);
     for (const verb$ of [manager.getSnapshot(snapshot.id), manager.deleteSnapshot(snapshot.id)]) {
       await expect(value(verb$)).rejects.toMatchObject({ _tag: 'SnapshotNotFound', snapshotId: snapshot.id });
     }
@@ -370,7 +380,7 @@ describe('forkSnapshot', () => {
     const fork$ = manager.forkSnapshot(snapshot.id, { name: 'fork', targetState: 'Running' });
     await expect(value(fork$)).rejects.toMatchObject({ _tag });
     expect(memory.homes()).toHaveLength(1);
-    expect(told()).toEqual([]);
+    expect(told()).toEqual(['create_snapshot']);
     broken.clear();
     await value(fork$);
   });
@@ -394,7 +404,7 @@ describe('forkSnapshot', () => {
       });
     }
     expect(await value(manager.list())).toEqual([web]);
-    expect(told()).toEqual([]);
+    expect(told()).toEqual(['create_snapshot']);
   });
 
   it('of one that is not there, under a name that is taken, or by a request that is none, is refused', async () => {
@@ -476,7 +486,7 @@ describe('restoreSnapshot', () => {
     await expect(restore('web', snapshot.id, { name: 'x' })).rejects.toMatchObject({
       faults: [{ path: 'name' }],
     });
-    expect(told()).toEqual([]);
+    expect(told()).toEqual(['create_snapshot']);
   });
 
   it.each(['replace', 'launch'])(
@@ -551,7 +561,7 @@ describe('restoreSnapshot', () => {
     await made();
     const snapshot = await value(manager.createSnapshot('web', { kind: 'Stopped' }));
     expect((await value(manager.restoreSnapshot('web', snapshot.id))).state).toBe('Stopped');
-    expect(told()).toEqual(['restore Stopped Stopped']);
+    expect(told()).toEqual(['create_snapshot', 'restore Stopped Stopped']);
     expect(warnings).toEqual(['what a restore replaced could not be removed']);
   });
 
@@ -562,7 +572,7 @@ describe('restoreSnapshot', () => {
     broken.add('kill');
     const restore$ = manager.restoreSnapshot('web', snapshot.id);
     await expect(value(restore$)).rejects.toMatchObject({ _tag: 'DriverFailed' });
-    expect(told()).toEqual([]);
+    expect(told()).toEqual(['create_snapshot']);
     expect(await log('web')).toEqual(['first', 'second']);
 
     broken = new Set(['launch']);

@@ -261,3 +261,45 @@ describe('an AbortSignal', () => {
     expect(getEventListeners(signal, 'abort')).toEqual([]);
   });
 });
+
+describe('how long a wait may take', () => {
+  const reopen = async (maxWaitTimeoutMs: number): Promise<void> => {
+    await manager.close();
+    const config = { instances: { lifecycleEventBufferSize: 256, maxWaitTimeoutMs } };
+    manager = await openManager({ drivers: [createMemoryDriver()], config });
+  };
+  const refused = async (timeoutMs: number): Promise<unknown> =>
+    firstValueFrom(manager.waitForState('web', 'Running', { timeoutMs })).catch((error: unknown) => error);
+
+  it('is 5 minutes at most, if nothing is said, and the error names what says it', async () => {
+    create();
+    expect(await refused(300_001)).toMatchObject({
+      _tag: 'InvalidRequest',
+      message:
+        'timeoutMs: found 300001, expected milliseconds, at most instances.max_wait_timeout (a whole number from 0 to 300000)',
+    });
+  });
+
+  it('is as much as the configuration says', async () => {
+    await reopen(7_200_000);
+    expect(await refused(7_200_001)).toMatchObject({
+      message: expect.stringContaining('from 0 to 7200000') as string,
+    });
+    marbles(({ expectObservable }) => {
+      create('web', { readiness });
+      expectObservable(wait('Running', { timeoutMs: 7_200_000 })).toBe('7200s (a|)', {
+        a: 'Initializing by deadline after 7200000, timed out',
+      });
+    });
+  });
+
+  it('is also how long one takes that says nothing, where that is less than a minute', async () => {
+    await reopen(2_000);
+    marbles(({ expectObservable }) => {
+      create('web', { readiness });
+      expectObservable(wait('Running')).toBe('2s (a|)', {
+        a: 'Initializing by deadline after 2000, timed out',
+      });
+    });
+  });
+});

@@ -1,7 +1,8 @@
 import { Registry } from 'prom-client';
 import type { LifecycleEvent } from '../../src/lifecycle/event.js';
 import type { Instance } from '../../src/lifecycle/instance.js';
-import { type Action, actions, type State } from '../../src/lifecycle/state.js';
+import { aSnapshot } from '../store/changes.js';
+import { type Action, actions, type InstanceAction, type State } from '../../src/lifecycle/state.js';
 import { eventMetrics } from '../../src/metrics/eventMetrics.js';
 
 const begin = Date.UTC(2026, 0, 1);
@@ -27,7 +28,7 @@ const created = (state: State, seconds: number): LifecycleEvent => ({
 });
 
 const changed = (
-  action: Exclude<LifecycleEvent['action'], 'create' | 'fork' | 'delete'>,
+  action: Exclude<InstanceAction, 'create' | 'fork' | 'delete'>,
   previousState: State,
   state: State,
   seconds = 0,
@@ -77,10 +78,20 @@ test('of more than 64 who ask, those that come later are counted together', asyn
     cause: { by: `team_${String(index)}` },
   }));
   const lines = (await scrape('instances_lifecycle_events_total', ...events)).filter((line) =>
-    line.includes('create'),
+    line.includes('"create"'),
   );
   expect(lines).toHaveLength(64);
   expect(lines.at(-1)).toBe('{action="create",by="other"} 38');
+});
+
+test('what happens to a snapshot is counted, and is no transition of its instance', async () => {
+  const taken: LifecycleEvent = { ...log, action: 'create_snapshot', snapshot: aSnapshot(), time: begin };
+  expect(await scrape('instances_lifecycle_events_total', taken)).toContain(
+    '{action="create_snapshot",by="caller"} 1',
+  );
+  expect(await scrape('instances_state_transitions_total', taken)).not.toContainEqual(
+    expect.stringContaining('from='),
+  );
 });
 
 test('transitions are counted from birth to deletion, and no change of state is none', async () => {

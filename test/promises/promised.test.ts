@@ -29,7 +29,7 @@ describe('the calls of a manager as Promises', () => {
 
   it('are all that a manager has but its log, its streams and what is local', () => {
     const others = ['logs', 'events', 'consume', 'iterate', 'watch'];
-    const local = ['closing$', 'stats', 'doorStats', 'measurements$', 'close'];
+    const local = ['closing$', 'table', 'stats', 'doorStats', 'measurements$', 'close'];
     expect([...Object.keys(instances), ...others, ...local].sort()).toEqual(Object.keys(manager).sort());
   });
 

@@ -1,6 +1,7 @@
 import { firstValueFrom, lastValueFrom, type Observable } from 'rxjs';
 import type { CausedChange, LifecycleEvent } from '../../src/lifecycle/event.js';
 import type { Snapshot } from '../../src/lifecycle/snapshot.js';
+import type { SnapshotAction } from '../../src/lifecycle/state.js';
 import { defaultRetention, type Retention } from '../../src/store/logSpan.js';
 import type { ConcludedRequest, Store } from '../../src/store/store.js';
 import { anInstance } from '../support/lifecycleEvents.js';
@@ -59,6 +60,18 @@ export const aSnapshot = (fields: Partial<Snapshot> = {}): Snapshot => ({
   data: { files: ['disk'] },
   ...fields,
 });
+
+const ofSnapshot =
+  (action: SnapshotAction) =>
+  (snapshot: Snapshot): CausedChange => ({
+    action,
+    cause: { by: 'caller' },
+    instanceId: snapshot.instanceId,
+    snapshot,
+  });
+
+export const snapshotTaken = ofSnapshot('create_snapshot');
+export const snapshotGone = ofSnapshot('delete_snapshot');
 
 /** A request by the name, of which nothing came if nothing else is said. */
 export const aRequest = (requestId: string, fields: Partial<ConcludedRequest> = {}): ConcludedRequest => ({

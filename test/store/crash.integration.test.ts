@@ -31,3 +31,22 @@ test('whatever was kept is there after a kill at any instant, and the log has no
     await done(store.close());
   }
 });
+
+test('whatever was kept of a named record is there after a kill at any instant', async () => {
+  const dataDir = dataDirs.make();
+  for (const acked of [1, 30, 200]) {
+    const child = startStoreProcess(dataDir);
+    expect(await child.opened).toBeUndefined();
+    void child.commit({ count: 9_000, atATime: 64, withRecords: true });
+    await child.acked(acked + Math.random() * acked);
+    await child.kill();
+
+    const store = await dataDirs.open(dataDir);
+    const claims = await firstValueFrom(store.loadRecords('claims'));
+    for (const { sequence, instanceId } of child.acks) {
+      expect(claims.get(String(sequence))).toBe(instanceId);
+    }
+    expect((await firstValueFrom(store.load())).damaged).toStrictEqual([]);
+    await done(store.close());
+  }
+});

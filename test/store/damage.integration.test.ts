@@ -47,6 +47,7 @@ describe('a record that was changed from outside', () => {
     [`Snapshot/${idOf('s')}`, { snapshots: [] }],
     ['Cursor/mine', { cursor: undefined }],
     [`Runtime/${idOf('a')}`, { runtime: [] }],
+    ['Record/hooks/x', { records: [] }],
   ])('%s is named and set aside, and all else is as it was', async (key, lost) => {
     const dataDir = await filledDir(dataDirs);
     await rewrite(dataDir, key, flipped);
@@ -122,7 +123,7 @@ describe('a record that was changed from outside', () => {
     await rewrite(dataDir, `Damaged/${ofB}`, () => old[0]);
     const { instances, damaged } = await firstValueFrom((await dataDirs.open(dataDir)).load());
     expect(instances.map(({ name, revision }) => [name, revision])).toStrictEqual([
-      ['a', 5],
+      ['a', 4],
       ['b', 7],
       ['c', 1],
     ]);
@@ -158,6 +159,7 @@ describe('a record that was changed from outside', () => {
       { snapshots: [] },
     ],
     ['another snapshot', snapshotWith({ id: idOf('t') }), `Snapshot/${idOf('s')}`, { snapshots: [] }],
+    ['a record of no table', tables.ownersRecords.encode('hooks', 1), 'Record/hooks', {}],
     ['a runtime of no instance', tables.runtimes.encode('..', { one: 1 }), 'Runtime/..', {}],
     ['no JSON', tables.sealed(ofB, 1, '{"id'), ofB, { instances: ['a', 'c'] }],
     [
@@ -286,7 +288,7 @@ describe('an event that was changed from outside', () => {
   });
 
   test('while the store is open, and was the last, gives its number to no other', async () => {
-    const dataDir = await filledDir(dataDirs, 3);
+    const dataDir = await filledDir(dataDirs, 4);
     const options = { ...defaults, origin: 'here', formerOrigin: 'before', onDamaged: () => undefined };
     const open = async (): Promise<readonly [Database, Store]> => {
       const database = await openDatabase(fileOf(dataDir));
@@ -294,13 +296,13 @@ describe('an event that was changed from outside', () => {
     };
     const [database, store] = await open();
     const { epoch } = store;
-    await database.write(new Map([[keyOf(3), flipped(database.get(keyOf(3)) as Buffer)]]));
-    await expect(firstValueFrom(store.read({ epoch, sequence: 0 }, 9))).rejects.toMatchObject({ oldest: 4 });
+    await database.write(new Map([[keyOf(4), flipped(database.get(keyOf(4)) as Buffer)]]));
+    await expect(firstValueFrom(store.read({ epoch, sequence: 0 }, 9))).rejects.toMatchObject({ oldest: 5 });
     await done(store.close());
 
     const [, again] = await open();
     expect(again.epoch).toBe(epoch);
-    expect((await firstValueFrom(again.commit(updated('a', 9)))).sequence).toBe(4);
+    expect((await firstValueFrom(again.commit(updated('a', 9)))).sequence).toBe(5);
     await done(again.close());
   });
 

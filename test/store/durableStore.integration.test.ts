@@ -55,6 +55,21 @@ describe('the durable store', () => {
     );
   });
 
+  test('counts a record that was set aside once it stands in its place again', async () => {
+    const dataDir = dataDirs.make();
+    const store = await dataDirs.open(dataDir);
+    const all = Array.from({ length: 10_000 }, (_each, index) => store.saveRecord('hooks', String(index), 0));
+    await lastValueFrom(merge(...all), { defaultValue: undefined });
+    await done(
+      store.setAsideRecord('hooks', '7', () => [{ path: '', found: '0', expected: 'another number' }]),
+    );
+    await done(store.close());
+    const again = await dataDirs.open(dataDir);
+    expect((await firstValueFrom(again.load())).damaged).toStrictEqual([]);
+    expect(await firstValueFrom(again.loadRecord('hooks', '7'))).toBe(0);
+    await expect(done(again.saveRecord('hooks', 'more', 0))).rejects.toMatchObject({ _tag: 'StoreFailed' });
+  });
+
   test('takes a log that is read while it is shortened for no damage', async () => {
     const store = await dataDirs.open(dataDirs.make(), {
       retention: { ...defaults.retention, maxEvents: 10 },

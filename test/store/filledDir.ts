@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { firstValueFrom, lastValueFrom, merge } from 'rxjs';
 import type { Store } from '../../src/store/store.js';
-import { aSnapshot, created, done, idOf, updated } from './changes.js';
+import { aSnapshot, created, done, idOf, snapshotTaken, updated } from './changes.js';
 import type { DataDirs } from './dataDir.js';
 
 /** The database of a data directory. */
@@ -11,13 +11,14 @@ export const fileOf = (dataDir: string): string => join(dataDir, 'store', 'data.
 export async function filledDir(dataDirs: DataDirs, events = 9): Promise<string> {
   const dataDir = dataDirs.make();
   const store = await dataDirs.open(dataDir);
-  const commits = Array.from({ length: events - 3 }, (_, index) => store.commit(updated('a', index)));
+  const commits = Array.from({ length: events - 4 }, (_, index) => store.commit(updated('a', index)));
   await lastValueFrom(
     merge(store.commit(created('a')), store.commit(created('b')), store.commit(created('c')), ...commits),
   );
-  await done(store.saveSnapshot(aSnapshot()));
+  await firstValueFrom(store.commit(snapshotTaken(aSnapshot())));
   await done(store.saveCursor('mine', 3));
   await done(store.saveRuntime('one', idOf('a'), 1));
+  await done(store.saveRecord('hooks', 'x', 7));
   await done(store.close());
   return dataDir;
 }
@@ -28,6 +29,7 @@ export const whole = {
   snapshots: [idOf('s')],
   cursor: 3,
   runtime: [[idOf('a'), 1]],
+  records: [['x', 7]],
   sequence: 9,
   damaged: [] as string[],
 };
@@ -40,6 +42,7 @@ export const seen = async (store: Store) => {
     snapshots: snapshots.map(({ id }) => id),
     cursor: await firstValueFrom(store.loadCursor('mine')),
     runtime: [...(await firstValueFrom(store.loadRuntime('one')))],
+    records: [...(await firstValueFrom(store.loadRecords('hooks')))],
     sequence,
     damaged: damaged.map(({ key }) => key),
   };

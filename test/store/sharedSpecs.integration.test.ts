@@ -9,7 +9,7 @@ import { type Database, openDatabase } from '../../src/store/database.js';
 import { createEventLog, type EventLog } from '../../src/store/eventLog.js';
 import { findRecords } from '../../src/store/findRecords.js';
 import { createGroupCommit, type GroupCommit } from '../../src/store/groupCommit.js';
-import { emptySpan, type LogSpan } from '../../src/store/logSpan.js';
+import { emptyState, type StoreState } from '../../src/store/logSpan.js';
 import { scan } from '../../src/store/scan.js';
 import { events, specs, specUses } from '../../src/store/tables.js';
 import { anInstance } from '../support/lifecycleEvents.js';
@@ -20,13 +20,13 @@ jest.setTimeout(120_000);
 
 let folder: string;
 let database: Database;
-let group: GroupCommit<LogSpan>;
+let group: GroupCommit<StoreState>;
 let damaged: number;
 
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'log-'));
   database = await openDatabase(join(folder, 'data.mdb'));
-  group = createGroupCommit(database, emptySpan);
+  group = createGroupCommit(database, emptyState);
   damaged = 0;
 });
 afterEach(async () => {

@@ -1,4 +1,4 @@
-import { lastValueFrom, mergeMap, range, tap } from 'rxjs';
+import { concat, lastValueFrom, mergeMap, of, range, tap } from 'rxjs';
 import { openDataDir } from '../../src/store/openDataDir.js';
 import type { Store } from '../../src/store/store.js';
 import { defaults, done, updated } from './changes.js';
@@ -18,10 +18,18 @@ const tellEnd = (work: Promise<unknown>): Promise<void> =>
     },
   );
 
-const commit = (store: Store, { count, atATime }: Request): Promise<unknown> =>
+const commit = (store: Store, { count, atATime, withRecords = false }: Request): Promise<unknown> =>
   lastValueFrom(
     range(1, count).pipe(
-      mergeMap((revision) => store.commit(updated(`i${String(revision % atATime)}`, revision)), atATime),
+      mergeMap((revision) => {
+        const commit$ = store.commit(updated(`i${String(revision % atATime)}`, revision));
+        if (!withRecords) return commit$;
+        return commit$.pipe(
+          mergeMap((event) =>
+            concat(store.saveRecord('claims', String(event.sequence), event.instanceId), of(event)),
+          ),
+        );
+      }, atATime),
       tap(({ sequence, instanceId, instance }) => {
         tell({ kind: 'kept', sequence, instanceId, revision: instance?.revision ?? 0 });
       }),

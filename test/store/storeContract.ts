@@ -4,7 +4,7 @@ import { type CursorExpired, DriverFailed, LaunchFailed } from '../../src/lifecy
 import type { CausedChange, LifecycleEvent } from '../../src/lifecycle/event.js';
 import type { Instance } from '../../src/lifecycle/instance.js';
 import { defaultRetention } from '../../src/store/logSpan.js';
-import type { ConcludedRequest, Store } from '../../src/store/store.js';
+import type { AskedRequest, ConcludedRequest, Store } from '../../src/store/store.js';
 import { anInstance } from '../support/lifecycleEvents.js';
 import {
   aRequest,
@@ -15,6 +15,8 @@ import {
   deletedWithLast,
   done,
   idOf,
+  snapshotGone,
+  snapshotTaken,
   type StoreOptions,
   updated,
   wholeLog,
@@ -53,7 +55,7 @@ export function storeContract(open: OpenStore): void {
     const store = await opened();
     const before = await firstValueFrom(store.load());
     void store.commit(created('a'));
-    void store.saveSnapshot(aSnapshot());
+    void store.commit(snapshotTaken(aSnapshot()));
     void store.saveCursor('mine', 3);
     expect(await firstValueFrom(store.load())).toStrictEqual(before);
     expect(await firstValueFrom(store.loadCursor('mine'))).toBeUndefined();
@@ -279,6 +281,65 @@ export function storeContract(open: OpenStore): void {
     });
   });
 
+  describe("records of a table that is no instance's", () => {
+    const list = async (store: Store, table: string): Promise<unknown> => [
+      ...(await firstValueFrom(store.loadRecords(table))),
+    ];
+    const odd = ['webhooks', 'constructor'] as const;
+
+    test('are listed by key, each table its own, until they are taken away', async () => {
+      const store = await opened();
+      for (const key of ['b', 'a', '~', 'a/b']) await done(store.saveRecord('webhooks', key, { of: key }));
+      await done(store.saveRecord('webhook', 'z', 1));
+      await done(store.saveRecord('webhooks', 'a', null));
+      await done(store.saveRecord('webhooks', 'b', undefined));
+      await done(store.saveRecord('webhooks', 'never', undefined));
+      expect(await list(store, 'webhooks')).toStrictEqual([
+        ['a', null],
+        ['a/b', { of: 'a/b' }],
+        ['~', { of: '~' }],
+      ]);
+      expect(await list(store, 'webhook')).toStrictEqual([['z', 1]]);
+      expect(await list(store, 'none')).toStrictEqual([]);
+      expect(await firstValueFrom(store.loadRecord('webhooks', '~'))).toStrictEqual({ of: '~' });
+      expect(await firstValueFrom(store.loadRecord('webhooks', 'b'))).toBeUndefined();
+    });
+
+    test('do not change with the value that was handed over', async () => {
+      const store = await opened();
+      const value = { urls: ['one'] };
+      await done(store.saveRecord('webhooks', 'a', value));
+      value.urls.push('two');
+      expect(await list(store, 'webhooks')).toStrictEqual([['a', { urls: ['one'] }]]);
+      const kept = (await firstValueFrom(store.loadRecord('webhooks', 'a'))) as typeof value;
+      expect(Object.isFrozen(kept.urls)).toBe(true);
+    });
+
+    test.each(odd)('are at most 10000 in a table, such as %s', async (table) => {
+      const store = await opened();
+      const all = Array.from({ length: 10_000 }, (_each, index) => store.saveRecord(table, String(index), 0));
+      await lastValueFrom(merge(...all), { defaultValue: undefined });
+      const more = store.saveRecord(table, 'more', 0);
+      const reason = `the table ${table} is full: it has 10000 records`;
+      expect(await failureOf(more)).toMatchObject({ _tag: 'StoreFailed', reason });
+      await done(store.saveRecord(table, '0', 1));
+      await done(store.saveRecord('other', 'more', 0));
+      await done(store.saveRecord(table, '0', undefined));
+      await done(more);
+      expect(await failureOf(store.saveRecord(table, 'most', 0))).toMatchObject({ reason });
+    });
+
+    test('are set aside where their owner finds fault with them as they are then', async () => {
+      const store = await opened();
+      const faults = [{ path: 'url', found: 'nothing', expected: 'a text' }];
+      const faultsOf = (value: unknown): typeof faults => (value === 'good' ? [] : faults);
+      await done(store.saveRecord('webhooks', 'a', 'bad'));
+      await done(store.saveRecord('webhooks', 'b', 'good'));
+      for (const key of ['a', 'b', 'c']) await done(store.setAsideRecord('webhooks', key, faultsOf));
+      expect(await list(store, 'webhooks')).toStrictEqual([['b', 'good']]);
+    });
+  });
+
   describe('snapshots', () => {
     test('are kept, oldest first, until they are taken away', async () => {
       const store = await opened();
@@ -287,18 +348,38 @@ export function storeContract(open: OpenStore): void {
         aSnapshot({ id: idOf('two'), createdAt: 2, data: null }),
         aSnapshot({ id: idOf('three'), createdAt: 3, kind: 'Standby' }),
       ];
-      for (const each of [one, two, three]) await done(store.saveSnapshot(each));
-      await done(store.deleteSnapshot(idOf('two')));
-      await done(store.deleteSnapshot(idOf('two')));
+      for (const each of [one, two, three]) await commit(store, snapshotTaken(each));
+      await commit(store, snapshotGone(two));
+      await commit(store, snapshotGone(two));
       const { snapshots } = await firstValueFrom(store.load());
       expect(snapshots).toStrictEqual([one, three]);
       expect(snapshots.every((each) => Object.isFrozen(each.spec))).toBe(true);
     });
 
+    test('are taken and deleted by an event, which changes nothing of the instance', async () => {
+      const store = await opened();
+      const spec = { driver: 'memory', image: 'x'.repeat(5_000), env: {}, tags: {} };
+      const snapshot = aSnapshot({ spec });
+      await commit(store, created('a'));
+      const { instances } = await firstValueFrom(store.load());
+      await done(store.saveRuntime('one', idOf('a'), 1));
+      const told = [
+        await commit(store, snapshotTaken(snapshot)),
+        await commit(store, snapshotGone(snapshot)),
+      ];
+      expect(told.map(({ action, snapshot: of }) => [action, of])).toStrictEqual([
+        ['create_snapshot', snapshot],
+        ['delete_snapshot', snapshot],
+      ]);
+      expect((await firstValueFrom(store.load())).instances).toStrictEqual(instances);
+      expect((await firstValueFrom(store.loadRuntime('one'))).size).toBe(1);
+      expect(await wholeLog(store, 1)).toStrictEqual(told);
+    });
+
     test('outlive their instance', async () => {
       const store = await opened();
       await commit(store, created('a'));
-      await done(store.saveSnapshot(aSnapshot()));
+      await commit(store, snapshotTaken(aSnapshot()));
       await commit(store, deleted('a'));
       expect((await firstValueFrom(store.load())).snapshots).toHaveLength(1);
     });
@@ -334,19 +415,24 @@ export function storeContract(open: OpenStore): void {
       expect(await known(store, 'one')).toStrictEqual({ ...asked, outcome: { instance: last } });
     });
 
-    test('are remembered where no event came of them: with an instance, a snapshot, a failure', async () => {
+    test('are remembered with the snapshot that was taken or deleted', async () => {
+      const store = await opened();
+      const snapshot = aSnapshot();
+      const askedFor = (requestId: string): AskedRequest => ({ ...asked, requestId });
+      await firstValueFrom(store.commit(named(snapshotTaken(snapshot), 'taken'), askedFor('taken')));
+      await firstValueFrom(store.commit(named(snapshotGone(snapshot), 'gone'), askedFor('gone')));
+      for (const name of ['taken', 'gone'])
+        expect(await known(store, name)).toStrictEqual({ ...askedFor(name), outcome: { snapshot } });
+      expect((await firstValueFrom(store.load())).snapshots).toStrictEqual([]);
+    });
+
+    test('are remembered where no event came of them: with an instance, a failure', async () => {
       const store = await opened();
       const cause = new Error('the disk is gone');
       const error = new DriverFailed({ instanceId: idOf('a'), verb: 'stop' }, { cause });
       await done(store.saveRequest(aRequest('noop')));
       await done(store.saveRequest(aRequest('failed', { outcome: { error } })));
-      const snapshot = aSnapshot();
-      await done(store.saveSnapshot(snapshot, aRequest('taken', { outcome: { snapshot } })));
-      await done(store.deleteSnapshot(snapshot.id, aRequest('gone', { outcome: { snapshot } })));
       expect(await known(store, 'noop')).toStrictEqual(aRequest('noop'));
-      expect(await known(store, 'taken')).toMatchObject({ outcome: { snapshot } });
-      expect(await known(store, 'gone')).toMatchObject({ outcome: { snapshot } });
-      expect((await firstValueFrom(store.load())).snapshots).toStrictEqual([]);
       const { outcome } = (await known(store, 'failed')) as { readonly outcome: { readonly error: Error } };
       expect(outcome.error).toStrictEqual(error);
       expect(outcome.error.cause).toStrictEqual(cause);

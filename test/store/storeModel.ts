@@ -4,7 +4,16 @@ import type { CausedChange } from '../../src/lifecycle/event.js';
 import type { Instance, Json } from '../../src/lifecycle/instance.js';
 import type { Snapshot } from '../../src/lifecycle/snapshot.js';
 import type { ConcludedRequest, Store } from '../../src/store/store.js';
-import { aRequest, aSnapshot, deleted, idOf, updated, wholeLog } from './changes.js';
+import {
+  aRequest,
+  aSnapshot,
+  deleted,
+  idOf,
+  snapshotGone,
+  snapshotTaken,
+  updated,
+  wholeLog,
+} from './changes.js';
 
 /** What is asked of a store and of its model alike. */
 export type Step = (store: Store, model: Model) => Observable<unknown>;
@@ -12,6 +21,8 @@ export type Step = (store: Store, model: Model) => Observable<unknown>;
 const name = fc.constantFrom('a', 'b', 'c');
 const controller = fc.constantFrom('one', 'two');
 const value = fc.jsonValue({ maxDepth: 1 }) as fc.Arbitrary<Json>;
+
+const key = fc.constantFrom('a', 'A', 'a/b', '~', '__proto__');
 
 /** Any {@link Step}. */
 export const step: fc.Arbitrary<Step> = fc.oneof(
@@ -25,6 +36,12 @@ export const step: fc.Arbitrary<Step> = fc.oneof(
     .map(([by, of, what]): Step => (store, model) => {
       model.runtime(by, idOf(of), what);
       return store.saveRuntime(by, idOf(of), what);
+    }),
+  fc
+    .tuple(controller, key, fc.option(value, { nil: undefined }))
+    .map(([table, of, what]): Step => (store, model) => {
+      model.record(table, of, what);
+      return store.saveRecord(table, of, what);
     }),
   fc.tuple(controller, fc.nat()).map(([by, sequence]): Step => (store, model) => {
     model.cursors.set(by, sequence);
@@ -49,10 +66,10 @@ export const step: fc.Arbitrary<Step> = fc.oneof(
       return store.commit(change, asked);
     }),
   fc.tuple(name, fc.boolean()).map(([of, isGone]): Step => (store, model) => {
-    const id = idOf(of);
-    if (isGone) model.snapshots.delete(id);
-    else model.snapshots.set(id, aSnapshot({ id, createdAt: of.charCodeAt(0) }));
-    return isGone ? store.deleteSnapshot(id) : store.saveSnapshot(model.snapshots.get(id) as Snapshot);
+    const snapshot = aSnapshot({ id: idOf(of), createdAt: of.charCodeAt(0) });
+    const change = isGone ? snapshotGone(snapshot) : snapshotTaken(snapshot);
+    model.commit(change);
+    return store.commit(change);
   }),
 );
 
@@ -72,6 +89,7 @@ export class Model {
   /** With the event with which each is forgotten. */
   private requests: (readonly [ConcludedRequest, number])[] = [];
   private readonly runtimes = new Map<string, Json>();
+  private readonly records = new Map<string, Json>();
 
   constructor(private readonly maxEvents: number) {}
 
@@ -81,7 +99,9 @@ export class Model {
 
   commit(change: CausedChange): void {
     this.log.push(change);
-    if (change.action !== 'delete') this.instances.set(change.instanceId, change.instance);
+    if (change.action === 'create_snapshot') this.snapshots.set(change.snapshot.id, change.snapshot);
+    else if (change.action === 'delete_snapshot') this.snapshots.delete(change.snapshot.id);
+    else if (change.action !== 'delete') this.instances.set(change.instanceId, change.instance);
     else {
       this.instances.delete(change.instanceId);
       for (const name of ['one', 'two']) this.runtimes.delete(`${name} ${change.instanceId}`);
@@ -100,12 +120,18 @@ export class Model {
       this.runtimes.set(`${name} ${of}`, JSON.parse(JSON.stringify(what)) as Json);
   }
 
+  record(table: string, key: string, what: Json | undefined): void {
+    if (what === undefined) this.records.delete(`${table} ${key}`);
+    else this.records.set(`${table} ${key}`, JSON.parse(JSON.stringify(what)) as Json);
+  }
+
   seen(): Seen {
     return {
       instances: new Map(this.instances),
       snapshots: new Map(this.snapshots),
       cursors: new Map(this.cursors),
       runtimes: new Map(this.runtimes),
+      records: [...this.records].toSorted(([one], [other]) => (one < other ? -1 : 1)),
       requests: new Map(
         this.requests
           .filter(([, sequence]) => sequence >= this.oldest)
@@ -123,6 +149,8 @@ export interface Seen {
   readonly snapshots: ReadonlyMap<string, Snapshot>;
   readonly cursors: ReadonlyMap<string, number>;
   readonly runtimes: ReadonlyMap<string, Json>;
+  /** In their order. */
+  readonly records: readonly (readonly [string, Json])[];
   readonly requests: ReadonlyMap<string, ConcludedRequest>;
   readonly sequence: number;
   readonly log: readonly (readonly [sequence: number, change: CausedChange])[];
@@ -139,6 +167,13 @@ export async function seenOf(store: Store, oldest: number): Promise<Seen> {
     const cursor = await firstValueFrom(store.loadCursor(name));
     if (cursor !== undefined) cursors.set(name, cursor);
   }
+  const records: (readonly [string, Json])[] = [];
+  for (const table of ['one', 'two']) {
+    for (const [of, what] of await firstValueFrom(store.loadRecords(table))) {
+      expect(await firstValueFrom(store.loadRecord(table, of))).toStrictEqual(what);
+      records.push([`${table} ${of}`, what]);
+    }
+  }
   const requests = new Map<string, ConcludedRequest>();
   for (const name of ['x', 'y']) {
     const request = await firstValueFrom(store.loadRequest('caller', name));
@@ -150,6 +185,7 @@ export async function seenOf(store: Store, oldest: number): Promise<Seen> {
     snapshots: new Map(snapshots.map((snapshot) => [snapshot.id, snapshot])),
     cursors,
     runtimes,
+    records,
     requests,
     sequence,
     log: log.map(({ epoch: _epoch, sequence: place, time: _time, ...change }) => [place, change]),

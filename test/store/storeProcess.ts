@@ -6,6 +6,8 @@ import { filter, firstValueFrom, ReplaySubject, Subject } from 'rxjs';
 export interface Request {
   readonly count: number;
   readonly atATime: number;
+  /** Whether each change is written into a record of the table `claims` too, before it is told. */
+  readonly withRecords?: boolean;
 }
 
 /** A change of which the store said that it is kept. */

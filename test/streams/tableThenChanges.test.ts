@@ -52,7 +52,7 @@ const stage = (buffering: WatchBuffering = {}) => {
   const commit = (event: LifecycleEvent): void => {
     cursor = event;
     if (event.action === 'delete') table.delete(event.instanceId);
-    else table.set(event.instanceId, event.instance);
+    else if (event.instance !== undefined) table.set(event.instanceId, event.instance);
   };
   return {
     events$,

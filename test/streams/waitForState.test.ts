@@ -581,7 +581,8 @@ describe('what cannot be understood is refused', () => {
 
   test.each<[object, string, string]>([
     [{ timeoutMs: -1 }, 'timeoutMs', '-1'],
-    [{ timeoutMs: 300_001 }, 'timeoutMs', '300001'],
+    [{ timeoutMs: 2_147_483_648 }, 'timeoutMs', '2147483648'],
+    [{ pollMs: 300_001 }, 'pollMs', '300001'],
     [{ timeoutMs: NaN }, 'timeoutMs', 'NaN'],
     [{ timeoutMs: '5s' }, 'timeoutMs', "'5s'"],
     [{ pollMs: 0 }, 'pollMs', '0'],

@@ -1,7 +1,8 @@
 import { states } from '../../src/lifecycle/state.js';
-import { type WaitOptions, waitSettings } from '../../src/streams/waitOptions.js';
+import { createDecodeWait, type WaitOptions } from '../../src/streams/waitOptions.js';
 import { thrownBy } from '../support/thrownBy.js';
 
+const waitSettings = createDecodeWait();
 const reachable = states.filter((state) => state !== 'Unknown');
 
 const rest = {
@@ -56,7 +57,7 @@ describe('a wait', () => {
     ['target', { toString: () => 'Running' }, {}],
     ['target[2]', ['Running', 'Running', 'x'], {}],
     ['timeoutMs', 'Running', { timeoutMs: -1 }],
-    ['timeoutMs', 'Running', { timeoutMs: 300_001 }],
+    ['timeoutMs', 'Running', { timeoutMs: 2_147_483_648 }],
     ['pollMs', 'Running', { pollMs: 0 }],
     ['signal', 'Running', { signal: {} }],
     ['signal', 'Running', { signal: 'abort' }],

@@ -135,11 +135,14 @@ const place = fc.record({ epoch: text, sequence, time, cause });
 
 /** Any event. */
 export const anyEvent: fc.Arbitrary<LifecycleEvent> = fc
-  .tuple(fc.constantFrom(...actions), place, anyInstance, state, fc.boolean())
-  .map(([action, at, instance, previousState, isKnown]) => {
+  .tuple(fc.constantFrom(...actions), place, anyInstance, anySnapshot, state, fc.boolean())
+  .map(([action, at, instance, snapshot, previousState, isKnown]) => {
     const common = { ...at, instanceId: instance.id };
-    if (action === 'create' || action === 'fork') return { ...common, action, instance };
-    if (action !== 'delete') return { ...common, action, instance, previousState };
+    const from = isKnown ? { snapshotId: snapshot.id } : {};
+    if (action === 'create_snapshot' || action === 'delete_snapshot')
+      return { ...at, action, instanceId: snapshot.instanceId, snapshot };
+    if (action === 'create' || action === 'fork') return { ...common, action, instance, ...from };
+    if (action !== 'delete') return { ...common, action, instance, previousState, ...from };
     return { ...common, action, previousState, ...(isKnown && { last: instance }) };
   });
 
@@ -150,7 +153,7 @@ export const anyChange: fc.Arbitrary<InstanceChange> = fc.oneof(
     instances: fc.array(anyInstance, { maxLength: 3 }),
     cursor: fc.record({ epoch: text, sequence }),
   }),
-  anyEvent.map(changeOf),
+  anyEvent.map(changeOf).filter((change) => change !== undefined),
   // It has left a filter.
   fc.tuple(anyEvent, anyInstance).map(([event, last]) => ({
     kind: 'removed' as const,

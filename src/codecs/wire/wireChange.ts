@@ -24,7 +24,7 @@ const upsert = new t.Type<Upsert, WireObject, unknown>(
       eventOfUpsert.validate(value, context),
       E.chain(({ event }) => {
         const change = changeOf(event);
-        return change.kind === 'upsert' ? t.success(change) : t.failure(value, context);
+        return change?.kind === 'upsert' ? t.success(change) : t.failure(value, context);
       }),
     ),
   ({ kind: of, event }) => eventOfUpsert.encode({ kind: of, event }),

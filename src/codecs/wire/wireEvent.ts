@@ -7,6 +7,7 @@ import { tagged } from '../tagged.js';
 import { wireCause } from './wireCause.js';
 import { wireInstance } from './wireInstance.js';
 import { optional, required, type WireKeys, wireObject } from './wireObject.js';
+import { wireSnapshot } from './wireSnapshot.js';
 import { wireTime } from './wireTime.js';
 
 /** Where an event stands in a log, which what keeps the log need not write. */
@@ -20,6 +21,8 @@ const common = {
   cause: required('cause', wireCause),
 };
 const instance = required('instance', wireInstance);
+const snapshot = required('snapshot', wireSnapshot);
+const snapshotId = optional('snapshot_id', id);
 const last = optional('last', wireInstance);
 const previousState = required('previous_state', oneOf(states));
 
@@ -27,13 +30,15 @@ const previousState = required('previous_state', oneOf(states));
 export function wireEventWith(more: WireKeys): t.Mixed {
   const forms = actions.map((action): [string, t.Mixed] => {
     const keys = { ...more, ...common, action: required('action', t.literal(action)) };
+    if (action === 'create_snapshot' || action === 'delete_snapshot')
+      return [action, wireObject(`an event "${action}"`, { ...keys, snapshot })];
     if (action === 'delete') return [action, wireObject('a delete', { ...keys, last, previousState })];
     const isFirst = action === 'create' || action === 'fork';
     return [
       action,
       wireObject(
         `an event "${action}"`,
-        isFirst ? { ...keys, instance } : { ...keys, instance, previousState },
+        isFirst ? { ...keys, instance, snapshotId } : { ...keys, instance, snapshotId, previousState },
       ),
     ];
   });
