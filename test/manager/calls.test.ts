@@ -38,7 +38,7 @@ it('whoever says who they are is the cause of what comes of it, of every verb', 
   await value(manager.delete('web', who));
   const actions = [
     ...['create', 'update', 'standby', 'fork', 'restore', 'stop', 'start', 'stop'],
-    ...['fork', 'restore', 'start', 'delete'],
+    ...['create_snapshot', 'fork', 'restore', 'start', 'delete'],
   ];
   expect(causes).toEqual(actions.map((action) => [action, who]));
 });

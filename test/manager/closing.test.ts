@@ -1,3 +1,4 @@
+import * as t from 'io-ts';
 import { firstValueFrom, type Observable, of } from 'rxjs';
 import { type InstanceManager, openManager } from 'rx-instances';
 import { createMemoryDriver } from 'rx-instances/testing';
@@ -43,6 +44,7 @@ const verbs: Partial<Record<keyof InstanceManager, (manager: InstanceManager) =>
   deleteSnapshot: (manager) => manager.deleteSnapshot('any'),
   forkSnapshot: (manager) => manager.forkSnapshot('any', { name: 'new' }),
   restoreSnapshot: (manager) => manager.restoreSnapshot('web', 'any'),
+  table: (manager) => manager.table('closing', t.string).get('any'),
 };
 
 describe('a manager that closes', () => {

@@ -87,7 +87,7 @@ describe('a fork', () => {
       await value(manager.stop('web'));
       const { id } = await value(manager.createSnapshot('web', { kind: 'Stopped' }));
       await expect(value(manager.forkSnapshot(id, { name: 'two', ...wrong }))).rejects.toMatchObject(refused);
-      expect(actions).toEqual(['stop']);
+      expect(actions).toEqual(['stop', 'create_snapshot']);
     },
   );
 
