@@ -48,7 +48,8 @@ const slowestPollMs = 100;
 
 /**
  * Whoever starts a process (`vfork`) waits in the kernel until that has come to run its program. If the halt comes first to
- * the one that is being started, the other is never halted: then all have to go on a little, to be halted anew.
+ * the one that is being started, the other is never halted: then all have to go on a little, to be halted anew. They go on for a poll
+ * longer each time, since on a busy machine the one that is being started waits for its turn.
  */
 const pollsBeforeRetry = 3;
 
@@ -88,12 +89,22 @@ export function createProcessGroup(
       }),
     );
 
-  const haltAgain = (polls: number): void => {
-    // No signal does anything in one that has frozen itself. When it goes on, it finds this one.
-    controlGroup?.thaw();
-    if (polls % pollsBeforeRetry !== 0) return;
-    send('SIGCONT');
-    send('SIGSTOP');
+  const haltingAgain = (): ((polls: number) => void) => {
+    let goOnAt = pollsBeforeRetry;
+    let haltAt = 0;
+    let retries = 0;
+    return (polls) => {
+      // No signal does anything in one that has frozen itself. When it goes on, it finds this one.
+      controlGroup?.thaw();
+      if (polls === haltAt) {
+        send('SIGSTOP');
+        goOnAt = polls + pollsBeforeRetry;
+      } else if (polls === goOnAt) {
+        send('SIGCONT');
+        retries += 1;
+        haltAt = polls + retries;
+      }
+    };
   };
 
   /** Those of the process group have had it already. */
@@ -134,7 +145,7 @@ export function createProcessGroup(
       concat(
         defer(() => {
           send('SIGSTOP');
-          return until('halted', (left) => left.every(isHalted), haltAgain);
+          return until('halted', (left) => left.every(isHalted), haltingAgain());
         }),
         controlGroup?.freeze() ?? EMPTY,
       ),

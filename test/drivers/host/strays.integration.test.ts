@@ -45,6 +45,8 @@ it('ends a daemon that works in the home, whatever its environment', async () =>
   });
   const [printed] = (await once(shell.stdout, 'data')) as [Buffer];
   const pid = Number(printed.toString());
+  // A daemon's parent is gone.
+  await once(shell, 'exit');
   await until(
     () => kernelViewOf(pid)?.group,
     (group) => group === pid,
