@@ -49,10 +49,8 @@ export function qemuArgs(
     ...['-machine', `${vm.machine},memory-backend=${memoryId}`, '-accel', vm.accel, '-cpu', vm.cpu],
     ...['-smp', String(vm.vcpus), '-m', size],
     ...['-object', `memory-backend-file,id=${memoryId},size=${size},mem-path=${memory},share=${onOff}`],
-    ...[
-      '-chardev',
-      `socket,id=ser0,path=${vmPaths.serialSocket},server=on,wait=off,logfile=logs/app.log,logappend=on`,
-    ],
+    // The guest would wait for whoever reads from a socket: all goes to the log, and is read there.
+    ...['-chardev', `pipe,id=ser0,path=${vmPaths.console},logfile=logs/app.log,logappend=on`],
     ...['-serial', 'chardev:ser0', '-qmp', `unix:${vmPaths.qmpSocket},server=on,wait=off`],
     ...(disk === undefined
       ? []

@@ -4,6 +4,7 @@ import type { LaunchPlan } from '../driver.js';
 import { createLogFiles, type LogLimits } from '../host/logFiles.js';
 import { asked, readinessOf } from '../host/readinessOf.js';
 import { guestAccepts } from './guest.js';
+import { serveConsole } from './console.js';
 import type { MachineFiles } from './machineFiles.js';
 import type { QemuHost } from './qemuHost.js';
 import { createQemuMachine, type QemuMachine } from './qemuMachine.js';
@@ -32,6 +33,7 @@ export const logSources: readonly string[] = ['app', 'vmm'];
 export function createQemuMachines(options: QemuMachinesOptions): QemuMachines {
   const { host, disks, sound, identities, keptHashes, logLimits, pollMs } = options;
   const machines = new Map<string, QemuMachine>();
+  const consoles = new Map<string, () => void>();
 
   const readinessIn = (
     home: string,
@@ -62,8 +64,16 @@ export function createQemuMachines(options: QemuMachinesOptions): QemuMachines {
         logs: logSources.map((source) => createLogFiles(home, source)),
       });
       machines.set(home, machine);
+      // Closing removes the socket, also one that was made since.
+      consoles.get(home)?.();
+      const endConsole = serveConsole(home, pollMs);
+      consoles.set(home, endConsole);
       machine.signals$.subscribe({
         complete: () => {
+          if (consoles.get(home) === endConsole) {
+            consoles.delete(home);
+            endConsole();
+          }
           if (machines.get(home) === machine) machines.delete(home);
           link.close();
           // Where it has ended, its memory may be kept.

@@ -24,6 +24,7 @@ import type { LaunchPlan } from '../driver.js';
 import { createLogFiles, type LogFiles } from '../host/logFiles.js';
 import { portVariables } from '../host/portVariables.js';
 import type { MachinePort } from '../host/machinePorts.js';
+import { runProgram } from '../host/runProgram.js';
 import type { Run, Runs } from '../host/runs.js';
 import { qemuArgs } from './args.js';
 import type { Confinement } from './confinement.js';
@@ -77,6 +78,7 @@ export async function startQemu(runs: Runs, plan: QemuPlan): Promise<StartedQemu
   const [vmmStart] = await Promise.all([
     vmmLog.end(),
     writeGuestFiles(plan),
+    makeConsole(home),
     letUserIn(home, plan.confinement.user),
   ]);
   const run = await runs.start({
@@ -173,6 +175,22 @@ async function writeGuestFiles({ home, instanceId, name, spec, boot }: QemuPlan)
   await write(vmPaths.cmdline, [...entrypoint, ...cmd]);
   const initrd = await place(vmPaths.initrd);
   if (boot?.initrd !== undefined) await symlink(boot.initrd, initrd);
+}
+
+/** What QEMU opens as the guest's console. It opens a pipe for both, so that neither it nor who writes waits for the other. */
+async function makeConsole(home: string): Promise<void> {
+  const [input, output] = [join(home, vmPaths.consoleInput), join(home, vmPaths.consoleOutput)];
+  // What lies there may be anything.
+  await Promise.all([input, output].map((path) => rm(path, { force: true, recursive: true })));
+  await Promise.all([
+    symlink('/dev/null', output),
+    runProgram('mkfifo', ['-m', '600', input]).catch((error: unknown) => {
+      const reason = isCode(error, 'ENOENT')
+        ? 'the program mkfifo is not there'
+        : `the console can't be made: ${(error as Error).message}`;
+      throw new LaunchFailed({ reason }, { cause: error });
+    }),
+  ]);
 }
 
 const guestPortsOf = ({ ports = [] }: InstanceSpec): readonly number[] => ports.map(({ guest }) => guest);

@@ -7,7 +7,12 @@ export const vmPaths = {
   /** What the running QEMU was built of. */
   config: 'config.json',
   qmpSocket: 'qmp.sock',
+  /** Of the manager, which hands on what is said there. */
   serialSocket: 'serial.sock',
+  /** What the guest reads, a pipe, and where QEMU writes besides the log: nowhere. */
+  console: 'console',
+  consoleInput: 'console.in',
+  consoleOutput: 'console.out',
   /** There while a state is written. */
   stateSocket: 'state.sock',
   /** A link to that of the image. */

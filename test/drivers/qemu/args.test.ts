@@ -64,9 +64,9 @@ describe('the machine', () => {
     expect(after('-action', argsOf())).toEqual(['panic=exit-failure']);
   });
 
-  it('says what it says on its serial line to the log, and is talked to there and by QMP, without waiting', () => {
+  it('says what it says on its serial line to the log and to nobody else, and is talked to by a pipe and by QMP, without waiting', () => {
     expect(after('-chardev', argsOf())).toEqual([
-      'socket,id=ser0,path=serial.sock,server=on,wait=off,logfile=logs/app.log,logappend=on',
+      'pipe,id=ser0,path=console,logfile=logs/app.log,logappend=on',
     ]);
     expect(after('-serial', argsOf())).toEqual(['chardev:ser0']);
     expect(after('-qmp', argsOf())).toEqual(['unix:qmp.sock,server=on,wait=off']);

@@ -242,6 +242,18 @@ const programs = {
       "one\\ntwo\\nthree\\n"
   `,
 
+  /** Says the same line again and again, as fast as it can. */
+  flooding: `
+      mov esp, 0x90000
+    again:
+      mov esi, line
+      call print
+      jmp again
+    ${printing}
+    line:
+      "${'flood '.repeat(16)}.\\n"
+  `,
+
   /** Counts in its memory, and says each number after a moment. */
   counting: counting(''),
 
