@@ -5,9 +5,9 @@ import type { Cursor, LifecycleEvent } from '../../lifecycle/event.js';
 import { actions } from '../../lifecycle/state.js';
 import { concerns } from '../../streams/instanceFilter.js';
 import { described, describedObject, type ValueOf } from '../described.js';
-import { instanceFilter } from '../queries.js';
+import { instanceFilter, number } from '../queries.js';
 import { several, text } from '../values.js';
-import { cursorOf, cursorText } from './cursorText.js';
+import { cursorOf, cursorText } from '../../codecs/wire/cursorText.js';
 import type { EventSelection } from './liveEvents.js';
 
 const placeCodec = new t.Type<Cursor, string, unknown>(
@@ -23,12 +23,13 @@ const placeCodec = new t.Type<Cursor, string, unknown>(
 /** A place in the log, as an event's id tells it. */
 export const place = described(placeCodec, { type: 'string', examples: ['k2vj:42'] });
 
+const eventKeys = { ...instanceFilter, action: several('actions', actions), name: text, after: place };
+
 /** Which events to send. */
-export const eventQuery = describedObject(
-  'query',
-  {},
-  { ...instanceFilter, action: several('actions', actions), name: text, after: place },
-);
+export const eventQuery = describedObject('query', {}, eventKeys);
+
+/** The same, or how many of the log to answer with at once. */
+export const logQuery = describedObject('query', {}, { ...eventKeys, limit: number('events', 1, 1_000) });
 
 /** The events of a query, of one instance or of all. */
 export function eventSelection(
