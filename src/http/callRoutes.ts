@@ -14,8 +14,7 @@ import { apiRoute, bodyOf } from './apiRoute.js';
 import { answerStream, type CallSink } from './callStream.js';
 import { described, describedObject, type ValueOf } from './described.js';
 import type { LiveEvents } from './events/liveEvents.js';
-import { isInside } from './errorAnswers.js';
-import { failureOf } from './failureBody.js';
+import { tellFailure } from './failureBody.js';
 import { sendPacedLog } from './pacedLog.js';
 import type { Scope } from './scopes.js';
 import { serverSentEvent } from './sse/serverSentEvent.js';
@@ -163,10 +162,4 @@ function sendCall(verb: keyof Instances, { request, reply, body }: StreamCall, c
     return sendPacedLog({ manager, idOrName, options, sink, textOf });
   };
   answerStream(reply, context, verb === 'run' ? run : logs);
-}
-
-function tellFailure(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
-  const { status, headers, body } = failureOf(error);
-  if (isInside(status)) request.log.error({ err: error }, 'a call failed');
-  void reply.code(status).headers(headers).send(body);
 }

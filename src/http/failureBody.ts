@@ -1,10 +1,10 @@
-import type { FastifyBaseLogger } from 'fastify';
+import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify';
 import { wireError } from '../codecs/wire/wireError.js';
 import { hasTag, isInstanceError, SnapshotDamaged, SnapshotIncompatible } from '../lifecycle/errors.js';
 import { errorAnswer, type ErrorAnswer, isInside } from './errorAnswers.js';
 
 /** What a failure of a call is answered with: as everywhere, and the error itself as far as that tells nothing of the inside. */
-export function failureOf(error: unknown): ErrorAnswer {
+function failureOf(error: unknown): ErrorAnswer {
   const { body, ...answer } = errorAnswer(error);
   const { status } = answer;
   if (isInside(status) || !isInstanceError(error)) return { ...answer, body };
@@ -24,4 +24,11 @@ export function failureBody(error: unknown, log: FastifyBaseLogger): object {
   const { status, body, headers } = failureOf(error);
   if (isInside(status)) log.error({ err: error }, 'a call failed');
   return { ...body, status, retry: headers['x-should-retry'] !== 'false' };
+}
+
+/** Answers what failed so: the handler of errors of a route. */
+export function tellFailure(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+  const { status, headers, body } = failureOf(error);
+  if (isInside(status)) request.log.error({ err: error }, 'a call failed');
+  void reply.code(status).headers(headers).send(body);
 }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { Registry } from 'prom-client';
+import { wireCalls } from '../../src/codecs/wire/wireCalls.js';
 import { readEvents } from './events/readEvents.js';
 import { openStage, type Stage } from './apiStage.js';
 
@@ -75,6 +76,7 @@ describe('the document', () => {
         'POST /instances/{id}/snapshots/{snapshotId}/restore',
         ...['GET /snapshots', 'GET /snapshots/{snapshotId}', 'DELETE /snapshots/{snapshotId}'],
         'POST /snapshots/{snapshotId}/fork',
+        ...Object.keys(wireCalls).map((verb) => `POST /calls/${verb}`),
       ].sort(),
     );
     for (const [path, operations] of Object.entries(paths))

@@ -5,6 +5,7 @@ import { answerWhileThere } from '../answer.js';
 import { answers } from '../answerSchemas.js';
 import type { ApiContext } from '../apiContext.js';
 import { apiRoute, paramOf, queryOf } from '../apiRoute.js';
+import { tellFailure } from '../failureBody.js';
 import { findInstance } from '../findInstance.js';
 import { eventPage } from './eventPage.js';
 import { eventQuery, eventSelection, logQuery, placeOf } from './eventQuery.js';
@@ -15,14 +16,17 @@ import { sendEvents } from './sendEvents.js';
 export function eventRoutes(app: FastifyInstance, context: ApiContext, options: FollowOptions): void {
   app.get(
     '/events',
-    apiRoute({
-      operation: 'streamEvents',
-      scope: 'instance:read',
-      summary:
-        'Stream what happens to instances, from now on or after a place; with `limit` a page of the log',
-      query: logQuery,
-      answers: { 200: answers.events },
-    }),
+    {
+      ...apiRoute({
+        operation: 'streamEvents',
+        scope: 'instance:read',
+        summary:
+          'Stream what happens to instances, from now on or after a place; with `limit` a page of the log',
+        query: logQuery,
+        answers: { 200: answers.events },
+      }),
+      errorHandler: tellFailure,
+    },
     (request, reply) => {
       const { limit, ...query } = queryOf(logQuery, request);
       const after = placeOf(request, query.after);
