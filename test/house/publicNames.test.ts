@@ -33,6 +33,7 @@ describe('the public names', () => {
       './metrics',
       './promises',
       './qemu',
+      './remote',
       './testing',
       './wire',
     ]);
@@ -282,6 +283,10 @@ describe('the public names', () => {
      types
        QemuDriverOptions"
     `);
+  });
+
+  it('of rx-instances/remote are these', () => {
+    expect(namesOf('./remote')).toMatchInlineSnapshot();
   });
 
   it('of rx-instances/testing are these', () => {
