@@ -43,6 +43,7 @@ describe('the public names', () => {
     expect(namesOf('.')).toMatchInlineSnapshot(`
      "values
        AmbiguousName
+       ApiFailed
        Conflict
        ConntrackFailed
        ConsumerTaken
@@ -286,7 +287,13 @@ describe('the public names', () => {
   });
 
   it('of rx-instances/remote are these', () => {
-    expect(namesOf('./remote')).toMatchInlineSnapshot();
+    expect(namesOf('./remote')).toMatchInlineSnapshot(`
+     "values
+       openRemote
+     types
+       RemoteInstances
+       RemoteOptions"
+    `);
   });
 
   it('of rx-instances/testing are these', () => {
