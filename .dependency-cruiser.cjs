@@ -19,6 +19,7 @@ const floors = [
       sees: ['drivers/driver.ts'],
     },
     promises: { uses: ['rxjs'] },
+    remote: { uses: ['rxjs', 'io-ts', 'fp-ts', 'eventsource-parser'] },
   },
   {
     controllers: { uses: ['rxjs', 'io-ts', 'fp-ts', 'node:', 'ipaddr.js'] },

@@ -26,6 +26,7 @@ module.exports = {
     '^rx-instances/metrics$': '<rootDir>/src/metrics.ts',
     '^rx-instances/promises$': '<rootDir>/src/promises.ts',
     '^rx-instances/qemu$': '<rootDir>/src/qemu.ts',
+    '^rx-instances/remote$': '<rootDir>/src/remote.ts',
     '^rx-instances/testing$': '<rootDir>/src/testing.ts',
     '^rx-instances/wire$': '<rootDir>/src/wire.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',

@@ -36,6 +36,7 @@ export type { Snapshot } from './lifecycle/snapshot.js';
 // What can go wrong.
 export {
   AmbiguousName,
+  ApiFailed,
   Conflict,
   ConsumerTaken,
   CursorExpired,

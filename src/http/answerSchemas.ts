@@ -105,7 +105,7 @@ const autoStandbyStatus = object({
 
 /** Forms of answers that stand in the document by name. */
 export const sharedSchemas = {
-  Error: object({ code: text, message: text }),
+  Error: object({ code: text, message: text }, { error: { type: 'object' } }),
   Instance: instance,
   Snapshot: snapshot,
   AutoStandbyStatus: autoStandbyStatus,
@@ -134,7 +134,22 @@ export const answers = {
   },
   events: {
     description:
-      'An event as JSON in the data of each; its id is the place to go on from. Besides: `heartbeat`, `lagged`, `cursor_expired`, `closing`',
+      'An event as JSON in the data of each; its id is the place to go on from. Besides: `heartbeat`, `lagged`, `cursor_expired`, `closing`. With `limit` what the log has now, and the place to go on from',
+    content: {
+      'text/event-stream': { schema: text },
+      'application/json': {
+        schema: object({ events: { type: 'array', items: { type: 'object' } }, cursor: text }),
+      },
+    },
+  },
+  called: {
+    description:
+      'What the verb emits, in its wire form, and the place in the log that it has reached by then',
+    ...object({ value: {}, cursor: text }),
+  },
+  callStream: {
+    description:
+      'A line of the log as JSON in the data of each `line`; `value` for what comes of it, then `done`, or `failed`. Besides: `closing`',
     content: { 'text/event-stream': { schema: text } },
   },
   health: { description: 'It serves', ...object({ status: oneOf('ok') }) },

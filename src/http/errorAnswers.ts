@@ -45,6 +45,8 @@ const rows: { readonly [T in Tag]: Row<Extract<InstanceError, { readonly _tag: T
   StoreFailed: internal,
   StateUnreadable: internal,
   DataDirLocked: internal,
+  // Of a manager from afar.
+  ApiFailed: [502, 'bad_gateway'],
 };
 
 /** What hypeman tells otherwise at one of its operations. */
@@ -119,14 +121,16 @@ function answerTo(error: InstanceError, operation: string | undefined): ErrorAns
   return answer(status, byField ?? code, text, headers);
 }
 
+/** What is answered so is told of to nobody but the log. */
+export const isInside = (status: number): boolean => status >= 500 && status !== 501;
+
 function answer(
   status: number,
   code: string,
   message = STATUS_CODES[status] ?? 'error',
   headers: Readonly<Record<string, string>> = {},
 ): ErrorAnswer {
-  const isInside = status >= 500 && status !== 501;
-  const told = isInside ? 'the server could not do this; its log says why' : message;
+  const told = isInside(status) ? 'the server could not do this; its log says why' : message;
   return {
     status,
     body: { code, message: told },

@@ -8,6 +8,7 @@ import type { ApiContext } from './apiContext.js';
 import { apiOptions, type InstancesApiOptions } from './apiOptions.js';
 import { operationOf } from './apiRoute.js';
 import { autoStandbyRoutes } from './autoStandbyRoutes.js';
+import { callRoutes } from './callRoutes.js';
 import { errorAnswer, plainAnswer } from './errorAnswers.js';
 import { instanceRoutes } from './instanceRoutes.js';
 import { logRoute } from './logRoute.js';
@@ -97,6 +98,7 @@ export const instancesApi: FastifyPluginAsync<InstancesApiOptions> = async (app,
   autoStandbyRoutes(app, context);
   snapshotRoutes(app, context);
   eventRoutes(app, context, { live, streams: manager, consumer });
+  callRoutes(app, context, live);
   absentRoutes(app);
 };
 

@@ -1,21 +1,15 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import {
-  concat,
   concatWith,
-  defer,
-  EMPTY,
   endWith,
   fromEvent,
   ignoreElements,
   last,
-  map,
   merge,
   mergeMap,
   of,
-  repeat,
   take,
   takeUntil,
-  takeWhile,
   tap,
 } from 'rxjs';
 import type { LogLine, LogOptions } from '../lifecycle/logLine.js';
@@ -24,7 +18,7 @@ import type { ApiContext } from './apiContext.js';
 import { apiRoute, paramOf, queryOf } from './apiRoute.js';
 import { findInstance } from './findInstance.js';
 import { logQuery } from './queries.js';
-import { isBehind, roomFor } from './sse/eventSink.js';
+import { sendPacedLog } from './pacedLog.js';
 import { closingComment, endStream, keepAlive, openEventStream } from './sse/openEventStream.js';
 import { serverSentEvent } from './sse/serverSentEvent.js';
 
@@ -70,27 +64,18 @@ export function logRoute(app: FastifyInstance, context: ApiContext): void {
   );
 }
 
-function sendLog({ manager, streams }: ApiContext, reply: FastifyReply, id: string, from: LogOptions): void {
+function sendLog(
+  { manager, streams }: ApiContext,
+  reply: FastifyReply,
+  id: string,
+  options: LogOptions,
+): void {
   // Who has gone by now is heard of no more.
   if (reply.raw.destroyed) return;
   streams.checkRoom();
   const stream = openEventStream(reply, streams, closingComment);
-  let options = from;
-  const sendLine = ({ text, cursor }: LogLine): void => {
-    const { tail, ...rest } = options;
-    options = { ...rest, after: cursor };
-    stream.write(Buffer.from(serverSentEvent({ data: JSON.stringify(text) })));
-  };
-
-  const sent$ = defer(() => manager.logs(id, options)).pipe(
-    map((line) => {
-      sendLine(line);
-      return isBehind(stream);
-    }),
-    takeWhile((behind) => !behind, true),
-    // The log is read on once the client has read what waits.
-    repeat({ delay: () => (isBehind(stream) ? concat(roomFor(stream), of(undefined)) : EMPTY) }),
-    ignoreElements(),
+  const textOf = ({ text }: LogLine): string => serverSentEvent({ data: JSON.stringify(text) });
+  const sent$ = sendPacedLog({ manager, idOrName: id, options, sink: stream, textOf }).pipe(
     endWith(undefined),
   );
   merge(sent$, keepAlive(stream))

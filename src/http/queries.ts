@@ -13,12 +13,7 @@ const flag = as('true or false', { type: 'boolean', default: false }, (value) =>
   value === 'true' ? true : value === 'false' ? false : undefined,
 );
 
-const mostLines = 1_000_000;
-const lines = as(
-  `lines (a whole number from 0 to ${String(mostLines)})`,
-  { type: 'integer', minimum: 0, maximum: mostLines, default: 100 },
-  (value) => (/^\d{1,7}$/.test(value) && Number(value) <= mostLines ? Number(value) : undefined),
-);
+const lines = number('lines', 0, 1_000_000, { default: 100 });
 
 /** Of which instances. */
 export const instanceFilter = { state: several('states', states), driver: text, tags };
@@ -37,6 +32,23 @@ export const snapshotQuery = describedObject(
   {},
   { source_instance_id: text, kind, name: described(nameCodec, { type: 'string' }), tags },
 );
+
+/** A text that stands for a whole number. */
+export function number(
+  what: string,
+  minimum: number,
+  maximum: number,
+  more: Described<number>['schema'] = {},
+): Described<number> {
+  return as(
+    `${what} (a whole number from ${String(minimum)} to ${String(maximum)})`,
+    { type: 'integer', minimum, maximum, ...more },
+    (value) => {
+      const read = /^\d{1,7}$/.test(value) ? Number(value) : NaN;
+      return read >= minimum && read <= maximum ? read : undefined;
+    },
+  );
+}
 
 /** A text that stands for something else. */
 function as<A>(

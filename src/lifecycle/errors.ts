@@ -196,6 +196,16 @@ export class TooManyConsumers extends taggedError(
     `"${consumer}" would be consumer name ${String(limit + 1)}; a manager knows at most ${String(limit)}`,
 ) {}
 
+/**
+ * An API was not reached, or did not answer as itself: `reason` says how, `status` is that of its answer if there was one, and `code` the
+ * API's own word for what it does not tell of its inside. Whether a verb was done that fails so nobody knows here.
+ */
+export class ApiFailed extends taggedError(
+  'ApiFailed',
+  ({ reason }: { readonly reason: string; readonly status?: number; readonly code?: string }) =>
+    `the API failed: ${onOneLine(reason)}`,
+) {}
+
 /** Every class of {@link InstanceError}, by its tag. */
 export const errorClasses = {
   InvalidRequest,
@@ -220,6 +230,7 @@ export const errorClasses = {
   StateUnreadable,
   ConsumerTaken,
   TooManyConsumers,
+  ApiFailed,
 } as const;
 
 /** Every error that comes out of this package, to be told apart by `_tag`. */

@@ -33,6 +33,7 @@ describe('the public names', () => {
       './metrics',
       './promises',
       './qemu',
+      './remote',
       './testing',
       './wire',
     ]);
@@ -42,6 +43,7 @@ describe('the public names', () => {
     expect(namesOf('.')).toMatchInlineSnapshot(`
      "values
        AmbiguousName
+       ApiFailed
        Conflict
        ConntrackFailed
        ConsumerTaken
@@ -281,6 +283,16 @@ describe('the public names', () => {
        hostPortOf
      types
        QemuDriverOptions"
+    `);
+  });
+
+  it('of rx-instances/remote are these', () => {
+    expect(namesOf('./remote')).toMatchInlineSnapshot(`
+     "values
+       openRemote
+     types
+       RemoteInstances
+       RemoteOptions"
     `);
   });
 

@@ -45,6 +45,7 @@ const all: readonly (readonly [error: Error, status: number, code: string, isRet
   [new errors.StoreFailed({ reason: secret }), 500, 'internal_error', true],
   [new errors.StateUnreadable({ instanceId: 'i' }), 500, 'internal_error', true],
   [new errors.DataDirLocked({ dataDir: secret }), 500, 'internal_error', true],
+  [new errors.ApiFailed({ reason: secret }), 502, 'bad_gateway', true],
 ];
 
 describe('an error', () => {

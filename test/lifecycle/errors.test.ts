@@ -49,6 +49,11 @@ const all = [
     { source: 'boot', sources: ['app', 'vmm'] },
   ],
   [
+    new errors.ApiFailed({ reason: 'it answered 502', status: 502 }),
+    'the API failed: it answered 502',
+    { reason: 'it answered 502', status: 502 },
+  ],
+  [
     new errors.LogUnreadable({ path: '/home/logs/app.log', found: 'a link' }),
     'the log /home/logs/app.log is not read: it is a link',
     { path: '/home/logs/app.log', found: 'a link' },

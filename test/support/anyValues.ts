@@ -197,6 +197,7 @@ const fields = {
   StateUnreadable: fc.record({ instanceId }),
   ConsumerTaken: fc.record({ consumer: text }),
   TooManyConsumers: fc.record({ consumer: text, limit: fc.nat() }),
+  ApiFailed: fc.record({ reason: text, status: fc.nat(), code: text }, { requiredKeys: ['reason'] }),
 } satisfies Record<keyof typeof errorClasses, fc.Arbitrary<object>>;
 
 type AnyClass = new (fields: object, options?: ErrorOptions) => Error;

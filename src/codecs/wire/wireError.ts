@@ -74,6 +74,7 @@ const fieldsOf = {
   StateUnreadable: { instanceId },
   ConsumerTaken: { consumer },
   TooManyConsumers: { consumer, limit: required('limit', t.number) },
+  ApiFailed: { reason, status: optional('status', t.number), code: optional('code', t.string) },
 } as const satisfies Record<Tag, object>;
 
 const forms = new Map<string, t.Type<InstanceError, object>>(

@@ -5,30 +5,21 @@ import type { Cursor, LifecycleEvent } from '../../lifecycle/event.js';
 import { actions } from '../../lifecycle/state.js';
 import { concerns } from '../../streams/instanceFilter.js';
 import { described, describedObject, type ValueOf } from '../described.js';
-import { instanceFilter } from '../queries.js';
+import { instanceFilter, number } from '../queries.js';
 import { several, text } from '../values.js';
-import { cursorOf, cursorText } from './cursorText.js';
+import { cursorCodec } from '../../codecs/wire/cursorText.js';
 import type { EventSelection } from './liveEvents.js';
 
-const placeCodec = new t.Type<Cursor, string, unknown>(
-  'a cursor (the id of an event)',
-  (value): value is Cursor => typeof value === 'object',
-  (value, context) => {
-    const place = typeof value === 'string' ? cursorOf(value) : undefined;
-    return place === undefined ? t.failure(value, context) : t.success(place);
-  },
-  cursorText,
-);
-
 /** A place in the log, as an event's id tells it. */
-export const place = described(placeCodec, { type: 'string', examples: ['k2vj:42'] });
+export const place = described(cursorCodec, { type: 'string', examples: ['k2vj:42'] });
+
+const eventKeys = { ...instanceFilter, action: several('actions', actions), name: text, after: place };
 
 /** Which events to send. */
-export const eventQuery = describedObject(
-  'query',
-  {},
-  { ...instanceFilter, action: several('actions', actions), name: text, after: place },
-);
+export const eventQuery = describedObject('query', {}, eventKeys);
+
+/** The same, or how many of the log to answer with at once. */
+export const logQuery = describedObject('query', {}, { ...eventKeys, limit: number('events', 1, 1_000) });
 
 /** The events of a query, of one instance or of all. */
 export function eventSelection(
@@ -55,7 +46,7 @@ export function eventSelection(
 
 const nameOf = ({ instance, last }: LifecycleEvent): string | undefined => (instance ?? last)?.name;
 
-const reconnect = t.type({ 'last-event-id': placeCodec }, 'headers');
+const reconnect = t.type({ 'last-event-id': cursorCodec }, 'headers');
 
 /** The place that a client names when it reconnects, or else the one that it asks for. @throws {@link InvalidRequest} */
 export function placeOf({ headers }: FastifyRequest, asked: Cursor | undefined): Cursor | undefined {

@@ -1,11 +1,14 @@
 import type { FastifyInstance } from 'fastify';
 import { catchError, map, of, tap, throwError } from 'rxjs';
 import { id as idCodec } from '../../codecs/id.js';
+import { answerWhileThere } from '../answer.js';
 import { answers } from '../answerSchemas.js';
 import type { ApiContext } from '../apiContext.js';
 import { apiRoute, paramOf, queryOf } from '../apiRoute.js';
+import { tellFailure } from '../failureBody.js';
 import { findInstance } from '../findInstance.js';
-import { eventQuery, eventSelection, placeOf } from './eventQuery.js';
+import { eventPage } from './eventPage.js';
+import { eventQuery, eventSelection, logQuery, placeOf } from './eventQuery.js';
 import type { FollowOptions } from './followEvents.js';
 import { sendEvents } from './sendEvents.js';
 
@@ -13,17 +16,23 @@ import { sendEvents } from './sendEvents.js';
 export function eventRoutes(app: FastifyInstance, context: ApiContext, options: FollowOptions): void {
   app.get(
     '/events',
-    apiRoute({
-      operation: 'streamEvents',
-      scope: 'instance:read',
-      summary: 'Stream what happens to instances, from now on or after a place',
-      query: eventQuery,
-      answers: { 200: answers.events },
-    }),
+    {
+      ...apiRoute({
+        operation: 'streamEvents',
+        scope: 'instance:read',
+        summary:
+          'Stream what happens to instances, from now on or after a place; with `limit` a page of the log',
+        query: logQuery,
+        answers: { 200: answers.events },
+      }),
+      errorHandler: tellFailure,
+    },
     (request, reply) => {
-      const query = queryOf(eventQuery, request);
+      const { limit, ...query } = queryOf(logQuery, request);
       const after = placeOf(request, query.after);
-      sendEvents({ request, reply, selection: eventSelection(query), after }, options, context);
+      const selection = eventSelection(query);
+      if (limit === undefined) sendEvents({ request, reply, selection, after }, options, context);
+      else answerWhileThere(reply, eventPage({ selection, after, limit }, options), context.streams);
     },
   );
 

@@ -1,3 +1,4 @@
+import * as t from 'io-ts';
 import type { Cursor } from '../../lifecycle/event.js';
 
 /** A cursor as the `id:` of a server-sent event: what `Last-Event-ID` and `?after=` bring back. */
@@ -15,3 +16,14 @@ export function cursorOf(text: string): Cursor | undefined {
     return undefined;
   }
 }
+
+/** Decodes a cursor of its text. */
+export const cursorCodec = new t.Type<Cursor, string, unknown>(
+  'a cursor (the id of an event)',
+  (value): value is Cursor => typeof value === 'object',
+  (value, context) => {
+    const place = typeof value === 'string' ? cursorOf(value) : undefined;
+    return place === undefined ? t.failure(value, context) : t.success(place);
+  },
+  cursorText,
+);
