@@ -25,7 +25,7 @@ export function Consumers({ isLive }) {
   }, [isLive]);
   if (consumers === undefined) return null;
   return html`
-    <section aria-labelledby="consumers">
+    <section>
       <h2 id="consumers">Consumers</h2>
       <div class="scroll" tabindex="0" role="region" aria-labelledby="consumers">
         <table class="numbers">

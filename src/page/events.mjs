@@ -5,7 +5,7 @@ import { timeOf, told } from './words.mjs';
 export function Events({ events, title }) {
   const id = title.toLowerCase().replaceAll(' ', '-');
   return html`
-    <section aria-labelledby=${id}>
+    <section>
       <h2 id=${id}>${title}</h2>
       <div class="scroll" tabindex="0" role="region" aria-labelledby=${id}>
         <table class="events">

@@ -10,7 +10,7 @@ export function Instances({ instances, causes, selected, onSelect }) {
     `${name} ${state}`.toLowerCase().includes(wanted.toLowerCase()),
   );
   return html`
-    <section aria-labelledby="instances">
+    <section>
       <div class="head">
         <h2 id="instances">Instances</h2>
         <span>${found.length === all.length ? all.length : `${found.length} of ${all.length}`}</span>

@@ -8,7 +8,7 @@ export function SignIn({ refusal, onToken }) {
     onToken(new FormData(event.currentTarget).get('token').trim());
   };
   return html`
-    <section aria-labelledby="sign-in">
+    <section>
       <h2 id="sign-in">Sign in</h2>
       ${(hasToken() || refusal.status !== 401) && html`<p role="alert">${refusal.message}</p>`}
       <form onSubmit=${submit}>
