@@ -247,6 +247,7 @@ describe('the public names', () => {
      "values
        apiServerOptions
        instancesApi
+       instancesPage
      types
        ApiManager
        ApiServerOptions
