@@ -27,7 +27,11 @@ const floors = [
   },
   { metrics: { uses: ['rxjs', 'prom-client'] } },
   { assembly: { uses: ['io-ts'] } },
-  { config: { uses: ['io-ts', 'fp-ts', 'node:', 'yaml'] } },
+  {
+    config: { uses: ['io-ts', 'fp-ts', 'node:', 'yaml'] },
+    // Its modules run in a browser, which is given these packages too.
+    page: { uses: ['node:', 'preact', 'htm'] },
+  },
   {
     http: {
       uses: [
@@ -36,6 +40,7 @@ const floors = [
       ],
     },
   },
+  { cli: { uses: ['rxjs', 'io-ts', 'fp-ts', 'node:', 'commander', 'fastify', 'fast-jwt', 'prom-client'] } },
 ];
 
 const rooms = floors.flatMap((floor) => Object.keys(floor));

@@ -1,6 +1,7 @@
 // Builds the package twice, as CommonJS and as ES modules, into dist/cjs and dist/esm.
 import { execFile } from 'node:child_process';
 import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { basename } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -47,10 +48,21 @@ async function writeText(name, keeps = []) {
   }
 }
 
+/** The files of the page become texts too: what reads them from beside itself would not find them once it is bundled. */
+function writePage() {
+  const require = createRequire(import.meta.url);
+  require('./typescript.cjs');
+  const text = JSON.stringify(require('../src/page/pageFiles.ts').pageFiles);
+  const head = '"use strict";\nObject.defineProperty(exports, "__esModule", { value: true });\n';
+  writeFileSync('dist/cjs/page/pageFiles.js', `${head}exports.pageFiles = ${text};\n`);
+  writeFileSync('dist/esm/page/pageFiles.js', `export const pageFiles = ${text};\n`);
+}
+
 rmSync('dist', { recursive: true, force: true });
 await Promise.all(builds.map(build));
 if (process.exitCode === undefined) {
   keepCommonJs('drivers/loadRe2');
+  writePage();
   for (const name of ['spawnerText', 'outputText']) await writeText(name);
   // Small trees are copied by it too, in Node's pool of threads.
   await writeText('copyText', ['copyProgram']);

@@ -1,12 +1,22 @@
-// Sees to what the tests need beyond npm: QEMU, what the small image is built with, the image itself, and tools of the
-// network. On Debian, as root, it installs what is missing; elsewhere it tells.
+// Sees to what the tests need beyond npm: QEMU, what the small image is built with, the image itself, tools of the
+// network, and a browser. On Debian, as root, it installs what is missing; elsewhere it tells.
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { buildImage } from './image.mjs';
 import { packageOf } from './run.mjs';
 
-const programs = ['qemu-system-x86_64', 'qemu-img', 'cpio', 'xz', 'conntrack', 'ip', 'nft', 'unshare'];
+const programs = [
+  'chromium',
+  'qemu-system-x86_64',
+  'qemu-img',
+  'cpio',
+  'xz',
+  'conntrack',
+  'ip',
+  'nft',
+  'unshare',
+];
 
 // Debian has them in nobody else's PATH.
 const ofTheSuperuser = ['/usr/sbin', '/sbin'];
@@ -34,14 +44,16 @@ function aptGet(...options) {
 function installMissing() {
   const missing = programs.filter((program) => !isThere(program));
   if (missing.length === 0) return;
-  const packages = missing.map((program) => packageOf[program]);
+  // Without a font a browser shows no text.
+  const fonts = missing.includes('chromium') ? ['fonts-dejavu-core'] : [];
+  const packages = [...missing.map((program) => packageOf[program]), ...fonts];
   const install = ['install', '-y', '--no-install-recommends', ...packages];
   // The lists of packages may be missing, or older than the packages.
   if (mayInstall && (aptGet(...install) || (aptGet('update') && aptGet(...install)))) return;
   throw new Error(
     `The tests need ${missing.join(', ')}, which ${missing.length === 1 ? 'is' : 'are'} not here.\n` +
       `On Debian, as root: apt-get install --no-install-recommends ${packages.join(' ')}\n` +
-      'Elsewhere: the packages of QEMU, GNU cpio, XZ Utils, conntrack-tools, iproute2, nftables and util-linux',
+      'Elsewhere: the packages of Chromium, QEMU, GNU cpio, XZ Utils, conntrack-tools, iproute2, nftables and util-linux',
   );
 }
 

@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 /** Programs beyond npm, and the Debian packages that they come from. */
 export const packageOf = {
   'apt-get': 'apt',
+  chromium: 'chromium',
   conntrack: 'conntrack',
   cpio: 'cpio',
   'dpkg-deb': 'dpkg',

@@ -4,6 +4,9 @@ import * as t from 'io-ts';
 export const secret = <A>(codec: t.Type<A, unknown>): t.Type<A, unknown> =>
   new SecretType(codec.name, codec.is, codec.validate, t.identity);
 
+/** Whether of what a codec can't decode kind and size are told only. */
+export const isSecret = (codec: object): boolean => codec instanceof SecretType;
+
 class SecretType<A> extends t.Type<A, unknown> {
   readonly _tag = 'SecretType';
 }

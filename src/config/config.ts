@@ -13,6 +13,25 @@ export interface Config {
     /** `max_concurrent`: how many instances are put on standby at a time, from 1 to 1024. @defaultValue 16 */
     readonly maxConcurrent: number;
   };
+  /** `http:`, what `rx-instances serve` serves; each is the option of that name of `instancesApi`, but for where it listens. */
+  readonly http: {
+    /** `listen_address`: IP address or host name on which the API is served. @defaultValue `'127.0.0.1'` */
+    readonly listenAddress: string;
+    /** `port`: TCP port on which the API is served, from 1 to 65535. @defaultValue 4973 */
+    readonly port: number;
+    /** `secret`: the secret of tokens, 32 characters or more; better in a file of its own, or in the environment. @defaultValue none */
+    readonly secret?: string;
+    /** `secret_file`: a file that holds the secret. @defaultValue none */
+    readonly secretFile?: string;
+    /** `max_requests_per_second`: of one address, from 1 to 1000000. @defaultValue 10000 */
+    readonly maxRequestsPerSecond: number;
+    /** `max_connections`, from 1 to 1000000. @defaultValue 10000 */
+    readonly maxConnections: number;
+    /** `max_streams`: answers that go on, from 1 to 1000000. @defaultValue 5000 */
+    readonly maxStreams: number;
+    /** `drain_timeout`: how long a server that ends waits for its clients, to `1h`. Here in milliseconds. @defaultValue `10s` */
+    readonly drainMs: number;
+  };
   /** `instances:` */
   readonly instances: {
     /**
@@ -49,6 +68,15 @@ export interface Config {
     readonly listenAddress: string;
     /** `port`: TCP port on which metrics are served, from 1 to 65535. @defaultValue 9464 */
     readonly port: number;
+  };
+  /** `serve:`, what `rx-instances serve` opens its manager with. */
+  readonly serve: {
+    /** `data_dir`: the folder in which everything is kept. @defaultValue none: memory, for as long as the program runs */
+    readonly dataDir?: string;
+    /** `process`: whether there are processes. @defaultValue true */
+    readonly process: boolean;
+    /** `qemu`: whether there are virtual machines. @defaultValue false */
+    readonly qemu: boolean;
   };
   /** `storage:` */
   readonly storage: {
@@ -110,12 +138,24 @@ export const describeConfigErrors = (errors: ConfigErrors): string => errors.map
 /** Fills in what settings leave open. */
 export const configOf = ({
   auto_standby: autoStandby = {},
+  http = {},
   instances = {},
   metrics = {},
+  serve = {},
   storage = {},
 }: Settings): Config =>
   deepFreeze({
     autoStandby: { maxConcurrent: autoStandby.max_concurrent ?? 16 },
+    http: {
+      listenAddress: http.listen_address ?? '127.0.0.1',
+      port: http.port ?? 4973,
+      ...(http.secret !== undefined && { secret: http.secret }),
+      ...(http.secret_file !== undefined && { secretFile: http.secret_file }),
+      maxRequestsPerSecond: http.max_requests_per_second ?? 10_000,
+      maxConnections: http.max_connections ?? 10_000,
+      maxStreams: http.max_streams ?? 5_000,
+      drainMs: millisecondsOf(http.drain_timeout ?? '10s'),
+    },
     instances: {
       lifecycleEventBufferSize: instances.lifecycle_event_buffer_size ?? 256,
       maxRequestBytes: instances.max_request_bytes ?? 2 ** 20,
@@ -123,6 +163,11 @@ export const configOf = ({
       maxWaitTimeoutMs: millisecondsOf(instances.max_wait_timeout ?? '5m'),
     },
     metrics: { listenAddress: metrics.listen_address ?? '127.0.0.1', port: metrics.port ?? 9464 },
+    serve: {
+      ...(serve.data_dir !== undefined && { dataDir: serve.data_dir }),
+      process: serve.process ?? true,
+      qemu: serve.qemu ?? false,
+    },
     storage: {
       // Which defaults hold is known where the data directory is.
       ...(storage.log_max_events !== undefined && { logMaxEvents: storage.log_max_events }),

@@ -2,6 +2,7 @@ import * as E from 'fp-ts/lib/Either.js';
 import type * as t from 'io-ts';
 import { found } from '../codecs/decode.js';
 import { described } from '../codecs/described.js';
+import { isSecret } from '../codecs/secret.js';
 import type { Fault } from '../lifecycle/errors.js';
 import { keys, type Settings } from './settings.js';
 
@@ -62,7 +63,10 @@ export function decodeEnvironment(
     const { section, key, codec } = variable;
     const value = valueOf(codec, text);
     if (codec.is(value)) settings[section] = { ...settings[section], [key]: value };
-    else faults.push({ path: name, found: tell(text), expected: codec.name });
+    else {
+      const found = isSecret(codec) ? described(text) : tell(text);
+      faults.push({ path: name, found, expected: codec.name });
+    }
   };
 
   const said = Object.entries(env).filter(
@@ -75,6 +79,6 @@ export function decodeEnvironment(
   return faults.length > 0 ? E.left(faults) : E.right(settings);
 }
 
-/** Reads a text as the whole number that it is, where a text is not wanted. */
+/** Reads a text as the whole number, `true` or `false` that it is, where a text is not wanted. */
 const valueOf = (codec: Codec, text: string): unknown =>
-  !codec.is(text) && /^(0|-?[1-9]\d*)$/.test(text) ? Number(text) : text;
+  !codec.is(text) && /^(0|-?[1-9]\d*|true|false)$/.test(text) ? JSON.parse(text) : text;

@@ -71,8 +71,10 @@ const combine = (
     E.map((said) =>
       configOf({
         auto_standby: { ...said.file.auto_standby, ...said.environment.auto_standby },
+        http: { ...said.file.http, ...said.environment.http },
         instances: { ...said.file.instances, ...said.environment.instances },
         metrics: { ...said.file.metrics, ...said.environment.metrics },
+        serve: { ...said.file.serve, ...said.environment.serve },
         storage: { ...said.file.storage, ...said.environment.storage },
       }),
     ),

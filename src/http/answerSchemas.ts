@@ -103,6 +103,19 @@ const autoStandbyStatus = object({
   countdown_remaining: orNull(text),
 });
 
+const queue = { high_water: whole, dropped: { type: 'object', additionalProperties: whole }, lagged: whole };
+const consumer = object(
+  {
+    consumer: text,
+    subscribers: whole,
+    max_queue_depth: whole,
+    ...queue,
+    resumed: whole,
+    thrown: whole,
+  },
+  { labelled: { type: 'array', items: object({ label: text, queue_depth: whole, ...queue }) } },
+);
+
 /** Forms of answers that stand in the document by name. */
 export const sharedSchemas = {
   Error: object({ code: text, message: text }, { error: { type: 'object' } }),
@@ -168,6 +181,7 @@ export const answers = {
       features: { type: 'array', items: text },
     }),
   },
+  consumers: { description: 'The consumers', type: 'array', items: consumer },
   metrics: { description: 'What is measured', content: { 'text/plain': { schema: text } } },
   document: { description: 'This document', type: 'object' },
 } as const satisfies Readonly<Record<string, JsonSchema>>;

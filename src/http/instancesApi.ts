@@ -9,6 +9,7 @@ import { apiOptions, type InstancesApiOptions } from './apiOptions.js';
 import { operationOf } from './apiRoute.js';
 import { autoStandbyRoutes } from './autoStandbyRoutes.js';
 import { callRoutes } from './callRoutes.js';
+import { consumersRoute } from './consumersRoute.js';
 import { errorAnswer, plainAnswer } from './errorAnswers.js';
 import { instanceRoutes } from './instanceRoutes.js';
 import { logRoute } from './logRoute.js';
@@ -91,6 +92,7 @@ export const instancesApi: FastifyPluginAsync<InstancesApiOptions> = async (app,
     closed$.next();
   });
   serviceRoutes(app, options);
+  consumersRoute(app, manager);
   instanceRoutes(app, context);
   verbRoutes(app, context);
   waitRoute(app, context);

@@ -1,12 +1,19 @@
 import type { FastifyContextConfig } from 'fastify';
 
+/** What tokens permit, by name. */
+export const permissions = [
+  ...(['instance:read', 'instance:write', 'instance:delete'] as const),
+  ...(['snapshot:read', 'snapshot:write', 'snapshot:delete'] as const),
+  ...(['volume:read', 'volume:write', 'volume:delete'] as const),
+  'resource:read',
+] as const;
+
 /**
  * What a token has to permit for a route: a scope of hypeman's, nothing in particular (`any`), or not even a token (`public`).
  *
  * @see hypeman `lib/scopes/scopes.go`
  */
-export type Scope =
-  `${'instance' | 'snapshot' | 'volume'}:${'read' | 'write' | 'delete'}` | 'resource:read' | 'any' | 'public';
+export type Scope = (typeof permissions)[number] | 'any' | 'public';
 
 const key = 'rxInstancesScope';
 

@@ -3,7 +3,7 @@ import * as fc from 'fast-check';
 import { decodeEnvironment } from '../../src/config/environment.js';
 
 const size = 'RX_INSTANCES__INSTANCES__LIFECYCLE_EVENT_BUFFER_SIZE';
-const unknown = `no such variable; known are RX_INSTANCES__AUTO_STANDBY__MAX_CONCURRENT, ${size}, RX_INSTANCES__INSTANCES__MAX_REQUEST_BYTES, RX_INSTANCES__INSTANCES__LAUNCH_TIMEOUT, RX_INSTANCES__INSTANCES__MAX_WAIT_TIMEOUT, RX_INSTANCES__METRICS__LISTEN_ADDRESS, RX_INSTANCES__METRICS__PORT, RX_INSTANCES__STORAGE__LOG_MAX_EVENTS, RX_INSTANCES__STORAGE__LOG_MAX_AGE, RX_INSTANCES__STORAGE__LOG_MAX_BYTES`;
+const unknown = `no such variable; known are RX_INSTANCES__AUTO_STANDBY__MAX_CONCURRENT, RX_INSTANCES__HTTP__LISTEN_ADDRESS, RX_INSTANCES__HTTP__PORT, RX_INSTANCES__HTTP__SECRET, RX_INSTANCES__HTTP__SECRET_FILE, RX_INSTANCES__HTTP__MAX_REQUESTS_PER_SECOND, RX_INSTANCES__HTTP__MAX_CONNECTIONS, RX_INSTANCES__HTTP__MAX_STREAMS, RX_INSTANCES__HTTP__DRAIN_TIMEOUT, ${size}, RX_INSTANCES__INSTANCES__MAX_REQUEST_BYTES, RX_INSTANCES__INSTANCES__LAUNCH_TIMEOUT, RX_INSTANCES__INSTANCES__MAX_WAIT_TIMEOUT, RX_INSTANCES__METRICS__LISTEN_ADDRESS, RX_INSTANCES__METRICS__PORT, RX_INSTANCES__SERVE__DATA_DIR, RX_INSTANCES__SERVE__PROCESS, RX_INSTANCES__SERVE__QEMU, RX_INSTANCES__STORAGE__LOG_MAX_EVENTS, RX_INSTANCES__STORAGE__LOG_MAX_AGE, RX_INSTANCES__STORAGE__LOG_MAX_BYTES`;
 const port = 'TCP port (a whole number from 1 to 65535)';
 
 test('there is a variable for each key: its name in upper case, and __ between section and key', () => {
@@ -14,11 +14,15 @@ test('there is a variable for each key: its name in upper case, and __ between s
       RX_INSTANCES__METRICS__PORT: '80',
       RX_INSTANCES__STORAGE__LOG_MAX_EVENTS: '7',
       RX_INSTANCES__STORAGE__LOG_MAX_AGE: '1h30m',
+      RX_INSTANCES__HTTP__SECRET: '0'.repeat(32),
+      RX_INSTANCES__SERVE__QEMU: 'true',
     }),
   ).toStrictEqual(
     E.right({
       instances: { lifecycle_event_buffer_size: 1024 },
+      http: { secret: '0'.repeat(32) },
       metrics: { listen_address: 'localhost', port: 80 },
+      serve: { qemu: true },
       storage: { log_max_events: 7, log_max_age: '1h30m' },
     }),
   );
@@ -66,6 +70,8 @@ test.each([
   [size, '16777217', "'16777217'", 'number of events (a whole number from 1 to 16777216)'],
   [size, '9'.repeat(400), `'${'9'.repeat(78)}…`, 'number of events (a whole number from 1 to 16777216)'],
   ['RX_INSTANCES__STORAGE__LOG_MAX_AGE', '7d', "'7d'", 'age (a duration such as 1h30m, from 1s to 87600h)'],
+  ['RX_INSTANCES__SERVE__QEMU', '1', "'1'", 'true or false'],
+  ['RX_INSTANCES__HTTP__SECRET', 'short', 'a text of 5 characters', 'a secret of 32 characters or more'],
   ['RX_INSTANCES__METRICS__', 'x', 'a text of 1 character', unknown],
   ['RX_INSTANCES__METRICS__PROT', '80', 'a text of 2 characters', unknown],
   ['RX_INSTANCES__METRICS__port', '80', 'a text of 2 characters', unknown],

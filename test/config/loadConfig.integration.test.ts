@@ -19,10 +19,20 @@ const load = async (content: string, env: Readonly<Record<string, string>> = {})
   return E.isRight(loaded) ? loaded.right : describeConfigErrors(loaded.left).replaceAll(path, 'FILE');
 };
 
+/** What the settings of a server are where nobody says anything. */
+const served = {
+  http: {
+    ...{ listenAddress: '127.0.0.1', port: 4_973, drainMs: 10_000 },
+    ...{ maxRequestsPerSecond: 10_000, maxConnections: 10_000, maxStreams: 5_000 },
+  },
+  serve: { process: true, qemu: false },
+};
+
 test('without a file there is the environment', async () => {
   expect(await loadConfig(undefined, { RX_INSTANCES__METRICS__PORT: '80' })()).toStrictEqual(
     E.right({
       autoStandby: { maxConcurrent: 16 },
+      ...served,
       instances: {
         lifecycleEventBufferSize: 256,
         maxRequestBytes: 2 ** 20,
@@ -69,6 +79,7 @@ test('the environment beats the file, the file beats the defaults, for every set
       );
       expect(await load(lines.join('\n'), env)).toStrictEqual({
         autoStandby: { maxConcurrent: Number(most) },
+        ...served,
         instances: {
           lifecycleEventBufferSize: Number(size),
           maxRequestBytes: 2 ** 20,
@@ -94,10 +105,10 @@ test('every fault of file and environment is told at once', async () => {
     }),
   ).toBe(
     [
-      'more: found a number, expected another key; known are auto_standby, instances, metrics, storage',
+      'more: found a number, expected another key; known are auto_standby, http, instances, metrics, serve, storage',
       'metrics.port: found 0, expected TCP port (a whole number from 1 to 65535)',
       "RX_INSTANCES__METRICS__PORT: found 'x', expected TCP port (a whole number from 1 to 65535)",
-      'RX_INSTANCES__INSTANCES__MORE: found a text of 1 character, expected no such variable; known are RX_INSTANCES__AUTO_STANDBY__MAX_CONCURRENT, RX_INSTANCES__INSTANCES__LIFECYCLE_EVENT_BUFFER_SIZE, RX_INSTANCES__INSTANCES__MAX_REQUEST_BYTES, RX_INSTANCES__INSTANCES__LAUNCH_TIMEOUT, RX_INSTANCES__INSTANCES__MAX_WAIT_TIMEOUT, RX_INSTANCES__METRICS__LISTEN_ADDRESS, RX_INSTANCES__METRICS__PORT, RX_INSTANCES__STORAGE__LOG_MAX_EVENTS, RX_INSTANCES__STORAGE__LOG_MAX_AGE, RX_INSTANCES__STORAGE__LOG_MAX_BYTES',
+      'RX_INSTANCES__INSTANCES__MORE: found a text of 1 character, expected no such variable; known are RX_INSTANCES__AUTO_STANDBY__MAX_CONCURRENT, RX_INSTANCES__HTTP__LISTEN_ADDRESS, RX_INSTANCES__HTTP__PORT, RX_INSTANCES__HTTP__SECRET, RX_INSTANCES__HTTP__SECRET_FILE, RX_INSTANCES__HTTP__MAX_REQUESTS_PER_SECOND, RX_INSTANCES__HTTP__MAX_CONNECTIONS, RX_INSTANCES__HTTP__MAX_STREAMS, RX_INSTANCES__HTTP__DRAIN_TIMEOUT, RX_INSTANCES__INSTANCES__LIFECYCLE_EVENT_BUFFER_SIZE, RX_INSTANCES__INSTANCES__MAX_REQUEST_BYTES, RX_INSTANCES__INSTANCES__LAUNCH_TIMEOUT, RX_INSTANCES__INSTANCES__MAX_WAIT_TIMEOUT, RX_INSTANCES__METRICS__LISTEN_ADDRESS, RX_INSTANCES__METRICS__PORT, RX_INSTANCES__SERVE__DATA_DIR, RX_INSTANCES__SERVE__PROCESS, RX_INSTANCES__SERVE__QEMU, RX_INSTANCES__STORAGE__LOG_MAX_EVENTS, RX_INSTANCES__STORAGE__LOG_MAX_AGE, RX_INSTANCES__STORAGE__LOG_MAX_BYTES',
     ].join('\n'),
   );
 });
@@ -111,7 +122,7 @@ test('a fault is told although the environment says better', async () => {
 test('a file that is no configuration at all is named', async () => {
   expect(await load('- metrics', { RX_INSTANCES__METRICS__PORT: 'x' })).toBe(
     [
-      'FILE: found an array of 1 value, expected sections (auto_standby, instances, metrics, storage)',
+      'FILE: found an array of 1 value, expected sections (auto_standby, http, instances, metrics, serve, storage)',
       "RX_INSTANCES__METRICS__PORT: found 'x', expected TCP port (a whole number from 1 to 65535)",
     ].join('\n'),
   );

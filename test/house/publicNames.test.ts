@@ -249,6 +249,7 @@ describe('the public names', () => {
      "values
        apiServerOptions
        instancesApi
+       instancesPage
      types
        ApiManager
        ApiServerOptions

@@ -55,7 +55,7 @@ describe('the document', () => {
     );
     expect(told.sort()).toEqual(
       [
-        ...['GET /capabilities', 'GET /health', 'GET /metrics', 'GET /openapi.json'],
+        ...['GET /capabilities', 'GET /consumers', 'GET /health', 'GET /metrics', 'GET /openapi.json'],
         ...[
           'GET /events',
           'GET /instances',
@@ -208,7 +208,8 @@ it('every answer is what the document says', async () => {
   await ask('POST', `${one}/fork`, ['web'], '', { name: 'second', from_running: true });
   await ask('DELETE', '/snapshots/{snapshotId}', [id]);
   for (const name of ['web', 'copy', 'second']) await ask('DELETE', one, [name]);
-  for (const path of ['/health', '/capabilities', '/metrics', '/openapi.json']) await ask('GET', path, []);
+  for (const path of ['/health', '/capabilities', '/consumers', '/metrics', '/openapi.json'])
+    await ask('GET', path, []);
   // What goes wrong everywhere, and what is not served.
   for (const [template, operations] of Object.entries(document.paths))
     for (const method of Object.keys(operations))
