@@ -8,8 +8,11 @@ import { dirname, join, resolve } from 'node:path';
 /** Licences of what users install. */
 const free = ['0BSD', 'Apache-2.0', 'BSD-2-Clause', 'BSD-3-Clause', 'BlueOak-1.0.0', 'ISC', 'MIT'];
 
-/** Beside these, licences of what stays in this house: of tables of data, and of a file that came from Python. */
-const freeInHouse = [...free, 'CC-BY-4.0', 'CC0-1.0', 'Python-2.0'];
+/**
+ * Beside these, licences of what stays in this house: of tables of data, of a file that came from Python, of axe-core, which the page is
+ * tested with, and of a part of what hypeman's client needs.
+ */
+const freeInHouse = [...free, 'CC-BY-4.0', 'CC0-1.0', 'MPL-2.0', 'Python-2.0', 'Unlicense'];
 
 /** Packages whose install script may be left out, and why. */
 const needNoScript = {
@@ -51,8 +54,10 @@ function comeToUsers(packages) {
 /** What its own manifest says; of one for another platform, which is not here, what the lock file has of it. */
 function licenceOf(path, locked) {
   if (!existsSync(join(folder, path, 'package.json'))) return locked.license;
-  const { license } = read(join(path, 'package.json'));
-  return typeof license === 'object' ? license.type : license;
+  const { license, licenses = [] } = read(join(path, 'package.json'));
+  // Old packages name it otherwise.
+  const told = license ?? licenses.map(({ type }) => type).join(' AND ');
+  return typeof told === 'object' ? told.type : told || undefined;
 }
 
 /** Understands `A`, `(A OR B)` and `A AND B`; an expression of both is for people to read. */

@@ -40,7 +40,7 @@ type Repeated = 'same' | 'twice';
 const same: Repeated = 'same';
 type PlainCall = Exclude<keyof Instances, 'run' | 'logs'>;
 
-const repeated: { readonly [Verb in PlainCall]: Repeated } = {
+const repeated: Readonly<Record<PlainCall, Repeated>> = {
   ...{ create: same, get: same, list: same, update: same, start: same, stop: same, standby: same },
   ...{ restore: same, restart: same, delete: same, refresh: same, fork: same, endpoint: same },
   ...{ status: same, hold: same, createSnapshot: same, listSnapshots: same, getSnapshot: same },
@@ -107,7 +107,7 @@ const answerCodecs = Object.fromEntries(
   Object.entries(wireCalls).map(([verb, { result }]) => [
     verb,
     wireObject('an answer', {
-      value: required('value', result as t.Mixed),
+      value: required('value', result),
       cursor: required('cursor', cursorCodec),
     }),
   ]),

@@ -1,5 +1,5 @@
 import * as E from 'fp-ts/lib/Either.js';
-import { concat, defer, map, Observable, switchMap, take, takeUntil, throwError } from 'rxjs';
+import { concat, defer, map, type Observable, switchMap, take, takeUntil, throwError } from 'rxjs';
 import { decode } from '../codecs/decode.js';
 import { wireChange } from '../codecs/wire/wireChange.js';
 import type { LifecycleStreams } from '../instances/lifecycleStreams.js';

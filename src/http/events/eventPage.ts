@@ -37,6 +37,6 @@ export const eventPage = (
 
 const pageText = (events: readonly LifecycleEvent[], place: Cursor): string =>
   JSON.stringify({
-    events: events.map((event) => wireEvent.encode(event) as unknown),
+    events: events.map((event) => wireEvent.encode(event)),
     cursor: cursorText(place),
   });
