@@ -22,6 +22,7 @@ import { createRepresentations } from './representations.js';
 import { serviceRoutes } from './serviceRoutes.js';
 import { snapshotRoutes } from './snapshotRoutes.js';
 import { verbRoutes } from './verbRoutes.js';
+import { webhookRoutes } from './webhookRoutes.js';
 import { waitRoute } from './waitRoute.js';
 
 /**
@@ -97,6 +98,7 @@ export const instancesApi: FastifyPluginAsync<InstancesApiOptions> = async (app,
   autoStandbyRoutes(app, context);
   snapshotRoutes(app, context);
   eventRoutes(app, context, { live, streams: manager, consumer });
+  if (options.webhooks !== undefined) webhookRoutes(app, options.webhooks);
   absentRoutes(app);
 };
 

@@ -1,12 +1,15 @@
 import type { FastifyContextConfig } from 'fastify';
 
 /**
- * What a token has to permit for a route: a scope of hypeman's, nothing in particular (`any`), or not even a token (`public`).
+ * What a token has to permit for a route: a scope of hypeman's or one of webhooks, nothing in particular (`any`), or not even a token (`public`).
  *
  * @see hypeman `lib/scopes/scopes.go`
  */
 export type Scope =
-  `${'instance' | 'snapshot' | 'volume'}:${'read' | 'write' | 'delete'}` | 'resource:read' | 'any' | 'public';
+  | `${'instance' | 'snapshot' | 'volume' | 'webhook'}:${'read' | 'write' | 'delete'}`
+  | 'resource:read'
+  | 'any'
+  | 'public';
 
 const key = 'rxInstancesScope';
 

@@ -34,6 +34,7 @@ describe('the public names', () => {
       './promises',
       './qemu',
       './testing',
+      './webhooks',
       './wire',
     ]);
   });

@@ -1,7 +1,7 @@
 import { concat, EMPTY, mergeMap, type Observable, of, type SchedulerLike, take } from 'rxjs';
 import type { LifecycleStreams } from '../../instances/lifecycleStreams.js';
 import type { Cursor, LifecycleEvent } from '../../lifecycle/event.js';
-import { cursorText } from './cursorText.js';
+import { cursorText } from '../../codecs/cursorText.js';
 import { type EventSink, isBehind, roomFor } from '../sse/eventSink.js';
 import { type EventSelection, type LiveEvents, placeBefore } from './liveEvents.js';
 import { serverSentEvent } from '../sse/serverSentEvent.js';

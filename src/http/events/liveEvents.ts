@@ -14,7 +14,7 @@ import {
 import { wireEvent } from '../../codecs/wire/wireEvent.js';
 import type { LifecycleStreams } from '../../instances/lifecycleStreams.js';
 import type { Cursor, LifecycleEvent } from '../../lifecycle/event.js';
-import { cursorText } from './cursorText.js';
+import { cursorText } from '../../codecs/cursorText.js';
 import { serverSentEvent } from '../sse/serverSentEvent.js';
 
 /** Live events for any number of clients: each is encoded once, and those that come close to each other are sent as one. */

@@ -4,7 +4,7 @@ import { wireError } from '../../codecs/wire/wireError.js';
 import { type CursorExpired, hasTag } from '../../lifecycle/errors.js';
 import type { Cursor } from '../../lifecycle/event.js';
 import type { ApiContext } from '../apiContext.js';
-import { cursorText } from './cursorText.js';
+import { cursorText } from '../../codecs/cursorText.js';
 import { followEvents, type FollowOptions } from './followEvents.js';
 import type { EventSelection } from './liveEvents.js';
 import { endStream, type EventStream, openEventStream } from '../sse/openEventStream.js';

@@ -18,7 +18,7 @@ import type { InstanceChange } from '../../lifecycle/instanceChange.js';
 import { boundedMergeMap } from '../../streams/boundedMergeMap.js';
 import type { InstanceFilter } from '../../streams/instanceFilter.js';
 import type { ApiContext } from '../apiContext.js';
-import { cursorText } from './cursorText.js';
+import { cursorText } from '../../codecs/cursorText.js';
 import { roomFor } from '../sse/eventSink.js';
 import { endStream, keepAlive, openEventStream } from '../sse/openEventStream.js';
 import { serverSentEvent } from '../sse/serverSentEvent.js';

@@ -3,7 +3,7 @@ import { firstValueFrom, NEVER, of, Subject, Subscription, take, TimeoutError } 
 import type { LifecycleStreams } from '../../../src/instances/lifecycleStreams.js';
 import { CursorExpired } from '../../../src/lifecycle/errors.js';
 import type { LifecycleEvent } from '../../../src/lifecycle/event.js';
-import { cursorOf } from '../../../src/http/events/cursorText.js';
+import { cursorOf } from '../../../src/codecs/cursorText.js';
 import type { EventSink } from '../../../src/http/sse/eventSink.js';
 import { followEvents } from '../../../src/http/events/followEvents.js';
 import type { EventClient } from '../../../src/http/events/follower.js';
