@@ -65,6 +65,7 @@ describe('the public names', () => {
        StoreFailed
        SubscriberLagged
        TooManyConsumers
+       WebhookNotFound
        Withdrawn
        actions
        boundedIterable
@@ -86,6 +87,7 @@ describe('the public names', () => {
      types
        Act
        Action
+       AddedWebhook
        AdoptPlan
        AskedRequest
        AutoStandby
@@ -124,11 +126,13 @@ describe('the public names', () => {
        Cursor
        DamagedRecord
        Decision
+       DisabledReason
        DoorStats
        Driver
        DriverFields
        DropReason
        Endpoint
+       EventCriteria
        EventFilter
        EventStreams
        EventsOptions
@@ -197,6 +201,7 @@ describe('the public names', () => {
        RestartPolicyRequest
        RestartStatus
        RestoreSnapshotRequest
+       RotationRequest
        RunOptions
        RunOutcome
        RunRequest
@@ -225,6 +230,13 @@ describe('the public names', () => {
        WaitTarget
        WatchBuffering
        WatchOptions
+       Webhook
+       WebhookFailure
+       WebhookReport
+       WebhookRequest
+       WebhookStats
+       WebhookStatus
+       Webhooks
        WorkBuffering"
     `);
   });
@@ -299,6 +311,16 @@ describe('the public names', () => {
        MemoryMachine
        MemoryOperation
        Specimen"
+    `);
+  });
+
+  it('of rx-instances/webhooks are these', () => {
+    expect(namesOf('./webhooks')).toMatchInlineSnapshot(`
+     "values
+       openWebhooks
+     types
+       WebhookManager
+       WebhookOptions"
     `);
   });
 
