@@ -6,15 +6,15 @@ import type { EventCriteria } from '../streams/eventCriteria.js';
  * Endpoints of others to which events are sent, kept where the instances are. Each gets every event that it asks for at least once, one after
  * another in the order of the log, and none is held up by another.
  *
- * Every method returns a cold Observable: nothing happens before subscribe; one value, then complete. Fails with {@link StoreFailed},
- * {@link ManagerClosed}, and where it takes an id with {@link WebhookNotFound}.
+ * Every method returns a cold Observable: nothing happens before subscribe; one value, then complete. Fails with `StoreFailed`,
+ * `ManagerClosed`, and where it takes an id with `WebhookNotFound`.
  */
 export interface Webhooks {
   /**
    * Keeps an endpoint, and sends it what happens from now on. The secret is told now, and never again.
    *
-   * @throws {@link InvalidRequest} for what can't be understood, for an address that is refused, and for one endpoint too many;
-   * {@link NameTaken} for an id that there is already
+   * @throws `InvalidRequest` for what can't be understood, for an address that is refused, and for one endpoint too many;
+   * `NameTaken` for an id that there is already
    */
   add(request: WebhookRequest): Observable<AddedWebhook>;
   get(id: string): Observable<Webhook>;
@@ -23,7 +23,7 @@ export interface Webhooks {
   /**
    * Signs with a new secret, and for some time with those from before too, so that the receiver can change over at leisure.
    *
-   * @throws {@link InvalidRequest}
+   * @throws `InvalidRequest`
    */
   rotate(id: string, request?: RotationRequest): Observable<AddedWebhook>;
   /** Sends again to an endpoint that was disabled, from where it was; also begins anew to count how long it fails. */

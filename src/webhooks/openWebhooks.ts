@@ -36,7 +36,7 @@ import { createWebhookVerbs } from './webhookVerbs.js';
  *   Without a `dataDir` endpoints and log are gone with the manager.
  * - Redirects are not followed. Nobody is connected to whose address is not public, unless `allowedNetworks` has it.
  *
- * @throws as a rejection: {@link InvalidRequest}, {@link StoreFailed}, {@link ManagerClosed}, {@link TooManyConsumers}
+ * @throws as a rejection: `InvalidRequest`, `StoreFailed`, `ManagerClosed`, `TooManyConsumers`
  *
  * @example
  * ```ts

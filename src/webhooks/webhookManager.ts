@@ -5,8 +5,8 @@ import type { LifecycleStreams } from '../instances/lifecycleStreams.js';
 import type { Json } from '../lifecycle/instance.js';
 
 /** What is needed of a manager. */
-export interface WebhookManager extends Pick<LifecycleStreams, 'consume' | 'events' | 'watch'> {
+export type WebhookManager = Pick<LifecycleStreams, 'consume' | 'events' | 'watch'> & {
   /** Emits once, when the manager begins to close. */
   readonly closing$: Observable<void>;
   table<Thing>(name: string, codec: t.Type<Thing, Json>): KeptTable<Thing>;
-}
+};

@@ -56,7 +56,7 @@ const managerCodec = closed(
   {},
 );
 
-/** Decodes what webhooks are opened with. @throws {@link InvalidRequest} */
+/** Decodes what webhooks are opened with. @throws `InvalidRequest` */
 export function webhookSettings(manager: unknown, options: WebhookOptions): WebhookSettings {
   decodeAllOrThrow([managerCodec, { manager }], [optionsCodec, options]);
   return {
