@@ -17,6 +17,7 @@ export interface Webhooks {
    * `NameTaken` for an id that there is already
    */
   add(request: WebhookRequest): Observable<AddedWebhook>;
+  /** Emits an endpoint, and how it stands with it now. */
   get(id: string): Observable<Webhook>;
   /** Emits all, in the order of their ids. */
   list(): Observable<readonly Webhook[]>;

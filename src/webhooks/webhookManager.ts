@@ -8,5 +8,6 @@ import type { Json } from '../lifecycle/instance.js';
 export type WebhookManager = Pick<LifecycleStreams, 'consume' | 'events' | 'watch'> & {
   /** Emits once, when the manager begins to close. */
   readonly closing$: Observable<void>;
+  /** Where endpoints are kept. */
   table<Thing>(name: string, codec: t.Type<Thing, Json>): KeptTable<Thing>;
 };
