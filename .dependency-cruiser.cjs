@@ -24,6 +24,12 @@ const floors = [
   {
     controllers: { uses: ['rxjs', 'io-ts', 'fp-ts', 'node:', 'ipaddr.js'] },
     door: { uses: ['rxjs', 'io-ts', 'fp-ts', 'node:'] },
+    webhooks: {
+      uses: [
+        ...['rxjs', 'io-ts', 'node:', '@paralleldrive/cuid2'],
+        ...['ipaddr.js', 'standardwebhooks', 'undici'],
+      ],
+    },
   },
   { metrics: { uses: ['rxjs', 'prom-client'] } },
   { assembly: { uses: ['io-ts'] } },
@@ -108,10 +114,16 @@ module.exports = {
       { path: '^src/(drivers|store|manager|promises)/' },
     ),
     forbidden(
+      'webhooks-apart',
+      'webhooks are sent of whatever has a log and a table: they see interfaces, and nobody who has them',
+      { path: '^src/webhooks/' },
+      { path: '^src/(drivers|store|manager|promises)/' },
+    ),
+    forbidden(
       'http-apart',
       'the API serves whatever has the interfaces: a manager here, or one from afar',
       { path: '^src/http/' },
-      { path: '^src/(drivers|store|manager|promises|controllers|door|metrics|assembly|config)/' },
+      { path: '^src/(drivers|store|manager|promises|controllers|door|webhooks|metrics|assembly|config)/' },
     ),
     forbidden(
       'drivers-apart',

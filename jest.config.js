@@ -28,6 +28,7 @@ module.exports = {
     '^rx-instances/qemu$': '<rootDir>/src/qemu.ts',
     '^rx-instances/remote$': '<rootDir>/src/remote.ts',
     '^rx-instances/testing$': '<rootDir>/src/testing.ts',
+    '^rx-instances/webhooks$': '<rootDir>/src/webhooks.ts',
     '^rx-instances/wire$': '<rootDir>/src/wire.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },

@@ -59,6 +59,7 @@ export {
   SnapshotDamaged,
   SnapshotIncompatible,
   SnapshotNotFound,
+  WebhookNotFound,
   StateUnreadable,
   StoreFailed,
   SubscriberLagged,
@@ -102,6 +103,21 @@ export { closeOnSignals } from './manager/closeOnSignals.js';
 export type { CloseOptions, ManagerOptions } from './manager/options.js';
 export type { Logger } from './instances/logger.js';
 export type { Measurement } from './manager/measurement.js';
+
+// Who is sent what happens.
+export type {
+  AddedWebhook,
+  DisabledReason,
+  RotationRequest,
+  Webhook,
+  WebhookFailure,
+  WebhookReport,
+  WebhookRequest,
+  Webhooks,
+  WebhookStats,
+  WebhookStatus,
+} from './instances/webhooks.js';
+export type { EventCriteria } from './streams/eventCriteria.js';
 
 // What acts on them by policies.
 export { createController } from './controllers/controller.js';

@@ -115,6 +115,36 @@ const consumer = object(
   },
   { labelled: { type: 'array', items: object({ label: text, queue_depth: whole, ...queue }) } },
 );
+const webhook = object(
+  {
+    id: text,
+    url: text,
+    filter: { type: 'object' },
+    created_at: time,
+    secrets: { type: 'array', items: object({}, { until: time }) },
+    status: object(
+      {
+        state: oneOf('active', 'failing', 'disabled'),
+        cursor: text,
+        lag: whole,
+        attempts: whole,
+        expired: whole,
+      },
+      {
+        last_delivered_at: time,
+        failing_since: time,
+        next_attempt_at: time,
+        last_failure: object(
+          { kind: oneOf('address', 'connection', 'redirect', 'status', 'timeout'), message: text },
+          { status: whole },
+        ),
+        disabled_at: time,
+        disabled_reason: oneOf('failed', 'gone'),
+      },
+    ),
+  },
+  { secret: text },
+);
 
 /** Forms of answers that stand in the document by name. */
 export const sharedSchemas = {
@@ -122,6 +152,7 @@ export const sharedSchemas = {
   Instance: instance,
   Snapshot: snapshot,
   AutoStandbyStatus: autoStandbyStatus,
+  Webhook: webhook,
 } as const;
 
 const named = (name: keyof typeof sharedSchemas, description: string): JsonSchema => ({
@@ -135,6 +166,8 @@ export const answers = {
   instances: { description: 'The instances', type: 'array', items: { $ref: 'Instance#' } },
   snapshot: named('Snapshot', 'The snapshot'),
   snapshots: { description: 'The snapshots', type: 'array', items: { $ref: 'Snapshot#' } },
+  webhook: named('Webhook', 'The endpoint'),
+  webhooks: { description: 'The endpoints', type: 'array', items: { $ref: 'Webhook#' } },
   autoStandby: named('AutoStandbyStatus', 'How auto-standby stands with the instance'),
   done: { description: 'It is done', type: 'null' },
   waited: {

@@ -3,6 +3,7 @@ import { closed, isRecord } from '../codecs/closed.js';
 import { integer, text } from '../codecs/scalars.js';
 import { secret } from '../codecs/secret.js';
 import { withMethods } from '../codecs/withMethods.js';
+import type { Webhooks } from '../instances/webhooks.js';
 import type { ApiManager } from './apiManager.js';
 
 /** What the API tells of a driver; every driver has it. */
@@ -36,6 +37,8 @@ export interface InstancesApiOptions {
   readonly secret?: string;
   /** A registry, served at `/metrics`. @defaultValue none: there is no such route */
   readonly metrics?: ServedMetrics;
+  /** Webhooks of the manager, served at `/webhooks`. @defaultValue none: there are no such routes */
+  readonly webhooks?: Webhooks;
   /** How many requests one address may make in a second. @defaultValue 10000 */
   readonly maxRequestsPerSecond?: number;
   /** How many connections the server has at most; one more is dropped. @defaultValue 10000 */
@@ -67,6 +70,7 @@ export const apiOptions = closed(
   {
     secret: secret(text('a secret of 32 characters or more', (value) => value.length >= 32)),
     metrics: withMethods('a registry of metrics', 'metrics'),
+    webhooks: withMethods('webhooks', 'add', 'enable', 'get', 'list', 'remove', 'rotate'),
     maxRequestsPerSecond: count('requests'),
     maxConnections: count('connections'),
     maxStreams: count('streams'),

@@ -26,6 +26,7 @@ const rows: { readonly [T in Tag]: Row<Extract<InstanceError, { readonly _tag: T
   InvalidRequest: [400, 'invalid_request', ({ faults }) => faults.map(faultText).join('; ')],
   InstanceNotFound: notFound,
   SnapshotNotFound: notFound,
+  WebhookNotFound: notFound,
   LogNotFound: [404, 'log_not_found'],
   AmbiguousName: [409, 'ambiguous', 'multiple resources match, use full ID'],
   NameTaken: [409, 'name_conflict'],

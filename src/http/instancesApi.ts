@@ -24,6 +24,7 @@ import { createRepresentations } from './representations.js';
 import { serviceRoutes } from './serviceRoutes.js';
 import { snapshotRoutes } from './snapshotRoutes.js';
 import { verbRoutes } from './verbRoutes.js';
+import { webhookRoutes } from './webhookRoutes.js';
 import { waitRoute } from './waitRoute.js';
 
 /**
@@ -101,6 +102,7 @@ export const instancesApi: FastifyPluginAsync<InstancesApiOptions> = async (app,
   snapshotRoutes(app, context);
   eventRoutes(app, context, { live, streams: manager, consumer });
   callRoutes(app, context, live);
+  if (options.webhooks !== undefined) webhookRoutes(app, options.webhooks);
   absentRoutes(app);
 };
 

@@ -5,11 +5,12 @@ export const permissions = [
   ...(['instance:read', 'instance:write', 'instance:delete'] as const),
   ...(['snapshot:read', 'snapshot:write', 'snapshot:delete'] as const),
   ...(['volume:read', 'volume:write', 'volume:delete'] as const),
+  ...(['webhook:read', 'webhook:write', 'webhook:delete'] as const),
   'resource:read',
 ] as const;
 
 /**
- * What a token has to permit for a route: a scope of hypeman's, nothing in particular (`any`), or not even a token (`public`).
+ * What a token has to permit for a route: a scope of hypeman's or one of webhooks, nothing in particular (`any`), or not even a token (`public`).
  *
  * @see hypeman `lib/scopes/scopes.go`
  */

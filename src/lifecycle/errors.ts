@@ -117,6 +117,12 @@ export class SnapshotNotFound extends taggedError(
   ({ snapshotId }: { readonly snapshotId: string }) => `there is no snapshot "${named(snapshotId)}"`,
 ) {}
 
+/** There is no webhook with this id; or it was removed meanwhile. */
+export class WebhookNotFound extends taggedError(
+  'WebhookNotFound',
+  ({ webhookId }: { readonly webhookId: string }) => `there is no webhook "${named(webhookId)}"`,
+) {}
+
 /**
  * The files of a snapshot are not what they were when it was taken; `differences` names each, with its path in the
  * snapshot's folder. Nothing was made of it, and nothing was changed.
@@ -221,6 +227,7 @@ export const errorClasses = {
   LogUnreadable,
   SubscriberLagged,
   SnapshotNotFound,
+  WebhookNotFound,
   SnapshotDamaged,
   SnapshotIncompatible,
   StoreFailed,

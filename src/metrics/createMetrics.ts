@@ -5,6 +5,7 @@ import { decodeOrThrow } from '../codecs/decode.js';
 import { text } from '../codecs/scalars.js';
 import { withMethods } from '../codecs/withMethods.js';
 import { InvalidRequest } from '../lifecycle/errors.js';
+import type { Webhooks } from '../instances/webhooks.js';
 import type { InstanceManager } from '../manager/instanceManager.js';
 import { autoStandbyMetrics } from './autoStandbyMetrics.js';
 import { consumerMetrics } from './consumerMetrics.js';
@@ -13,6 +14,7 @@ import { eventMetrics } from './eventMetrics.js';
 import { instancesGauge } from './instancesGauge.js';
 import { measurementMetrics } from './measurementMetrics.js';
 import type { Named } from './named.js';
+import { webhookMetrics } from './webhookMetrics.js';
 
 /** Where metrics go, and how they are called. */
 export interface MetricsOptions {
@@ -20,6 +22,8 @@ export interface MetricsOptions {
   readonly registry: Registry | Registry<OpenMetricsContentType>;
   /** What every name begins with, such as `hypeman_`. @defaultValue none */
   readonly prefix?: string;
+  /** Webhooks of the manager, which are told too. @defaultValue none: their series are not there */
+  readonly webhooks?: Pick<Webhooks, 'stats'>;
 }
 
 /**
@@ -59,7 +63,7 @@ export function createMetrics(
   options: MetricsOptions,
 ): Subscription {
   decodeOrThrow(metricsOptions, options);
-  const { registry, prefix = '' } = options;
+  const { registry, prefix = '', webhooks } = options;
   // Apart from the others until all are known to have room.
   const own = new Registry();
   const named: Named = (name) => ({ name: `${prefix}${name}`, registers: [own] });
@@ -70,6 +74,7 @@ export function createMetrics(
   const record = measurementMetrics(named);
   autoStandbyMetrics(named, manager);
   if (manager.doorStats !== undefined) doorMetrics(named, manager.doorStats);
+  if (webhooks !== undefined) webhookMetrics(named, () => webhooks.stats());
 
   const subscription = new Subscription(join(own, registry));
   // An error would end the listening only: what was counted stays.
@@ -104,6 +109,7 @@ const metricsOptions = closed(
   'metrics options',
   { registry: withMethods('a Registry', 'getSingleMetric', 'registerMetric', 'removeSingleMetric') },
   {
+    webhooks: withMethods('webhooks', 'stats'),
     // Colons are for recording rules.
     prefix: text(
       'a prefix (empty, or a letter or underscore, then letters, digits and underscores; 64 at most)',

@@ -35,6 +35,7 @@ describe('the public names', () => {
       './qemu',
       './remote',
       './testing',
+      './webhooks',
       './wire',
     ]);
   });
@@ -66,6 +67,7 @@ describe('the public names', () => {
        StoreFailed
        SubscriberLagged
        TooManyConsumers
+       WebhookNotFound
        Withdrawn
        actions
        boundedIterable
@@ -87,6 +89,7 @@ describe('the public names', () => {
      types
        Act
        Action
+       AddedWebhook
        AdoptPlan
        AskedRequest
        AutoStandby
@@ -125,11 +128,13 @@ describe('the public names', () => {
        Cursor
        DamagedRecord
        Decision
+       DisabledReason
        DoorStats
        Driver
        DriverFields
        DropReason
        Endpoint
+       EventCriteria
        EventFilter
        EventStreams
        EventsOptions
@@ -198,6 +203,7 @@ describe('the public names', () => {
        RestartPolicyRequest
        RestartStatus
        RestoreSnapshotRequest
+       RotationRequest
        RunOptions
        RunOutcome
        RunRequest
@@ -226,6 +232,13 @@ describe('the public names', () => {
        WaitTarget
        WatchBuffering
        WatchOptions
+       Webhook
+       WebhookFailure
+       WebhookReport
+       WebhookRequest
+       WebhookStats
+       WebhookStatus
+       Webhooks
        WorkBuffering"
     `);
   });
@@ -311,6 +324,16 @@ describe('the public names', () => {
        MemoryMachine
        MemoryOperation
        Specimen"
+    `);
+  });
+
+  it('of rx-instances/webhooks are these', () => {
+    expect(namesOf('./webhooks')).toMatchInlineSnapshot(`
+     "values
+       openWebhooks
+     types
+       WebhookManager
+       WebhookOptions"
     `);
   });
 

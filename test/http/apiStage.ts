@@ -2,6 +2,7 @@ import fastify, { type FastifyInstance } from 'fastify';
 import type { InstanceManager, ManagerOptions } from 'rx-instances';
 import { openManager } from 'rx-instances';
 import { apiServerOptions, instancesApi, type InstancesApiOptions } from 'rx-instances/http';
+import { openWebhooks } from 'rx-instances/webhooks';
 import { createMemoryDriver, type MemoryDriver, type MemoryDriverOptions } from 'rx-instances/testing';
 
 /** What an API answered. */
@@ -25,6 +26,8 @@ export interface Stage extends AsyncDisposable {
 export interface StageOptions extends Omit<Partial<InstancesApiOptions>, 'manager' | 'drivers'> {
   readonly memory?: MemoryDriverOptions;
   readonly open?: Partial<ManagerOptions>;
+  /** Whether it sends events to endpoints. */
+  readonly withWebhooks?: boolean;
   readonly host?: string;
   readonly prefix?: string;
   /** Adds routes of an application. */
@@ -35,6 +38,7 @@ export interface StageOptions extends Omit<Partial<InstancesApiOptions>, 'manage
 export async function openStage({
   memory,
   open,
+  withWebhooks = false,
   host = '127.0.0.1',
   routes,
   ...options
@@ -43,7 +47,8 @@ export async function openStage({
   const drivers = [driver];
   const manager = await openManager({ drivers, ...open });
   const app = fastify(apiServerOptions());
-  await app.register(instancesApi, { manager, drivers, ...options });
+  const webhooks = withWebhooks ? await openWebhooks(manager) : undefined;
+  await app.register(instancesApi, { manager, drivers, ...(webhooks && { webhooks }), ...options });
   routes?.(app);
   const address = await app.listen({ host, port: 0 });
   return {
@@ -55,6 +60,7 @@ export async function openStage({
       answerOf(await ask(address, method, path, body, headers)),
     [Symbol.asyncDispose]: async () => {
       await app.close();
+      await webhooks?.close();
       await manager.close();
     },
   };

@@ -15,6 +15,7 @@ const all: readonly (readonly [error: Error, status: number, code: string, isRet
     false,
   ],
   [new errors.InstanceNotFound({ idOrName: 'web' }), 404, 'not_found', false],
+  [new errors.WebhookNotFound({ webhookId: 'w' }), 404, 'not_found', false],
   [new errors.SnapshotNotFound({ snapshotId: 's' }), 404, 'not_found', false],
   [new errors.LogNotFound({ source: 'x', sources: ['app'] }), 404, 'log_not_found', false],
   [new errors.AmbiguousName({ idOrName: 'a', matches: ['a1', 'a2'] }), 409, 'ambiguous', false],

@@ -39,7 +39,10 @@ function verdictOn(document: object): string {
 
 describe('the document', () => {
   it('is valid OpenAPI 3.1', async () => {
-    for (const options of [{}, { secret: 'a secret that nobody can guess, 42', prefix: '/v1' }]) {
+    for (const options of [
+      { withWebhooks: true },
+      { secret: 'a secret that nobody can guess, 42', prefix: '/v1' },
+    ]) {
       await using stage = await openStage(options);
       const { body } = await stage.ask('GET', `${options.prefix ?? ''}/openapi.json`);
       expect(verdictOn(body)).toContain('"valid": true');
@@ -48,7 +51,7 @@ describe('the document', () => {
   });
 
   it('tells of every route, and of no other', async () => {
-    await using stage = await openStage({ metrics: new Registry() });
+    await using stage = await openStage({ metrics: new Registry(), withWebhooks: true });
     const { paths } = await documentOf(stage);
     const told = Object.entries(paths).flatMap(([path, operations]) =>
       Object.keys(operations).map((method) => `${method.toUpperCase()} ${path}`),
@@ -77,6 +80,8 @@ describe('the document', () => {
         ...['GET /snapshots', 'GET /snapshots/{snapshotId}', 'DELETE /snapshots/{snapshotId}'],
         'POST /snapshots/{snapshotId}/fork',
         ...Object.keys(wireCalls).map((verb) => `POST /calls/${verb}`),
+        ...['GET /webhooks', 'POST /webhooks', 'GET /webhooks/{id}', 'DELETE /webhooks/{id}'],
+        ...['rotate', 'enable'].map((verb) => `POST /webhooks/{id}/${verb}`),
       ].sort(),
     );
     for (const [path, operations] of Object.entries(paths))
@@ -161,7 +166,11 @@ async function heldToDocument(stage: Stage) {
 }
 
 it('every answer is what the document says', async () => {
-  await using stage = await openStage({ memory: { standbyFrees: 'memory' }, metrics: new Registry() });
+  await using stage = await openStage({
+    memory: { standbyFrees: 'memory' },
+    metrics: new Registry(),
+    withWebhooks: true,
+  });
   const { ask, seen, document } = await heldToDocument(stage);
   const one = '/instances/{id}';
   const asked = {
@@ -208,6 +217,14 @@ it('every answer is what the document says', async () => {
   await ask('POST', `${one}/fork`, ['web'], '', { name: 'second', from_running: true });
   await ask('DELETE', '/snapshots/{snapshotId}', [id]);
   for (const name of ['web', 'copy', 'second']) await ask('DELETE', one, [name]);
+  const hook = '/webhooks/{id}';
+  const url = 'https://example.org/';
+  await ask('POST', '/webhooks', [], '', { id: 'hook', url, filter: { action: 'stop', name: 'web' } });
+  await ask('GET', '/webhooks', []);
+  await ask('GET', hook, ['hook']);
+  await ask('POST', `${hook}/rotate`, ['hook'], '', { keep: '1h' });
+  await ask('POST', `${hook}/enable`, ['hook']);
+  await ask('DELETE', hook, ['hook']);
   for (const path of ['/health', '/capabilities', '/consumers', '/metrics', '/openapi.json'])
     await ask('GET', path, []);
   // What goes wrong everywhere, and what is not served.

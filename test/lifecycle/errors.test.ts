@@ -83,6 +83,7 @@ const all = [
     'the log e begins with event 9 and cannot go on after event 3 of e',
     { cursor: { epoch: 'e', sequence: 3 }, oldest: 9, epoch: 'e' },
   ],
+  [new errors.WebhookNotFound({ webhookId: 'w1' }), 'there is no webhook "w1"', { webhookId: 'w1' }],
   [new errors.SnapshotNotFound({ snapshotId: 's1' }), 'there is no snapshot "s1"', { snapshotId: 's1' }],
   [
     new errors.SnapshotIncompatible({

@@ -185,6 +185,7 @@ const fields = {
   LogUnreadable: fc.record({ path: text, found: text }),
   SubscriberLagged: fc.record({ capacity: fc.nat(), missed: fc.nat() }),
   SnapshotNotFound: fc.record({ snapshotId: text }),
+  WebhookNotFound: fc.record({ webhookId: text }),
   SnapshotDamaged: fc.record({ snapshotId: text, differences: faults }),
   SnapshotIncompatible: fc.record({ differences: faults }),
   StoreFailed: fc.record({ reason }),

@@ -1,9 +1,10 @@
 import * as t from 'io-ts';
 import type { Cursor } from '../../lifecycle/event.js';
 
-/** A cursor as the `id:` of a server-sent event: what `Last-Event-ID` and `?after=` bring back. */
+/** A cursor as a text: the `id:` of a server-sent event, which `Last-Event-ID` and `?after=` bring back, and the `webhook-id` of a webhook. */
 export const cursorText = ({ epoch, sequence }: Cursor): string =>
-  `${encodeURIComponent(epoch)}:${String(sequence)}`;
+  // What is signed of a webhook is divided by dots.
+  `${encodeURIComponent(epoch).replaceAll('.', '%2E')}:${String(sequence)}`;
 
 /** The cursor that a text names, or `undefined` where it names none. */
 export function cursorOf(text: string): Cursor | undefined {

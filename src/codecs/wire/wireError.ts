@@ -51,6 +51,7 @@ const fieldsOf = {
   LogUnreadable: { path: required('path', t.string), found: required('found', t.string) },
   SubscriberLagged: { capacity: required('capacity', t.number), missed: required('missed', t.number) },
   SnapshotNotFound: { snapshotId: required('snapshot_id', t.string) },
+  WebhookNotFound: { webhookId: required('webhook_id', t.string) },
   SnapshotDamaged: { snapshotId: required('snapshot_id', t.string), differences },
   SnapshotIncompatible: { differences },
   StoreFailed: { reason },

@@ -1,9 +1,9 @@
 import type { FastifyRequest } from 'fastify';
 import * as t from 'io-ts';
 import { decodeOrThrow } from '../../codecs/decode.js';
-import type { Cursor, LifecycleEvent } from '../../lifecycle/event.js';
+import type { Cursor } from '../../lifecycle/event.js';
 import { actions } from '../../lifecycle/state.js';
-import { concerns } from '../../streams/instanceFilter.js';
+import { meets } from '../../streams/eventCriteria.js';
 import { described, describedObject, type ValueOf } from '../described.js';
 import { instanceFilter, number } from '../queries.js';
 import { several, text } from '../values.js';
@@ -26,25 +26,25 @@ export function eventSelection(
   { action, name, after, ...filter }: ValueOf<typeof eventQuery>,
   instanceId?: string,
 ): EventSelection {
-  const isWanted = concerns({ ...filter, ...(instanceId !== undefined && { instanceId }) });
-  const among = action === undefined ? undefined : new Set([action].flat());
+  const among = action === undefined ? undefined : [action].flat();
+  const asked = {
+    ...filter,
+    ...(among !== undefined && { action: among }),
+    ...(name !== undefined && { name }),
+    ...(instanceId !== undefined && { instanceId }),
+  };
   return {
     key: JSON.stringify([
       instanceId,
-      among && [...among].sort(),
+      among && [...new Set(among)].sort(),
       name,
       filter.state,
       filter.driver,
       filter.tags,
     ]),
-    wants: (event) =>
-      (among === undefined || among.has(event.action)) &&
-      (name === undefined || nameOf(event) === name) &&
-      isWanted(event),
+    wants: meets(asked),
   };
 }
-
-const nameOf = ({ instance, last }: LifecycleEvent): string | undefined => (instance ?? last)?.name;
 
 const reconnect = t.type({ 'last-event-id': cursorCodec }, 'headers');
 
