@@ -6,13 +6,22 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 
 /** Licences of what users install. */
-const free = ['0BSD', 'Apache-2.0', 'BSD-2-Clause', 'BSD-3-Clause', 'BlueOak-1.0.0', 'ISC', 'MIT'];
+const free = [
+  '0BSD',
+  'Apache-2.0',
+  'BSD-2-Clause',
+  'BSD-3-Clause',
+  'BlueOak-1.0.0',
+  'ISC',
+  'MIT',
+  'Unlicense',
+];
 
 /**
- * Beside these, licences of what stays in this house: of tables of data, of a file that came from Python, of axe-core, which the page is
- * tested with, and of a part of what hypeman's client needs.
+ * Beside these, licences of what stays in this house: of tables of data, of a file that came from Python, and of axe-core, which the page
+ * is tested with.
  */
-const freeInHouse = [...free, 'CC-BY-4.0', 'CC0-1.0', 'MPL-2.0', 'Python-2.0', 'Unlicense'];
+const freeInHouse = [...free, 'CC-BY-4.0', 'CC0-1.0', 'MPL-2.0', 'Python-2.0'];
 
 /** Packages whose install script may be left out, and why. */
 const needNoScript = {

@@ -4,7 +4,7 @@ import { lastValueFrom } from 'rxjs';
 import { openDatabase } from '../../src/store/database.js';
 import { createEventLog } from '../../src/store/eventLog.js';
 import { createGroupCommit } from '../../src/store/groupCommit.js';
-import { emptyState } from '../../src/store/logSpan.js';
+import { emptySpan } from '../../src/store/logSpan.js';
 import { openDataDir } from '../../src/store/openDataDir.js';
 import { instances } from '../../src/store/tables.js';
 import { instance } from '../events.js';
@@ -51,7 +51,7 @@ export const longLog = (events: number): Promise<string> =>
     await lastValueFrom(store.close(), { defaultValue: undefined });
 
     const database = await openDatabase(join(dataDir, 'store', 'data.mdb'));
-    const group = createGroupCommit(database, { ...emptyState, sequence: 1 });
+    const group = createGroupCommit(database, { ...emptySpan, recordCounts: new Map(), sequence: 1 });
     const log = createEventLog(database, group, { epoch: store.epoch, origin: '' }, options);
     const update = {
       action: 'update',

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import * as t from 'io-ts';
-import { defer, EMPTY, ignoreElements, map, merge, mergeMap, type Observable, of, take, tap } from 'rxjs';
+import { defer, map, mergeMap, type Observable, take, tap } from 'rxjs';
 import { isRecord } from '../codecs/closed.js';
 import { cursorText } from '../codecs/wire/cursorText.js';
 import { type WireCall, wireCalls, wireLogLine } from '../codecs/wire/wireCalls.js';
@@ -88,7 +88,7 @@ export function callRoutes(app: FastifyInstance, context: ApiContext, live: Pick
           ),
           map(([value, place]) =>
             JSON.stringify({
-              value: (wireCalls[verb].result as t.Mixed).encode(value) as unknown,
+              value: resultOf(verb).encode(value) as unknown,
               cursor: cursorText(place),
             }),
           ),
@@ -163,3 +163,6 @@ function sendCall(verb: keyof Instances, { request, reply, body }: StreamCall, c
   };
   answerStream(reply, context, verb === 'run' ? run : logs);
 }
+
+/** How the outcome of a verb is written. */
+const resultOf = (verb: keyof typeof wireCalls): t.Mixed => wireCalls[verb].result;

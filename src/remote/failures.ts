@@ -35,7 +35,10 @@ function reasonOf(error: unknown): string {
 }
 
 /** Where several addresses were tried, only the code says what came of it. */
-const codeOf = (cause: unknown): string => String((cause as { readonly code?: unknown } | null)?.code ?? '');
+function codeOf(cause: unknown): string {
+  const { code } = (isRecord(cause) ? cause : {}) as { readonly code?: unknown };
+  return typeof code === 'string' ? code : '';
+}
 
 function errorOf(status: number, body: unknown): Error {
   const { error, code, message } = isRecord(body) ? body : {};

@@ -65,7 +65,7 @@ export function followLog(api: Api, head: Cursor): FollowedLog {
   const begin = (from: Cursor): Following => {
     const place$ = new BehaviorSubject(from);
     const bus = createManagerBus({ log: remoteLog(api, () => place$.value) });
-    return { bus, place$, over$: new ReplaySubject<never>(), failure: undefined };
+    return { bus, place$, over$: new ReplaySubject<never>(1), failure: undefined };
   };
 
   let now = begin(head);

@@ -25,15 +25,16 @@ export interface RemoteOptions {
 }
 
 /** Instances that live behind an API, and what happens to them. */
-export interface RemoteInstances extends Instances, LifecycleStreams {
-  /**
-   * Lets go of the API, and does nothing to the instances: verbs and waits fail with {@link ManagerClosed}, those who watch are told
-   * `closing`, and every stream completes.
-   */
-  close(): Promise<void>;
-  /** Closes it at the end of the block that it was opened in with `await using`. */
-  [Symbol.asyncDispose](): Promise<void>;
-}
+export type RemoteInstances = Instances &
+  LifecycleStreams & {
+    /**
+     * Lets go of the API, and does nothing to the instances: verbs and waits fail with `ManagerClosed`, those who watch are told
+     * `closing`, and every stream completes.
+     */
+    close(): Promise<void>;
+    /** Closes it at the end of the block that it was opened in with `await using`. */
+    [Symbol.asyncDispose](): Promise<void>;
+  };
 
 const isAddress = (value: string): boolean => {
   const url = URL.canParse(value) ? new URL(value) : undefined;
@@ -63,14 +64,14 @@ const mostFailures = 8;
  *
  * Where it differs from a manager:
  *
- * - errors are the manager's own, but what the API tells nobody of its inside: that, and an API that isn't reached, is {@link ApiFailed};
+ * - errors are the manager's own, but what the API tells nobody of its inside: that, and an API that isn't reached, is `ApiFailed`;
  * - `by` is the name that the token bears; unsubscribing leaves a verb to itself, wherever it is; a run that is cut off is given up;
- * - `consume` is never `durable`, which fails with {@link InvalidRequest}: what has an event goes on `after` it;
+ * - `consume` is never `durable`, which fails with `InvalidRequest`: what has an event goes on `after` it;
  * - where the log can't be gone on with, those who watch are told the new table, and `events`, `consume` and `iterate` fail with
- *   {@link CursorExpired}; where it can't be had any more, as by a token that is refused, all fail with {@link ApiFailed};
+ *   `CursorExpired`; where it can't be had any more, as by a token that is refused, all fail with `ApiFailed`;
  * - `waitForState` looks by `get`, which asks no driver.
  *
- * @returns a Promise that rejects with {@link InvalidRequest} for options that can't be understood, and with {@link ApiFailed}
+ * @returns a Promise that rejects with `InvalidRequest` for options that can't be understood, and with `ApiFailed`
  *
  * @example
  * ```ts
@@ -98,7 +99,11 @@ const mostFailures = 8;
  */
 export async function openRemote(options: RemoteOptions): Promise<RemoteInstances> {
   decodeOrThrow(optionsCodec, options);
-  const { baseUrl, token, fetch = (...asked) => globalThis.fetch(...asked) } = options;
+  const {
+    baseUrl,
+    token,
+    fetch = (...asked: Parameters<typeof globalThis.fetch>) => globalThis.fetch(...asked),
+  } = options;
   const api = createApi({ baseUrl, token, fetch });
   const { cursor } = await firstValueFrom(readPage(api, { limit: 1 }, mostFailures).pipe(told));
   const log = followLog(api, cursor);

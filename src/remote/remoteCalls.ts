@@ -52,7 +52,7 @@ const local = closed('call options', {}, { signal: abortSignal });
 
 /** Creates the verbs from afar: each is what the method of the manager there is, which understands what it is handed itself. */
 export function createRemoteCalls({ api, log, onThrow }: RemoteCallsTools): RemoteCalls {
-  const closed$ = new ReplaySubject<never>();
+  const closed$ = new ReplaySubject<never>(1);
 
   const whileOpen = <T>(make: () => Observable<T>): Observable<T> => defer(make).pipe(takeUntil(closed$));
 

@@ -23,7 +23,7 @@ export function createRemoteStreams(api: Api, log: FollowedLog): Omit<LifecycleS
   /** A stream of the log that is followed when it is subscribed to; it can't go over to another without a gap. */
   const ofOneLog = <T>(consumer: string, make: (bus: ManagerBus) => Observable<T>): Observable<T> => {
     // What can't be understood is told at once.
-    make(log.now.bus);
+    void make(log.now.bus);
     return contained(
       consumer,
       defer(() => make(log.now.bus).pipe(takeUntil(log.now.over$))),
@@ -47,7 +47,7 @@ export function createRemoteStreams(api: Api, log: FollowedLog): Omit<LifecycleS
       };
     },
     watch: (consumer, options) => {
-      log.now.bus.watch(consumer, readTable, options);
+      void log.now.bus.watch(consumer, readTable, options);
       const changes$ = log.followed$.pipe(switchMap(({ bus }) => bus.watch(consumer, readTable, options)));
       return contained(consumer, changes$);
     },
@@ -88,9 +88,9 @@ function endingWith(
       const result = await events.next();
       if (result.done !== true) return result;
     } catch (error) {
-      throw followed.failure ?? error;
+      throw (followed.failure ?? error) as Error;
     }
-    if (followed.failure !== undefined) throw followed.failure;
+    if (followed.failure !== undefined) throw followed.failure as Error;
     return { done: true, value: undefined };
   };
   return {

@@ -49,7 +49,7 @@ export function createRemoteWaits(
     return first$.pipe(
       take(1),
       throwIfEmpty(() => new ManagerClosed()),
-      timeout({ first: timeoutMs + lastLookMs, with: () => throwError(late) }),
+      timeout({ first: timeoutMs + lastLookMs, with: () => throwError(() => late()) }),
     );
   };
 

@@ -43,9 +43,6 @@ export interface PlaceSpan {
 /** A log without events. */
 export const emptySpan: LogSpan = { oldest: 1, sequence: 0, bytes: 0, requests: { oldest: 1, next: 1 } };
 
-/** What is known of a store that holds nothing. */
-export const emptyState: StoreState = { ...emptySpan, recordCounts: new Map() };
-
 /**
  * The first and the last sequence to read for who stands at a place in the log; the last is below the first when there is
  * nothing. @throws {@link CursorExpired}

@@ -1,7 +1,6 @@
 import {
   catchError,
   EMPTY,
-  filter,
   firstValueFrom,
   ignoreElements,
   lastValueFrom,

@@ -69,7 +69,8 @@ describe('a server that is started again', () => {
     remote = await openRemote({ baseUrl });
     const changes: InstanceChange[] = [];
     remote.watch('table').subscribe((change) => changes.push(change));
-    const failure = (ended: Promise<unknown>) => ended.then(String, (error: { _tag: string }) => error._tag);
+    const failure = (ended: Promise<unknown>) =>
+      ended.then(String, (error: unknown) => (error as { _tag: string })._tag);
     const work$ = remote.consume('work', () => [], { overflow: 'resume' });
     const ends = [
       failure(firstValueFrom(remote.events('events'))),

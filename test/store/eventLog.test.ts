@@ -2,7 +2,7 @@ import { firstValueFrom, lastValueFrom } from 'rxjs';
 import type { LifecycleEvent } from '../../src/lifecycle/event.js';
 import { createEventLog } from '../../src/store/eventLog.js';
 import { createGroupCommit } from '../../src/store/groupCommit.js';
-import { emptyState, type Retention } from '../../src/store/logSpan.js';
+import { emptySpan, type Retention } from '../../src/store/logSpan.js';
 import type { DamagedRecord } from '../../src/store/store.js';
 import * as tables from '../../src/store/tables.js';
 import { updated } from './changes.js';
@@ -12,7 +12,7 @@ const keyOf = (sequence: number): string => tables.events.keyOf(tables.placeName
 
 function createLog(retention: Partial<Retention> = {}) {
   const database = createMapDatabase();
-  const group = createGroupCommit(database, emptyState);
+  const group = createGroupCommit(database, { ...emptySpan, recordCounts: new Map() });
   const damaged: DamagedRecord[] = [];
   const clock = { now: 0 };
   const log = createEventLog(

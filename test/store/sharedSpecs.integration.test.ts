@@ -9,7 +9,7 @@ import { type Database, openDatabase } from '../../src/store/database.js';
 import { createEventLog, type EventLog } from '../../src/store/eventLog.js';
 import { findRecords } from '../../src/store/findRecords.js';
 import { createGroupCommit, type GroupCommit } from '../../src/store/groupCommit.js';
-import { emptyState, type StoreState } from '../../src/store/logSpan.js';
+import { emptySpan, type StoreState } from '../../src/store/logSpan.js';
 import { scan } from '../../src/store/scan.js';
 import { events, specs, specUses } from '../../src/store/tables.js';
 import { anInstance } from '../support/lifecycleEvents.js';
@@ -26,7 +26,7 @@ let damaged: number;
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'log-'));
   database = await openDatabase(join(folder, 'data.mdb'));
-  group = createGroupCommit(database, emptyState);
+  group = createGroupCommit(database, { ...emptySpan, recordCounts: new Map() });
   damaged = 0;
 });
 afterEach(async () => {
