@@ -36,7 +36,7 @@ describe('the floor law', () => {
   it('catches a breach of every kind', async () => {
     expect(await breachesIn('test/house/fixtures/layers')).toStrictEqual([
       'codecs-floor: src/codecs/decode.ts -> src/streams/bus.ts',
-      'config-floor: src/config/config.ts -> src/cli/serve.ts',
+      'config-floor: src/config/config.ts -> src/attic/serve.ts',
       'door-apart: src/door/frontDoor.ts -> src/manager/manager.ts',
       'drivers-apart: src/drivers/process/spawn.ts -> src/drivers/memory/launch.ts',
       'http-apart: src/http/serve.ts -> src/manager/manager.ts',
@@ -48,7 +48,7 @@ describe('the floor law', () => {
       'no-barrel: src/drivers/driver.ts -> src/streams/index.ts',
       'no-circular: src/streams/first.ts -> src/streams/second.ts',
       'no-way-back: src/streams/queue.ts -> src/index.ts',
-      'room-has-a-floor: src/config/config.ts -> src/cli/serve.ts',
+      'room-has-a-floor: src/config/config.ts -> src/attic/serve.ts',
       'store-floor: src/store/store.ts -> src/drivers/driver.ts',
       'streams-floor: src/streams/queue.ts -> src/index.ts',
       'streams-packages: src/streams/bus.ts -> os',
