@@ -153,7 +153,7 @@ describe('options', () => {
     [
       'prefx',
       'a text of 1 character',
-      'another key, perhaps prefix; known are registry, prefix',
+      'another key, perhaps prefix; known are registry, webhooks, prefix',
       { registry, prefx: 'a' },
     ],
     ['registry', 'nothing', 'a Registry', {}],
