@@ -1,9 +1,10 @@
 import { connect, type Socket } from 'node:net';
-import { Observable, timer } from 'rxjs';
+import { Observable } from 'rxjs';
 import type { Endpoint } from '../../lifecycle/endpoint.js';
 
-/** How long a server may go on speaking to who has hung up. */
+/** How long a server may be silent to who has hung up, and how many bytes it may still say, until it is cut off. */
 const lingerMs = 1_000;
+const mostSaid = 65_536;
 
 /**
  * Connects, says nothing, and hangs up. Emits whether somebody listens at the address, and completes; fails as `connect` does. It ends
@@ -36,10 +37,10 @@ function hangUp(socket: Socket): void {
     socket.destroy();
     return;
   }
-  const patience = timer(lingerMs).subscribe(() => socket.destroy());
-  socket.once('close', () => {
-    patience.unsubscribe();
-  });
+  socket.setTimeout(lingerMs, () => socket.destroy());
   // What is not read is answered with a reset.
-  socket.unref().resume().end();
+  socket.on('data', () => {
+    if (socket.bytesRead > mostSaid) socket.destroy();
+  });
+  socket.unref().end();
 }
