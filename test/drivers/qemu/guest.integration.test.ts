@@ -1,6 +1,6 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -61,6 +61,8 @@ async function start(
   const home = mkdtempSync(join(tmpdir(), `g${String((homes += 1))}-`));
   for (const name of ['vm', 'logs']) mkdirSync(join(home, name));
   writeFileSync(join(home, 'environ'), '');
+  execFileSync('mkfifo', [join(home, 'console.in')]);
+  symlinkSync('/dev/null', join(home, 'console.out'));
   writeFileSync(join(home, 'cmdline'), cmd.map((text) => `${text}\0`).join(''));
   const vm = {
     ...({ qemu: '', machine: 'pc', accel: 'tcg', cpu: 'max' } as const),
