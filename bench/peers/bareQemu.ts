@@ -1,4 +1,4 @@
-import { execFile, spawn } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   linkSync,
@@ -8,6 +8,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -46,6 +47,8 @@ export function openBareMachines({ dataDir, snapshotId, commandLines }: MachineT
     const home = homeOf(name);
     for (const folder of ['logs', 'vm']) mkdirSync(join(home, folder), { recursive: true });
     for (const file of ['environ', 'cmdline']) writeFileSync(join(home, file), '');
+    execFileSync('mkfifo', ['console.in'], { cwd: home });
+    symlinkSync('/dev/null', join(home, 'console.out'));
     return home;
   };
 
