@@ -31,6 +31,7 @@ export type {
   LifecycleEvent,
 } from './lifecycle/event.js';
 export type { LogLine, LogOptions } from './lifecycle/logLine.js';
+export type { ExecExit, ExecOutput } from './lifecycle/execution.js';
 export type { Snapshot } from './lifecycle/snapshot.js';
 
 // What can go wrong.
@@ -43,6 +44,7 @@ export {
   DataDirLocked,
   describeFault,
   DriverFailed,
+  ExecFailed,
   type Fault,
   type InstanceError,
   InstanceNotFound,
@@ -88,6 +90,7 @@ export type {
   MutationOptions,
 } from './instances/callOptions.js';
 export type { RunOptions, RunOutcome, RunRequest } from './instances/runRequest.js';
+export type { Exec, ExecRequest, Executions } from './instances/execRequest.js';
 export type {
   CreateSnapshotRequest,
   ForkSnapshotRequest,

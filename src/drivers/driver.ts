@@ -1,8 +1,8 @@
 import type { Either } from 'fp-ts/lib/Either.js';
 import type { Observable } from 'rxjs';
-import type { CheckOutcome, CheckProgram } from '../lifecycle/checkProgram.js';
 import type { Endpoint } from '../lifecycle/endpoint.js';
 import type { Fault } from '../lifecycle/errors.js';
+import type { Execution, ExecProgram } from '../lifecycle/execution.js';
 import type { DriverFields, ExitStatus, InstanceSpec, MachineHandle } from '../lifecycle/instance.js';
 import type { LogLine, LogOptions } from '../lifecycle/logLine.js';
 import type { Snapshot } from '../lifecycle/snapshot.js';
@@ -101,11 +101,11 @@ export interface Capabilities {
    */
   readonly ports?: boolean;
   /**
-   * Whether its machines run programs that are to find out how they are; every machine that has not ended has {@link Machine.check} then.
+   * Whether its machines run programs beside their own; every machine that has not ended has {@link Machine.exec} then.
    *
    * @defaultValue false
    */
-  readonly checks?: boolean;
+  readonly execs?: boolean;
 }
 
 /** What a driver runs. */
@@ -182,12 +182,12 @@ export interface Machine {
    */
   signal?(name: string): Observable<never>;
   /**
-   * Runs a program beside its own, where and as that was started, if nothing else is said, and emits how it ended, once nothing of it is
-   * left; what it writes is thrown away. It is killed with all that it has started when its time is over, when this is unsubscribed, when
-   * the machine ends, which completes without a value, and when this process does. Fails where it can't be started. Absent where machines
-   * run no such thing.
+   * Runs a program beside its own, where and as that was started, if nothing else is said, and emits it once it runs; completes once nothing of it is
+   * left, and all that it wrote was read. It is killed with all that it has started and left behind when it ends, when this is unsubscribed, when the machine ends or is
+   * detached, and when this process ends. It stands still with the machine. Fails with `ExecFailed` where it can't be started. Absent where machines run
+   * no such thing.
    */
-  check?(program: CheckProgram): Observable<CheckOutcome>;
+  exec?(program: ExecProgram): Observable<Execution>;
   /** Where its ports are reached; absent where the driver has no such thing. */
   readonly ports?: Ports;
 }

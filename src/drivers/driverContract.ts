@@ -1,4 +1,4 @@
-import { checkContract } from './contract/checkContract.js';
+import { execContract } from './contract/execContract.js';
 import { createContractBench } from './contract/contractBench.js';
 import { endingContract } from './contract/endingContract.js';
 import { fieldContract } from './contract/fieldContract.js';
@@ -88,7 +88,7 @@ export function driverContract<D extends Driver>(
     memoryContract(suite, subject, capabilities);
     sendContract(suite, subject, capabilities);
     portContract(suite, subject, capabilities);
-    checkContract(suite, subject, capabilities);
+    execContract(suite, subject, capabilities);
     homeContract(suite, subject);
     if (reclaim !== undefined) reclaimContract(suite, subject);
     if (snapshots !== undefined) snapshotContract(suite, subject);

@@ -40,14 +40,26 @@ export interface DriverSubject<D extends Driver = Driver> {
    * where there is none to try.
    */
   readonly answering?: Specimen<D>;
-  /** Commands of checks: one that ends with 3, and one that never ends. Absent where machines run none, or there is none to try. */
-  readonly checks?: { readonly failing: readonly string[]; readonly endless: readonly string[] };
+  /** Programs to run beside a machine's own. Absent where it runs none, or there is none to try. */
+  readonly execs?: ExecSpecimens;
   /** How to look into homes. Absent where nothing in a home is the instance's own. */
   readonly content?: HomeContent;
   /** Changes something in the folder of a snapshot, as a failing disk would. Absent where nobody can, or there are none. */
   damage?(driver: D, folder: string): void | Promise<void>;
   /** How long a case waits for what has to come, in milliseconds. @defaultValue 4000 */
   readonly patienceMs?: number;
+}
+
+/** Commands, each a program and its arguments. */
+export interface ExecSpecimens {
+  /** Writes the line `out` to its output and `err` to its error output, and ends with 3. */
+  readonly failing: readonly string[];
+  /** Never ends. */
+  readonly endless: readonly string[];
+  /** Copies its input to its output. */
+  readonly copying: readonly string[];
+  /** Writes the value of the variable `EXEC_NAME` as a line. */
+  readonly naming: readonly string[];
 }
 
 /** Something that a driver can run. */

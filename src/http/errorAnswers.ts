@@ -36,6 +36,11 @@ const rows: { readonly [T in Tag]: Row<Extract<InstanceError, { readonly _tag: T
   SnapshotIncompatible: [409, 'snapshot_incompatible', 'the memory cannot be gone on from here'],
   ConsumerTaken: [409, 'consumer_taken'],
   CursorExpired: [410, 'cursor_expired'],
+  ExecFailed: [
+    422,
+    'exec_failed',
+    ({ code }) => (code === 127 ? 'there is no such program' : 'the program cannot be run'),
+  ],
   NotSupported: [501, 'not_supported'],
   ManagerClosed: [503, 'unavailable'],
   TooManyConsumers: [503, 'unavailable'],

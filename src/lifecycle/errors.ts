@@ -80,6 +80,15 @@ export class LaunchFailed extends taggedError('LaunchFailed', ({ reason }: { rea
   onOneLine(reason),
 ) {}
 
+/**
+ * A program could not be run in an instance: `reason` says why, and is the message. `code` is what a shell would end with: 127 where there is no such
+ * program, 126 where it is there and can't be run.
+ */
+export class ExecFailed extends taggedError(
+  'ExecFailed',
+  ({ reason }: { readonly reason: string; readonly code: 126 | 127 }) => onOneLine(reason),
+) {}
+
 /** A driver failed to carry out a verb on a machine; `cause` says why. */
 export class DriverFailed extends taggedError(
   'DriverFailed',
@@ -222,6 +231,7 @@ export const errorClasses = {
   InvalidState,
   NotSupported,
   LaunchFailed,
+  ExecFailed,
   DriverFailed,
   LogNotFound,
   LogUnreadable,

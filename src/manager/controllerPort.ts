@@ -1,5 +1,5 @@
 import * as E from 'fp-ts/lib/Either.js';
-import { EMPTY, map } from 'rxjs';
+import { map } from 'rxjs';
 import type * as t from 'io-ts';
 import { decode } from '../codecs/decode.js';
 import type { ControllerPort, Remembered } from '../instances/controller.js';
@@ -10,7 +10,6 @@ import type { Json } from '../lifecycle/instance.js';
 import type { Store } from '../store/store.js';
 import type { Endpoints } from './endpoints.js';
 import type { KeptTables } from './keptTables.js';
-import type { Machines } from './machines.js';
 
 /** Where the options of a call stand among its arguments, by verb; what has none is left out. */
 const placeOfOptions = {
@@ -38,14 +37,14 @@ export interface ControllerPortTools extends Pick<Endpoints, 'addressOf'>, Pick<
   readonly instances: Instances;
   readonly store: Pick<Store, 'loadRuntime' | 'saveRuntime'>;
   readonly table: KeptTables;
-  readonly machines: Pick<Machines, 'of'>;
+  readonly check: ControllerPort['check'];
   now(): number;
   readonly logger: Logger;
 }
 
 /** Makes the {@link ControllerPort} of a controller. */
 export function controllerPort(name: string, tools: ControllerPortTools): ControllerPort {
-  const { instances, watch, addressOf, store, table, machines, now, logger } = tools;
+  const { instances, watch, addressOf, store, table, check, now, logger } = tools;
   const remembered = <Memory>(codec: t.Type<Memory, Json>): Remembered<Memory> => ({
     load: () =>
       store.loadRuntime(name).pipe(
@@ -67,8 +66,7 @@ export function controllerPort(name: string, tools: ControllerPortTools): Contro
   });
 
   return {
-    ...{ now, logger, remembered, table, addressOf, instances: calledBy(name, instances) },
+    ...{ now, logger, remembered, table, addressOf, check, instances: calledBy(name, instances) },
     watch: (options) => watch(name, options),
-    check: (instanceId, program) => machines.of(instanceId)?.machine.check?.(program) ?? EMPTY,
   };
 }

@@ -17,6 +17,7 @@ import {
 } from 'rxjs';
 import type { Driver, LaunchPlan } from '../drivers/driver.js';
 import { type Cause, causes } from '../lifecycle/cause.js';
+import type { Executions } from '../instances/execRequest.js';
 import type { Instances } from '../instances/instances.js';
 import type { LifecycleStreams } from '../instances/lifecycleStreams.js';
 import { isOfSnapshot, type LifecycleEvent } from '../lifecycle/event.js';
@@ -57,6 +58,8 @@ import * as requests from './requests.js';
 import { createSendSignal } from './sendSignal.js';
 import { createSnapshotTable } from './snapshotTable.js';
 import { openStorage } from './storage.js';
+import { createChecks } from './checks.js';
+import { createExecutions } from './executions.js';
 import { stopwatch } from './stopwatch.js';
 import { createTurns } from './turns.js';
 import { createUntilKept } from './untilKept.js';
@@ -76,7 +79,7 @@ const foundReadyMs = 2_000;
  * Creates, changes and deletes instances, and emits on one shared stream all that happens to them. Made by `openManager`. What
  * can be done from afar too is {@link Instances} and {@link LifecycleStreams}: ask for those, or a part of them, where that is enough.
  */
-export interface InstanceManager extends Instances, LifecycleStreams {
+export interface InstanceManager extends Instances, Executions, LifecycleStreams {
   /**
    * Emits once, when the manager begins to close, within {@link InstanceManager.close} and before any stop is told, then
    * completes; to whoever subscribes later it emits at once. Events carry no such word: what acts on them ends with it.
@@ -319,12 +322,13 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     watch: (consumer, watching) => bus.watch(consumer, (instanceId) => of(table.view(instanceId)), watching),
     waitForState: waits.waitForState,
   };
+  const check = createChecks(machines);
   const controllers = createControllers(
     handedIn,
     (name) =>
       controllerPort(name, {
         ...{ ...shared, ...endpoints, ...streams },
-        ...{ instances, table: keptTable },
+        ...{ instances, table: keptTable, check },
       }),
     logger,
     measure,
@@ -345,6 +349,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
 
   return {
     ...instances,
+    ...createExecutions({ ...shared, turns, table, measure, closing$: bus.closing$ }),
     ...streams,
     closing$: bus.closing$,
     table: keptTable,

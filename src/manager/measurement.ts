@@ -9,6 +9,13 @@ export type Measurement =
       readonly result: string;
       readonly seconds: number;
     }
+  | {
+      readonly kind: 'exec';
+      readonly driver: string;
+      /** `ok` once it has ended, `timed_out`, `given_up` by who asked for it; else as of a verb. */
+      readonly result: string;
+      readonly seconds: number;
+    }
   | ({ readonly kind: 'wait' } & WaitEnd)
   | { readonly kind: 'commit'; readonly seconds: number }
   | { readonly kind: 'found_by_poll'; readonly instanceId: string }

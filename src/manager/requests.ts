@@ -90,7 +90,7 @@ function refuseUnlessChecks(
   { kind, capabilities }: Driver,
   { healthCheck }: Undone<Pick<BaseSpec, 'healthCheck'>>,
 ): void {
-  if (healthCheck?.kind !== 'exec' || capabilities.checks === true) return;
+  if (healthCheck?.kind !== 'exec' || capabilities.execs === true) return;
   const expected = `http or tcp: a machine of the driver ${kind} runs no other program`;
   throw new InvalidRequest({ faults: [{ path: 'healthCheck.kind', found: found('exec'), expected }] });
 }

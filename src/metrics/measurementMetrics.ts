@@ -12,6 +12,12 @@ export function measurementMetrics(named: Named): (measurement: Measurement) => 
     labelNames: ['verb', 'result'],
     buckets: durationBuckets,
   });
+  const execs = new Histogram({
+    ...named('instances_exec_duration_seconds'),
+    help: 'Time that programs run by exec took, by driver and result',
+    labelNames: ['driver', 'result'],
+    buckets: durationBuckets,
+  });
   const waits = new Counter({
     ...named('instances_waits_total'),
     help: 'Total number of waits for a state that ended, by outcome and by what decided it',
@@ -50,6 +56,9 @@ export function measurementMetrics(named: Named): (measurement: Measurement) => 
     switch (measurement.kind) {
       case 'verb':
         verbs.observe({ verb: measurement.verb, result: measurement.result }, measurement.seconds);
+        break;
+      case 'exec':
+        execs.observe({ driver: measurement.driver, result: measurement.result }, measurement.seconds);
         break;
       case 'wait':
         waits.inc({ outcome: measurement.outcome, via: measurement.via });

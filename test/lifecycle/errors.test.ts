@@ -39,6 +39,11 @@ const all = [
     { reason: 'no such file', cause },
   ],
   [
+    new errors.ExecFailed({ reason: 'no such program', code: 127 }, { cause }),
+    'no such program',
+    { reason: 'no such program', code: 127, cause },
+  ],
+  [
     new errors.DriverFailed({ instanceId: 'i1', verb: 'stop' }, { cause }),
     'cannot stop instance i1: no such file',
     { instanceId: 'i1', verb: 'stop', cause },

@@ -46,6 +46,7 @@ const fieldsOf = {
   },
   NotSupported: { driver: required('driver', t.string), verb, reason },
   LaunchFailed: { reason },
+  ExecFailed: { reason, code: required('code', t.union([t.literal(126), t.literal(127)], '126 or 127')) },
   DriverFailed: { instanceId, verb },
   LogNotFound: { source: required('source', t.string), sources: required('sources', texts) },
   LogUnreadable: { path: required('path', t.string), found: required('found', t.string) },

@@ -24,6 +24,8 @@ export interface Started {
    * before it learns of an end that comes after that.
    */
   spare(graceMs: number): Promise<void>;
+  /** Says that the `Streams` that it was started with are open where they are needed, or are not needed. */
+  opened(): void;
   /** Lets it run on, and Node end before it does. */
   forget(): void;
 }
@@ -127,6 +129,9 @@ export function createSpawner({ nodePath, readsOutput = false }: SpawnerOptions 
           group: report.group,
           ended$,
           spare: (graceMs) => spare(id, graceMs),
+          opened: () => {
+            send({ kind: 'opened', id });
+          },
           forget: () => {
             forget(id);
           },

@@ -8,13 +8,24 @@ export interface Command {
   /** Folders to go down from there, none of which may be a link. */
   readonly below?: readonly string[];
   readonly env: Readonly<Record<string, string>>;
-  /** File to which stdout and stderr are appended, or the pipes through which they are read; `/dev/null` for nowhere. */
-  readonly output: string | Output;
+  /**
+   * File to which stdout and stderr are appended, the pipes through which they are read into a log, or those that the one who asks opens
+   * itself; `/dev/null` for nowhere.
+   */
+  readonly output: string | Output | Streams;
   readonly pool?: Pool;
   /** A file that it gets open for reading, as its descriptor 3. */
   readonly handedPath?: string;
   /** Where to keep what runs and how it ended. What has it outlives the one that asked for it; what has not is killed then. */
   readonly keep?: Keep;
+}
+
+/** Pipes that the one who asks for a process reads and writes itself. They are removed once it has opened them. */
+export interface Streams {
+  /** The folder in which the pipes have their names; it is made, and removed with them. */
+  readonly pipes: string;
+  /** In this order. Without `stdin`, nothing is to be read there. */
+  readonly names: readonly ('stdin' | 'stdout' | 'stderr')[];
 }
 
 /** A folder on the file system of the pipes, in which others may be made ahead. */
@@ -45,6 +56,8 @@ export type Order =
   | { readonly kind: 'forget'; readonly id: number }
   /** Kills what a process leaves behind, should it end, only after that time from now. */
   | { readonly kind: 'spare'; readonly id: number; readonly graceMs: number }
+  /** The one that asked for a process has opened its {@link Streams}, or does not want them: nobody else holds them open from now on. */
+  | { readonly kind: 'opened'; readonly id: number }
   /** Removes what was made ahead, and closes the channel to the one that it serves. */
   | { readonly kind: 'close' }
   /** Reads what a process writes that another spawner has started, which is gone with its reader. */

@@ -1,17 +1,19 @@
 import type { Output } from './outputMessages.js';
 import type { SpawnerFiles } from './spawnerFiles.js';
-import type { Command, Pool } from './spawnerMessages.js';
+import type { Command, Pool, Streams } from './spawnerMessages.js';
 
 /** The pipes to which what a spawner starts writes, and those that are made ahead. */
 export interface SpawnerPipes {
   /** Makes the pipes of a process, has it started, and reports when that fails. */
-  startPiped(id: number, command: Command, output: Output): void;
+  startPiped(id: number, command: Command, output: Output | Streams): void;
   /** Opens the pipes that bear the names, and nothing else that may bear them by now. */
-  openPipes(output: Output, flags: number): readonly number[];
+  openPipes(output: Output | Streams, flags: number): readonly number[];
   /** Opens pipes once more that are open for writing. */
   readEndsOf(written: readonly number[]): readonly number[];
-  /** Removes the pipes of what was not started: nobody reads them. */
-  removePipes(output: Output): void;
+  /** Opens the ends of streams that a process gets, by what is open of them for both reading and writing. */
+  endsOf(streams: Streams, held: readonly number[]): readonly number[];
+  /** Removes the pipes of what was not started, which nobody reads, and streams that are open where they are needed. */
+  removePipes(output: Output | Streams): void;
   /** Removes what was made ahead, as soon as nothing is being made any more, and does something then. */
   emptyPools(then: () => void): void;
   /** Whether some are being made. */
@@ -24,7 +26,7 @@ export interface SpawnerPipesNeeds {
   /** Makes pipes at paths, one call at a time, and reports once they are there, or why not. */
   readonly make: (paths: readonly string[], done: (error?: NodeJS.ErrnoException) => void) => void;
   readonly start: (id: number, command: Command) => void;
-  readonly failStart: (id: number, output: Output, error: NodeJS.ErrnoException) => void;
+  readonly failStart: (id: number, output: Output | Streams, error: NodeJS.ErrnoException) => void;
   /** Whether a failure is for want of what others have now. */
   readonly isForNow: (error: unknown) => boolean;
 }
@@ -35,10 +37,12 @@ export function spawnerPipes(needs: SpawnerPipesNeeds): SpawnerPipes {
   const { join } = process.getBuiltinModule('node:path');
   // There is no RxJS here.
   const { setImmediate: nextTurn, setTimeout: later } = process.getBuiltinModule('node:timers');
-  const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = fs.constants;
+  const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = fs.constants;
   const { files, make, start, failStart, isForNow } = needs;
   const { within, inFolder, refuse, openFolder, makeFolder, removeFile } = files;
-  const pipeNames = ['stdout', 'stderr'];
+  const isLinux = process.platform === 'linux';
+  const namesOf = (output: Output | Streams): readonly string[] =>
+    'names' in output ? output.names : ['stdout', 'stderr'];
   /** Each takes one folder that is open meanwhile. */
   const mostMadeAtOnce = 32;
   /** How many pipes are kept ready in a pool, and how few are left when more are made. */
@@ -60,9 +64,10 @@ export function spawnerPipes(needs: SpawnerPipesNeeds): SpawnerPipes {
     }
   };
 
-  const openPipes = ({ pipes }: Output, flags: number): readonly number[] =>
-    inFolder(join(pipes, 'stdout'), (folder) =>
-      openEach(pipeNames, (name) => {
+  const openPipes = (output: Output | Streams, flags: number): readonly number[] => {
+    const { pipes } = output;
+    return inFolder(join(pipes, 'stdout'), (folder) =>
+      openEach(namesOf(output), (name) => {
         const fd = fs.openSync(within(folder, name), flags | O_NOFOLLOW);
         const found = fs.fstatSync(fd);
         if (found.isFIFO() && found.uid === process.geteuid?.()) return fd;
@@ -70,12 +75,22 @@ export function spawnerPipes(needs: SpawnerPipesNeeds): SpawnerPipes {
         return refuse(join(pipes, name), 'it is not a pipe of this user');
       }),
     );
+  };
 
   const readEndsOf = (written: readonly number[]): readonly number[] =>
     openEach(written, (fd) => fs.openSync(`/proc/self/fd/${String(fd)}`, O_RDONLY | O_NONBLOCK));
 
+  const endsOf = ({ pipes, names }: Streams, held: readonly number[]): readonly number[] =>
+    openEach(
+      names.map((name, index) => ({
+        path: isLinux ? `/proc/self/fd/${String(held[index])}` : join(pipes, name),
+        flags: name === 'stdin' ? O_RDONLY : O_WRONLY,
+      })),
+      ({ path, flags }) => fs.openSync(path, flags),
+    );
+
   interface Wanted {
-    readonly output: Output;
+    readonly output: Output | Streams;
     readonly then: (error?: NodeJS.ErrnoException) => void;
   }
   const wanted: Wanted[] = [];
@@ -129,17 +144,19 @@ export function spawnerPipes(needs: SpawnerPipesNeeds): SpawnerPipes {
   };
 
   /** Moves pipes out of a pool to where they are wanted, and returns whether there were any. */
-  const takeFrom = (pool: Pool, { pipes }: Output): boolean => {
+  const takeFrom = (pool: Pool, output: Output | Streams): boolean => {
+    const { pipes } = output;
+    const wantedNames = namesOf(output);
     const folders: number[] = [];
     const taken: string[] = [];
     try {
       const names = openPool(pool)?.names ?? [];
-      if (names.length < pipeNames.length) return false;
+      if (names.length < wantedNames.length) return false;
       makeFolder(pipes);
       const [from, to] = [openFolder(pool.path), openFolder(pipes)];
       folders.push(from, to);
-      taken.push(...names.splice(-pipeNames.length));
-      for (const name of pipeNames) {
+      taken.push(...names.splice(-wantedNames.length));
+      for (const name of wantedNames) {
         fs.renameSync(within(from, taken[0] ?? ''), within(to, name));
         taken.shift();
       }
@@ -191,13 +208,15 @@ export function spawnerPipes(needs: SpawnerPipesNeeds): SpawnerPipes {
   let isMaking = false;
   const onceMade: (() => void)[] = [];
 
-  const madeFor = ({ output: { pipes }, then }: Wanted): readonly Made[] => {
+  const madeFor = ({ output, then }: Wanted): readonly Made[] => {
+    const { pipes } = output;
+    const names = namesOf(output);
     let folder: number | undefined;
     try {
       makeFolder(pipes);
       folder = openFolder(pipes);
-      for (const name of pipeNames) removeFile(within(folder, name));
-      return [{ folder, names: pipeNames, then }];
+      for (const name of names) removeFile(within(folder, name));
+      return [{ folder, names, then }];
     } catch (error) {
       if (folder !== undefined) fs.closeSync(folder);
       then(error as NodeJS.ErrnoException);
@@ -250,7 +269,12 @@ export function spawnerPipes(needs: SpawnerPipesNeeds): SpawnerPipes {
     return true;
   };
 
-  const startPiped = (id: number, command: Command, output: Output, triesLeft = mostTries): void => {
+  const startPiped = (
+    id: number,
+    command: Command,
+    output: Output | Streams,
+    triesLeft = mostTries,
+  ): void => {
     // By then all orders are here that were sent at once.
     nextTurn(makePipes);
     if (command.pool !== undefined && takeFrom(command.pool, output)) {
@@ -268,7 +292,7 @@ export function spawnerPipes(needs: SpawnerPipesNeeds): SpawnerPipes {
     wanted.push({ output, then });
   };
 
-  const arePipes = (output: Output): boolean => {
+  const arePipes = (output: Output | Streams): boolean => {
     try {
       for (const fd of openPipes(output, O_RDONLY | O_NONBLOCK)) fs.closeSync(fd);
       return true;
@@ -277,18 +301,20 @@ export function spawnerPipes(needs: SpawnerPipesNeeds): SpawnerPipes {
     }
   };
 
-  const removePipes = ({ pipes }: Output): void => {
+  const removePipes = (output: Output | Streams): void => {
+    const { pipes } = output;
     try {
-      for (const name of pipeNames) {
+      for (const name of namesOf(output)) {
         const path = join(pipes, name);
         inFolder(path, (folder) => {
           removeFile(within(folder, path));
         });
       }
+      if ('names' in output) fs.rmdirSync(pipes);
     } catch {
       // The home is gone by now, or damaged.
     }
   };
 
-  return { startPiped, openPipes, readEndsOf, removePipes, emptyPools, isBusy: () => isMaking };
+  return { startPiped, openPipes, endsOf, readEndsOf, removePipes, emptyPools, isBusy: () => isMaking };
 }

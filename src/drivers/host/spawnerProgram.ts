@@ -3,7 +3,7 @@ import type * as Crypto from 'node:crypto';
 import type { Output } from './outputMessages.js';
 import type { spawnerFiles } from './spawnerFiles.js';
 import type { GroupsPlace, SpawnerGroups, spawnerGroups } from './spawnerGroups.js';
-import type { Command, Keep, Order, Report } from './spawnerMessages.js';
+import type { Command, Keep, Order, Report, Streams } from './spawnerMessages.js';
 import type { SpawnerPipes, spawnerPipes } from './spawnerPipes.js';
 import type { SpawnerReaders, spawnerReaders } from './spawnerReaders.js';
 
@@ -161,7 +161,21 @@ export function spawnerProgram(
   const isForNow = (error: unknown): boolean =>
     ['EMFILE', 'ENFILE', 'EAGAIN', 'ENOMEM'].includes((error as NodeJS.ErrnoException).code ?? '');
 
-  const openOutput = (output: string | Output): readonly number[] => {
+  const isStreams = (output: string | Output | Streams): output is Streams =>
+    typeof output !== 'string' && 'names' in output;
+
+  /** Streams that the one that asked for them has not opened yet: what is written until then stays in them. */
+  const unopened = new Map<number, { readonly streams: Streams; readonly held: readonly number[] }>();
+
+  const letGo = (id: number): void => {
+    const it = unopened.get(id);
+    if (it === undefined) return;
+    unopened.delete(id);
+    pipes.removePipes(it.streams);
+    for (const fd of it.held) fs.closeSync(fd);
+  };
+
+  const openOutput = (output: string | Output | Streams): readonly number[] => {
     if (typeof output !== 'string') return pipes.openPipes(output, O_RDWR);
     if (output === '/dev/null') return [fs.openSync(output, O_WRONLY)];
     return [openFile(output, O_WRONLY | O_APPEND | O_CREAT)];
@@ -172,7 +186,7 @@ export function spawnerProgram(
     // Nobody could ever know of it.
     if (isAlone()) return;
     // Open within one turn only, so that a thousand starts at once hold one file open, not a thousand.
-    const written = openOutput(output);
+    let written = openOutput(output);
     let held: readonly number[] = [];
     let handed: number | undefined;
     let place: number | undefined;
@@ -186,13 +200,17 @@ export function spawnerProgram(
           openFolder(cwd),
         );
       }
-      if (typeof output !== 'string') held = pipes.readEndsOf(written);
-      const [stdout, stderr = stdout] = written;
+      if (isStreams(output)) {
+        held = written;
+        written = pipes.endsOf(output, held);
+      } else if (typeof output !== 'string') held = pipes.readEndsOf(written);
+      const stdin = isStreams(output) && output.names.includes('stdin') ? written[0] : undefined;
+      const [stdout = 'ignore', stderr = stdout] = stdin === undefined ? written : written.slice(1);
       const child = spawn(program, args, {
         cwd: place === undefined ? join(cwd, ...below) : `/proc/self/fd/${String(place)}`,
         env,
         detached: true,
-        stdio: ['ignore', stdout, stderr, ...(handed === undefined ? [] : [handed])],
+        stdio: [stdin ?? 'ignore', stdout, stderr, ...(handed === undefined ? [] : [handed])],
       });
       child.once('error', (error) => {
         startAgainOrFail(id, command, error);
@@ -249,7 +267,10 @@ export function spawnerProgram(
         end();
         throw error;
       }
-      if (typeof output !== 'string') {
+      if (isStreams(output)) {
+        unopened.set(id, { streams: output, held });
+        held = [];
+      } else if (typeof output !== 'string') {
         // Whoever waits for the start waits for none of that: what is written meanwhile is in the pipes.
         readers.follow(id, output, held);
         held = [];
@@ -304,7 +325,7 @@ export function spawnerProgram(
     } else failStart(id, command.output, error);
   };
 
-  const failStart = (id: number, output: string | Output, error: NodeJS.ErrnoException): void => {
+  const failStart = (id: number, output: string | Output | Streams, error: NodeJS.ErrnoException): void => {
     if (typeof output !== 'string') pipes.removePipes(output);
     fail(id, error);
   };
@@ -326,6 +347,10 @@ export function spawnerProgram(
       });
       return;
     }
+    if (order.kind === 'opened') {
+      letGo(order.id);
+      return;
+    }
     const child = children.get(order.id);
     if (child === undefined) return;
     if (order.kind === 'forget') child.outlives = true;
@@ -333,6 +358,7 @@ export function spawnerProgram(
   });
 
   process.on('disconnect', () => {
+    for (const id of [...unopened.keys()]) letGo(id);
     pipes.emptyPools(endWhenDone);
     for (const [id, { end, outlives }] of [...children]) {
       if (outlives) continue;

@@ -12,7 +12,7 @@ import { createHostDriver } from '../host/hostDriver.js';
 import { createLogFiles } from '../host/logFiles.js';
 import { decodeProcessFields, signalNames } from './processFields.js';
 import { decodeProcessHandle } from '../host/processHandle.js';
-import { createProcessChecks } from './processChecks.js';
+import { createProcessExecs } from './processExecs.js';
 import { createProcessMachine } from './processMachine.js';
 import { processPorts } from './processPorts.js';
 import { createProcessSnapshots } from './processSnapshots.js';
@@ -100,7 +100,7 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
   const logLimits = { maxBytes: logMaxBytes, keep: logKeep };
   const spawner = createSpawner({ nodePath, readsOutput: true });
   const runs = createRuns({ pollMs, logLimits, spawner });
-  const checks = createProcessChecks(spawner, inheritEnv);
+  const execs = createProcessExecs(spawner, inheritEnv);
 
   const freePorts = createFreePorts(range);
 
@@ -112,7 +112,14 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
       log: createLogFiles(home),
       logLimits,
       pollMs,
-      check: (program) => checks.run(plan, run.handle.ports ?? [], program),
+      execs: {
+        run: (program) => execs.run(plan, run.handle.ports ?? [], program),
+        halt: () => execs.halt(home),
+        resume: () => execs.resume(home),
+        kill: () => {
+          execs.kill(home);
+        },
+      },
     });
     const ports = (run.handle.ports ?? []).map(({ host }) => host);
     if (ports.length === 0) return machine;
@@ -146,7 +153,7 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
 
   const snapshots = createProcessSnapshots(limits);
   const clear = async (home: string): Promise<void> => {
-    await checks.end(home);
+    await execs.end(home);
     await runs.clear(home);
   };
   const cleared = (home: string): Observable<never> => completeAfter(() => clear(home));
@@ -154,7 +161,13 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
   return createHostDriver({
     ...{ runs, pollMs, launch },
     kind: 'process',
-    capabilities: { standbyFrees: 'cpu', logs: [logSource], signals: signalNames, ports: true, checks: true },
+    capabilities: {
+      standbyFrees: 'cpu',
+      logs: [logSource],
+      signals: signalNames,
+      ports: true,
+      execs: true,
+    },
     decode: decodeProcessFields,
     prepare: async ({ home, spec, pool, copyOf }) => {
       if (copyOf === undefined) return layOut(home, spec.image, limits, pool);
@@ -168,7 +181,7 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
       await clear(home);
       await removeTree(home);
     },
-    beforeClose: () => checks.end(),
+    beforeClose: () => execs.end(),
     snapshots: {
       ...snapshots,
       take: (plan) => {

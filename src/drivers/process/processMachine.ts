@@ -1,5 +1,17 @@
-import { defer, EMPTY, map, merge, mergeMap, type Observable, of, take, takeUntil, timer } from 'rxjs';
-import type { CheckOutcome, CheckProgram } from '../../lifecycle/checkProgram.js';
+import {
+  concat,
+  defer,
+  EMPTY,
+  map,
+  merge,
+  mergeMap,
+  type Observable,
+  of,
+  take,
+  takeUntil,
+  timer,
+} from 'rxjs';
+import type { Execution, ExecProgram } from '../../lifecycle/execution.js';
 import type { ExitStatus, InstanceSpec, Readiness } from '../../lifecycle/instance.js';
 import type { Machine, Ports } from '../driver.js';
 import { completeAfter } from '../host/completeAfter.js';
@@ -19,8 +31,13 @@ export interface ProcessMachineOptions {
   readonly log: LogFiles;
   readonly logLimits: LogLimits;
   readonly pollMs: number;
-  /** Runs a program as this one was started. */
-  check(program: CheckProgram): Observable<CheckOutcome>;
+  /** What runs beside it. */
+  readonly execs: {
+    run(program: ExecProgram): Observable<Execution>;
+    halt(): Observable<never>;
+    resume(): Observable<never>;
+    kill(): void;
+  };
 }
 
 /** A process and all that it has started; without a control group, also what has left its group and bears the instance's name. */
@@ -42,7 +59,7 @@ const readinessAt = (readiness: Readiness, { addressOf }: Ports): Readiness =>
 
 /** A machine around a process that leads a group. */
 export function createProcessMachine(options: ProcessMachineOptions): Machine {
-  const { spec, log, logLimits, pollMs } = options;
+  const { spec, log, logLimits, pollMs, execs } = options;
   const { handle } = options.run;
   /** A real-time signal that it has been sent and that ends it. */
   let deadly: string | undefined;
@@ -60,6 +77,7 @@ export function createProcessMachine(options: ProcessMachineOptions): Machine {
   const watched = watchRun({ run, readiness$, logs: handle.run === undefined ? [log] : [], logLimits });
   const { group, exit$ } = watched;
   let asked = false;
+  run.ended$.subscribe({ next: execs.kill, error: execs.kill });
 
   const signal = (name: string): void => {
     if (isDeadly(handle.pid, name)) deadly = name;
@@ -94,11 +112,17 @@ export function createProcessMachine(options: ProcessMachineOptions): Machine {
       }),
 
     kill: watched.kill,
-    detach: watched.detach,
+    detach: () => {
+      execs.kill();
+      watched.detach();
+    },
     ports,
 
-    check: (program) =>
-      defer(() => (watched.isGone() ? EMPTY : options.check(program).pipe(takeUntil(run.ended$)))),
+    exec: (program) =>
+      defer(() => {
+        if (watched.isGone()) throw new Error('the process has ended');
+        return execs.run(program);
+      }),
 
     signal: (name) =>
       unlessEnded(() => {
@@ -107,8 +131,8 @@ export function createProcessMachine(options: ProcessMachineOptions): Machine {
       }),
 
     freezing: {
-      freeze: () => unlessEnded(() => group.halt()),
-      thaw: () => unlessEnded(() => group.resume()),
+      freeze: () => unlessEnded(() => concat(group.halt(), execs.halt())),
+      thaw: () => unlessEnded(() => merge(group.resume(), execs.resume())),
     },
   };
 }

@@ -4,10 +4,11 @@ import { LaunchFailed } from '../../lifecycle/errors.js';
 import type { InstanceSpec } from '../../lifecycle/instance.js';
 import { messageOf } from '../../lifecycle/messageOf.js';
 import { type LaunchPlan, ownMark } from '../driver.js';
+import { codeOf } from '../host/codeOf.js';
 import type { MachinePort } from '../host/machinePorts.js';
 import type { Output } from '../host/outputMessages.js';
 import type { Spawner, Started } from '../host/spawner.js';
-import type { Keep } from '../host/spawnerMessages.js';
+import type { Keep, Streams } from '../host/spawnerMessages.js';
 import { environmentOf, type InheritEnv } from './environmentOf.js';
 import { forbiddenProgram } from './forbiddenProgram.js';
 import { missingProgram } from './missingProgram.js';
@@ -22,6 +23,8 @@ export interface StartOptions {
   readonly inheritEnv?: InheritEnv | undefined;
   /** Where it is to listen. @defaultValue nowhere */
   readonly ports?: readonly MachinePort[];
+  /** Makes the error with which it fails; `isMissing` where there is no such program. @defaultValue {@link LaunchFailed} */
+  failed?(reason: string, cause: unknown, isMissing: boolean): Error;
 }
 
 /**
@@ -32,8 +35,8 @@ export interface StartOptions {
 export async function startProcess(
   spawner: Spawner,
   plan: LaunchPlan,
-  output: string | Output,
-  { keep, inheritEnv, ports }: StartOptions = {},
+  output: string | Output | Streams,
+  { keep, inheritEnv, ports, failed = launchFailed }: StartOptions = {},
 ): Promise<Started> {
   const [program = '', ...args] = commandOf(plan.spec);
   const env = environmentOf(plan, inheritEnv, ports);
@@ -42,7 +45,7 @@ export async function startProcess(
   const fault = programFault(program, place);
   if (fault !== undefined) {
     const cause = Object.assign(new Error(`exec of ${program}: ENOEXEC`), { code: 'ENOEXEC', path: program });
-    throw new LaunchFailed({ reason: `"${program}" ${fault}` }, { cause });
+    throw failed(`"${program}" ${fault}`, cause, false);
   }
   try {
     return await spawner.start({
@@ -51,14 +54,14 @@ export async function startProcess(
       ...(plan.pool !== undefined && { pool: { path: plan.pool, mark: ownMark } }),
     });
   } catch (error) {
-    throw new LaunchFailed(
-      { reason: reasonOf(error as NodeJS.ErrnoException, { program, place, below, output }) },
-      {
-        cause: error,
-      },
-    );
+    const isMissing = codeOf(error) === 'ENOENT' && existsSync(place.cwd);
+    const attempt = { program, place, below, output };
+    throw failed(reasonOf(error as NodeJS.ErrnoException, attempt), error, isMissing);
   }
 }
+
+const launchFailed = (reason: string, cause: unknown): LaunchFailed =>
+  new LaunchFailed({ reason }, { cause });
 
 const commandOf = ({ entrypoint = [], cmd = [] }: InstanceSpec): readonly string[] => [...entrypoint, ...cmd];
 
@@ -66,7 +69,7 @@ interface Attempt {
   readonly program: string;
   readonly place: ProgramPlace;
   readonly below: readonly string[];
-  readonly output: string | Output;
+  readonly output: string | Output | Streams;
 }
 
 function reasonOf(error: NodeJS.ErrnoException, { program, place, below, output }: Attempt): string {

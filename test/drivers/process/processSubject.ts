@@ -59,7 +59,12 @@ export const createProcessSubject = (homesDir: string): DriverSubject => ({
       readiness: { kind: 'tcp', port: 8080 },
     }),
   },
-  checks: { failing: ['/bin/sh', '-c', 'exit 3'], endless: ['sleep', '600'] },
+  execs: {
+    failing: ['/bin/sh', '-c', 'echo out; echo err >&2; exit 3'],
+    endless: ['sleep', '600'],
+    copying: ['cat'],
+    naming: ['/bin/sh', '-c', 'echo "$EXEC_NAME"'],
+  },
   content: {
     write: (home, text) => {
       writeFileSync(join(home, 'work', 'content'), text);

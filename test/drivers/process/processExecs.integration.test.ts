@@ -48,7 +48,11 @@ it.each([
 it('it works where the instance does, as the same user, with its environment and its ports', async () => {
   process.env['BENCH_INHERITED'] = 'inherited';
   const launched = await bench.launched({
-    entrypoint: ['/bin/sh', '-c', '{ id; pwd; env; } | grep -v ^_= | sort > part; mv part own; exec sleep 600'],
+    entrypoint: [
+      '/bin/sh',
+      '-c',
+      '{ id; pwd; env; } | grep -v ^_= | sort > part; mv part own; exec sleep 600',
+    ],
     env: { ANY: 'thing' },
     ports: [{ guest: 80 }],
   });

@@ -1,0 +1,63 @@
+import { from, isObservable, Observable } from 'rxjs';
+import type { ExecRequest } from '../instances/execRequest.js';
+import type { Execution } from '../lifecycle/execution.js';
+import { boundedIterable } from './boundedIterable.js';
+
+/** How many values of an Observable wait. */
+const mostWaiting = 1_024;
+
+type Input = NonNullable<ExecRequest['stdin']>;
+type Pieces = AsyncIterator<unknown> | Iterator<unknown>;
+
+const isOne = (input: Input): input is string | Uint8Array =>
+  typeof input === 'string' || ArrayBuffer.isView(input);
+
+/** What can be held up is read as it is asked for; an Observable can't be, nor what RxJS makes one of. */
+function piecesOf(input: Input): Pieces {
+  if (isOne(input)) return [input].values();
+  if (!isObservable(input)) {
+    if (Symbol.asyncIterator in input) return input[Symbol.asyncIterator]();
+    if (Symbol.iterator in input) return input[Symbol.iterator]();
+  }
+  const waiting = boundedIterable(from(input), { capacity: mostWaiting, overflow: 'fail' });
+  return waiting[Symbol.asyncIterator]();
+}
+
+/**
+ * Hands a program what it is to read, as it takes it, and then ends its input. It emits nothing, and completes once that is done; it fails where
+ * the source does. An unsubscribe ends the reading of the source.
+ */
+export const feedInput = (
+  execution: Pick<Execution, 'write' | 'endInput'>,
+  input: Input,
+): Observable<never> =>
+  new Observable((subscriber) => {
+    const pieces = piecesOf(input);
+    const feed = async (): Promise<void> => {
+      for (;;) {
+        const { done, value } = await pieces.next();
+        if (subscriber.closed) return;
+        if (done === true) break;
+        await execution.write(bytesOf(value));
+      }
+      execution.endInput();
+    };
+    feed().then(
+      () => {
+        subscriber.complete();
+      },
+      (error: unknown) => {
+        subscriber.error(error);
+      },
+    );
+    return () => {
+      // One that is asked for a value at this moment may answer when it has it.
+      void pieces.return?.();
+    };
+  });
+
+function bytesOf(piece: unknown): Uint8Array {
+  if (typeof piece === 'string') return new TextEncoder().encode(piece);
+  if (ArrayBuffer.isView(piece)) return piece as Uint8Array;
+  throw new TypeError('what a program is to read has to be texts or bytes (Uint8Array)');
+}
