@@ -1,4 +1,4 @@
-import { catchError, finalize, identity, map, mergeMap, type Observable, tap, throwError } from 'rxjs';
+import { catchError, identity, map, mergeMap, type Observable, tap, throwError } from 'rxjs';
 import { abortSignal } from '../codecs/abortSignal.js';
 import { closed } from '../codecs/closed.js';
 import { commonFields } from '../codecs/commonFields.js';
@@ -59,9 +59,13 @@ export function createExecutions(tools: ExecutionsTools): Executions {
   const run = (instance: Instance, request: ExecRequest): Observable<Execution> => {
     const { stdin, timeoutMs, signal } = request;
     const seconds = stopwatch();
-    let result = 'given_up';
+    let isMeasured = false;
+    const end = (result: string): void => {
+      if (!isMeasured) measure({ kind: 'exec', driver: instance.spec.driver, result, seconds: seconds() });
+      isMeasured = true;
+    };
     const see = (output: ExecOutput | undefined): ExecOutput | undefined => {
-      if (output?.kind === 'exit') result = output.timedOut === true ? 'timed_out' : 'ok';
+      if (output?.kind === 'exit') end(output.timedOut === true ? 'timed_out' : 'ok');
       return output;
     };
     const closed$ = closing$.pipe(mergeMap(() => throwError(() => new ManagerClosed())));
@@ -73,11 +77,11 @@ export function createExecutions(tools: ExecutionsTools): Executions {
       map((execution) => ({ ...execution, read: () => execution.read().then(see) })),
       tap({
         error: (error: unknown) => {
-          result = tagOf(error);
+          end(tagOf(error));
         },
-      }),
-      finalize(() => {
-        measure({ kind: 'exec', driver: instance.spec.driver, result, seconds: seconds() });
+        unsubscribe: () => {
+          end('given_up');
+        },
       }),
     );
   };

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { filter, firstValueFrom, NEVER, of, tap } from 'rxjs';
+import { EMPTY, filter, firstValueFrom, NEVER, of, tap } from 'rxjs';
 import type { ExitStatus, InstanceSpec, Machine, MachineSignal } from 'rx-instances';
 import { createControlGroup, groupNameOf, groupsPlace } from '../../../src/drivers/host/controlGroup.js';
 import { createLogFiles } from '../../../src/drivers/host/logFiles.js';
@@ -186,7 +186,7 @@ describe('the end of the process that was started is the end of its group:', () 
       log: createLogFiles(plan.home),
       logLimits: { maxBytes: 1_000, keep: 1 },
       pollMs: 5,
-      check: () => NEVER,
+      execs: { run: () => NEVER, halt: () => EMPTY, resume: () => EMPTY, kill: () => undefined },
     });
 
     await expect(exitOf(former)).resolves.toEqual({ code: null, signal: null });
