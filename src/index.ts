@@ -31,7 +31,7 @@ export type {
   LifecycleEvent,
 } from './lifecycle/event.js';
 export type { LogLine, LogOptions } from './lifecycle/logLine.js';
-export type { ExecExit, ExecOutput } from './lifecycle/execution.js';
+export type { ExecExit, ExecOutput, Execution, ExecProgram } from './lifecycle/execution.js';
 export type { Snapshot } from './lifecycle/snapshot.js';
 
 // What can go wrong.
@@ -90,7 +90,9 @@ export type {
   MutationOptions,
 } from './instances/callOptions.js';
 export type { RunOptions, RunOutcome, RunRequest } from './instances/runRequest.js';
-export type { Exec, ExecRequest, Executions } from './instances/execRequest.js';
+export type { ExecRequest, Executions } from './instances/execRequest.js';
+export type { Exec } from './streams/execOf.js';
+export type { ExecInput } from './streams/feedInput.js';
 export type {
   CreateSnapshotRequest,
   ForkSnapshotRequest,

@@ -1,5 +1,5 @@
-import type { Observable, ObservableInput } from 'rxjs';
-import type { ExecOutput } from '../lifecycle/execution.js';
+import type { Exec } from '../streams/execOf.js';
+import type { ExecInput } from '../streams/feedInput.js';
 
 /** What to run in an instance, beside its own program. */
 export interface ExecRequest {
@@ -17,18 +17,12 @@ export interface ExecRequest {
    *
    * @defaultValue nothing: the input has ended already
    */
-  readonly stdin?: string | Uint8Array | ObservableInput<string | Uint8Array>;
+  readonly stdin?: ExecInput;
   /** How long it may take, in milliseconds; then it is killed, and its `exit` says `timedOut`. @defaultValue as long as it does */
   readonly timeoutMs?: number;
   /** Kills it when it aborts; then the exec fails with the signal's reason. Aborted before, nothing is started. @defaultValue none */
   readonly signal?: AbortSignal;
 }
-
-/**
- * A program to be run in an instance: each subscription, and each `for await`, runs it anew. Both tell the same; only `for await` lets a slow reader
- * hold the program up.
- */
-export type Exec = Observable<ExecOutput> & AsyncIterable<ExecOutput>;
 
 /** Runs programs in instances. */
 export interface Executions {

@@ -6,7 +6,7 @@ import { decodeOrThrow } from '../codecs/decode.js';
 import { execInput } from '../codecs/execInput.js';
 import { integer, longestTimerMs, programName, workPlace } from '../codecs/scalars.js';
 import type { Driver } from '../drivers/driver.js';
-import { programArguments } from '../drivers/programArguments.js';
+import { programArguments } from '../codecs/programArguments.js';
 import type { Executions, ExecRequest } from '../instances/execRequest.js';
 import { hasTag, InvalidState, ManagerClosed, NotSupported } from '../lifecycle/errors.js';
 import type { ExecOutput, Execution } from '../lifecycle/execution.js';

@@ -1,6 +1,11 @@
 import { Observable, Subscription } from 'rxjs';
-import type { Exec } from '../instances/execRequest.js';
 import type { ExecOutput, Execution } from '../lifecycle/execution.js';
+
+/**
+ * A program to be run in an instance: each subscription, and each `for await`, runs it anew. Both tell the same; only `for await` lets a slow reader
+ * hold the program up.
+ */
+export type Exec = Observable<ExecOutput> & AsyncIterable<ExecOutput>;
 
 /**
  * Makes an {@link Exec} of what starts a program and emits it: each subscriber, and each reader, starts one of its own, and ends it by

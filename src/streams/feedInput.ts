@@ -1,19 +1,20 @@
-import { from, isObservable, Observable } from 'rxjs';
-import type { ExecRequest } from '../instances/execRequest.js';
+import { from, isObservable, Observable, type ObservableInput } from 'rxjs';
 import type { Execution } from '../lifecycle/execution.js';
 import { boundedIterable } from './boundedIterable.js';
 
 /** How many values of an Observable wait. */
 const mostWaiting = 1_024;
 
-type Input = NonNullable<ExecRequest['stdin']>;
-type Pieces = AsyncIterator<unknown> | Iterator<unknown>;
+/** What a program is to read. */
+export type ExecInput = string | Uint8Array | ObservableInput<string | Uint8Array>;
 
-const isOne = (input: Input): input is string | Uint8Array =>
+type Pieces = AsyncIterator<unknown, unknown> | Iterator<unknown, unknown>;
+
+const isOne = (input: ExecInput): input is string | Uint8Array =>
   typeof input === 'string' || ArrayBuffer.isView(input);
 
 /** What can be held up is read as it is asked for; an Observable can't be, nor what RxJS makes one of. */
-function piecesOf(input: Input): Pieces {
+function piecesOf(input: ExecInput): Pieces {
   if (isOne(input)) return [input].values();
   if (!isObservable(input)) {
     if (Symbol.asyncIterator in input) return input[Symbol.asyncIterator]();
@@ -29,16 +30,16 @@ function piecesOf(input: Input): Pieces {
  */
 export const feedInput = (
   execution: Pick<Execution, 'write' | 'endInput'>,
-  input: Input,
+  input: ExecInput,
 ): Observable<never> =>
   new Observable((subscriber) => {
     const pieces = piecesOf(input);
     const feed = async (): Promise<void> => {
       for (;;) {
-        const { done, value } = await pieces.next();
+        const piece = await pieces.next();
         if (subscriber.closed) return;
-        if (done === true) break;
-        await execution.write(bytesOf(value));
+        if (piece.done === true) break;
+        await execution.write(bytesOf(piece.value));
       }
       execution.endInput();
     };

@@ -51,6 +51,7 @@ describe('the public names', () => {
        CursorExpired
        DataDirLocked
        DriverFailed
+       ExecFailed
        InstanceNotFound
        InvalidRequest
        InvalidState
@@ -138,6 +139,14 @@ describe('the public names', () => {
        EventFilter
        EventStreams
        EventsOptions
+       Exec
+       ExecExit
+       ExecInput
+       ExecOutput
+       ExecProgram
+       ExecRequest
+       Execution
+       Executions
        ExitStatus
        ExpirationStatus
        Fault
@@ -318,6 +327,7 @@ describe('the public names', () => {
      types
        ContractFramework
        DriverSubject
+       ExecSpecimens
        HomeContent
        MemoryDriver
        MemoryDriverOptions

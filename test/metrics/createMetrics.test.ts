@@ -78,6 +78,7 @@ const names = [
   'instances_state_transitions_total',
   'instances_time_to_running_seconds',
   'instances_verb_duration_seconds',
+  'instances_exec_duration_seconds',
   'instances_waits_total',
   'instances_wait_duration_seconds',
   'instances_store_commit_duration_seconds',

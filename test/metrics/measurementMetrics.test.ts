@@ -52,6 +52,23 @@ test('verbs are timed by verb and result', async () => {
   ]);
 });
 
+test('programs run by exec are timed by driver and result', async () => {
+  expect(
+    await scrape(
+      { kind: 'exec', driver: 'process', result: 'ok', seconds: 1.5 },
+      { kind: 'exec', driver: 'process', result: 'timed_out', seconds: 3 },
+    ),
+  ).toEqual([
+    'instances_exec_duration_seconds_sum{driver="process",result="ok"} 1.5',
+    'instances_exec_duration_seconds_count{driver="process",result="ok"} 1',
+    'instances_exec_duration_seconds_sum{driver="process",result="timed_out"} 3',
+    'instances_exec_duration_seconds_count{driver="process",result="timed_out"} 1',
+    ...waits(),
+    ...commits(0, 0),
+    'instances_changes_found_by_poll_total 0',
+  ]);
+});
+
 test('waits are counted by outcome and by what decided them, and timed by outcome', async () => {
   expect(
     await scrape(

@@ -1,9 +1,6 @@
 import { concat, firstValueFrom, map, NEVER, type Observable, of, range, Subject, throwError } from 'rxjs';
-import type { ExecRequest } from 'rx-instances';
-import { SubscriberLagged } from 'rx-instances';
+import { type ExecInput, SubscriberLagged } from 'rx-instances';
 import { feedInput } from '../../src/streams/feedInput.js';
-
-type Input = NonNullable<ExecRequest['stdin']>;
 
 interface Reader {
   readonly read: string[];
@@ -29,7 +26,7 @@ function reader(isQuick = true): Reader {
   };
 }
 
-const fed = async (input: Input): Promise<readonly string[]> => {
+const fed = async (input: ExecInput): Promise<readonly string[]> => {
   const program = reader();
   await firstValueFrom(feedInput(program, input), { defaultValue: undefined });
   return program.read;
@@ -40,7 +37,7 @@ async function* generated(): AsyncGenerator<string> {
   yield 'b';
 }
 
-it.each<[string, Input, readonly string[]]>([
+it.each<[string, ExecInput, readonly string[]]>([
   ['a text', 'ü\n', ['ü\n', 'end']],
   ['no text', '', ['', 'end']],
   ['bytes', Buffer.from('abc'), ['abc', 'end']],
@@ -84,7 +81,7 @@ it('fails for what is neither text nor bytes', async () => {
 });
 
 it('of an Observable 1,024 values wait, and with one more it fails', async () => {
-  const values = (count: number): Observable<string> => range(0, count).pipe(map(String));
+  const values = (count: number): Observable<string> => range(0, count).pipe(map((value) => String(value)));
   // One is handed over, and the others wait.
   const enough = feedInput(reader(false), concat(values(1_025), NEVER)).subscribe();
   await new Promise((turn) => setImmediate(turn));

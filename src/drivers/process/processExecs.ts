@@ -108,7 +108,8 @@ export function createProcessExecs(spawner: Spawner, inheritEnv: InheritEnv | un
       kill(it);
       throw error;
     } finally {
-      await Promise.all([ended, it.execution?.over]);
+      await ended;
+      await it.execution?.over;
     }
   };
 
@@ -160,7 +161,7 @@ export function createProcessExecs(spawner: Spawner, inheritEnv: InheritEnv | un
         kill(it);
         it.execution?.close();
       }
-      await Promise.all(asked.map(({ work }) => work));
+      for (const { work } of asked) await work;
       if (home !== undefined) halted.delete(home);
     },
   };

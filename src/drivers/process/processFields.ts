@@ -7,7 +7,7 @@ import type { Fault } from '../../lifecycle/errors.js';
 import type { DriverFields } from '../../lifecycle/instance.js';
 import { realTimeSignals } from '../host/realTimeSignals.js';
 import { faultsOfPorts, ports } from '../ports.js';
-import { programArguments } from '../programArguments.js';
+import { programArguments } from '../../codecs/programArguments.js';
 import { readiness } from '../readiness.js';
 
 /** Decodes what a request says to this driver alone. There has to be a program: the first of entrypoint and cmd. */

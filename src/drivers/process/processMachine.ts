@@ -1,16 +1,4 @@
-import {
-  concat,
-  defer,
-  EMPTY,
-  map,
-  merge,
-  mergeMap,
-  type Observable,
-  of,
-  take,
-  takeUntil,
-  timer,
-} from 'rxjs';
+import { concat, defer, EMPTY, map, merge, mergeMap, type Observable, of, take, timer } from 'rxjs';
 import type { Execution, ExecProgram } from '../../lifecycle/execution.js';
 import type { ExitStatus, InstanceSpec, Readiness } from '../../lifecycle/instance.js';
 import type { Machine, Ports } from '../driver.js';

@@ -7,7 +7,7 @@ import { integer, longestTimerMs, oneOf, text } from '../../codecs/scalars.js';
 import type { Fault } from '../../lifecycle/errors.js';
 import type { DriverFields } from '../../lifecycle/instance.js';
 import { faultsOfPorts, ports } from '../ports.js';
-import { programArguments } from '../programArguments.js';
+import { programArguments } from '../../codecs/programArguments.js';
 import { readiness } from '../readiness.js';
 
 /** Decodes what a request says to this driver alone. A port by which a guest is seen to be ready has to be forwarded. */
