@@ -12,6 +12,7 @@ const meant = [
   /^dist\/(cjs|esm)\/(.+\.c?js|.+\.d\.ts|package\.json)$/,
   /^docs\/[^/]+\.md$/,
   /^examples\/[^/]+\.ts$/,
+  /^grafana\/(README\.md|dashboard\.json|alerts\.yaml)$/,
   /^src\/.+\/README\.md$/,
 ];
 
