@@ -41,6 +41,8 @@ const readLog =
       signal,
       // It begins anew with its end.
       onOpen: () => set({ items: [], fault: undefined }),
+      onWait: () =>
+        set({ fault: 'Too many windows show this page: this waits until one of them is closed.' }),
       onEvent: ({ event, data }) => {
         if (event === undefined) set({ items: [...items(), JSON.parse(data)].slice(-mostLines) });
       },
