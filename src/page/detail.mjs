@@ -108,7 +108,7 @@ export function Detail({ instance, why, head, onClose }) {
       ${log.fault !== undefined && html`<p>${log.fault}</p>`}
       <pre tabindex="0" role="region" aria-labelledby="log">${log.items.join('\n')}</pre>
       ${history.fault !== undefined && html`<p>${history.fault}</p>`}
-      <${Events} events=${history.items} title="History" />
+      <${Events} events=${history.items} title="History" isOfOne />
     </section>
   `;
 }

@@ -39,11 +39,12 @@ export function useWatched(round, onRefused) {
     };
 
     const hear = (event) => {
-      const { instance_id: id, action, cause, time, sequence, instance } = event;
+      const { instance_id: id, action, cause, time, sequence, instance, previous_state: from } = event;
       const [newest] = now.events;
       if (newest?.epoch === event.epoch && sequence <= newest.sequence) return;
       now.events = [event, ...now.events.slice(0, mostEvents - 1)];
-      if (instance !== undefined) now.causes.set(id, { action, cause, time, sequence });
+      // It is what it is since its state changed, whatever else did.
+      if (instance !== undefined && instance.state !== from) now.causes.set(id, { action, cause, time });
       // The table knows already what was before it.
       if (sequence <= now.head.sequence) return;
       if (instance !== undefined) now.instances.set(id, instance);

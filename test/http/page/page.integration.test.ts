@@ -62,6 +62,10 @@ it('shows instances, what becomes of them, why, and who listens', async () => {
     .getByRole('region', { name: 'Events' })
     .getByRole('row', { name: 'Running → Standby' })
     .waitFor();
+  // Since when and why it is on standby does not change by that.
+  await firstValueFrom(manager.update('web', { tags: { team: 'a' } }, { by: 'somebody' }));
+  await page.getByRole('region', { name: 'Events' }).getByRole('row', { name: 'somebody' }).waitFor();
+  await rowOf(page, 'web Standby memory').getByText('standby by night: idle').waitFor();
   await create('api');
   await rowOf(page, 'api Running').waitFor();
   await firstValueFrom(manager.delete('web'));
