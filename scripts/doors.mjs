@@ -75,6 +75,30 @@ function sayNoPlace() {
   }
 }
 
+/** The page is in the package whole: what it names is served, and what that names in turn, as neither Preact nor htm is installed. */
+function servePage(what) {
+  const printed = run('page.cjs', page).trim();
+  if (!printed.startsWith('/ /page/')) throw new Error(`the page lacks files: ${printed}`);
+  console.log(`rx-instances/http: serves its page ${what}, ${printed.split(' ').length} files`);
+}
+
+const page = `const fastify = require('fastify');
+const { instancesPage } = require('rx-instances/http');
+const named = /(?:href|src)="(page[^"]+)"|"\\.(\\/page[^"]+)"|from ?['"]\\.(\\/[^'"]+)['"]/g;
+(async () => {
+  const app = fastify();
+  await app.register(instancesPage);
+  const found = new Set(['/']);
+  for (const path of found) {
+    const { statusCode, body } = await app.inject(path);
+    if (statusCode !== 200 || body === '') return console.log(path, 'is', statusCode);
+    for (const [, fromPage, fromMap, fromModule] of body.matchAll(named))
+      found.add(fromPage ? '/' + fromPage : (fromMap ?? '/page' + fromModule));
+  }
+  console.log([...found].join(' '));
+  await app.close();
+})();`;
+
 /**
  * Makes of the package what a bundler may: older JavaScript with helpers at the top of each file, and names of its own. Then it runs a
  * process, which needs a program in another one.
@@ -117,7 +141,9 @@ try {
   }
   compile(doors);
   sayNoPlace();
+  servePage('as it is packed');
   runBundled();
+  servePage('as a bundler leaves it');
 } finally {
   rmSync(project, { recursive: true, force: true });
 }

@@ -1,5 +1,5 @@
 // Sees to what the tests need beyond npm: QEMU, what the small image is built with, the image itself, tools of the
-// network, and a browser. On Debian, as root, it installs what is missing; elsewhere it tells.
+// network, a browser, and Prometheus. On Debian, as root, it installs what is missing; elsewhere it tells.
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
@@ -16,6 +16,8 @@ const programs = [
   'ip',
   'nft',
   'unshare',
+  'prometheus',
+  'promtool',
 ];
 
 // Debian has them in nobody else's PATH.
@@ -46,14 +48,14 @@ function installMissing() {
   if (missing.length === 0) return;
   // Without a font a browser shows no text.
   const fonts = missing.includes('chromium') ? ['fonts-dejavu-core'] : [];
-  const packages = [...missing.map((program) => packageOf[program]), ...fonts];
+  const packages = [...new Set(missing.map((program) => packageOf[program])), ...fonts];
   const install = ['install', '-y', '--no-install-recommends', ...packages];
   // The lists of packages may be missing, or older than the packages.
   if (mayInstall && (aptGet(...install) || (aptGet('update') && aptGet(...install)))) return;
   throw new Error(
     `The tests need ${missing.join(', ')}, which ${missing.length === 1 ? 'is' : 'are'} not here.\n` +
       `On Debian, as root: apt-get install --no-install-recommends ${packages.join(' ')}\n` +
-      'Elsewhere: the packages of Chromium, QEMU, GNU cpio, XZ Utils, conntrack-tools, iproute2, nftables and util-linux',
+      'Elsewhere: the packages of Chromium, QEMU, GNU cpio, XZ Utils, conntrack-tools, iproute2, nftables, util-linux and Prometheus',
   );
 }
 

@@ -12,11 +12,12 @@ const meant = [
   /^dist\/(cjs|esm)\/(.+\.c?js|.+\.d\.ts|package\.json)$/,
   /^docs\/[^/]+\.md$/,
   /^examples\/[^/]+\.ts$/,
+  /^grafana\/(README\.md|dashboard\.json|alerts\.yaml)$/,
   /^src\/.+\/README\.md$/,
 ];
 
-/** Pages for those who work on it: npm's site leads to them by `repository`. */
-const inRepositoryOnly = ['bench/README.md', 'CONTRIBUTING.md'];
+/** Pages for those who work on it, and pictures: npm's site leads to them by `repository`. */
+const inRepositoryOnly = ['bench/README.md', 'CONTRIBUTING.md', 'docs/page.png'];
 
 /** What npm runs for whoever installs a package. */
 const runAtInstall = ['preinstall', 'install', 'postinstall', 'preprepare', 'prepare', 'postprepare'];

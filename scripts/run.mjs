@@ -11,6 +11,8 @@ export const packageOf = {
   ip: 'iproute2',
   lz4: 'lz4',
   nft: 'nftables',
+  prometheus: 'prometheus',
+  promtool: 'prometheus',
   'qemu-img': 'qemu-utils',
   'qemu-system-x86_64': 'qemu-system-x86',
   unshare: 'util-linux',

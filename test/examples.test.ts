@@ -79,3 +79,17 @@ it.concurrent(
   },
   150_000,
 );
+
+it.concurrent(
+  'a remote manager hears of what happened while its server was gone, once',
+  async () => {
+    const { printed } = await run('21-remote.ts');
+    expect(printed.trim().split('\n')).toStrictEqual([
+      '1 asleep',
+      'the server is gone; elsewhere, somebody puts api on standby',
+      '2 asleep',
+      'web Standby, api Standby',
+    ]);
+  },
+  150_000,
+);

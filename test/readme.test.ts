@@ -1,3 +1,4 @@
+import fastify from 'fastify';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { once } from 'node:events';
@@ -12,6 +13,7 @@ import {
   states,
   transition,
 } from 'rx-instances';
+import { apiServerOptions, instancesApi } from 'rx-instances/http';
 import { createMemoryDriver } from 'rx-instances/testing';
 import { faultsOf, run } from './house/docExamples.js';
 import { until } from './support/until.js';
@@ -64,14 +66,14 @@ describe('the snippets of the README', () => {
     expect(faultsOf([{ name: 'README', code: pasted(snippets) }])).toStrictEqual([]);
   });
 
-  it('run, pasted one after the other: all but those of virtual machines', async () => {
+  it('run, pasted one after the other: all but those of virtual machines, and from afar', async () => {
     const printed: string[] = [];
     const log = (...parts: readonly unknown[]): void => {
       printed.push(parts.join(' '));
     };
     const code = pasted([
       "import * as console from 'node:console';",
-      ...snippets.filter((snippet) => !snippet.includes('Qemu')),
+      ...snippets.filter((snippet) => !/Qemu|openRemote|openWebhooks/.test(snippet)),
     ]);
     const ours: (name: string) => unknown = require;
     const load = (name: string): unknown => (name === 'node:console' ? { log } : ours(name));
@@ -104,6 +106,34 @@ describe('the snippets of the README', () => {
       '20 fork web-2 Stopped',
       '21 stop api Stopped',
     ]);
+  });
+
+  it('hold instances from afar, and send what happens', async () => {
+    const drivers = [createMemoryDriver()];
+    await using manager = await openManager({ drivers });
+    await firstValueFrom(manager.create({ name: 'web', image: 'any' }));
+    await firstValueFrom(manager.stop('web'));
+    const app = fastify(apiServerOptions());
+    await app.register(instancesApi, { manager, drivers, drainMs: 500 });
+    const address = await app.listen({ host: '127.0.0.1', port: 0 });
+    const printed: string[] = [];
+    const log = (...parts: readonly unknown[]): void => {
+      printed.push(parts.join(' '));
+    };
+    const code = [
+      "import { console, firstValueFrom, manager } from 'here';",
+      ...snippets.filter((snippet) => /openRemote|openWebhooks/.test(snippet)),
+      'await remote.close();',
+      "secret.startsWith('whsec_'); // => true",
+      '(await firstValueFrom(webhooks.list())).length; // => 1',
+      'await webhooks.close();',
+    ].join('\n');
+    const ours: (name: string) => unknown = require;
+    const load = (name: string): unknown =>
+      name === 'here' ? { console: { log }, firstValueFrom, manager } : ours(name);
+    await run({ name: 'README', code: code.replaceAll('http://127.0.0.1:4973', address) }, load, equal);
+    await app.close();
+    expect(printed).toEqual(['from afar start web']);
   });
 
   it('fold what a watch emits into the true table, after a lag too', async () => {

@@ -1,3 +1,5 @@
+import { untilSeen, untilUnseen, withRoom } from './room.mjs';
+
 // The API that the page came from. A token is kept for this tab only, and stands in a header: in no URL, and in no cookie.
 
 const key = 'rx-instances-token';
@@ -87,28 +89,36 @@ const firstDelayMs = 250;
 const longestDelayMs = 5_000;
 
 /**
- * Reads a stream, and again whenever it ends, until the signal: `path` says from where. What a token may not is told by `onRefused`, and ends it.
+ * Reads a stream while the page is seen, and again whenever it ends, until the signal: `path` says from where. What a token may not is told
+ * by `onRefused`, and ends it.
  */
-export async function follow(path, { signal, onOpen, onEvent, onAway, onRefused }) {
+export async function follow(path, { signal, onOpen, onEvent, onAway, onWait, onRefused }) {
   let delay = firstDelayMs;
   while (!signal.aborted) {
+    await untilSeen(signal);
+    const unseen = untilUnseen();
+    const read = { signal: AbortSignal.any([signal, unseen.signal]) };
+    let isRefused = false;
     try {
-      const options = {
-        signal,
-        onOpen: () => {
-          delay = firstDelayMs;
-          onOpen?.();
+      await withRoom(
+        async () => {
+          const opened = () => {
+            delay = firstDelayMs;
+            onOpen?.();
+          };
+          for await (const event of eventsOf(await path(), { ...read, onOpen: opened })) onEvent(event);
         },
-      };
-      for await (const event of eventsOf(path(), options)) onEvent(event);
+        { ...read, onWait },
+      );
     } catch (error) {
-      if (signal.aborted) return;
-      if (error instanceof Refused && error.status < 500 && error.status !== 429) {
-        if (onRefused(error) !== 'again') return;
-      }
+      isRefused = error instanceof Refused && error.status < 500 && error.status !== 429;
+      if (!signal.aborted && isRefused && onRefused(error) !== 'again') return;
     }
+    unseen.abort();
     if (signal.aborted) return;
-    onAway?.();
+    // It goes on from there when somebody looks again.
+    if (document.hidden) continue;
+    if (!isRefused) onAway?.();
     // Not all tabs at once.
     await new Promise((done) => setTimeout(done, delay * (0.5 + Math.random())));
     delay = Math.min(longestDelayMs, delay * 2);

@@ -14,6 +14,7 @@ const states = {
   live: 'Live',
   away: 'The server is away; trying again',
   refused: 'Not signed in',
+  waiting: 'Too many windows show this page; it goes on when one of them is closed',
 };
 
 function App() {

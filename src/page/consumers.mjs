@@ -1,8 +1,21 @@
 import { useEffect, useState } from 'preact/hooks';
 import { ask } from './api.mjs';
 import { html } from './html.mjs';
+import { Table } from './table.mjs';
 
 const everyMs = 2_000;
+
+const columns = [
+  ...['Consumer', 'Subscribers', 'Longest queue', 'At most'],
+  ...['Lagged', 'Resumed', 'Dropped', 'Thrown'],
+];
+
+/** As the columns have them. */
+const numbersOf = (each) => [
+  ...[each.subscribers, each.max_queue_depth, each.high_water, each.lagged, each.resumed],
+  Object.values(each.dropped).reduce((sum, count) => sum + count, 0),
+  each.thrown,
+];
 
 /** The queues and lags of those who listen. A server that counts them not, and a token that may not see them, shows none. */
 export function Consumers({ isLive }) {
@@ -27,38 +40,16 @@ export function Consumers({ isLive }) {
   return html`
     <section>
       <h2 id="consumers">Consumers</h2>
-      <div class="scroll" tabindex="0" role="region" aria-labelledby="consumers">
-        <table class="numbers">
-          <thead>
-            <tr>
-              <th scope="col">Consumer</th>
-              <th scope="col">Subscribers</th>
-              <th scope="col">Longest queue</th>
-              <th scope="col">At most</th>
-              <th scope="col">Lagged</th>
-              <th scope="col">Resumed</th>
-              <th scope="col">Dropped</th>
-              <th scope="col">Thrown</th>
+      <${Table} label="consumers" className="numbers" columns=${columns} empty="Nobody listens.">
+        ${consumers.map(
+          (each) => html`
+            <tr key=${each.consumer}>
+              <th scope="row">${each.consumer}</th>
+              ${numbersOf(each).map((number) => html`<td class=${number === 0 ? 'none' : ''}>${number}</td>`)}
             </tr>
-          </thead>
-          <tbody>
-            ${consumers.map(
-              (each) => html`
-                <tr key=${each.consumer}>
-                  <th scope="row">${each.consumer}</th>
-                  <td>${each.subscribers}</td>
-                  <td>${each.max_queue_depth}</td>
-                  <td>${each.high_water}</td>
-                  <td>${each.lagged}</td>
-                  <td>${each.resumed}</td>
-                  <td>${Object.values(each.dropped).reduce((sum, count) => sum + count, 0)}</td>
-                  <td>${each.thrown}</td>
-                </tr>
-              `,
-            )}
-          </tbody>
-        </table>
-      </div>
+          `,
+        )}
+      <//>
     </section>
   `;
 }

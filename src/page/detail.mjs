@@ -41,6 +41,8 @@ const readLog =
       signal,
       // It begins anew with its end.
       onOpen: () => set({ items: [], fault: undefined }),
+      onWait: () =>
+        set({ fault: 'Too many windows show this page: this waits until one of them is closed.' }),
       onEvent: ({ event, data }) => {
         if (event === undefined) set({ items: [...items(), JSON.parse(data)].slice(-mostLines) });
       },
@@ -106,7 +108,7 @@ export function Detail({ instance, why, head, onClose }) {
       ${log.fault !== undefined && html`<p>${log.fault}</p>`}
       <pre tabindex="0" role="region" aria-labelledby="log">${log.items.join('\n')}</pre>
       ${history.fault !== undefined && html`<p>${history.fault}</p>`}
-      <${Events} events=${history.items} title="History" />
+      <${Events} events=${history.items} title="History" isOfOne />
     </section>
   `;
 }

@@ -1,6 +1,9 @@
 import { useState } from 'preact/hooks';
 import { html } from './html.mjs';
+import { Table } from './table.mjs';
 import { sinceOf, timeOf, whyOf } from './words.mjs';
+
+const columns = ['Name', 'State', 'Driver', 'Since', 'Why'];
 
 /** The table of instances as they change. */
 export function Instances({ instances, causes, selected, onSelect }) {
@@ -22,43 +25,33 @@ export function Instances({ instances, causes, selected, onSelect }) {
           onInput=${(event) => want(event.currentTarget.value)}
         />
       </div>
-      <div class="scroll" tabindex="0" role="region" aria-labelledby="instances">
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">Name</th>
-              <th scope="col">State</th>
-              <th scope="col">Driver</th>
-              <th scope="col">Since</th>
-              <th scope="col">Why</th>
+      <${Table}
+        label="instances"
+        columns=${columns}
+        empty=${all.length === 0 ? 'There are none.' : 'None is called so.'}
+      >
+        ${found.map((instance) => {
+          const why = causes.get(instance.id);
+          return html`
+            <tr key=${instance.id} class=${instance.id === selected ? 'selected' : ''}>
+              <th scope="row">
+                <button
+                  type="button"
+                  class="name"
+                  aria-pressed=${instance.id === selected}
+                  onClick=${() => onSelect(instance.id === selected ? undefined : instance.id)}
+                >
+                  ${instance.name}
+                </button>
+              </th>
+              <td><span class=${`state ${instance.state}`}>${instance.state}</span></td>
+              <td>${instance.driver}</td>
+              <td>${timeOf(sinceOf(instance, why))}</td>
+              <td>${whyOf(instance, why)}</td>
             </tr>
-          </thead>
-          <tbody>
-            ${found.map((instance) => {
-              const why = causes.get(instance.id);
-              return html`
-                <tr key=${instance.id} class=${instance.id === selected ? 'selected' : ''}>
-                  <th scope="row">
-                    <button
-                      type="button"
-                      class="name"
-                      aria-pressed=${instance.id === selected}
-                      onClick=${() => onSelect(instance.id === selected ? undefined : instance.id)}
-                    >
-                      ${instance.name}
-                    </button>
-                  </th>
-                  <td><span class=${`state ${instance.state}`}>${instance.state}</span></td>
-                  <td>${instance.driver}</td>
-                  <td>${timeOf(sinceOf(instance, why))}</td>
-                  <td>${whyOf(instance, why)}</td>
-                </tr>
-              `;
-            })}
-          </tbody>
-        </table>
-        ${found.length === 0 && html`<p>${all.length === 0 ? 'There are none.' : 'None is called so.'}</p>`}
-      </div>
+          `;
+        })}
+      <//>
     </section>
   `;
 }

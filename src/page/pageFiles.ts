@@ -22,7 +22,7 @@ const [script, style] = ['text/javascript; charset=utf-8', 'text/css; charset=ut
 
 const modules = [
   ...['api', 'app', 'consumers', 'detail', 'events', 'html'],
-  ...['instances', 'signIn', 'verbs', 'watched', 'words'],
+  ...['instances', 'room', 'signIn', 'table', 'verbs', 'watched', 'words'],
 ];
 
 /**

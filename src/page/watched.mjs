@@ -1,13 +1,22 @@
 import { useEffect, useState } from 'preact/hooks';
-import { follow, placeOf } from './api.mjs';
+import { eventsOf, follow, placeOf } from './api.mjs';
 
 /** How much of the log is read when the page opens, and how many events are shown at most. */
 const mostEvents = 200;
 
 const nothing = { instances: new Map(), causes: new Map(), events: [], head: undefined, state: 'connecting' };
 
+/** The table as a watch begins with it, of which no more is read. */
+async function readTable(signal) {
+  for await (const { event, data } of eventsOf('instances?watch=true', { signal })) {
+    const change = event === undefined ? JSON.parse(data) : {};
+    if (change.kind === 'snapshot') return change;
+  }
+  throw new Error('the server told no table');
+}
+
 /**
- * The instances, the events that flow, and why each instance is what it is: kept level with the server, over its restarts too. Changes that come
+ * The instances, the events that flow, and why each instance is what it is: kept level with the server by one stream, over its restarts too. Changes that come
  * together are shown together.
  */
 export function useWatched(round, onRefused) {
@@ -24,72 +33,61 @@ export function useWatched(round, onRefused) {
         show({ ...now });
       }, 16);
     };
-    const refused = (error) => {
-      now.state = 'refused';
+    const become = (state) => {
+      now.state = state;
       changed();
-      onRefused(error);
     };
 
     const hear = (event) => {
-      if (now.events[0]?.epoch === event.epoch && event.sequence <= now.events[0].sequence) return;
+      const { instance_id: id, action, cause, time, sequence, instance, previous_state: from } = event;
+      const [newest] = now.events;
+      if (newest?.epoch === event.epoch && sequence <= newest.sequence) return;
       now.events = [event, ...now.events.slice(0, mostEvents - 1)];
-      explain(event);
-    };
-    const explain = ({ instance_id: id, action, cause, time, sequence, instance }) => {
-      if (instance !== undefined) now.causes.set(id, { action, cause, time, sequence });
-    };
-
-    let isReading = false;
-    /** Reads the log from a little before the table on, and then after what it heard last. */
-    const read = (head) => {
-      if (isReading) return;
-      isReading = true;
-      let after = { epoch: head.epoch, sequence: Math.max(0, head.sequence - mostEvents) };
-      void follow(() => `events?after=${placeOf(after)}`, {
-        signal,
-        onEvent: ({ event = 'message', data }) => {
-          if (event !== 'message') return;
-          const told = JSON.parse(data);
-          after = told;
-          hear(told);
-          changed();
-        },
-        onRefused: (error) => {
-          if (error.status !== 410 && error.status !== 400) return refused(error);
-          // What is older is not kept any more, or the log is another one.
-          after = now.head;
-          return 'again';
-        },
-      });
+      // It is what it is since its state changed, whatever else did.
+      if (instance !== undefined && instance.state !== from) now.causes.set(id, { action, cause, time });
+      // The table knows already what was before it.
+      if (sequence <= now.head.sequence) return;
+      if (instance !== undefined) now.instances.set(id, instance);
+      if (action !== 'delete') return;
+      now.instances.delete(id);
+      now.causes.delete(id);
     };
 
-    void follow(() => 'instances?watch=true', {
+    let place;
+    let back = mostEvents;
+    /** Reads the table first, then the log from a little before the table on, and then on after what it heard last. */
+    const path = async () => {
+      if (place === undefined) {
+        const { instances, cursor } = await readTable(signal);
+        now.instances = new Map(instances.map((instance) => [instance.id, instance]));
+        now.head = cursor;
+        place = placeOf({ ...cursor, sequence: Math.max(0, cursor.sequence - back) });
+        changed();
+      }
+      return `events?after=${place}`;
+    };
+
+    void follow(path, {
       signal,
-      onOpen: () => {
-        now.state = 'live';
-        changed();
-      },
-      onEvent: ({ event = 'message', data }) => {
+      onOpen: () => become('live'),
+      onWait: () => become('waiting'),
+      onAway: () => become('away'),
+      onEvent: ({ id, event = 'message', data }) => {
+        if (id !== undefined) place = encodeURIComponent(id);
         if (event !== 'message') return;
-        const change = JSON.parse(data);
-        if (change.kind === 'snapshot') {
-          now.instances = new Map(change.instances.map((instance) => [instance.id, instance]));
-          now.head = change.cursor;
-          read(change.cursor);
-        } else if (change.kind === 'upsert') {
-          now.instances.set(change.event.instance.id, change.event.instance);
-          explain(change.event);
-        } else if (change.kind === 'removed') {
-          now.instances.delete(change.instance_id);
-          now.causes.delete(change.instance_id);
+        hear(JSON.parse(data));
+        changed();
+      },
+      onRefused: (error) => {
+        if (error.status === 410 || error.status === 400) {
+          // What is older is not kept any more, or the log is another one.
+          place = undefined;
+          back = 0;
+          return 'again';
         }
-        changed();
+        become('refused');
+        onRefused(error);
       },
-      onAway: () => {
-        now.state = 'away';
-        changed();
-      },
-      onRefused: refused,
     });
     return () => {
       controller.abort();

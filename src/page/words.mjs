@@ -1,8 +1,11 @@
-/** A time as a person reads it. */
-export const timeOf = (time) =>
-  time === undefined
-    ? ''
-    : new Date(time).toLocaleString(undefined, { dateStyle: 'short', timeStyle: 'medium' });
+/** A time as a person reads it: without its day, where that is today. */
+export function timeOf(time) {
+  if (time === undefined) return '';
+  const date = new Date(time);
+  return date.toDateString() === new Date().toDateString()
+    ? date.toLocaleTimeString(undefined, { timeStyle: 'medium' })
+    : date.toLocaleString(undefined, { dateStyle: 'short', timeStyle: 'medium' });
+}
 
 /** Since when an instance is what it is: the time of the event that made it so, or what it tells of itself. */
 export const sinceOf = (instance, why) =>

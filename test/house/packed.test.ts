@@ -22,6 +22,7 @@ const sound: Readonly<Record<string, string>> = {
   'dist/esm/package.json': '{"type":"module"}',
   'docs/decisions.md': '[elsewhere](gone.md)',
   'examples/01-first.ts': '',
+  'grafana/alerts.yaml': '',
   'src/room/README.md': '[elsewhere](gone.md)',
 };
 
@@ -50,7 +51,7 @@ describe('the check of the packed package', () => {
   it('finds nothing in one that is sound, and tells its size', async () => {
     const { code, told, faults } = await check(sound);
     expect(faults).toBe('');
-    expect(told).toMatch(/^9 files, \d+ kB packed, \d+ kB unpacked$/m);
+    expect(told).toMatch(/^10 files, \d+ kB packed, \d+ kB unpacked$/m);
     expect(code).toBe(0);
   });
 
@@ -63,12 +64,14 @@ describe('the check of the packed package', () => {
       'dist/cjs/index.js.map': '{}',
       'src/index.ts': '',
       'dist/stray.js': '',
+      'grafana/panels.ts': '',
     });
     expect(faults.trim().split('\n')).toStrictEqual([
       'README.md: leads to src/other/README.md, which is not in the package',
       'dist/cjs/index.js: names a map, index.js.map',
       'dist/cjs/index.js.map: is not meant to be in the package',
       'dist/stray.js: is not meant to be in the package',
+      'grafana/panels.ts: is not meant to be in the package',
       'package.json: has no repository',
       'package.json: has no bugs',
       'package.json: has no homepage',

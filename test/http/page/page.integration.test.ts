@@ -62,11 +62,15 @@ it('shows instances, what becomes of them, why, and who listens', async () => {
     .getByRole('region', { name: 'Events' })
     .getByRole('row', { name: 'Running → Standby' })
     .waitFor();
+  // Since when and why it is on standby does not change by that.
+  await firstValueFrom(manager.update('web', { tags: { team: 'a' } }, { by: 'somebody' }));
+  await page.getByRole('region', { name: 'Events' }).getByRole('row', { name: 'somebody' }).waitFor();
+  await rowOf(page, 'web Standby memory').getByText('standby by night: idle').waitFor();
   await create('api');
   await rowOf(page, 'api Running').waitFor();
   await firstValueFrom(manager.delete('web'));
   await rowOf(page, 'web').waitFor({ state: 'detached' });
-  await page.getByRole('region', { name: 'Consumers' }).getByRole('row', { name: 'http_watch 1' }).waitFor();
+  await page.getByRole('region', { name: 'Consumers' }).getByRole('row', { name: 'http_events 1' }).waitFor();
 });
 
 it('has the verbs as buttons, which the keyboard reaches', async () => {
@@ -137,6 +141,51 @@ it('is live again after a restart of the server, with what happened meanwhile', 
   expect(await events.getByRole('row').count()).toBe(1 + 3);
   // What a browser says itself of a server that is not there.
   browser.complaints.splice(0, Infinity, ...browser.complaints.filter((text) => !text.includes('net::ERR_')));
+});
+
+/** Has a page think that it is seen, or not: a browser without a screen sees all its tabs. */
+const seen = (page: Page, isSeen: boolean): Promise<unknown> =>
+  page.evaluate(`
+    Object.defineProperty(document, 'hidden', { configurable: true, value: ${String(!isSeen)} });
+    document.dispatchEvent(new Event('visibilitychange'));
+  `);
+
+it('leaves a connection for what is asked, however many tabs there are', async () => {
+  await listen();
+  await create('web');
+  const first = await browser.open(address);
+  const tabs = [first];
+  for (let more = 0; more < 6; more += 1) tabs.push(await first.context().newPage());
+  for (const tab of tabs.slice(1)) await tab.goto(address);
+  const count = async (text: string): Promise<number> => {
+    const shown = await Promise.all(tabs.map((tab) => tab.getByText(text).count()));
+    return shown.reduce((sum, each) => sum + each, 0);
+  };
+  for (const tab of tabs) await tab.getByText(/^(Live|Too many windows show this page.*)$/).waitFor();
+  expect([await count('Live'), await count('Too many windows')]).toEqual([5, 2]);
+  await rowOf(first, 'web').getByRole('button').click();
+  await first.getByRole('button', { name: 'Standby' }).click();
+  for (const tab of tabs.slice(0, 5)) await rowOf(tab, 'web Standby').waitFor();
+  // What nobody sees leaves its place to who waits.
+  for (const tab of tabs.slice(2, 5)) await seen(tab, false);
+  for (const tab of tabs.slice(5)) await rowOf(tab, 'web Standby').waitFor();
+});
+
+it('reads nothing while nobody sees it, and goes on from there', async () => {
+  await listen();
+  await create('web');
+  const page = await browser.open(address);
+  await rowOf(page, 'web Running').waitFor();
+  const ended = page.waitForEvent('requestfailed', (request) => request.url().includes('events?after='));
+  await seen(page, false);
+  await ended;
+  await firstValueFrom(manager.stop('web'));
+  await create('api');
+  await firstValueFrom(manager.delete('web'));
+  await seen(page, true);
+  await rowOf(page, 'api Running').waitFor();
+  await rowOf(page, 'web').waitFor({ state: 'detached' });
+  expect(await page.getByRole('region', { name: 'Events' }).getByRole('row').count()).toBe(1 + 4);
 });
 
 it('asks for a token, keeps it in its tab, and shows what it permits', async () => {
