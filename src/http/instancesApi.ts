@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import rateLimit from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import { Subject } from 'rxjs';
@@ -128,6 +129,13 @@ function readBodies(app: FastifyInstance): void {
 }
 
 function tellErrors(app: FastifyInstance): void {
+  // Node refuses by itself, and without a body, what a client expects besides that its body may come.
+  app.server.on('checkExpectation', (_, response: ServerResponse) => {
+    if (response.headersSent) return;
+    const { status, headers, body } = plainAnswer(417);
+    response.writeHead(status, { ...headers, 'content-type': 'application/json; charset=utf-8' });
+    response.end(JSON.stringify(body));
+  });
   app.setErrorHandler((error, request: FastifyRequest, reply: FastifyReply) => {
     const { status, headers, body } = errorAnswer(error, operationOf(request));
     if (status >= 500 && status !== 501) request.log.error({ err: error }, 'a request failed');
