@@ -34,7 +34,7 @@ import { waitRoute } from './waitRoute.js';
  * `/openapi.json`, the document of all that is served.
  *
  * Errors are `{ code, message }`; what would fail again is told by `x-should-retry: false`, and nothing of the inside by any. An `Idempotency-Key` is the
- * `requestId` of a verb, `If-Match: "3"` its `expectedRevision`. A wait ends when its client goes.
+ * `requestId` of a verb, `If-Match: "3"` its `expectedRevision`, a `traceparent` the trace that its events tell of. A wait ends when its client goes.
  *
  * Make the server with {@link apiServerOptions}: a plugin can set less.
  *
