@@ -51,7 +51,7 @@ export function conversationsAbout(operations: readonly Operation[]): fc.Arbitra
       },
     ),
     seams: fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 1, maxLength: 6 }),
-    door: fc.nat(15),
+    door: fc.nat(511),
   });
 }
 
@@ -64,9 +64,9 @@ export interface Outcome {
 /** How long an answer may take that takes no time of its own: a machine may be busy. */
 const patienceMs = 30_000;
 /** How long a stream is read, or a wait waited. */
-const streamMs = 40;
+const streamMs = 25;
 /** How long it is listened to what is said of what nobody understands. */
-const oddMs = 150;
+const oddMs = 100;
 
 /** Speaks to a server, and judges what it says. What takes time comes last. */
 export function speak(

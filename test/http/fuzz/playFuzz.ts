@@ -15,7 +15,7 @@ export interface FuzzOptions {
   readonly requests: number;
   /** The same one asks for the same. */
   readonly seed: number;
-  /** How many connections are open at once. @defaultValue 24 */
+  /** How many connections are open at once. @defaultValue 64 */
   readonly connections?: number;
   /** Hears how far it is. */
   readonly onProgress?: (sent: number, held: Held) => void;
@@ -51,7 +51,7 @@ export async function playFuzz(options: FuzzOptions): Promise<FuzzReport> {
 
 async function playOn(
   server: FuzzServer,
-  { requests, seed, connections = 24, onProgress }: FuzzOptions,
+  { requests, seed, connections = 64, onProgress }: FuzzOptions,
 ): Promise<FuzzReport> {
   const [open] = server.serving.ports;
   const client = clientOf(open);
@@ -71,7 +71,7 @@ async function playOn(
   const play = async (conversation: Conversation): Promise<void> => {
     const all = write(conversation);
     spoken += 1;
-    const port = server.serving.ports[conversation.door < 8 ? 0 : 1];
+    const port = server.serving.ports[conversation.door < 256 ? 0 : 1];
     const { heard, fault } = await speak(port, all, conversation);
     for (const [index, { status }] of heard.entries()) {
       statuses[status] = (statuses[status] ?? 0) + 1;
@@ -118,10 +118,11 @@ async function playOn(
 const isPrompt = ({ operation }: Drawn): boolean => !operation.takesTime;
 
 /** Whom the one that wants a token is asked by: mostly by who may do all. */
-const tokenOf = ({ serving: { tokens } }: FuzzServer, door: number): string | undefined =>
-  door < 8
-    ? undefined
-    : ([tokens[0], tokens[2], undefined][door - 8] ?? (door === 10 ? undefined : tokens[1]));
+function tokenOf({ serving: { tokens } }: FuzzServer, door: number): string | undefined {
+  if (door < 256) return undefined;
+  const [reader, all, late] = tokens;
+  return [reader, late, undefined, all, all, all, all, all][door % 8];
+}
 
 type Client = (method: string, path: string, body?: object) => Promise<unknown>;
 
