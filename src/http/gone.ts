@@ -8,10 +8,13 @@ export const hasGone = ({ raw, request }: FastifyReply): boolean =>
 
 /**
  * Emits once an answer is over, or nobody is there any more to take it. Of the second Node tells an answer nothing that waits behind another
- * on its connection, since it has no socket yet: so the connection is heard too, which bears any number of such.
+ * on its connection, since it has no socket yet: so the connection is heard too, which bears any number of such. And it hears of no end
+ * while a body waits to be read: so one that nobody has asked for is let go by.
  */
-export const gone = ({ raw, request }: FastifyReply): Observable<unknown> =>
-  merge(fromEvent(raw, 'close'), closeOf(request.raw.socket)).pipe(take(1));
+export function gone({ raw, request }: FastifyReply): Observable<unknown> {
+  request.raw.resume();
+  return merge(fromEvent(raw, 'close'), closeOf(request.raw.socket)).pipe(take(1));
+}
 
 const closes = new WeakMap<Socket, Observable<unknown>>();
 

@@ -10,7 +10,7 @@ const json = (path: string, body: object): string => {
 };
 const get = (path: string): string => `${head('GET', path)}\r\n\r\n`;
 
-describe('an answer that waits behind another on its connection', () => {
+describe('an answer that goes on', () => {
   let stage: Stage;
   const warnings: Error[] = [];
   const warn = (warning: Error): number => warnings.push(warning);
@@ -35,7 +35,7 @@ describe('an answer that waits behind another on its connection', () => {
     ['a table', get('/instances?watch=true')],
     ['a call of logs', json('/calls/logs', { arguments: ['web', { follow: true }] })],
     ['a call of run', json('/calls/run', { arguments: [{ name: 'job', image: 'any' }] })],
-  ])('ends with it when the client goes: %s', async (_, request) => {
+  ])('ends when the client goes, also behind another on its connection: %s', async (_, request) => {
     const before = timers();
     const socket = dial(stage.address);
     socket.write(get('/instances/web/wait?state=Standby&timeout=5m') + request.repeat(12));
@@ -50,5 +50,15 @@ describe('an answer that waits behind another on its connection', () => {
       ([count, isLevel]) => count === 0 && isLevel === true,
     );
     expect(left).toEqual([0, true]);
+  });
+
+  it('ends when the client goes although more of its request has come than anybody reads: a wait', async () => {
+    const body = 'x'.repeat(300_000);
+    const socket = dial(stage.address);
+    const path = '/instances/web/wait?state=Standby&timeout=5m';
+    socket.write(`${head('GET', path, `content-length: ${String(body.length)}`)}\r\n\r\n${body}`);
+    await until(waits, (count) => count === 1);
+    socket.destroy();
+    expect(await until(waits, (count) => count === 0)).toBe(0);
   });
 });
