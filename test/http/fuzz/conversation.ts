@@ -67,6 +67,8 @@ const patienceMs = 30_000;
 const streamMs = 25;
 /** How long it is listened to what is said of what nobody understands. */
 const oddMs = 100;
+/** The same as long as it takes a server to lose its patience. */
+const oddestMs = 4_000;
 
 /** Speaks to a server, and judges what it says. What takes time comes last. */
 export function speak(
@@ -78,8 +80,7 @@ export function speak(
   const isHeardOut = ['whole', 'pieces', 'slow'].includes(manner);
   const isFramed = requests.every((request) => request.isFramed);
   const prompt = requests.filter(({ takesTime }) => !takesTime).length;
-  // Now and then as long as it takes a server to lose its patience.
-  const mostMs = isHeardOut && (isFramed || door === 0) ? patienceMs : oddMs;
+  const mostMs = isHeardOut && isFramed ? patienceMs : door === 0 ? oddestMs : oddMs;
 
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1');
