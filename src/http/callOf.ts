@@ -33,7 +33,9 @@ const asked = (request: FastifyRequest): { readonly requestId?: string; readonly
 };
 
 /** The trace that a request belongs to. One that is none is passed over: nobody's call fails for it. */
-export function traceOf({ headers: { traceparent: given } }: FastifyRequest): Pick<CallOptions, 'traceparent'> {
+export function traceOf({
+  headers: { traceparent: given },
+}: FastifyRequest): Pick<CallOptions, 'traceparent'> {
   return traceparent.is(given) ? { traceparent: given } : {};
 }
 
