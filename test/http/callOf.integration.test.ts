@@ -32,6 +32,6 @@ describe('the trace of a request', () => {
   it('is passed over where it is none', async () => {
     await stage.ask('POST', '/instances', { name: 'web', image: 'any' }, { traceparent: '00-0-0-0' });
     await stage.ask('POST', '/calls/stop', { arguments: ['web'] }, { traceparent: trace.toUpperCase() });
-    expect(told).toEqual([undefined, undefined]);
+    expect(told.map(String)).toEqual(['undefined', 'undefined']);
   });
 });
