@@ -24,7 +24,7 @@ describe('a verb from afar', () => {
 
   /** Each call has a connection of its own. */
   const ask: typeof fetch = (input, init) => {
-    const { pathname } = new URL(input as string);
+    const { pathname } = new URL(input);
     const headers: Record<string, string> = {
       ...(init?.headers as Record<string, string>),
       connection: 'close',

@@ -38,7 +38,7 @@ export interface FuzzServer {
   readonly troubles: readonly string[];
   /** The last lines of its log. */
   readonly log: readonly string[];
-  readonly isAlive: boolean;
+  isAlive(): boolean;
   look(): Promise<Held>;
   /** Closes it, and tells whether its process has then ended by itself. */
   close(): Promise<boolean>;
@@ -80,9 +80,7 @@ export async function startFuzzServer(program: string): Promise<FuzzServer> {
     serving,
     troubles,
     log,
-    get isAlive() {
-      return !hasEnded(child);
-    },
+    isAlive: () => !hasEnded(child),
     look: () => {
       const next = firstValueFrom(held$);
       tell('look');

@@ -85,7 +85,7 @@ async function playOn(
 
   await clear(client);
   const before = await server.look();
-  for (let round = 0; sent < requests && server.isAlive && findings.size < mostFindings; round += 1) {
+  for (let round = 0; sent < requests && server.isAlive() && findings.size < mostFindings; round += 1) {
     if (round % 4 === 0) await fill(client);
     snapshots = idsOf(await client('GET', '/snapshots'));
     const drawn = fc.sample(conversations, { numRuns: batch, seed: seed + round });
@@ -94,18 +94,18 @@ async function playOn(
         await play(next);
     };
     await Promise.all(Array.from({ length: connections }, lane));
-    if (!server.isAlive) break;
+    if (!server.isAlive()) break;
 
     if (round % 4 === 3) await clear(client);
     if (round % 4 === 3) onProgress?.(sent, await server.look());
   }
 
-  if (!server.isAlive)
+  if (!server.isAlive())
     findings.set('end', `the process of the server has ended\n${server.troubles.join('\n')}`);
-  const after = server.isAlive ? await settled(server, client, before) : before;
+  const after = server.isAlive() ? await settled(server, client, before) : before;
   const left = leftOf(before, after);
   if (left !== undefined) findings.set('left', left);
-  if (server.isAlive && !(await server.close()))
+  if (server.isAlive() && !(await server.close()))
     findings.set('open', 'closed, its process did not end by itself');
   for (const trouble of server.troubles) findings.set(trouble.slice(0, 200), trouble);
   return {
@@ -135,7 +135,7 @@ const clientOf =
       ...(body && { body: JSON.stringify(body) }),
     });
     const text = await answer.text();
-    return text === '' ? undefined : JSON.parse(text);
+    return text === '' ? undefined : (JSON.parse(text) as unknown);
   };
 
 const idsOf = (all: unknown): readonly string[] =>
