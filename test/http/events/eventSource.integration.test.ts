@@ -8,6 +8,7 @@ import { apiServerOptions, instancesApi } from 'rx-instances/http';
 import { createMemoryDriver } from 'rx-instances/testing';
 import { firstValueFrom } from 'rxjs';
 import { freePort } from '../../support/freePort.js';
+import { until } from '../../support/until.js';
 import { openBrowser } from '../page/browser.js';
 
 /** An `EventSource`, whoever has made it. */
@@ -20,18 +21,14 @@ interface Source extends AsyncDisposable {
 function ofNode(address: string): Promise<Source> {
   const sequences: number[] = [];
   const source = new EventSource(`${address}/events`);
-  let heardOf: () => void = () => undefined;
   source.addEventListener('message', ({ data }) => {
     sequences.push((JSON.parse(data as string) as { sequence: number }).sequence);
-    heardOf();
   });
   const heard = (count: number): Promise<readonly number[]> =>
-    new Promise((resolve) => {
-      heardOf = () => {
-        if (sequences.length >= count) resolve([...sequences]);
-      };
-      heardOf();
-    });
+    until(
+      () => [...sequences],
+      ({ length }) => length >= count,
+    );
   const close = (): Promise<void> => {
     source.close();
     return Promise.resolve();
