@@ -84,8 +84,11 @@ async function main(): Promise<void> {
       await webhooks.close();
       await manager.close();
       say({ kind: 'closed' });
+      return;
     }
   }
+  // Whoever started it is gone.
+  process.exit(1);
 }
 
 async function held(
