@@ -1,5 +1,6 @@
 import type { FastifyReply } from 'fastify';
 import { type Observable, Subscription, take, throwIfEmpty } from 'rxjs';
+import { gone, hasGone } from './gone.js';
 import type { OpenStreams } from './openStreams.js';
 import { Refusal } from './refusal.js';
 
@@ -17,7 +18,7 @@ export function answer(reply: FastifyReply, text$: Observable<string>, status = 
 
 /** The same for what nobody needs once its client has gone: that ends it, and so does the end of the server. */
 export function answerWhileThere(reply: FastifyReply, text$: Observable<string>, streams: OpenStreams): void {
-  if (reply.raw.destroyed) return;
+  if (hasGone(reply)) return;
   const subscription = new Subscription();
   const remove = streams.add({
     end: (reason) => {
@@ -25,8 +26,7 @@ export function answerWhileThere(reply: FastifyReply, text$: Observable<string>,
       void reply.send(new Refusal(503, 'unavailable', reason, { 'retry-after': '1' }));
     },
   });
-  // Not that of the request, which is over as soon as its body is read.
-  reply.raw.once('close', () => {
+  gone(reply).subscribe(() => {
     subscription.unsubscribe();
     remove();
   });

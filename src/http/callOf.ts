@@ -1,9 +1,10 @@
 import type { FastifyRequest } from 'fastify';
 import { mergeMap, type Observable } from 'rxjs';
-import type { ChangeOptions, MutationOptions } from '../instances/callOptions.js';
+import type { CallOptions, ChangeOptions, MutationOptions } from '../instances/callOptions.js';
 import { decodeOrThrow } from '../codecs/decode.js';
 import { closed } from '../codecs/closed.js';
 import { text } from '../codecs/scalars.js';
+import { traceparent } from '../codecs/traceparent.js';
 import { callerOf } from './access.js';
 import type { ApiManager } from './apiManager.js';
 import { paramOf } from './apiRoute.js';
@@ -31,10 +32,21 @@ const asked = (request: FastifyRequest): { readonly requestId?: string; readonly
   };
 };
 
-/** How a verb is called that a request asks for: by whom, and under which name. @throws {@link InvalidRequest} */
+/** The trace that a request belongs to. One that is none is passed over: nobody's call fails for it. */
+export function traceOf({
+  headers: { traceparent: given },
+}: FastifyRequest): Pick<CallOptions, 'traceparent'> {
+  return traceparent.is(given) ? { traceparent: given } : {};
+}
+
+/** How a verb is called that a request asks for: by whom, under which name, and in which trace. @throws {@link InvalidRequest} */
 export function callOf(request: FastifyRequest): MutationOptions {
   const { requestId } = asked(request);
-  return { by: callerOf(request), ...(requestId !== undefined && { requestId }) };
+  return {
+    by: callerOf(request),
+    ...traceOf(request),
+    ...(requestId !== undefined && { requestId }),
+  };
 }
 
 /**

@@ -12,6 +12,7 @@ import { answers } from './answerSchemas.js';
 import type { ApiContext } from './apiContext.js';
 import { apiRoute, bodyOf } from './apiRoute.js';
 import { answerStream, type CallSink } from './callStream.js';
+import { traceOf } from './callOf.js';
 import { described, describedObject, type ValueOf } from './described.js';
 import type { LiveEvents } from './events/liveEvents.js';
 import { tellFailure } from './failureBody.js';
@@ -102,7 +103,7 @@ export function callRoutes(app: FastifyInstance, context: ApiContext, live: Pick
 
 const method = ({ manager }: ApiContext, verb: keyof Instances): Method => manager[verb] as Method;
 
-/** What is called by is the caller's own name, whatever they say. */
+/** What is called by is the caller's own name, whatever they say; a trace that they say goes before that of the request. */
 function argumentsOf(
   { takes, hasOptions }: WireCall,
   request: FastifyRequest,
@@ -113,7 +114,7 @@ function argumentsOf(
   if (!hasOptions) return all;
   const options = all[takes - 1];
   if (options !== undefined && !isRecord(options)) return all;
-  return [...all.slice(0, -1), { ...options, by: callerOf(request), ...own }];
+  return [...all.slice(0, -1), { ...traceOf(request), ...options, by: callerOf(request), ...own }];
 }
 
 interface StreamCall {

@@ -1,17 +1,8 @@
 import type { FastifyReply } from 'fastify';
-import {
-  endWith,
-  fromEvent,
-  ignoreElements,
-  merge,
-  mergeMap,
-  type Observable,
-  take,
-  takeUntil,
-  timer,
-} from 'rxjs';
+import { endWith, ignoreElements, merge, mergeMap, type Observable, take, takeUntil, timer } from 'rxjs';
 import type { ApiContext } from './apiContext.js';
 import { failureBody } from './failureBody.js';
+import { gone, hasGone } from './gone.js';
 import { type EventStream, keepAlive, openEventStream } from './sse/openEventStream.js';
 import { serverSentEvent } from './sse/serverSentEvent.js';
 
@@ -34,7 +25,7 @@ export function answerStream(
   { streams }: ApiContext,
   begin: (sink: CallSink) => Observable<unknown>,
 ): void {
-  if (reply.raw.destroyed) return;
+  if (hasGone(reply)) return;
   streams.checkRoom();
   let opened: EventStream | undefined;
   const stream = (): EventStream => (opened ??= openEventStream(reply, streams));
@@ -44,7 +35,7 @@ export function answerStream(
   const sent$ = begin({ stream, send }).pipe(ignoreElements(), endWith(undefined));
   const alive$ = timer(openAfterMs).pipe(mergeMap(() => keepAlive(stream())));
   merge(sent$, alive$)
-    .pipe(take(1), takeUntil(fromEvent(reply.raw, 'close')))
+    .pipe(take(1), takeUntil(gone(reply)))
     .subscribe({
       next: () => {
         send('done', {});

@@ -63,26 +63,28 @@ const exceptions: Readonly<Record<string, Partial<Record<Tag, Row<InstanceError>
 };
 
 /** Codes of hypeman's for what is wrong with one field of a request. */
-const codesByField: Readonly<Record<string, string>> = {
-  size: 'invalid_size',
-  memory_mib: 'invalid_size',
-  hotplug_size: 'invalid_hotplug_size',
-  overlay_size: 'invalid_overlay_size',
-  disk_io_bps: 'invalid_disk_io_bps',
-  ttl: 'invalid_ttl',
-  expires_at: 'invalid_expires_at',
-  auto_standby: 'invalid_auto_standby',
-  health_check: 'invalid_health_check',
-  restart_policy: 'invalid_restart_policy',
-  snapshot_policy: 'invalid_snapshot_policy',
-  platform: 'invalid_platform',
-  compression: 'invalid_snapshot_compression',
-  compression_delay: 'invalid_compression_delay',
-  timeout: 'invalid_timeout',
-};
+const codesByField: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    size: 'invalid_size',
+    memory_mib: 'invalid_size',
+    hotplug_size: 'invalid_hotplug_size',
+    overlay_size: 'invalid_overlay_size',
+    disk_io_bps: 'invalid_disk_io_bps',
+    ttl: 'invalid_ttl',
+    expires_at: 'invalid_expires_at',
+    auto_standby: 'invalid_auto_standby',
+    health_check: 'invalid_health_check',
+    restart_policy: 'invalid_restart_policy',
+    snapshot_policy: 'invalid_snapshot_policy',
+    platform: 'invalid_platform',
+    compression: 'invalid_snapshot_compression',
+    compression_delay: 'invalid_compression_delay',
+    timeout: 'invalid_timeout',
+  }),
+);
 
 const codeOfFaults = (faults: readonly Fault[]): string | undefined => {
-  const codes = new Set(faults.map(({ path }) => codesByField[/^\w+/.exec(wirePathOf(path))?.[0] ?? '']));
+  const codes = new Set(faults.map(({ path }) => codesByField.get(/^\w+/.exec(wirePathOf(path))?.[0] ?? '')));
   const [only] = codes;
   return codes.size === 1 ? only : undefined;
 };
@@ -97,6 +99,7 @@ const plainMessages: Readonly<Record<number, string>> = {
   413: 'the body is too large',
   414: 'the address is too long',
   415: 'a body has to be application/json',
+  417: 'what is expected is not known',
   429: 'too many requests, try again later',
   431: 'the headers are too large',
 };

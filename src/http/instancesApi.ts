@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import rateLimit from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import { Subject } from 'rxjs';
@@ -33,7 +34,7 @@ import { waitRoute } from './waitRoute.js';
  * `/openapi.json`, the document of all that is served.
  *
  * Errors are `{ code, message }`; what would fail again is told by `x-should-retry: false`, and nothing of the inside by any. An `Idempotency-Key` is the
- * `requestId` of a verb, `If-Match: "3"` its `expectedRevision`. A wait ends when its client goes.
+ * `requestId` of a verb, `If-Match: "3"` its `expectedRevision`, a `traceparent` the trace that its events tell of. A wait ends when its client goes.
  *
  * Make the server with {@link apiServerOptions}: a plugin can set less.
  *
@@ -128,6 +129,13 @@ function readBodies(app: FastifyInstance): void {
 }
 
 function tellErrors(app: FastifyInstance): void {
+  // Node refuses by itself, and without a body, what a client expects besides that its body may come.
+  app.server.on('checkExpectation', (_, response: ServerResponse) => {
+    if (response.headersSent) return;
+    const { status, headers, body } = plainAnswer(417);
+    response.writeHead(status, { ...headers, 'content-type': 'application/json; charset=utf-8' });
+    response.end(JSON.stringify(body));
+  });
   app.setErrorHandler((error, request: FastifyRequest, reply: FastifyReply) => {
     const { status, headers, body } = errorAnswer(error, operationOf(request));
     if (status >= 500 && status !== 501) request.log.error({ err: error }, 'a request failed');

@@ -1,22 +1,11 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
-import {
-  concatWith,
-  endWith,
-  fromEvent,
-  ignoreElements,
-  last,
-  merge,
-  mergeMap,
-  of,
-  take,
-  takeUntil,
-  tap,
-} from 'rxjs';
+import { concatWith, endWith, ignoreElements, last, merge, mergeMap, of, take, takeUntil, tap } from 'rxjs';
 import type { LogLine, LogOptions } from '../lifecycle/logLine.js';
 import { answers } from './answerSchemas.js';
 import type { ApiContext } from './apiContext.js';
 import { apiRoute, paramOf, queryOf } from './apiRoute.js';
 import { findInstance } from './findInstance.js';
+import { gone, hasGone } from './gone.js';
 import { logQuery } from './queries.js';
 import { sendPacedLog } from './pacedLog.js';
 import { closingComment, endStream, keepAlive, openEventStream } from './sse/openEventStream.js';
@@ -71,7 +60,7 @@ function sendLog(
   options: LogOptions,
 ): void {
   // Who has gone by now is heard of no more.
-  if (reply.raw.destroyed) return;
+  if (hasGone(reply)) return;
   streams.checkRoom();
   const stream = openEventStream(reply, streams, closingComment);
   const textOf = ({ text }: LogLine): string => serverSentEvent({ data: JSON.stringify(text) });
@@ -79,7 +68,7 @@ function sendLog(
     endWith(undefined),
   );
   merge(sent$, keepAlive(stream))
-    .pipe(take(1), takeUntil(fromEvent(reply.raw, 'close')))
+    .pipe(take(1), takeUntil(gone(reply)))
     .subscribe({
       next: () => {
         stream.end();

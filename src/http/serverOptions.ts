@@ -66,12 +66,13 @@ function refuseByHand(error: Error & { readonly code?: string }, socket: Socket)
     socket.destroy();
     return;
   }
-  const { status, body } = plainAnswer(statuses[error.code ?? ''] ?? 400);
+  const { status, body, headers } = plainAnswer(statuses[error.code ?? ''] ?? 400);
   const text = JSON.stringify(body);
   const head = [
     `HTTP/1.1 ${String(status)} ${body.code}`,
     'content-type: application/json; charset=utf-8',
     `content-length: ${String(Buffer.byteLength(text))}`,
+    ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
     'connection: close',
   ];
   socket.end(`${head.join('\r\n')}\r\n\r\n${text}`);

@@ -3,6 +3,7 @@ import { abortSignal } from '../codecs/abortSignal.js';
 import { closed } from '../codecs/closed.js';
 import { decodeOrThrow } from '../codecs/decode.js';
 import { integer, longestTimerMs, text } from '../codecs/scalars.js';
+import { traceparent } from '../codecs/traceparent.js';
 import type { ChangeAndLaunchOptions } from '../instances/callOptions.js';
 import type { Cause } from '../lifecycle/cause.js';
 
@@ -17,9 +18,6 @@ const managersOwn: ReadonlySet<string> = new Set(['machine', 'deadline', 'recove
 export const callerName = text(
   `${word.name}, none of ${[...managersOwn].join(', ')}`,
   (value) => isWord(value) && !managersOwn.has(value),
-);
-const traceparent = text('a traceparent of W3C Trace Context', (value) =>
-  /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/.test(value),
 );
 
 /** The keys that every call has. */

@@ -1,7 +1,7 @@
 import * as E from 'fp-ts/lib/Either.js';
 import { isRecord } from '../codecs/closed.js';
 import { wireError } from '../codecs/wire/wireError.js';
-import { ApiFailed } from '../lifecycle/errors.js';
+import { ApiFailed, hasTag } from '../lifecycle/errors.js';
 import { messageOf } from '../lifecycle/messageOf.js';
 import { Failure } from './retries.js';
 
@@ -11,16 +11,20 @@ const longestAfterMs = 60_000;
 /** What an answer means that is no success; its body may be anything. */
 export function failureOfAnswer(status: number, headers: Headers, body: unknown): Failure {
   const said = headers.get('x-should-retry');
-  const isWorthAgain = said === 'true' || (said !== 'false' && (passing.has(status) || status >= 500));
+  const error = errorOf(status, body);
+  // What the verb itself came to it comes to each time that it is asked for by its name.
+  const isPassing = hasTag(error, 'ApiFailed') && (passing.has(status) || status >= 500);
+  const isWorthAgain = said === 'true' || (said !== 'false' && isPassing);
   const seconds = Number(headers.get('retry-after') ?? 0);
   const afterMs = seconds > 0 ? Math.min(seconds * 1_000, longestAfterMs) : 0;
-  return new Failure(errorOf(status, body), isWorthAgain, afterMs, status === 429);
+  return new Failure(error, isWorthAgain, afterMs, status === 429);
 }
 
 /** What a stream means by its last words. */
 export function failureOfStream(body: unknown): Failure {
   const { status, retry } = isRecord(body) ? body : {};
-  return new Failure(errorOf(typeof status === 'number' ? status : 500, body), retry === true);
+  const error = errorOf(typeof status === 'number' ? status : 500, body);
+  return new Failure(error, retry === true && hasTag(error, 'ApiFailed'));
 }
 
 /** The connection failed, or what came by it is nothing that the API says. */

@@ -64,7 +64,8 @@ const mostFailures = 8;
  *
  * Where it differs from a manager:
  *
- * - errors are the manager's own, but what the API tells nobody of its inside: that, and an API that isn't reached, is `ApiFailed`;
+ * - errors are the manager's own, without what they tell of the host: why a launch or a driver failed stands in the log of the API; what is all of
+ *   its inside, and an API that isn't reached, is `ApiFailed`;
  * - `by` is the name that the token bears; unsubscribing leaves a verb to itself, wherever it is; a run that is cut off is given up;
  * - `consume` is never `durable`, which fails with `InvalidRequest`: what has an event goes on `after` it;
  * - where the log can't be gone on with, those who watch are told the new table, and `events`, `consume` and `iterate` fail with

@@ -41,7 +41,10 @@ describe('POST /calls/:verb', () => {
       },
     ]);
     const failed = await call('create', [{ name: 'web', image: 'any' }]);
-    expect([failed.status, Object.keys(failed.body)]).toEqual([500, ['code', 'message']]);
+    expect([failed.status, failed.body]).toMatchObject([
+      500,
+      { error: { _tag: 'LaunchFailed', reason: 'the log of its server says why' } },
+    ]);
     expect(failed.text).not.toContain('secret');
     expect(failed.headers.get('x-should-retry')).toBe('false');
     for (const [given, path] of [

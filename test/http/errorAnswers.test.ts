@@ -107,6 +107,8 @@ describe('an error', () => {
     expect(answerTo('ttlMs')).toEqual({ code: 'invalid_ttl', message: 'ttl: found 1, expected 2' });
     expect(answerTo('healthCheck.timeoutMs', 'healthCheck.http.port').code).toBe('invalid_health_check');
     expect(answerTo('healthCheck.timeoutMs', 'ttlMs').code).toBe('invalid_request');
+    for (const path of ['constructor', '__proto__', 'toString'])
+      expect(answerTo(path).code).toBe('invalid_request');
     const paths = [
       'stopGraceMs',
       'memoryMiB',

@@ -84,6 +84,11 @@ describe('what is no proper request', () => {
     expect(garbage).toMatch(
       /^HTTP\/1\.1 400 Bad Request\r\n[^]*\{"code":"Bad Request","message":"[^"/]*"\}$/,
     );
+    expect(garbage).toMatch(/\r\nx-should-retry: false\r\n/);
+    const expecting = head('POST', '/instances', 'expect: 200-maybe', 'connection: close');
+    expect(await exchange(stage.address, `${expecting}\r\n\r\n`)).toMatch(
+      /^HTTP\/1\.1 417 [^]*x-should-retry: false\r\n[^]*\{"code":"Expectation Failed","message":"[^"/]*"\}/,
+    );
     const large = await exchange(
       stage.address,
       `${head('GET', '/instances', `x: ${'x'.repeat(20_000)}`)}\r\n\r\n`,

@@ -3,10 +3,12 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { asyncScheduler } from 'rxjs';
 
 /** A proxy of TCP that hurts what goes through it. */
-export interface BrokenProxy {
+export interface BrokenProxy extends AsyncDisposable {
   readonly address: string;
   /** How many connections it has cut. */
   readonly cuts: number;
+  /** Cuts all that go through it now. */
+  cut(): void;
   close(): Promise<void>;
 }
 
@@ -52,15 +54,21 @@ export async function openBrokenProxy(to: string, next: () => Fate): Promise<Bro
     upstream.on('end', () => client.end());
   });
   await once(server.listen(0, '127.0.0.1'), 'listening');
+  const cutAll = (): void => {
+    for (const socket of open) socket.destroy();
+  };
+  const close = async (): Promise<void> => {
+    server.close();
+    cutAll();
+    await once(server, 'close');
+  };
   return {
     address: `http://127.0.0.1:${String((server.address() as AddressInfo).port)}`,
     get cuts() {
       return cuts;
     },
-    close: async () => {
-      server.close();
-      for (const socket of open) socket.destroy();
-      await once(server, 'close');
-    },
+    cut: cutAll,
+    close,
+    [Symbol.asyncDispose]: close,
   };
 }

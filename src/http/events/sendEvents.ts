@@ -1,9 +1,10 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { catchError, fromEvent, type Observable, takeUntil, throwError } from 'rxjs';
+import { catchError, type Observable, takeUntil, throwError } from 'rxjs';
 import { wireError } from '../../codecs/wire/wireError.js';
 import { type CursorExpired, hasTag } from '../../lifecycle/errors.js';
 import type { Cursor } from '../../lifecycle/event.js';
 import type { ApiContext } from '../apiContext.js';
+import { gone, hasGone } from '../gone.js';
 import { cursorText } from '../../codecs/wire/cursorText.js';
 import { followEvents, type FollowOptions } from './followEvents.js';
 import type { EventSelection } from './liveEvents.js';
@@ -26,7 +27,7 @@ export interface EventAnswer {
 export function sendEvents(answer: EventAnswer, options: FollowOptions, { streams }: ApiContext): void {
   const { request, reply, selection, after } = answer;
   // Who has gone by now is heard of no more.
-  if (reply.raw.destroyed) return;
+  if (hasGone(reply)) return;
   streams.checkRoom();
   let stream: EventStream | undefined;
   const open = (): EventStream => (stream ??= openEventStream(reply, streams));
@@ -46,7 +47,7 @@ export function sendEvents(answer: EventAnswer, options: FollowOptions, { stream
   };
 
   followEvents({ ...selection, after, open }, options)
-    .pipe(catchError(fromNowOn), takeUntil(fromEvent(reply.raw, 'close')))
+    .pipe(catchError(fromNowOn), takeUntil(gone(reply)))
     .subscribe({
       error: (error: unknown) => {
         if (stream === undefined) void reply.send(error);

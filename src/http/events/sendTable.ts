@@ -1,23 +1,12 @@
 import type { FastifyReply } from 'fastify';
-import {
-  concat,
-  defer,
-  endWith,
-  fromEvent,
-  merge,
-  type Observable,
-  of,
-  retry,
-  take,
-  takeUntil,
-  throwError,
-} from 'rxjs';
+import { concat, defer, endWith, merge, type Observable, of, retry, take, takeUntil, throwError } from 'rxjs';
 import { wireChange } from '../../codecs/wire/wireChange.js';
 import { hasTag } from '../../lifecycle/errors.js';
 import type { InstanceChange } from '../../lifecycle/instanceChange.js';
 import { boundedMergeMap } from '../../streams/boundedMergeMap.js';
 import type { InstanceFilter } from '../../streams/instanceFilter.js';
 import type { ApiContext } from '../apiContext.js';
+import { gone, hasGone } from '../gone.js';
 import { cursorText } from '../../codecs/wire/cursorText.js';
 import { roomFor } from '../sse/eventSink.js';
 import { endStream, keepAlive, openEventStream } from '../sse/openEventStream.js';
@@ -38,7 +27,7 @@ export function sendTable(
   filter: InstanceFilter,
   { manager, streams }: ApiContext,
 ): void {
-  if (reply.raw.destroyed) return;
+  if (hasGone(reply)) return;
   streams.checkRoom();
   const stream = openEventStream(reply, streams);
   const sendChange = (change: InstanceChange): Observable<never> => {
@@ -55,7 +44,7 @@ export function sendTable(
     endWith('end' as const),
   );
   merge(sent$, keepAlive(stream))
-    .pipe(take(1), takeUntil(fromEvent(reply.raw, 'close')))
+    .pipe(take(1), takeUntil(gone(reply)))
     .subscribe({
       next: () => {
         stream.end('the manager has closed');

@@ -1,5 +1,6 @@
 import type { FastifyReply } from 'fastify';
 import { fromEvent, ignoreElements, interval, merge, type Observable, take, tap, TimeoutError } from 'rxjs';
+import { gone } from '../gone.js';
 import type { OpenStreams } from '../openStreams.js';
 import type { EventSink } from './eventSink.js';
 import { serverSentEvent } from './serverSentEvent.js';
@@ -43,7 +44,9 @@ export function openEventStream(
   const end = (reason?: string): void => {
     if (!raw.writableEnded) raw.end(reason === undefined ? '' : lastWords(reason));
   };
-  raw.once('close', streams.add({ end }));
+  const remove = streams.add({ end });
+  const gone$ = gone(reply);
+  gone$.subscribe(remove);
   return {
     write: (bytes) => {
       if (!raw.writableEnded && !raw.destroyed) raw.write(bytes);
@@ -52,7 +55,7 @@ export function openEventStream(
       return raw.writableLength;
     },
     // After a close no drain ever comes.
-    drained$: merge(fromEvent(raw, 'drain'), fromEvent(raw, 'close')).pipe(take(1)),
+    drained$: merge(fromEvent(raw, 'drain'), gone$).pipe(take(1)),
     end,
   };
 }
