@@ -83,6 +83,7 @@ export type {
 export type {
   CallOptions,
   ChangeAndLaunchOptions,
+  EnsureOptions,
   ChangeOptions,
   LaunchOptions,
   MutationOptions,

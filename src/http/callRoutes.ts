@@ -6,7 +6,7 @@ import { cursorText } from '../codecs/wire/cursorText.js';
 import { type WireCall, wireCalls, wireLogLine } from '../codecs/wire/wireCalls.js';
 import type { Instances } from '../instances/instances.js';
 import type { LogLine } from '../lifecycle/logLine.js';
-import { callerOf } from './access.js';
+import { callerOf, requireScope } from './access.js';
 import { answer, answerWhileThere } from './answer.js';
 import { answers } from './answerSchemas.js';
 import type { ApiContext } from './apiContext.js';
@@ -29,7 +29,7 @@ const ofSnapshots: Call = ['snapshot:write', 'mutation'];
 
 /** The compiler wants each verb, and none besides. */
 const calls: { readonly [Verb in keyof Instances]: Call } & Readonly<Record<keyof typeof wireCalls, Call>> = {
-  ...{ create: mutation, update: mutation, start: mutation, stop: mutation, standby: mutation },
+  ...{ create: mutation, ensure: mutation, update: mutation, start: mutation, stop: mutation, standby: mutation },
   ...{ restore: mutation, restart: mutation, refresh: mutation, fork: mutation, signal: mutation },
   hold: mutation,
   delete: ['instance:delete', 'mutation'],
@@ -77,7 +77,9 @@ export function callRoutes(app: FastifyInstance, context: ApiContext, live: Pick
           sendCall(verb, { request, reply, body }, context);
           return;
         }
-        const value$ = defer(() => method(context, verb)(...argumentsOf(wireCalls[verb], request, body)));
+        const given = argumentsOf(wireCalls[verb], request, body);
+        if (verb === 'ensure' && replaces(given)) requireScope(request, 'instance:delete');
+        const value$ = defer(() => method(context, verb)(...given));
         const text$ = value$.pipe(
           take(1),
           mergeMap((value) =>
@@ -115,6 +117,9 @@ function argumentsOf(
   if (options !== undefined && !isRecord(options)) return all;
   return [...all.slice(0, -1), { ...options, by: callerOf(request), ...own }];
 }
+
+/** Whoever may not delete an instance can't have one replaced either. */
+const replaces = ([, options]: readonly unknown[]): boolean => isRecord(options) && options['replace'] === true;
 
 interface StreamCall {
   readonly request: FastifyRequest;
