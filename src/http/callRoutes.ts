@@ -29,7 +29,14 @@ const ofSnapshots: Call = ['snapshot:write', 'mutation'];
 
 /** The compiler wants each verb, and none besides. */
 const calls: { readonly [Verb in keyof Instances]: Call } & Readonly<Record<keyof typeof wireCalls, Call>> = {
-  ...{ create: mutation, ensure: mutation, update: mutation, start: mutation, stop: mutation, standby: mutation },
+  ...{
+    create: mutation,
+    ensure: mutation,
+    update: mutation,
+    start: mutation,
+    stop: mutation,
+    standby: mutation,
+  },
   ...{ restore: mutation, restart: mutation, refresh: mutation, fork: mutation, signal: mutation },
   hold: mutation,
   delete: ['instance:delete', 'mutation'],
@@ -119,7 +126,8 @@ function argumentsOf(
 }
 
 /** Whoever may not delete an instance can't have one replaced either. */
-const replaces = ([, options]: readonly unknown[]): boolean => isRecord(options) && options['replace'] === true;
+const replaces = ([, options]: readonly unknown[]): boolean =>
+  isRecord(options) && options['replace'] === true;
 
 interface StreamCall {
   readonly request: FastifyRequest;

@@ -44,12 +44,11 @@ export function createConclusion(store: Store, request: AskedRequest, verb: stri
   const last = lastActions[verb] ?? [verb];
   let isRemembered = false;
 
+  /** What is told of a change is kept; its end comes after what is made of it. */
   const remembering = <T>(change$: Observable<T>): Observable<T> =>
     change$.pipe(
-      tap({
-        complete: () => {
-          isRemembered = true;
-        },
+      tap(() => {
+        isRemembered = true;
       }),
     );
 

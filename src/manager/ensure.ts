@@ -59,7 +59,10 @@ export const createEnsure =
     });
 
 /** Brings an instance to run. Of one that is Unknown its driver is asked first. @throws {@link InvalidState} */
-function brought(instance: Instance, tools: Pick<CalledVerbs, 'verbs' | 'observations'>): Observable<Instance> {
+function brought(
+  instance: Instance,
+  tools: Pick<CalledVerbs, 'verbs' | 'observations'>,
+): Observable<Instance> {
   const { verbs, observations } = tools;
   const moves = (verb: 'start' | 'restore' | 'stop'): boolean =>
     transition(verb, instance.state).kind === 'move';

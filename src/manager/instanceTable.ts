@@ -27,8 +27,8 @@ export interface InstanceTable {
   holderOf(name: string): string | undefined;
   /** Keeps a name for an instance in the making, also one that is to take the place of another. @throws {@link NameTaken} */
   reserve(name: string, id: string, insteadOf?: string): void;
-  /** Gives a reserved name back; the instance, if it came to be, holds it now. */
-  release(name: string): void;
+  /** Gives back a name that was reserved for this id, if it still is; the instance, if it came to be, holds it now. */
+  release(name: string, id: string): void;
 }
 
 /** Fewer characters than this are the beginning of an id by chance. */
@@ -94,8 +94,8 @@ export function createInstanceTable(instances: readonly Instance[], start: Curso
       if (holder !== undefined && holder !== insteadOf) throw new NameTaken({ taken: name });
       reserved.set(name, id);
     },
-    release: (name) => {
-      reserved.delete(name);
+    release: (name, id) => {
+      if (reserved.get(name) === id) reserved.delete(name);
     },
   };
 }

@@ -96,14 +96,14 @@ export function createTurns(
   ): Observable<Instance> =>
     defer(() => {
       const id = createId();
+      const release = (): void => {
+        table.release(name, id);
+      };
       return queue.run(id, () =>
         measured(() => {
           table.reserve(name, id, insteadOf);
-          return make(id).pipe(
-            finalize(() => {
-              table.release(name);
-            }),
-          );
+          // Before the end is told, by which the queue is left: who waited for it looks who has the name.
+          return defer(() => make(id)).pipe(tap({ error: release, complete: release }), finalize(release));
         }),
       );
     });

@@ -87,7 +87,10 @@ it('keeps a name for one instance in the making, until it is given back', () => 
       }),
     ).toMatchObject({ _tag: 'NameTaken', taken: name });
   }
-  table.release('new');
+  table.release('new', 'another-id');
+  expect(table.holderOf('new')).toBe('id-of-new');
+  table.release('new', 'id-of-new');
+  expect(table.holderOf('new')).toBeUndefined();
   table.reserve('new', 'id-of-new');
 });
 
