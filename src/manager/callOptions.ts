@@ -18,7 +18,8 @@ export const callerName = text(
   `${word.name}, none of ${[...managersOwn].join(', ')}`,
   (value) => isWord(value) && !managersOwn.has(value),
 );
-const traceparent = text('a traceparent of W3C Trace Context', (value) =>
+/** Decodes a place in a trace. */
+export const traceparent = text('a traceparent of W3C Trace Context', (value) =>
   /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/.test(value),
 );
 
