@@ -140,10 +140,10 @@ const mostWaiting = 16 * 2 ** 20;
 
 function sendCall(verb: keyof Instances, { request, reply, body }: StreamCall, context: ApiContext): void {
   const { manager } = context;
-  const run = ({ send, stream }: CallSink): Observable<unknown> => {
+  const run = (sink: CallSink): Observable<unknown> => {
     const onLine = (line: LogLine): void => {
-      if (stream().waiting > mostWaiting) reply.raw.destroy();
-      else send('line', wireLogLine.encode(line));
+      if (sink.waiting > mostWaiting) reply.raw.destroy();
+      else sink.send('line', wireLogLine.encode(line));
     };
     const given = argumentsOf(wireCalls.run, request, body, body.lines === true ? { onLine } : {});
     return method(
@@ -151,27 +151,16 @@ function sendCall(verb: keyof Instances, { request, reply, body }: StreamCall, c
       'run',
     )(...given).pipe(
       tap((outcome) => {
-        send('value', (wireCalls.run.result as t.Mixed).encode(outcome));
+        sink.send('value', (wireCalls.run.result as t.Mixed).encode(outcome));
       }),
     );
   };
-  const logs = ({ stream }: CallSink): Observable<unknown> => {
+  const logs = (sink: CallSink): Observable<unknown> => {
     const [idOrName, options = {}] = argumentsOf(wireCalls.logs, request, body) as Parameters<
       Instances['logs']
     >;
     const textOf = (line: LogLine): string =>
       serverSentEvent({ event: 'line', data: JSON.stringify(wireLogLine.encode(line)) });
-    const sink = {
-      write: (bytes: Uint8Array) => {
-        stream().write(bytes);
-      },
-      get waiting() {
-        return stream().waiting;
-      },
-      get drained$() {
-        return stream().drained$;
-      },
-    };
     return sendPacedLog({ manager, idOrName, options, sink, textOf });
   };
   answerStream(reply, context, verb === 'run' ? run : logs);
