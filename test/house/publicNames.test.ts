@@ -134,6 +134,7 @@ describe('the public names', () => {
        DriverFields
        DropReason
        Endpoint
+       EnsureOptions
        EventCriteria
        EventFilter
        EventStreams
