@@ -56,24 +56,8 @@ export function createTurns(
       return work();
     });
 
-  /** What measures a verb from now to its end. */
-  const measuring = (verb: string): Turns['whileOpen'] => {
-    const seconds = stopwatch();
-    const end = (result: string): void => {
-      measure({ kind: 'verb', verb, result, seconds: seconds() });
-    };
-    return (work) =>
-      whileOpen(work).pipe(
-        tap({
-          complete: () => {
-            end('ok');
-          },
-          error: (error: unknown) => {
-            end(tagOf(error));
-          },
-        }),
-      );
-  };
+  const measuring = createMeasuring(whileOpen, measure);
+  const newly = createMaking(queue, table, whileOpen);
 
   const inTurn: Turns['inTurn'] = (verb, id, task) =>
     defer(() => {
@@ -85,27 +69,6 @@ export function createTurns(
     whileOpen(() => {
       const { id } = table.exactly(idOrName);
       return inTurn(verb, id, () => task(table.get(id)));
-    });
-
-  /** Makes an instance in the queue of its new id, in which nobody is before it. */
-  const newly = (
-    name: string,
-    make: (id: string) => Observable<Instance>,
-    measured = whileOpen,
-    insteadOf?: string,
-  ): Observable<Instance> =>
-    defer(() => {
-      const id = createId();
-      const release = (): void => {
-        table.release(name, id);
-      };
-      return queue.run(id, () =>
-        measured(() => {
-          table.reserve(name, id, insteadOf);
-          // Before the end is told, by which the queue is left: who waited for it looks who has the name.
-          return defer(() => make(id)).pipe(tap({ error: release, complete: release }), finalize(release));
-        }),
-      );
     });
 
   const onNamed: Turns['onNamed'] = (verb, name, task, make) =>
@@ -148,6 +111,50 @@ export function createTurns(
     inPlaceOf: ({ id, name }, make) => newly(name, make, whileOpen, id),
   };
 }
+
+/** Creates what measures a verb from now to its end. */
+const createMeasuring =
+  (whileOpen: Turns['whileOpen'], measure: (measurement: Measurement) => void) =>
+  (verb: string): Turns['whileOpen'] => {
+    const seconds = stopwatch();
+    const end = (result: string): void => {
+      measure({ kind: 'verb', verb, result, seconds: seconds() });
+    };
+    return (work) =>
+      whileOpen(work).pipe(
+        tap({
+          complete: () => {
+            end('ok');
+          },
+          error: (error: unknown) => {
+            end(tagOf(error));
+          },
+        }),
+      );
+  };
+
+/** Creates what makes an instance in the queue of its new id, in which nobody is before it. */
+const createMaking =
+  (queue: Turns['queue'], table: InstanceTable, whileOpen: Turns['whileOpen']) =>
+  (
+    name: string,
+    make: (id: string) => Observable<Instance>,
+    measured = whileOpen,
+    insteadOf?: string,
+  ): Observable<Instance> =>
+    defer(() => {
+      const id = createId();
+      const release = (): void => {
+        table.release(name, id);
+      };
+      return queue.run(id, () =>
+        measured(() => {
+          table.reserve(name, id, insteadOf);
+          // Before the end is told, by which the queue is left: who waited for it looks who has the name.
+          return defer(() => make(id)).pipe(tap({ error: release, complete: release }), finalize(release));
+        }),
+      );
+    });
 
 /** An error that is none of ours counts as `Error`, so that the results stay few. */
 export const tagOf = (error: unknown): string => (isInstanceError(error) ? error._tag : 'Error');

@@ -1,6 +1,6 @@
 import { type CreateRequest, type Instance, type InstanceManager, openManager } from 'rx-instances';
 import { createMemoryDriver, type MemoryDriver } from 'rx-instances/testing';
-import { defer, firstValueFrom, mergeMap, NEVER, type Observable, Subject } from 'rxjs';
+import { defer, filter, firstValueFrom, mergeMap, NEVER, type Observable, Subject } from 'rxjs';
 
 const value = <T>(source$: Observable<T>): Promise<T> => firstValueFrom(source$);
 
@@ -45,7 +45,9 @@ describe('ensure', () => {
   it('creates it itself where the creation that was under way fails', async () => {
     const open$ = new Subject<void>();
     gate$ = open$;
-    const created = value(manager.create(web)).catch(({ _tag }: { readonly _tag: string }) => _tag);
+    const created = value(manager.create(web)).catch(
+      (error: unknown) => (error as { readonly _tag: string })._tag,
+    );
     const ensured = value(manager.ensure(web));
     gate$ = undefined;
     open$.error(new Error('no machine'));
@@ -76,12 +78,13 @@ describe('ensure', () => {
   it('gives its name to nobody else between the two steps of a replacement', async () => {
     await value(manager.create(web));
     let stolen: unknown;
-    manager.events('thief').subscribe(({ action }) => {
-      if (action !== 'delete') return;
-      manager.create({ name: 'web', image: 'stolen' }).subscribe({
-        error: (error: unknown) => (stolen = error),
-      });
-    });
+    manager
+      .events('thief')
+      .pipe(
+        filter(({ action }) => action === 'delete'),
+        mergeMap(() => manager.create({ name: 'web', image: 'stolen' })),
+      )
+      .subscribe({ error: (error: unknown) => (stolen = error) });
     const anew = await value(manager.ensure({ ...web, image: 'new' }, { replace: true }));
     expect(stolen).toMatchObject({ _tag: 'NameTaken' });
     expect(anew.spec.image).toBe('new');
@@ -179,7 +182,7 @@ describe('what differs', () => {
       .then(() => value(manager.ensure({ ...web, ...asked })))
       .then(
         () => 'nothing',
-        ({ remedy = '?' }: { readonly remedy?: string }) => /\((.*)\)/.exec(remedy)?.[1] ?? remedy,
+        (error: unknown) => /\((.*)\)/.exec((error as { readonly remedy: string }).remedy)?.[1] ?? '?',
       );
 
   it.each([
