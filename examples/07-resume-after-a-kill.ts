@@ -24,9 +24,12 @@ async function bill(dataDir: string): Promise<void> {
     { defaultValue: undefined },
   );
 
-  // The first time they are created, which is billed; after that they are there.
-  const names$ = range(1, count).pipe(map((number) => `web-${String(number)}`));
-  await lastValueFrom(names$.pipe(concatMap((name) => manager.ensure({ name, image: 'any' }))));
+  // The first time there is something to bill.
+  const known = await lastValueFrom(manager.list());
+  if (known.length === 0) {
+    const names$ = range(1, count).pipe(map((number) => `web-${String(number)}`));
+    await lastValueFrom(names$.pipe(concatMap((name) => manager.create({ name, image: 'any' }))));
+  }
   await done;
   await manager.close();
 }

@@ -121,7 +121,12 @@ export function createMemoryMachine(options: MemoryMachineOptions): PlayedMachin
       freezing: {
         freeze: () => attempt('freeze', () => done(life.halt)),
         thaw: () => attempt('thaw', () => done(life.resume)),
-        ...(keep !== undefined && { suspend: () => suspended(options, life, () => keep(counted)) }),
+        ...(keep !== undefined && {
+          suspend: () =>
+            suspended(options, life, () => {
+              keep(counted);
+            }),
+        }),
       },
     },
     memory: () => (life.isHalted ? counted : undefined),
