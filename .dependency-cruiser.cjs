@@ -15,7 +15,7 @@ const floors = [
   },
   {
     manager: {
-      uses: ['rxjs', 'io-ts', 'fp-ts', 'node:', '@paralleldrive/cuid2'],
+      uses: ['rxjs', 'io-ts', 'fp-ts', 'node:', '@paralleldrive/cuid2', '@opentelemetry/api'],
       sees: ['drivers/driver.ts'],
     },
     promises: { uses: ['rxjs'] },

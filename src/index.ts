@@ -85,6 +85,7 @@ export type {
 export type {
   CallOptions,
   ChangeAndLaunchOptions,
+  EnsureOptions,
   ChangeOptions,
   LaunchOptions,
   MutationOptions,

@@ -13,6 +13,11 @@ const decoration = 'rxInstancesCaller';
 /** The name under which events tell of what this request asks for: of its token's subject. */
 export const callerOf = (request: FastifyRequest): string => request.getDecorator<Caller>(decoration).by;
 
+/** Refuses what a request asks for beyond its route, if its caller may not do that too. @throws {@link Refusal} */
+export const requireScope = (request: FastifyRequest, scope: Scope): void => {
+  refuseUnpermitted(request.getDecorator<Caller>(decoration), scope);
+};
+
 /**
  * Sees to it that each route of this part of a server is answered only for who may ask it: the route says its {@link Scope} by
  * `route`, and one that says none is not let in at all.
@@ -45,9 +50,12 @@ function admitted(tokens: Tokens | undefined, request: FastifyRequest, scope: Sc
   }
   if (scope === 'public') return anybody;
   const caller = tokens.callerOf(request.headers.authorization);
-  const { permissions } = caller;
-  if (scope === 'any' || permissions === undefined || permissions.has(scope) || permissions.has('*'))
-    return caller;
+  if (scope !== 'any') refuseUnpermitted(caller, scope);
+  return caller;
+}
+
+function refuseUnpermitted({ permissions }: Caller, scope: Scope): void {
+  if (permissions === undefined || permissions.has(scope) || permissions.has('*')) return;
   throw new Refusal(403, 'Forbidden', `missing required scope: ${scope}`);
 }
 

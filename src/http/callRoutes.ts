@@ -6,7 +6,7 @@ import { cursorText } from '../codecs/wire/cursorText.js';
 import { type WireCall, wireCalls, wireLogLine } from '../codecs/wire/wireCalls.js';
 import type { Instances } from '../instances/instances.js';
 import type { LogLine } from '../lifecycle/logLine.js';
-import { callerOf } from './access.js';
+import { callerOf, requireScope } from './access.js';
 import { answer, answerWhileThere } from './answer.js';
 import { answers } from './answerSchemas.js';
 import type { ApiContext } from './apiContext.js';
@@ -30,7 +30,14 @@ const ofSnapshots: Call = ['snapshot:write', 'mutation'];
 
 /** The compiler wants each verb, and none besides. */
 const calls: { readonly [Verb in keyof Instances]: Call } & Readonly<Record<keyof typeof wireCalls, Call>> = {
-  ...{ create: mutation, update: mutation, start: mutation, stop: mutation, standby: mutation },
+  ...{
+    create: mutation,
+    ensure: mutation,
+    update: mutation,
+    start: mutation,
+    stop: mutation,
+    standby: mutation,
+  },
   ...{ restore: mutation, restart: mutation, refresh: mutation, fork: mutation, signal: mutation },
   hold: mutation,
   delete: ['instance:delete', 'mutation'],
@@ -78,7 +85,9 @@ export function callRoutes(app: FastifyInstance, context: ApiContext, live: Pick
           sendCall(verb, { request, reply, body }, context);
           return;
         }
-        const value$ = defer(() => method(context, verb)(...argumentsOf(wireCalls[verb], request, body)));
+        const given = argumentsOf(wireCalls[verb], request, body);
+        if (verb === 'ensure' && replaces(given)) requireScope(request, 'instance:delete');
+        const value$ = defer(() => method(context, verb)(...given));
         const text$ = value$.pipe(
           take(1),
           mergeMap((value) =>
@@ -117,6 +126,10 @@ function argumentsOf(
   return [...all.slice(0, -1), { ...traceOf(request), ...options, by: callerOf(request), ...own }];
 }
 
+/** Whoever may not delete an instance can't have one replaced either. */
+const replaces = ([, options]: readonly unknown[]): boolean =>
+  isRecord(options) && options['replace'] === true;
+
 interface StreamCall {
   readonly request: FastifyRequest;
   readonly reply: FastifyReply;
@@ -128,10 +141,10 @@ const mostWaiting = 16 * 2 ** 20;
 
 function sendCall(verb: keyof Instances, { request, reply, body }: StreamCall, context: ApiContext): void {
   const { manager } = context;
-  const run = ({ send, stream }: CallSink): Observable<unknown> => {
+  const run = (sink: CallSink): Observable<unknown> => {
     const onLine = (line: LogLine): void => {
-      if (stream().waiting > mostWaiting) reply.raw.destroy();
-      else send('line', wireLogLine.encode(line));
+      if (sink.waiting > mostWaiting) reply.raw.destroy();
+      else sink.send('line', wireLogLine.encode(line));
     };
     const given = argumentsOf(wireCalls.run, request, body, body.lines === true ? { onLine } : {});
     return method(
@@ -139,27 +152,16 @@ function sendCall(verb: keyof Instances, { request, reply, body }: StreamCall, c
       'run',
     )(...given).pipe(
       tap((outcome) => {
-        send('value', (wireCalls.run.result as t.Mixed).encode(outcome));
+        sink.send('value', (wireCalls.run.result as t.Mixed).encode(outcome));
       }),
     );
   };
-  const logs = ({ stream }: CallSink): Observable<unknown> => {
+  const logs = (sink: CallSink): Observable<unknown> => {
     const [idOrName, options = {}] = argumentsOf(wireCalls.logs, request, body) as Parameters<
       Instances['logs']
     >;
     const textOf = (line: LogLine): string =>
       serverSentEvent({ event: 'line', data: JSON.stringify(wireLogLine.encode(line)) });
-    const sink = {
-      write: (bytes: Uint8Array) => {
-        stream().write(bytes);
-      },
-      get waiting() {
-        return stream().waiting;
-      },
-      get drained$() {
-        return stream().drained$;
-      },
-    };
     return sendPacedLog({ manager, idOrName, options, sink, textOf });
   };
   answerStream(reply, context, verb === 'run' ? run : logs);

@@ -3,13 +3,12 @@ import { endWith, ignoreElements, merge, mergeMap, type Observable, take, takeUn
 import type { ApiContext } from './apiContext.js';
 import { failureBody } from './failureBody.js';
 import { gone, hasGone } from './gone.js';
+import type { EventSink } from './sse/eventSink.js';
 import { type EventStream, keepAlive, openEventStream } from './sse/openEventStream.js';
 import { serverSentEvent } from './sse/serverSentEvent.js';
 
-/** What a call sends as it comes. */
-export interface CallSink {
-  /** The stream, which is opened by the first that asks for it. */
-  readonly stream: () => EventStream;
+/** What a call sends as it comes: the stream is opened by the first that asks something of it. */
+export interface CallSink extends EventSink {
   send(event: 'line' | 'value', data: unknown): void;
 }
 
@@ -32,7 +31,19 @@ export function answerStream(
   const send = (event: string, data: unknown): void => {
     stream().write(Buffer.from(serverSentEvent({ event, data: JSON.stringify(data) })));
   };
-  const sent$ = begin({ stream, send }).pipe(ignoreElements(), endWith(undefined));
+  const sink: CallSink = {
+    send,
+    write: (bytes) => {
+      stream().write(bytes);
+    },
+    get waiting() {
+      return stream().waiting;
+    },
+    get drained$() {
+      return stream().drained$;
+    },
+  };
+  const sent$ = begin(sink).pipe(ignoreElements(), endWith(undefined));
   const alive$ = timer(openAfterMs).pipe(mergeMap(() => keepAlive(stream())));
   merge(sent$, alive$)
     .pipe(take(1), takeUntil(gone(reply)))

@@ -76,3 +76,14 @@ export interface LaunchOptions extends MutationOptions {
 
 /** How a verb is called that changes an instance and may launch a machine. */
 export interface ChangeAndLaunchOptions extends ChangeOptions, LaunchOptions {}
+
+/** How `ensure` is called. Of no instance `expectedRevision` is the revision: where there is none it fails with {@link InstanceNotFound}. */
+export interface EnsureOptions extends ChangeAndLaunchOptions {
+  /**
+   * Whether an instance of the name that is not what is asked for is deleted, with all that is in its home, and created anew. Nobody can take
+   * its name between the two. Where the new one can't be launched, the former one is gone.
+   *
+   * @defaultValue false: it is left as it is, and the call fails with {@link InvalidState}, which names the fields that differ
+   */
+  readonly replace?: boolean;
+}

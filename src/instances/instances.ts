@@ -9,7 +9,7 @@ import type {
   StartOverrides,
   UpdateRequest,
 } from './instanceRequests.js';
-import type { ChangeAndLaunchOptions, ChangeOptions, LaunchOptions } from './callOptions.js';
+import type { ChangeAndLaunchOptions, ChangeOptions, EnsureOptions, LaunchOptions } from './callOptions.js';
 import type { InstanceStatus } from './instanceStatus.js';
 import type { RunOptions, RunOutcome, RunRequest } from './runRequest.js';
 import type { Snapshots } from './snapshots.js';
@@ -37,6 +37,38 @@ export interface Instances extends Snapshots {
    * {@link NameTaken} and {@link LaunchFailed}; no instance and no file of the attempt is left then.
    */
   create(request: CreateRequest, options?: LaunchOptions): Observable<Instance>;
+  /**
+   * Makes the instance of a name what the request says, whatever there is, and emits it: Running, or Initializing until it is ready. So a
+   * program can call it at each of its starts, and several may at the same moment: there is one instance, and all are told it. Where there
+   * is none it is created; one that is Stopped is started, one that is on Standby or Paused restored, one that is Shutdown restarted; of one
+   * that is Unknown the driver is asked first. Where it runs there is nothing to do. The events are those of the verbs that it takes.
+   *
+   * One that is not what the request says (in its driver, image, variables, labels, policies, ports, …) is left as it is, and told by
+   * {@link InvalidState} with the names of the fields that differ, unless `replace` says to delete it and create it anew. What is left out of the request
+   * stands for its default; and a `ttlMs` counts from the creation on, so that a later call does not prolong it. What an `update`, or a `start` with overrides,
+   * has changed since, differs.
+   *
+   * Also fails with {@link LaunchFailed}, and with whatever else the verb fails with that it takes.
+   *
+   * @example
+   * ```ts
+   * import { openManager } from 'rx-instances';
+   * import { createMemoryDriver } from 'rx-instances/testing';
+   * import { firstValueFrom } from 'rxjs';
+   *
+   * await using manager = await openManager({ drivers: [createMemoryDriver()] });
+   * const web = { name: 'web', image: 'any', env: { COLOUR: 'red' } };
+   * const { id } = await firstValueFrom(manager.ensure(web));
+   * await firstValueFrom(manager.stop('web'));
+   * const again = await firstValueFrom(manager.ensure(web));
+   * [again.id === id, again.state]; // => [true, 'Running']
+   * const blue = { ...web, env: { COLOUR: 'blue' } };
+   * await firstValueFrom(manager.ensure(blue)).catch(({ remedy }) => remedy); // => 'it is not what is asked for (env); with replace it is deleted and created anew'
+   * const { spec } = await firstValueFrom(manager.ensure(blue, { replace: true }));
+   * spec.env; // => { COLOUR: 'blue' }
+   * ```
+   */
+  ensure(request: CreateRequest, options?: EnsureOptions): Observable<Instance>;
   /**
    * Runs a job: creates an instance, waits for its end as long as that takes, gathers what it wrote, deletes it, and emits what
    * became of it. It is an instance like any other meanwhile, with events, a log to follow, and verbs; once its `create` is told, it can be stopped by its

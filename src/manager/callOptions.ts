@@ -1,10 +1,10 @@
-import type * as t from 'io-ts';
+import * as t from 'io-ts';
 import { abortSignal } from '../codecs/abortSignal.js';
 import { closed } from '../codecs/closed.js';
 import { decodeOrThrow } from '../codecs/decode.js';
 import { integer, longestTimerMs, text } from '../codecs/scalars.js';
 import { traceparent } from '../codecs/traceparent.js';
-import type { ChangeAndLaunchOptions } from '../instances/callOptions.js';
+import type { ChangeAndLaunchOptions, EnsureOptions } from '../instances/callOptions.js';
 import type { Cause } from '../lifecycle/cause.js';
 
 /** What can be said of a call besides who asks: what it changes has a revision, what it launches takes its time. */
@@ -40,6 +40,12 @@ const codecs = {
 /** Decodes how a verb is called. @throws {@link InvalidRequest} */
 export const decodeCallOptions = (kind: CallKind, options: unknown): ChangeAndLaunchOptions =>
   decodeOrThrow<ChangeAndLaunchOptions>(codecs[kind], options);
+
+const ensure = closed('call options', {}, { ...mutation, ...change, ...launch, replace: t.boolean });
+
+/** Decodes how `ensure` is called. @throws {@link InvalidRequest} */
+export const decodeEnsureOptions = (options: unknown = {}): EnsureOptions =>
+  decodeOrThrow<EnsureOptions>(ensure, options);
 
 /** The cause of what comes of a call. */
 export const causeOf = ({

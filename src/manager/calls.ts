@@ -13,7 +13,7 @@ import { createRequestIds } from './requestIds.js';
 import type { Turns } from './turns.js';
 
 /** The verbs of one call, with the cause and the bounds that it was given, and their turns: what has its turn has begun. */
-export interface CalledVerbs extends CausedVerbs, Pick<Turns, 'inTurn' | 'onInstance' | 'moving' | 'making'> {
+export interface CalledVerbs extends CausedVerbs, Omit<Turns, 'queue' | 'whileOpen' | 'around'> {
   /** The instance, if it has the revision that the call expects. @throws {@link Conflict} */
   expected(instance: Instance): Instance;
 }

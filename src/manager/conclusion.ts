@@ -21,15 +21,16 @@ export interface Conclusion {
   concluded<T>(work: () => Observable<T>): Observable<T>;
 }
 
-/** The last event of each verb, where it is called otherwise. */
-const lastActions: Readonly<Record<string, string>> = {
-  restart: 'start',
-  createSnapshot: 'create_snapshot',
-  deleteSnapshot: 'delete_snapshot',
-  forkSnapshot: 'fork',
-  restoreSnapshot: 'restore',
+/** The last event of each verb, or whichever of several comes, where it is called otherwise. */
+const lastActions: Readonly<Record<string, readonly string[]>> = {
+  restart: ['start'],
+  ensure: ['create', 'start', 'restore'],
+  createSnapshot: ['create_snapshot'],
+  deleteSnapshot: ['delete_snapshot'],
+  forkSnapshot: ['fork'],
+  restoreSnapshot: ['restore'],
   // Its source goes on: this is no end of what was asked for.
-  still: 'none',
+  still: [],
 };
 
 /** What is told before anything was begun, or because nothing could be kept; both are undone where need be. */
@@ -40,15 +41,14 @@ const refusals: ReadonlySet<InstanceError['_tag']> = new Set<InstanceError['_tag
 
 /** Creates the {@link Conclusion} of a request for a verb. */
 export function createConclusion(store: Store, request: AskedRequest, verb: string): Conclusion {
-  const lastAction = lastActions[verb] ?? verb;
+  const last = lastActions[verb] ?? [verb];
   let isRemembered = false;
 
+  /** What is told of a change is kept; its end comes after what is made of it. */
   const remembering = <T>(change$: Observable<T>): Observable<T> =>
     change$.pipe(
-      tap({
-        complete: () => {
-          isRemembered = true;
-        },
+      tap(() => {
+        isRemembered = true;
       }),
     );
 
@@ -59,7 +59,7 @@ export function createConclusion(store: Store, request: AskedRequest, verb: stri
     request,
     store: {
       commit: (change) =>
-        change.action === lastAction ? remembering(store.commit(change, request)) : store.commit(change),
+        last.includes(change.action) ? remembering(store.commit(change, request)) : store.commit(change),
     },
     concluded: (work) =>
       defer(work).pipe(

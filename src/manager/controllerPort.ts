@@ -10,12 +10,7 @@ import type { Json } from '../lifecycle/instance.js';
 import type { Store } from '../store/store.js';
 import type { Endpoints } from './endpoints.js';
 import type { KeptTables } from './keptTables.js';
-
-/** Where the options of a call stand among its arguments, by verb; what has none is left out. */
-const placeOfOptions = {
-  ...{ create: 1, run: 1, update: 2, start: 2, stop: 1, standby: 1, restore: 1, restart: 1, delete: 1 },
-  ...{ fork: 2, createSnapshot: 2, deleteSnapshot: 1, forkSnapshot: 2, restoreSnapshot: 3 },
-} as const satisfies Partial<Record<keyof Instances, number>>;
+import { placeOfOptions } from './placeOfOptions.js';
 
 type Call = (...given: readonly unknown[]) => unknown;
 

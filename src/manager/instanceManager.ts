@@ -27,9 +27,9 @@ import type { Instance, InstanceSpec, Json } from '../lifecycle/instance.js';
 import type { ConsumerStats } from '../streams/consumers.js';
 import type { Store } from '../store/store.js';
 import { ContainedObservable, through } from '../streams/containedObservable.js';
-import { createKeyedQueue } from '../streams/keyedQueue.js';
 import { createManagerBus } from '../streams/lifecycleBus.js';
 import { reportThrow, threwMessage } from '../streams/reportThrow.js';
+import { createBoundQueue } from './boundQueue.js';
 import { createClosing } from './closing.js';
 import { controllerPort } from './controllerPort.js';
 import { createControllers } from './controllers.js';
@@ -63,6 +63,7 @@ import { createExecutions } from './executions.js';
 import { stopwatch } from './stopwatch.js';
 import { createTurns } from './turns.js';
 import { createUntilKept } from './untilKept.js';
+import { loadWithSpans } from './verbSpans.js';
 
 /** Consumers of every manager, whether or not anybody subscribes as one. */
 const ownConsumers = ['wait_for_state', 'http', 'logs', 'metrics'];
@@ -173,6 +174,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
   const drivers = driversOf(options);
   const { config, logger = noLogger, controllers: handedIn = [] } = options;
   const now = (): number => asyncScheduler.now();
+  const withSpans = await loadWithSpans();
   const storage = await openStorage(options, drivers, now, logger);
   const { store, kept, homes, pool, ownerless, isDurable } = storage;
 
@@ -188,7 +190,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
   const driverOf = ({ driver }: InstanceSpec): Driver => drivers.get(driver) as Driver;
 
   const table = createInstanceTable(kept.instances, { epoch: store.epoch, sequence: kept.sequence });
-  const queue = createKeyedQueue();
+  const queue = createBoundQueue();
   const measurements$ = new Subject<Measurement>();
   const measure = (measurement: Measurement): void => {
     measurements$.next(measurement);
@@ -336,15 +338,17 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
   const eventsOf = (instanceId: string): Observable<LifecycleEvent> =>
     bus.events('wait_for_state', { instanceId });
   const endpoints = createEndpoints({ ...shared, eventsOf, listeningFor: controllers.endpoint });
-  const instances = createInstanceCalls({
-    ...{ shared, turns, table, drivers, controllers, observations, endpoints, eventsOf },
-    sendSignal: createSendSignal(machines, observations),
-    maxRequestBytes: config?.instances.maxRequestBytes,
-    closing$: bus.closing$,
-    onThrow: (error) => {
-      onThrow('run', error);
-    },
-  });
+  const instances = withSpans(
+    createInstanceCalls({
+      ...{ shared, turns, table, drivers, controllers, observations, endpoints, eventsOf },
+      sendSignal: createSendSignal(machines, observations),
+      maxRequestBytes: config?.instances.maxRequestBytes,
+      closing$: bus.closing$,
+      onThrow: (error) => {
+        onThrow('run', error);
+      },
+    }),
+  );
   working.add(controllers.run$.subscribe());
 
   return {

@@ -23,10 +23,12 @@ export interface InstanceTable {
   view(instanceId?: string): TableView;
   /** Place of the last event that was applied. */
   cursor(): Cursor;
-  /** Keeps a name for an instance in the making. @throws {@link NameTaken} */
-  reserve(name: string): void;
-  /** Gives a reserved name back; the instance, if it came to be, holds it now. */
-  release(name: string): void;
+  /** Id of the instance that has this name, or is being made under it. */
+  holderOf(name: string): string | undefined;
+  /** Keeps a name for an instance in the making, also one that is to take the place of another. @throws {@link NameTaken} */
+  reserve(name: string, id: string, insteadOf?: string): void;
+  /** Gives back a name that was reserved for this id, if it still is; the instance, if it came to be, holds it now. */
+  release(name: string, id: string): void;
 }
 
 /** Fewer characters than this are the beginning of an id by chance. */
@@ -36,7 +38,7 @@ const shortestPrefix = 4;
 export function createInstanceTable(instances: readonly Instance[], start: Cursor): InstanceTable {
   const byId = new Map(instances.map((instance) => [instance.id, instance]));
   const idByName = new Map(instances.map(({ name, id }) => [name, id]));
-  const reserved = new Set<string>();
+  const reserved = new Map<string, string>();
   let cursor = start;
 
   const get = (id: string): Instance => {
@@ -53,6 +55,8 @@ export function createInstanceTable(instances: readonly Instance[], start: Curso
     }
     return byId.has(idOrName) ? idOrName : idByName.get(idOrName);
   };
+
+  const holderOf = (name: string): string | undefined => idByName.get(name) ?? reserved.get(name);
 
   const byPrefix = (prefix: string): string => {
     const isLong = prefix.length >= shortestPrefix;
@@ -84,12 +88,14 @@ export function createInstanceTable(instances: readonly Instance[], start: Curso
       const instance = byId.get(instanceId);
       return { ...cursor, instances: instance === undefined ? [] : [instance] };
     },
-    reserve: (name) => {
-      if (idByName.has(name) || reserved.has(name)) throw new NameTaken({ taken: name });
-      reserved.add(name);
+    holderOf,
+    reserve: (name, id, insteadOf) => {
+      const holder = holderOf(name);
+      if (holder !== undefined && holder !== insteadOf) throw new NameTaken({ taken: name });
+      reserved.set(name, id);
     },
-    release: (name) => {
-      reserved.delete(name);
+    release: (name, id) => {
+      if (reserved.get(name) === id) reserved.delete(name);
     },
   };
 }

@@ -9,9 +9,10 @@ const mostLevels = 64;
  * was asked for can't be told from it.
  */
 export const requestFingerprint = (asked: readonly unknown[]): string =>
-  createHash('sha256').update(canonical(asked, 0)).digest('base64url');
+  createHash('sha256').update(canonical(asked)).digest('base64url');
 
-function canonical(value: unknown, level: number): string {
+/** Writes a value so that what is the same is written the same, in whatever order its keys stand. */
+export function canonical(value: unknown, level = 0): string {
   if (level > mostLevels) return '…';
   if (Array.isArray(value)) return `[${value.map((each) => canonical(each, level + 1)).join()}]`;
   if (typeof value === 'string') return JSON.stringify(value);

@@ -19,7 +19,7 @@ export type PromisedInstances = { readonly [Name in keyof Calls]: Promising<Call
 
 /** The compiler wants each of them, and none besides. */
 const names: Readonly<Record<keyof Calls, true>> = {
-  ...{ create: true, run: true, get: true, list: true, update: true, start: true, stop: true },
+  ...{ create: true, ensure: true, run: true, get: true, list: true, update: true, start: true, stop: true },
   ...{ standby: true, restore: true, restart: true, delete: true, refresh: true, fork: true, signal: true },
   ...{ status: true, hold: true },
   endpoint: true,

@@ -41,7 +41,16 @@ const same: Repeated = 'same';
 type PlainCall = Exclude<keyof Instances, 'run' | 'logs'>;
 
 const repeated: Readonly<Record<PlainCall, Repeated>> = {
-  ...{ create: same, get: same, list: same, update: same, start: same, stop: same, standby: same },
+  ...{
+    create: same,
+    ensure: same,
+    get: same,
+    list: same,
+    update: same,
+    start: same,
+    stop: same,
+    standby: same,
+  },
   ...{ restore: same, restart: same, delete: same, refresh: same, fork: same, endpoint: same },
   ...{ status: same, hold: same, createSnapshot: same, listSnapshots: same, getSnapshot: same },
   ...{ deleteSnapshot: same, forkSnapshot: same, restoreSnapshot: same },

@@ -135,6 +135,7 @@ describe('the public names', () => {
        DriverFields
        DropReason
        Endpoint
+       EnsureOptions
        EventCriteria
        EventFilter
        EventStreams

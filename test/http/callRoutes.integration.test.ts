@@ -66,6 +66,12 @@ describe('POST /calls/:verb', () => {
     await call('create', [{ name: 'web', image: 'any' }, { by: 'somebody' }], headers);
     expect((await told).cause.by).toBe('reader');
     expect((await call('delete', ['web'], headers)).status).toBe(403);
+    const other = { name: 'web', image: 'other' };
+    expect((await call('ensure', [{ name: 'web', image: 'any' }], headers)).status).toBe(200);
+    expect((await call('ensure', [other], headers)).body).toMatchObject({ error: { _tag: 'InvalidState' } });
+    expect((await call('ensure', [other, { replace: true }], headers)).body).toMatchObject({
+      message: 'missing required scope: instance:delete',
+    });
     expect((await call('get', ['web'])).status).toBe(401);
   });
 

@@ -71,6 +71,91 @@ export function instancesContract(open: () => Promise<Subject>): void {
     });
   });
 
+  describe('ensure', () => {
+    const web = { name: 'web', image: 'any', env: { A: '1' }, tags: { team: 'x' } };
+
+    it('creates what is not there', async () => {
+      await expect(value(manager.ensure(web))).resolves.toMatchObject({ state: 'Running', revision: 1 });
+      expect(told()).toEqual(['create Running']);
+    });
+
+    it.each([
+      ['Stopped', (id: string): Observable<unknown> => manager.stop(id), ['start Stopped Running']],
+      ['Standby', (id: string) => manager.standby(id), ['restore Standby Running']],
+      ['Running', (id: string) => manager.get(id), []],
+      [
+        'Paused',
+        (id: string) => {
+          driver.machine(id).halt();
+          return manager.refresh(id);
+        },
+        ['restore Paused Running'],
+      ],
+    ])('brings an instance to run that is %s, by the event of the verb', async (_, bring, expected) => {
+      const { id } = await value(manager.ensure(web));
+      await value(bring(id));
+      const before = events.length;
+
+      await expect(value(manager.ensure(web))).resolves.toMatchObject({ id, state: 'Running' });
+      expect(told().slice(before)).toEqual(expected);
+    });
+
+    it('leaves one alone that is not what is asked for, names the fields, and no value', async () => {
+      await value(manager.ensure(web));
+      const other = { ...web, image: 'other', env: { A: 'hunter2' }, stopGraceMs: 10 };
+      await expect(value(manager.ensure(other))).rejects.toMatchObject({
+        _tag: 'InvalidState',
+        state: 'Running',
+        verb: 'ensure',
+        remedy:
+          'it is not what is asked for (image, env, stopGraceMs); with replace it is deleted and created anew',
+      });
+      expect(told()).toEqual(['create Running']);
+    });
+
+    it('replaces one that is not what is asked for where that is said, and only that', async () => {
+      const { id } = await value(manager.ensure(web, { replace: true }));
+      await expect(value(manager.ensure(web, { replace: true }))).resolves.toMatchObject({ id });
+      const other = { ...web, env: { A: '2' } };
+      const anew = await value(manager.ensure(other, { replace: true }));
+
+      expect(anew).toMatchObject({ name: 'web', revision: 1, spec: { env: { A: '2' } } });
+      expect(anew.id).not.toBe(id);
+      expect(told()).toEqual(['create Running', 'delete Running', 'create Running']);
+      expect(driver.running()).toEqual([anew.id]);
+      expect(driver.homes()).toHaveLength(1);
+    });
+
+    it('asked for by several at once makes one instance, and all are told it', async () => {
+      const all = await Promise.all([1, 2, 3].map(() => value(manager.ensure(web))));
+      expect(new Set(all.map(({ id }) => id)).size).toBe(1);
+      expect(told()).toEqual(['create Running']);
+    });
+
+    it('of a revision that it has not is a Conflict, and of nothing InstanceNotFound', async () => {
+      await expect(value(manager.ensure(web, { expectedRevision: 1 }))).rejects.toMatchObject({
+        _tag: 'InstanceNotFound',
+        idOrName: 'web',
+      });
+      await value(manager.ensure(web));
+      await expect(value(manager.ensure(web, { expectedRevision: 2 }))).rejects.toMatchObject({
+        _tag: 'Conflict',
+      });
+      await expect(value(manager.ensure(web, { expectedRevision: 1 }))).resolves.toMatchObject({
+        revision: 1,
+      });
+    });
+
+    it('refuses what it cannot understand, of the request and of the options', async () => {
+      await expect(value(manager.ensure({ ...web, colour: 'red' } as never))).rejects.toMatchObject({
+        faults: [{ path: 'colour' }],
+      });
+      await expect(value(manager.ensure(web, { replace: 1 } as never))).rejects.toMatchObject({
+        faults: [{ path: 'replace' }],
+      });
+    });
+  });
+
   describe('the other verbs', () => {
     it('stop, start, stand by and restore, each told once with the state before', async () => {
       const { id } = await create();

@@ -3,6 +3,7 @@ export interface CutOff {
   readonly dataDir: string;
   readonly verb:
     | 'create'
+    | 'ensure'
     | 'start'
     | 'stop'
     | 'standby'

@@ -66,6 +66,11 @@ const run = (manager: InstanceManager): Observable<unknown> => {
       return EMPTY;
     case 'create':
       return manager.create({ name: 'new', image: 'scratch', entrypoint: ['sleep', '600'] }, options);
+    case 'ensure':
+      return manager.ensure(
+        { name: 'web', image: 'scratch', entrypoint: ['sleep', '601'] },
+        { ...options, replace: true },
+      );
     case 'fork':
       return manager.fork('web', { name: 'new', fromRunning: true }, options);
     case 'createSnapshot':

@@ -78,17 +78,20 @@ it('finds exactly by an id or a name only', () => {
 
 it('keeps a name for one instance in the making, until it is given back', () => {
   const table = createInstanceTable([one], start);
-  table.reserve('new');
+  table.reserve('new', 'id-of-new');
 
   for (const name of ['new', 'one']) {
     expect(
       thrownBy(() => {
-        table.reserve(name);
+        table.reserve(name, 'another-id');
       }),
     ).toMatchObject({ _tag: 'NameTaken', taken: name });
   }
-  table.release('new');
-  table.reserve('new');
+  table.release('new', 'another-id');
+  expect(table.holderOf('new')).toBe('id-of-new');
+  table.release('new', 'id-of-new');
+  expect(table.holderOf('new')).toBeUndefined();
+  table.reserve('new', 'id-of-new');
 });
 
 it('finds nothing under the names of what every object has', () => {

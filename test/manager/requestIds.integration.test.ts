@@ -67,6 +67,11 @@ const again = (manager: InstanceManager, verb: CutOff['verb'], snapshotId: strin
       throw new Error('nothing is asked for');
     case 'create':
       return manager.create({ name: 'new', ...sleeping }, options);
+    case 'ensure':
+      return manager.ensure(
+        { name: 'web', ...sleeping, entrypoint: ['sleep', '601'] },
+        { ...options, replace: true },
+      );
     case 'fork':
       return manager.fork('web', { name: 'new', fromRunning: true }, options);
     case 'createSnapshot':
@@ -107,6 +112,7 @@ const asked = async (
 
 /** The last action of each verb; of a snapshot nothing is told. */
 const lastActions: Partial<Record<CutOff['verb'], string>> = {
+  ensure: 'create',
   createSnapshot: 'create_snapshot',
   deleteSnapshot: 'delete_snapshot',
   restart: 'start',
@@ -118,6 +124,10 @@ describe('what was asked for by a request id is done once, though the manager wa
     ['create', 'Stopped', 'after launch', 'is done'],
     ['create', 'Stopped', 'after event create', 'was done'],
     ['create', 'Stopped', 'after outcome', 'was done'],
+    ['ensure', 'Running', 'before kill', 'is done'],
+    ['ensure', 'Running', 'after event delete', 'is done'],
+    ['ensure', 'Running', 'after launch', 'is done'],
+    ['ensure', 'Running', 'after event create', 'was done'],
     ['start', 'Stopped', 'after launch', 'is done'],
     ['start', 'Stopped', 'after event start', 'was done'],
     ['stop', 'Running', 'before stop', 'is done'],

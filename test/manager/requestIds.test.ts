@@ -48,6 +48,19 @@ const mismatch = { _tag: 'InvalidRequest', faults: [{ path: 'requestId' }] };
 type Mutation = (options: { readonly requestId?: string; readonly by?: string }) => Observable<unknown>;
 const cases: readonly [verb: string, given: () => Promise<unknown>, Mutation][] = [
   ['create', () => Promise.resolve(), (options) => manager.create(web, options)],
+  ['ensure of what is not there', () => Promise.resolve(), (options) => manager.ensure(web, options)],
+  ['ensure of what is Stopped', () => stoppedWeb(), (options) => manager.ensure(web, options)],
+  ['ensure of what runs', () => running(), (options) => manager.ensure(web, options)],
+  [
+    'ensure of what is on Standby',
+    () => running().then(() => value(manager.standby('web'))),
+    (options) => manager.ensure(web, options),
+  ],
+  [
+    'ensure that replaces',
+    () => running(),
+    (options) => manager.ensure({ ...web, image: 'other' }, { ...options, replace: true }),
+  ],
   ['update', () => running(), (options) => manager.update('web', { tags: { a: 'b' } }, options)],
   ['start', () => stoppedWeb(), (options) => manager.start('web', {}, options)],
   ['stop', () => running(), (options) => manager.stop('web', options)],
@@ -336,6 +349,22 @@ describe('one of two who ask at the same moment', () => {
     });
   });
 });
+
+it.each(cases.filter(([verb]) => ![/Stopped$/, /what runs/].some((nothing) => nothing.test(verb))))(
+  '%s is remembered by the change itself, so that no kill comes between, and nothing is written twice',
+  async (_, given, call) => {
+    await given();
+    const { commit } = store;
+    const named: string[] = [];
+    store.commit = (change, request) => {
+      if (request !== undefined) named.push(request.requestId);
+      return commit(change, request);
+    };
+    store.saveRequest = () => throwError(() => new Error('written twice'));
+    await value(call(one));
+    expect(named).toEqual(['one']);
+  },
+);
 
 it('whatever is asked for by few ids, in whatever order and however many at a time, is done once for each', async () => {
   const ids = ['x', 'y', 'z'] as const;

@@ -59,6 +59,7 @@ const emitsBy = <Result extends t.Mixed>(result: Result, takes: number) =>
 /** Every verb of instances. */
 export const wireCalls = {
   create: emitsBy(wireInstance, 2),
+  ensure: emitsBy(wireInstance, 2),
   run: emitsBy(runOutcome, 2),
   get: emits(wireInstance, 1),
   list: emits(t.readonlyArray(wireInstance, 'instances'), 1),

@@ -56,6 +56,22 @@ export interface MemoryMachineOptions {
   readonly keep?: ((memory: number | undefined) => void) | undefined;
 }
 
+/** What becomes of a machine, by itself or by whoever holds it. */
+interface Life {
+  readonly signals$: Observable<MachineSignal>;
+  readonly hasEnded: boolean;
+  readonly isHalted: boolean;
+  /** How it is, or has ended. */
+  status(): Observable<MachineStatus>;
+  ready(): void;
+  end(exit: ExitStatus): void;
+  /** Ends it unless it ends before, and emits how it did. */
+  endAfter(ms: number, exit: ExitStatus): Observable<ExitStatus>;
+  lose(reason: string): void;
+  halt(): void;
+  resume(): void;
+}
+
 /** A machine that runs, and what a test plays it by. */
 export interface PlayedMachine {
   readonly machine: Machine;
@@ -66,21 +82,72 @@ export interface PlayedMachine {
 
 /** Creates a machine that runs. */
 export function createMemoryMachine(options: MemoryMachineOptions): PlayedMachine {
-  const { handle, ports, spec, stopMs, attempt, write, onExit, memory, keep } = options;
-  const signals$ = new ReplaySubject<MachineSignal>(Infinity);
-  const exit$ = new ReplaySubject<ExitStatus>(1);
+  const { handle, ports, spec, stopMs, attempt, write, memory, keep } = options;
+  const life = createLife(options);
   const awaited = spec.readiness?.kind === 'log' ? linePattern(spec.readiness.pattern) : undefined;
   const sent: string[] = [];
   let counted = memory ?? 0;
+
+  const print = (line: string): void => {
+    if (life.hasEnded) return;
+    write(line);
+    if (awaited?.test(line) === true) life.ready();
+  };
+
+  if (spec.readiness === undefined || memory !== undefined) life.ready();
+
+  return {
+    machine: {
+      handle,
+      ports,
+      signals$: life.signals$,
+      inspect: () => attempt('inspect', life.status),
+      stop: ({ graceMs }) =>
+        attempt('stop', () => {
+          life.resume();
+          return stopMs > graceMs
+            ? life.endAfter(graceMs, killed)
+            : life.endAfter(stopMs, { code: null, signal: 'SIGTERM' });
+        }),
+      kill: () => attempt('kill', () => life.endAfter(0, killed)),
+      signal: (name) =>
+        attempt('signal', () =>
+          done(() => {
+            if (life.hasEnded) throw new Error('the machine has ended');
+            sent.push(name);
+            if (name === 'SIGKILL') life.end(killed);
+          }),
+        ),
+      freezing: {
+        freeze: () => attempt('freeze', () => done(life.halt)),
+        thaw: () => attempt('thaw', () => done(life.resume)),
+        ...(keep !== undefined && {
+          suspend: () =>
+            suspended(options, life, () => {
+              keep(counted);
+            }),
+        }),
+      },
+    },
+    memory: () => (life.isHalted ? counted : undefined),
+    controls: {
+      ...{ ready: life.ready, exit: life.end, lose: life.lose, halt: life.halt, resume: life.resume },
+      print,
+      signals: () => [...sent],
+      count: () => {
+        if (!life.isHalted && !life.hasEnded) print(`count ${String((counted += 1))}.`);
+      },
+    },
+  };
+}
+
+/** One that is made of a memory is halted. */
+function createLife({ onExit, memory, keep }: MemoryMachineOptions): Life {
+  const signals$ = new ReplaySubject<MachineSignal>(Infinity);
+  const exit$ = new ReplaySubject<ExitStatus>(1);
   let isReady = false;
   let isHalted = memory !== undefined;
   let hasEnded = false;
-
-  const ready = (): void => {
-    if (isReady || hasEnded) return;
-    isReady = true;
-    signals$.next({ kind: 'ready' });
-  };
 
   const end = (exit: ExitStatus): void => {
     if (hasEnded) return;
@@ -92,105 +159,72 @@ export function createMemoryMachine(options: MemoryMachineOptions): PlayedMachin
     exit$.complete();
   };
 
-  /** Ends it unless it ends before, and emits how it did. */
-  const endAfter = (ms: number, exit: ExitStatus): Observable<ExitStatus> => {
-    const end$ = (ms === 0 ? of(0) : timer(ms)).pipe(
-      mergeMap(() => {
-        end(exit);
-        return EMPTY;
-      }),
-    );
-    return merge(exit$, end$).pipe(take(1));
-  };
-
-  const status = (): MachineStatus => (isHalted ? { kind: 'frozen' } : { kind: 'running', ready: isReady });
-
-  const halt = (): void => {
-    isHalted = true;
-  };
-
-  const resume = (): void => {
-    if (hasEnded) return;
-    isHalted = false;
-    keep?.(undefined);
-  };
-
-  const done = (work: () => void): Observable<never> =>
-    defer(() => {
-      work();
-      return EMPTY;
-    });
-
-  const print = (line: string): void => {
-    if (hasEnded) return;
-    write(line);
-    if (awaited?.test(line) === true) ready();
-  };
-
-  if (spec.readiness === undefined || memory !== undefined) ready();
-
   return {
-    machine: {
-      handle,
-      ports,
-      signals$: signals$.asObservable(),
-      inspect: () =>
-        attempt('inspect', () =>
-          hasEnded ? exit$.pipe(map((exit) => ({ kind: 'ended', exit }) as const)) : of(status()),
-        ),
-      stop: ({ graceMs }) =>
-        attempt('stop', () => {
-          resume();
-          return stopMs > graceMs
-            ? endAfter(graceMs, killed)
-            : endAfter(stopMs, { code: null, signal: 'SIGTERM' });
-        }),
-      kill: () => attempt('kill', () => endAfter(0, killed)),
-      signal: (name) =>
-        attempt('signal', () =>
+    signals$: signals$.asObservable(),
+    get hasEnded() {
+      return hasEnded;
+    },
+    get isHalted() {
+      return isHalted;
+    },
+    status: () => {
+      if (hasEnded) return exit$.pipe(map((exit) => ({ kind: 'ended', exit })));
+      return of(isHalted ? { kind: 'frozen' } : { kind: 'running', ready: isReady });
+    },
+    ready: () => {
+      if (isReady || hasEnded) return;
+      isReady = true;
+      signals$.next({ kind: 'ready' });
+    },
+    end,
+    endAfter: (ms, exit) => {
+      const end$ = (ms === 0 ? of(0) : timer(ms)).pipe(
+        mergeMap(() =>
           done(() => {
-            if (hasEnded) throw new Error('the machine has ended');
-            sent.push(name);
-            if (name === 'SIGKILL') end(killed);
+            end(exit);
           }),
         ),
-      freezing: {
-        freeze: () => attempt('freeze', () => done(halt)),
-        thaw: () => attempt('thaw', () => done(resume)),
-        ...(keep !== undefined && {
-          suspend: () =>
-            attempt('suspend', () =>
-              done(() => {
-                keep(counted);
-                halt();
-              }),
-            ).pipe(
-              catchError((error: unknown) =>
-                concat(
-                  done(resume),
-                  throwError(() => error),
-                ),
-              ),
-            ),
-        }),
-      },
+      );
+      return merge(exit$, end$).pipe(take(1));
     },
-    memory: () => (isHalted ? counted : undefined),
-    controls: {
-      ready,
-      exit: end,
-      lose: (reason) => {
-        if (!hasEnded) signals$.next({ kind: 'lost', reason });
-      },
-      halt,
-      resume,
-      print,
-      signals: () => [...sent],
-      count: () => {
-        if (!isHalted && !hasEnded) print(`count ${String((counted += 1))}.`);
-      },
+    lose: (reason) => {
+      if (!hasEnded) signals$.next({ kind: 'lost', reason });
+    },
+    halt: () => {
+      isHalted = true;
+    },
+    resume: () => {
+      if (hasEnded) return;
+      isHalted = false;
+      keep?.(undefined);
     },
   };
 }
+
+/** Halts a machine and keeps its memory; where that fails, it runs on. */
+const suspended = (
+  { attempt }: MemoryMachineOptions,
+  { halt, resume }: Life,
+  keep: () => void,
+): Observable<never> =>
+  attempt('suspend', () =>
+    done(() => {
+      keep();
+      halt();
+    }),
+  ).pipe(
+    catchError((error: unknown) =>
+      concat(
+        done(resume),
+        throwError(() => error),
+      ),
+    ),
+  );
+
+const done = (work: () => void): Observable<never> =>
+  defer(() => {
+    work();
+    return EMPTY;
+  });
 
 const killed: ExitStatus = { code: null, signal: 'SIGKILL' };

@@ -1,6 +1,6 @@
 import * as E from 'fp-ts/lib/Either.js';
 import * as t from 'io-ts';
-import { createConnection } from 'node:net';
+import { createConnection, type Socket } from 'node:net';
 import {
   concat,
   defer,
@@ -15,6 +15,7 @@ import {
   ReplaySubject,
   Subject,
   take,
+  tap,
   throwError,
   throwIfEmpty,
   timeout,
@@ -64,76 +65,17 @@ const longestLine = 16 * 1_024 * 1_024;
  */
 export function connectQmp(path: string, { answerMs = 10_000 }: QmpOptions = {}): Observable<Qmp> {
   return new Observable((subscriber) => {
-    const bytes = Buffer.byteLength(path);
-    if (bytes > longestSocketPath) {
-      const most = String(longestSocketPath);
-      throw new Error(
-        `the path of a socket has at most ${most} bytes, and this one ${String(bytes)}: ${path}`,
-      );
-    }
+    checkLength(path);
     const socket = createConnection({ path });
     const greeting$ = new ReplaySubject<t.TypeOf<typeof greeting>>(1);
-    const messages$ = new Subject<Exclude<Message, t.TypeOf<typeof greeting>>>();
-    let rest = '';
-    let ids = 0;
+    const messages$ = new Subject<Told>();
     let isOurs = true;
 
-    const hear = (line: string): void => {
+    hearLines(socket, (line) => {
       const decoded = decode(message, parsed(line));
       if (E.isLeft(decoded)) socket.destroy(new Error(`QEMU sent what is no QMP message: ${found(line)}`));
       else if ('QMP' in decoded.right) greeting$.next(decoded.right);
       else messages$.next(decoded.right);
-    };
-
-    const answer = (command: string, parameters: object): Observable<unknown> =>
-      defer(() => {
-        const id = (ids += 1);
-        const reply$ = messages$.pipe(
-          filter((each) => 'id' in each),
-          filter((each) => each.id === id),
-          take(1),
-          throwIfEmpty(() => new Error(`QEMU is gone and has not answered "${command}"`)),
-          map((each) => {
-            if ('error' in each) throw new Error(wordsOf(command, each));
-            return each.return;
-          }),
-        );
-        const sent$ = defer(() => {
-          socket.write(`${JSON.stringify({ execute: command, arguments: parameters, id })}\n`);
-          return EMPTY;
-        });
-        return merge(reply$, sent$).pipe(patiently(answerMs, `QEMU has not answered "${command}"`));
-      });
-
-    const qmp = (version: string): Qmp => ({
-      version,
-      events$: messages$.pipe(
-        filter((each) => 'event' in each),
-        map(({ event, data }) => ({ event, data })),
-      ),
-      run: (command, parameters = {}) => answer(command, parameters).pipe(ignoreElements()),
-      ask: (command, returns, parameters = {}) =>
-        answer(command, parameters).pipe(
-          map((value) => {
-            const decoded = decode(returns, value);
-            if (E.isRight(decoded)) return decoded.right;
-            const faults = decoded.left.map(
-              (fault) => `${fault.path}: ${fault.found}, not ${fault.expected}`,
-            );
-            throw new Error(`QEMU answered "${command}" with ${faults.join('; ')}`);
-          }),
-        ),
-      close: () => {
-        socket.destroy();
-      },
-    });
-
-    socket.setEncoding('utf8');
-    socket.on('data', (text: string) => {
-      const lines = (rest + text).split('\n');
-      rest = lines.pop() ?? '';
-      if (rest.length > longestLine) socket.destroy(new Error('QEMU sent a line without an end'));
-      for (const line of lines) if (line.trim() !== '') hear(line);
     });
     // Whoever ends resets as often as it says goodbye.
     socket.on('error', (error) => {
@@ -150,27 +92,81 @@ export function connectQmp(path: string, { answerMs = 10_000 }: QmpOptions = {})
       patiently(answerMs, 'QEMU has not greeted; it serves one client at a time'),
       mergeMap(({ QMP: { version } }) => {
         const { major, minor, micro } = version.qemu;
-        const ready = qmp([major, minor, micro].join('.'));
+        const ready = createQmp(socket, messages$, [major, minor, micro].join('.'), answerMs);
         return concat(ready.run('qmp_capabilities'), of(ready));
       }),
-    );
-    subscriber.add(
-      greeted$.subscribe({
-        next: (ready) => {
-          isOurs = false;
-          subscriber.next(ready);
-        },
-        error: (error: unknown) => {
-          subscriber.error(error);
-        },
-        complete: () => {
-          subscriber.complete();
-        },
+      tap(() => {
+        isOurs = false;
       }),
     );
+    subscriber.add(greeted$.subscribe(subscriber));
     return () => {
       if (isOurs) socket.destroy();
     };
+  });
+}
+
+/** The connection once QEMU has greeted. */
+function createQmp(socket: Socket, messages$: Observable<Told>, version: string, answerMs: number): Qmp {
+  let ids = 0;
+
+  const answer = (command: string, parameters: object): Observable<unknown> =>
+    defer(() => {
+      const id = (ids += 1);
+      const reply$ = messages$.pipe(
+        filter((each) => 'id' in each),
+        filter((each) => each.id === id),
+        take(1),
+        throwIfEmpty(() => new Error(`QEMU is gone and has not answered "${command}"`)),
+        map((each) => {
+          if ('error' in each) throw new Error(wordsOf(command, each));
+          return each.return;
+        }),
+      );
+      const sent$ = defer(() => {
+        socket.write(`${JSON.stringify({ execute: command, arguments: parameters, id })}\n`);
+        return EMPTY;
+      });
+      return merge(reply$, sent$).pipe(patiently(answerMs, `QEMU has not answered "${command}"`));
+    });
+
+  return {
+    version,
+    events$: messages$.pipe(
+      filter((each) => 'event' in each),
+      map(({ event, data }) => ({ event, data })),
+    ),
+    run: (command, parameters = {}) => answer(command, parameters).pipe(ignoreElements()),
+    ask: (command, returns, parameters = {}) =>
+      answer(command, parameters).pipe(
+        map((value) => {
+          const decoded = decode(returns, value);
+          if (E.isRight(decoded)) return decoded.right;
+          const faults = decoded.left.map((fault) => `${fault.path}: ${fault.found}, not ${fault.expected}`);
+          throw new Error(`QEMU answered "${command}" with ${faults.join('; ')}`);
+        }),
+      ),
+    close: () => {
+      socket.destroy();
+    },
+  };
+}
+
+function checkLength(path: string): void {
+  const bytes = Buffer.byteLength(path);
+  if (bytes <= longestSocketPath) return;
+  const most = String(longestSocketPath);
+  throw new Error(`the path of a socket has at most ${most} bytes, and this one ${String(bytes)}: ${path}`);
+}
+
+function hearLines(socket: Socket, hear: (line: string) => void): void {
+  let rest = '';
+  socket.setEncoding('utf8');
+  socket.on('data', (text: string) => {
+    const lines = (rest + text).split('\n');
+    rest = lines.pop() ?? '';
+    if (rest.length > longestLine) socket.destroy(new Error('QEMU sent a line without an end'));
+    for (const line of lines) if (line.trim() !== '') hear(line);
   });
 }
 
@@ -201,4 +197,4 @@ const refusal = t.type({ error: t.type({ class: t.string, desc: t.string }), id:
 const event = t.intersection([t.type({ event: t.string }), t.partial({ data: t.unknown })]);
 const message = t.union([greeting, refusal, event, reply], 'a QMP message');
 
-type Message = t.TypeOf<typeof message>;
+type Told = Exclude<t.TypeOf<typeof message>, t.TypeOf<typeof greeting>>;

@@ -1,0 +1,86 @@
+import { concat, defer, ignoreElements, mergeMap, type Observable, of } from 'rxjs';
+import type { Driver } from '../drivers/driver.js';
+import type { Instances } from '../instances/instances.js';
+import { InstanceNotFound } from '../lifecycle/errors.js';
+import type { Instance } from '../lifecycle/instance.js';
+import { transition } from '../lifecycle/state.js';
+import { causeOf, decodeEnsureOptions } from './callOptions.js';
+import type { CalledVerbs, Calls } from './calls.js';
+import { createCausedVerbs, type SharedContext } from './causedVerbs.js';
+import { differingFields } from './differingFields.js';
+import { invalidState } from './invalidState.js';
+import * as requests from './requests.js';
+import type { Turns } from './turns.js';
+
+/** What `ensure` is put together of. */
+export interface EnsureTools {
+  readonly shared: SharedContext;
+  readonly calls: Calls;
+  readonly whileOpen: Turns['whileOpen'];
+  readonly drivers: ReadonlyMap<string, Driver>;
+  /** Gives what is not too large. @throws {@link InvalidRequest} */
+  sized<T>(value: T): T;
+}
+
+/** Creates `ensure`, which is whichever verb brings an instance where it is asked to be, in one turn. */
+export const createEnsure =
+  ({ shared, calls, whileOpen, drivers, sized }: EnsureTools): Instances['ensure'] =>
+  (request, options) =>
+    whileOpen(() => {
+      const { replace = false, ...called } = decodeEnsureOptions(options);
+      const given = options === undefined ? undefined : called;
+      return calls('changeAndLaunch', ['ensure', request, replace], given, (verbsOfCall) => {
+        const { verbs, expected, onNamed, inPlaceOf } = verbsOfCall;
+        const now = shared.now();
+        const creation = requests.decodeCreation(drivers, sized(request), now);
+        const { name, spec } = creation;
+        sized(spec);
+
+        const existing = (found: Instance): Observable<Instance> => {
+          const instance = expected(found);
+          const differing = differingFields(instance.spec, spec, { hasTtl: (request.ttlMs ?? 0) > 0, now });
+          if (differing.length === 0) return brought(instance, verbsOfCall);
+          if (!replace) throw invalidState(instance, 'ensure', remedyFor(differing));
+          // Of no named request: a delete that is cut off is finished by the next manager, and is no outcome of this.
+          const { verbs: unnamed } = createCausedVerbs(shared, causeOf(called));
+          return inPlaceOf(instance, (id) =>
+            concat(
+              unnamed.delete(instance).pipe(ignoreElements()),
+              defer(() => verbs.create(id, creation)),
+            ),
+          );
+        };
+
+        return onNamed('ensure', name, existing, (id) => {
+          if (called.expectedRevision !== undefined) throw new InstanceNotFound({ idOrName: name });
+          return verbs.create(id, creation);
+        });
+      });
+    });
+
+/** Brings an instance to run. Of one that is Unknown its driver is asked first. @throws {@link InvalidState} */
+function brought(
+  instance: Instance,
+  tools: Pick<CalledVerbs, 'verbs' | 'observations'>,
+): Observable<Instance> {
+  const { verbs, observations } = tools;
+  const moves = (verb: 'start' | 'restore' | 'stop'): boolean =>
+    transition(verb, instance.state).kind === 'move';
+
+  if (transition('start', instance.state).kind === 'noop') return of(instance);
+  if (instance.state === 'Unknown') {
+    return observations.refresh(instance).pipe(
+      mergeMap((seen) => {
+        if (seen.state !== 'Unknown') return brought(seen, tools);
+        throw invalidState(seen, 'ensure', 'its driver cannot tell what it does; restart or delete it');
+      }),
+    );
+  }
+  if (moves('start')) return verbs.start(instance, instance.spec);
+  if (moves('restore')) return verbs.restore(instance);
+  if (moves('stop')) return verbs.restart(instance);
+  throw invalidState(instance, 'ensure', 'delete it');
+}
+
+const remedyFor = (differing: readonly string[]): string =>
+  `it is not what is asked for (${differing.join(', ')}); with replace it is deleted and created anew`;
