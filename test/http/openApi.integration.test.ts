@@ -261,6 +261,7 @@ async function callAll(stage: Stage, ask: Awaited<ReturnType<typeof heldToDocume
   const one = 'called';
   const autoStandby = { enabled: true, idleTimeoutMs: 3_600_000 };
   await call('create', { name: one, image: 'any', ports: [{ guest: 80 }], autoStandby });
+  await call('ensure', { name: one, image: 'any', ports: [{ guest: 80 }], autoStandby });
   await call('endpoint', one, 80);
   for (const verb of ['get', 'status', 'refresh', 'hold', 'stop', 'start', 'restart', 'standby'] as const)
     await call(verb, one);
