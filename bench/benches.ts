@@ -10,6 +10,7 @@ import { door } from './tables/door.js';
 import { doorMemory } from './tables/doorMemory.js';
 import { doorWake } from './tables/doorWake.js';
 import { durable } from './tables/durable.js';
+import { exec } from './tables/exec.js';
 import { idleMemory } from './tables/idleMemory.js';
 import { idleProcessor } from './tables/idleProcessor.js';
 import { iterate } from './tables/iterate.js';
@@ -51,6 +52,7 @@ export const benches: readonly Bench[] = [
   opening,
   copies,
   output,
+  exec,
   door,
   doorWake,
   doorMemory,

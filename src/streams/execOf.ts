@@ -40,56 +40,75 @@ export function execOf(starting$: Observable<Execution>): Exec {
 
 const end = { done: true, value: undefined } as const;
 
+type Result = IteratorResult<ExecOutput, undefined>;
+
+interface Reader {
+  readonly resolve: (result: Result) => void;
+  readonly reject: (error: unknown) => void;
+}
+
 function iterate(starting$: Observable<Execution>): AsyncIterator<ExecOutput, undefined> {
   const link = new Subscription();
-  let begun: Promise<Execution> | undefined;
+  const readers: Reader[] = [];
+  let execution: Execution | undefined;
+  let hasBegun = false;
+  let isReading = false;
   let isOver = false;
-  let last: Promise<unknown> = Promise.resolve();
-  let fail: (error: unknown) => void;
-  const failed = new Promise<never>((_, reject) => (fail = reject));
-  // Told to the next read, if there is one.
-  failed.catch(() => undefined);
-  let stop: () => void;
-  const stopped = new Promise<undefined>((resolve) => {
-    stop = () => {
-      resolve(undefined);
-    };
-  });
+  let failure: { readonly error: unknown } | undefined;
 
-  const start = (): Promise<Execution> =>
-    new Promise((resolve) => {
-      link.add(starting$.subscribe({ next: resolve, error: fail }));
-    });
-
-  const close = (): void => {
+  /** The first that waits is told of a failure; all others find the end. */
+  const close = (how?: { readonly error: unknown }): void => {
+    if (isOver) return;
     isOver = true;
-    stop();
     link.unsubscribe();
+    const [first, ...others] = readers.splice(0);
+    if (first === undefined) failure = how;
+    else if (how === undefined) first.resolve(end);
+    else first.reject(how.error);
+    for (const { resolve } of others) resolve(end);
   };
 
-  const read = async (): Promise<IteratorResult<ExecOutput, undefined>> => {
-    if (isOver) return end;
-    begun ??= start();
-    const next = begun.then((execution) => execution.read());
-    try {
-      const output = await Promise.race([next, failed, stopped]);
-      if (output !== undefined) return { done: false, value: output };
-    } catch (error) {
-      close();
-      throw error;
-    }
-    close();
-    return end;
+  const fail = (error: unknown): void => {
+    close({ error });
+  };
+
+  const readNext = (): void => {
+    if (execution === undefined || isReading || readers.length === 0) return;
+    isReading = true;
+    execution.read().then((output) => {
+      isReading = false;
+      if (output === undefined) close();
+      else readers.shift()?.resolve({ done: false, value: output });
+      readNext();
+    }, fail);
+  };
+
+  const begin = (): void => {
+    hasBegun = true;
+    const started = (it: Execution): void => {
+      execution = it;
+      readNext();
+    };
+    link.add(starting$.subscribe({ next: started, error: fail }));
   };
 
   return {
-    next: () => {
-      const reading = last.then(read, read);
-      last = reading;
-      return reading;
-    },
+    next: () =>
+      new Promise((resolve, reject) => {
+        if (isOver) {
+          const told = failure;
+          failure = undefined;
+          if (told === undefined) resolve(end);
+          else reject(told.error);
+          return;
+        }
+        readers.push({ resolve, reject });
+        if (hasBegun) readNext();
+        else begin();
+      }),
     return: () => {
       close();
+      failure = undefined;
       return Promise.resolve(end);
     },
   };

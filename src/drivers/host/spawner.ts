@@ -24,6 +24,8 @@ export interface Started {
    * before it learns of an end that comes after that.
    */
   spare(graceMs: number): Promise<void>;
+  /** Where its `Streams` can be opened once more until they are `opened`, in their order; `undefined` where they have names. */
+  readonly streams: readonly string[] | undefined;
   /** Says that the `Streams` that it was started with are open where they are needed, or are not needed. */
   opened(): void;
   /** Lets it run on, and Node end before it does. */
@@ -127,6 +129,7 @@ export function createSpawner({ nodePath, readsOutput = false }: SpawnerOptions 
           pid: report.pid,
           startTime: report.startTime,
           group: report.group,
+          streams: report.streams?.map((fd) => `/proc/${String(helper?.pid)}/fd/${String(fd)}`),
           ended$,
           spare: (graceMs) => spare(id, graceMs),
           opened: () => {

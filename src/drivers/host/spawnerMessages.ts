@@ -20,9 +20,12 @@ export interface Command {
   readonly keep?: Keep;
 }
 
-/** Pipes that the one who asks for a process reads and writes itself. They are removed once it has opened them. */
+/** Pipes that the one who asks for a process reads and writes itself. */
 export interface Streams {
-  /** The folder in which the pipes have their names; it is made, and removed with them. */
+  /**
+   * A folder for them where none were made ahead, or where open ones can't be opened once more without a name (elsewhere than on Linux); it is made,
+   * and removed with them.
+   */
   readonly pipes: string;
   /** In this order. Without `stdin`, nothing is to be read there. */
   readonly names: readonly ('stdin' | 'stdout' | 'stderr')[];
@@ -72,6 +75,8 @@ export type Report =
       readonly startTime: string;
       /** The control group that it was born in, as the kernel names it. */
       readonly group: string | undefined;
+      /** The descriptors of the spawner that hold its {@link Streams}, until they are `opened`; absent where those have names. */
+      readonly streams?: readonly number[] | undefined;
     }
   | {
       readonly kind: 'failed';

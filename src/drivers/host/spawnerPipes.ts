@@ -25,7 +25,8 @@ export interface SpawnerPipesNeeds {
   readonly files: SpawnerFiles;
   /** Makes pipes at paths, one call at a time, and reports once they are there, or why not. */
   readonly make: (paths: readonly string[], done: (error?: NodeJS.ErrnoException) => void) => void;
-  readonly start: (id: number, command: Command) => void;
+  /** Starts a process, with the pipes of its streams if they are open already. */
+  readonly start: (id: number, command: Command, streams?: readonly number[]) => void;
   readonly failStart: (id: number, output: Output | Streams, error: NodeJS.ErrnoException) => void;
   /** Whether a failure is for want of what others have now. */
   readonly isForNow: (error: unknown) => boolean;
@@ -37,7 +38,7 @@ export function spawnerPipes(needs: SpawnerPipesNeeds): SpawnerPipes {
   const { join } = process.getBuiltinModule('node:path');
   // There is no RxJS here.
   const { setImmediate: nextTurn, setTimeout: later } = process.getBuiltinModule('node:timers');
-  const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = fs.constants;
+  const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } = fs.constants;
   const { files, make, start, failStart, isForNow } = needs;
   const { within, inFolder, refuse, openFolder, makeFolder, removeFile } = files;
   const isLinux = process.platform === 'linux';
@@ -175,6 +176,29 @@ export function spawnerPipes(needs: SpawnerPipesNeeds): SpawnerPipes {
     }
   };
 
+  /** Opens pipes of a pool that have no name from then on, or none. */
+  const openFrom = (pool: Pool, count: number): readonly number[] | undefined => {
+    const names = openPool(pool)?.names ?? [];
+    if (names.length < count) return undefined;
+    const taken = names.splice(-count);
+    try {
+      return inFolder(join(pool.path, 'any'), (folder) =>
+        openEach(taken, (name) => {
+          const path = within(folder, name);
+          const fd = fs.openSync(path, O_RDWR | O_NOFOLLOW);
+          removeFile(path);
+          if (fs.fstatSync(fd).isFIFO()) return fd;
+          fs.closeSync(fd);
+          return refuse(join(pool.path, name), 'it is not a pipe');
+        }),
+      );
+    } catch {
+      // To make them where they are wanted reports why that fails.
+      pools.delete(pool.path);
+      return undefined;
+    }
+  };
+
   const emptyPool = (path: string): void => {
     const ready = pools.get(path);
     if (ready === undefined) return;
@@ -277,9 +301,17 @@ export function spawnerPipes(needs: SpawnerPipesNeeds): SpawnerPipes {
   ): void => {
     // By then all orders are here that were sent at once.
     nextTurn(makePipes);
-    if (command.pool !== undefined && takeFrom(command.pool, output)) {
-      start(id, command);
-      return;
+    if (command.pool !== undefined) {
+      if (isLinux && 'names' in output) {
+        const streams = openFrom(command.pool, output.names.length);
+        if (streams !== undefined) {
+          start(id, command, streams);
+          return;
+        }
+      } else if (takeFrom(command.pool, output)) {
+        start(id, command);
+        return;
+      }
     }
     const then = (error?: NodeJS.ErrnoException): void => {
       if (error === undefined || arePipes(output)) start(id, command);

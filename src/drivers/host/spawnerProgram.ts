@@ -171,22 +171,29 @@ export function spawnerProgram(
     const it = unopened.get(id);
     if (it === undefined) return;
     unopened.delete(id);
-    pipes.removePipes(it.streams);
+    if (!isLinux) pipes.removePipes(it.streams);
     for (const fd of it.held) fs.closeSync(fd);
   };
 
+  const openStreams = (streams: Streams): readonly number[] => {
+    const opened = pipes.openPipes(streams, O_RDWR);
+    if (isLinux) pipes.removePipes(streams);
+    return opened;
+  };
+
   const openOutput = (output: string | Output | Streams): readonly number[] => {
+    if (isStreams(output)) return openStreams(output);
     if (typeof output !== 'string') return pipes.openPipes(output, O_RDWR);
     if (output === '/dev/null') return [fs.openSync(output, O_WRONLY)];
     return [openFile(output, O_WRONLY | O_APPEND | O_CREAT)];
   };
 
-  const start = (id: number, command: Command): void => {
+  const start = (id: number, command: Command, streams?: readonly number[]): void => {
     const { program, args, cwd, below = [], env, output, handedPath, keep } = command;
     // Nobody could ever know of it.
     if (isAlone()) return;
     // Open within one turn only, so that a thousand starts at once hold one file open, not a thousand.
-    let written = openOutput(output);
+    let written = streams ?? openOutput(output);
     let held: readonly number[] = [];
     let handed: number | undefined;
     let place: number | undefined;
@@ -261,7 +268,15 @@ export function spawnerProgram(
         });
         // Looked at last: whoever looks for what the one that is gone has left finds all of it, or it is killed here.
         if (isAlone()) end();
-        else report({ kind: 'started', id, pid, startTime, group });
+        else
+          report({
+            kind: 'started',
+            id,
+            pid,
+            startTime,
+            group,
+            ...(isLinux && isStreams(output) && { streams: held }),
+          });
       } catch (error) {
         children.delete(id);
         end();
@@ -304,11 +319,11 @@ export function spawnerProgram(
     if (!groups.quit()) readers.quit();
   };
 
-  const startOrFail = (id: number, command: Command): void => {
+  const startOrFail = (id: number, command: Command, streams?: readonly number[]): void => {
     // In the order in which they were asked for.
     groups.onceThere(() => {
       try {
-        start(id, command);
+        start(id, command, streams);
       } catch (error) {
         readers.onceOver(id, () => {
           startAgainOrFail(id, command, error as NodeJS.ErrnoException);
@@ -319,8 +334,10 @@ export function spawnerProgram(
 
   const startAgainOrFail = (id: number, command: Command, error: NodeJS.ErrnoException): void => {
     if (isForNow(error) && readers.letAllGo()) {
+      const { output } = command;
       later(() => {
-        startOrFail(id, command);
+        if (isStreams(output)) pipes.startPiped(id, command, output);
+        else startOrFail(id, command);
       }, restMs);
     } else failStart(id, command.output, error);
   };

@@ -92,7 +92,7 @@ export function createProcessExecs(spawner: Spawner, inheritEnv: InheritEnv | un
     it.group = group;
     const ended = endOf(started, group);
     try {
-      const opened = streams === undefined ? {} : openStreams(streams);
+      const opened = streams === undefined ? {} : openStreams(streams, started);
       started.opened();
       if (it.isKilled) kill(it);
       else if (halted.has(it.home)) await done(group.halt());
