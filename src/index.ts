@@ -30,6 +30,14 @@ export type {
   Cursor,
   LifecycleEvent,
 } from './lifecycle/event.js';
+export type {
+  FileReader,
+  FileWriter,
+  MkdirOptions,
+  RemoveOptions,
+  WriteOptions,
+} from './lifecycle/fileAccess.js';
+export type { FileStat } from './lifecycle/fileStat.js';
 export type { LogLine, LogOptions } from './lifecycle/logLine.js';
 export type { ExecExit, ExecOutput, Execution, ExecProgram } from './lifecycle/execution.js';
 export type { Snapshot } from './lifecycle/snapshot.js';
@@ -45,6 +53,7 @@ export {
   describeFault,
   DriverFailed,
   ExecFailed,
+  FileFailed,
   type Fault,
   type InstanceError,
   InstanceNotFound,
@@ -92,7 +101,8 @@ export type {
 } from './instances/callOptions.js';
 export type { RunOptions, RunOutcome, RunRequest } from './instances/runRequest.js';
 export type { ExecRequest, Executions } from './instances/execRequest.js';
-export type { Exec } from './streams/execOf.js';
+export type { Files, InstanceFiles } from './instances/instanceFiles.js';
+export type { Pullable } from './streams/pullable.js';
 export type { ExecInput } from './streams/feedInput.js';
 export type {
   CreateSnapshotRequest,
@@ -199,6 +209,7 @@ export { createProcessDriver, type ProcessDriverOptions } from './drivers/proces
 export type {
   Capabilities,
   Driver,
+  DriverFiles,
   Freezing,
   AdoptPlan,
   LaunchPlan,

@@ -2,6 +2,14 @@ import type { Either } from 'fp-ts/lib/Either.js';
 import type { Observable } from 'rxjs';
 import type { Endpoint } from '../lifecycle/endpoint.js';
 import type { Fault } from '../lifecycle/errors.js';
+import type {
+  FileReader,
+  FileWriter,
+  MkdirOptions,
+  RemoveOptions,
+  WriteOptions,
+} from '../lifecycle/fileAccess.js';
+import type { FileStat } from '../lifecycle/fileStat.js';
 import type { Execution, ExecProgram } from '../lifecycle/execution.js';
 import type { DriverFields, ExitStatus, InstanceSpec, MachineHandle } from '../lifecycle/instance.js';
 import type { LogLine, LogOptions } from '../lifecycle/logLine.js';
@@ -76,8 +84,37 @@ export interface Driver {
   close?(): Observable<never>;
   /** Reads a log of the instance, line by line; works on the home alone, whether or not a machine runs. */
   logs(home: string, options: LogReading): Observable<LogLine>;
+  /**
+   * The files of an instance, whether or not it runs. Failures are `FileFailed`. No path leads out of them, whatever a program of the instance puts in
+   * the place of what meanwhile: no link is followed. Absent where the driver can't reach them.
+   */
+  files?(plan: LaunchPlan): DriverFiles;
   /** How to take snapshots of homes and bring them back; absent where the driver has no such thing. */
   readonly snapshots?: Snapshotting;
+}
+
+/**
+ * What can be done with files. Paths begin at the top of the instance's files, have no empty part, and none that is `.` or `..`; the empty one is the
+ * top itself.
+ */
+export interface DriverFiles {
+  /** Opens a plain file, and emits what it is read by. Completes once all was read; an unsubscribe closes it. */
+  read(path: string): Observable<FileReader>;
+  /**
+   * Begins a file, and emits what it is written by. Completes once it is finished, with what was there before replaced at once; after an unsubscribe
+   * before that nothing has changed.
+   */
+  write(path: string, options: WriteOptions): Observable<FileWriter>;
+  /** Emits what is in a directory, in the order of its names. */
+  list(path: string): Observable<readonly FileStat[]>;
+  /** Emits what lies at a path; of a link, the link itself. */
+  stat(path: string): Observable<FileStat>;
+  /** Makes a directory, and emits it. */
+  mkdir(path: string, options: MkdirOptions): Observable<FileStat>;
+  /** Removes something, and emits what it was. */
+  remove(path: string, options: RemoveOptions): Observable<FileStat>;
+  /** Gives something another path, in the place of a file that was there, and emits it. */
+  rename(from: string, to: string): Observable<FileStat>;
 }
 
 /** What a driver can do, said in advance. */

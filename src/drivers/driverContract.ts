@@ -2,6 +2,7 @@ import { execContract } from './contract/execContract.js';
 import { createContractBench } from './contract/contractBench.js';
 import { endingContract } from './contract/endingContract.js';
 import { fieldContract } from './contract/fieldContract.js';
+import { fileContract } from './contract/fileContract.js';
 import { freezingContract } from './contract/freezingContract.js';
 import { handleContract } from './contract/handleContract.js';
 import { homeContract } from './contract/homeContract.js';
@@ -63,7 +64,7 @@ export function driverContract<D extends Driver>(
   { describe, it }: ContractFramework,
   subject: DriverSubject<D>,
 ): void {
-  const { kind, capabilities, reclaim, snapshots } = subject.createDriver();
+  const { kind, capabilities, reclaim, files, snapshots } = subject.createDriver();
 
   const suite: ContractSuite<D> = {
     describe,
@@ -89,6 +90,7 @@ export function driverContract<D extends Driver>(
     sendContract(suite, subject, capabilities);
     portContract(suite, subject, capabilities);
     execContract(suite, subject, capabilities);
+    if (files !== undefined) fileContract(suite, subject);
     homeContract(suite, subject);
     if (reclaim !== undefined) reclaimContract(suite, subject);
     if (snapshots !== undefined) snapshotContract(suite, subject);

@@ -41,6 +41,7 @@ const rows: { readonly [T in Tag]: Row<Extract<InstanceError, { readonly _tag: T
     'exec_failed',
     ({ code }) => (code === 127 ? 'there is no such program' : 'the program cannot be run'),
   ],
+  FileFailed: [422, 'file_failed'],
   NotSupported: [501, 'not_supported'],
   ManagerClosed: [503, 'unavailable'],
   TooManyConsumers: [503, 'unavailable'],

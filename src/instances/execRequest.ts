@@ -1,5 +1,6 @@
-import type { Exec } from '../streams/execOf.js';
+import type { ExecOutput } from '../lifecycle/execution.js';
 import type { ExecInput } from '../streams/feedInput.js';
+import type { Pullable } from '../streams/pullable.js';
 
 /** What to run in an instance, beside its own program. */
 export interface ExecRequest {
@@ -57,5 +58,5 @@ export interface Executions {
    * counted; // => '2\nended with 0'
    * ```
    */
-  exec(idOrName: string, request: ExecRequest): Exec;
+  exec(idOrName: string, request: ExecRequest): Pullable<ExecOutput>;
 }

@@ -89,6 +89,16 @@ export class ExecFailed extends taggedError(
   ({ reason }: { readonly reason: string; readonly code: 126 | 127 }) => onOneLine(reason),
 ) {}
 
+/**
+ * Something could not be done with a file of an instance; nothing was changed. `path` is from the top of the instance's files on, `code` a word of the
+ * operating system: `ENOENT`, `EEXIST`, `ENOTDIR`, `EISDIR`, `ENOTEMPTY`, `ELOOP` (a link is in the way), `EACCES`, `ENOSPC`, and so on.
+ */
+export class FileFailed extends taggedError(
+  'FileFailed',
+  ({ verb, path, code }: { readonly verb: string; readonly path: string; readonly code: string }) =>
+    `cannot ${verb} "${named(path)}": ${fileFaults[code] ?? onOneLine(code)}`,
+) {}
+
 /** A driver failed to carry out a verb on a machine; `cause` says why. */
 export class DriverFailed extends taggedError(
   'DriverFailed',
@@ -232,6 +242,7 @@ export const errorClasses = {
   NotSupported,
   LaunchFailed,
   ExecFailed,
+  FileFailed,
   DriverFailed,
   LogNotFound,
   LogUnreadable,
@@ -276,6 +287,19 @@ export const hasTag = <Tag extends InstanceError['_tag']>(
   error: unknown,
   tag: Tag,
 ): error is Extract<InstanceError, { readonly _tag: Tag }> => isInstanceError(error) && error._tag === tag;
+
+const fileFaults: Readonly<Record<string, string>> = {
+  ENOENT: 'it is not there, or what it is to lie in is not',
+  EEXIST: 'there is something already',
+  ENOTDIR: 'a part of its path is no directory, or a link, which is not followed',
+  EISDIR: 'it is a directory',
+  ENOTEMPTY: 'it is not empty',
+  ELOOP: 'a link is in the way, which is not followed',
+  EACCES: 'that is not permitted',
+  EPERM: 'that is not permitted',
+  ENOSPC: 'the disk is full',
+  EINVAL: 'it is no plain file',
+};
 
 const mostDescribed = 10;
 

@@ -12,8 +12,8 @@ import { hasTag, InvalidState, ManagerClosed, NotSupported } from '../lifecycle/
 import type { ExecOutput, Execution } from '../lifecycle/execution.js';
 import type { Instance, InstanceSpec } from '../lifecycle/instance.js';
 import type { State } from '../lifecycle/state.js';
-import { execOf } from '../streams/execOf.js';
 import { feedInput } from '../streams/feedInput.js';
+import { pullable } from '../streams/pullable.js';
 import { untilAborted } from '../streams/untilAborted.js';
 import { besides } from './besides.js';
 import { driverFailed } from './driverFailures.js';
@@ -88,7 +88,7 @@ export function createExecutions(tools: ExecutionsTools): Executions {
 
   return {
     exec: (idOrName, request) =>
-      execOf(
+      pullable(
         turns.whileOpen(() =>
           run(table.exactly(idOrName), decodeOrThrow(execRequest, request) as ExecRequest),
         ),

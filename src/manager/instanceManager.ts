@@ -18,6 +18,7 @@ import {
 import type { Driver, LaunchPlan } from '../drivers/driver.js';
 import { type Cause, causes } from '../lifecycle/cause.js';
 import type { Executions } from '../instances/execRequest.js';
+import type { Files } from '../instances/instanceFiles.js';
 import type { Instances } from '../instances/instances.js';
 import type { LifecycleStreams } from '../instances/lifecycleStreams.js';
 import { isOfSnapshot, type LifecycleEvent } from '../lifecycle/event.js';
@@ -60,6 +61,7 @@ import { createSnapshotTable } from './snapshotTable.js';
 import { openStorage } from './storage.js';
 import { createChecks } from './checks.js';
 import { createExecutions } from './executions.js';
+import { createFiles } from './files.js';
 import { stopwatch } from './stopwatch.js';
 import { createTurns } from './turns.js';
 import { createUntilKept } from './untilKept.js';
@@ -80,7 +82,7 @@ const foundReadyMs = 2_000;
  * Creates, changes and deletes instances, and emits on one shared stream all that happens to them. Made by `openManager`. What
  * can be done from afar too is {@link Instances} and {@link LifecycleStreams}: ask for those, or a part of them, where that is enough.
  */
-export interface InstanceManager extends Instances, Executions, LifecycleStreams {
+export interface InstanceManager extends Instances, Executions, Files, LifecycleStreams {
   /**
    * Emits once, when the manager begins to close, within {@link InstanceManager.close} and before any stop is told, then
    * completes; to whoever subscribes later it emits at once. Events carry no such word: what acts on them ends with it.
@@ -353,6 +355,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
 
   return {
     ...instances,
+    ...createFiles({ ...shared, turns, table }),
     ...createExecutions({ ...shared, turns, table, measure, closing$: bus.closing$ }),
     ...streams,
     closing$: bus.closing$,

@@ -52,6 +52,7 @@ describe('the public names', () => {
        DataDirLocked
        DriverFailed
        ExecFailed
+       FileFailed
        InstanceNotFound
        InvalidRequest
        InvalidState
@@ -133,6 +134,7 @@ describe('the public names', () => {
        DoorStats
        Driver
        DriverFields
+       DriverFiles
        DropReason
        Endpoint
        EnsureOptions
@@ -140,7 +142,6 @@ describe('the public names', () => {
        EventFilter
        EventStreams
        EventsOptions
-       Exec
        ExecExit
        ExecInput
        ExecOutput
@@ -151,6 +152,10 @@ describe('the public names', () => {
        ExitStatus
        ExpirationStatus
        Fault
+       FileReader
+       FileStat
+       FileWriter
+       Files
        ForkRequest
        ForkSnapshotRequest
        ForwardedPort
@@ -163,6 +168,7 @@ describe('the public names', () => {
        InstanceAction
        InstanceChange
        InstanceError
+       InstanceFiles
        InstanceFilter
        InstanceManager
        InstanceNetwork
@@ -194,6 +200,7 @@ describe('the public names', () => {
        MachineStatus
        ManagerOptions
        Measurement
+       MkdirOptions
        MutationOptions
        Occasion
        OpenManagerOptions
@@ -203,10 +210,12 @@ describe('the public names', () => {
        Ports
        PreparePlan
        ProcessDriverOptions
+       Pullable
        Readiness
        RecordTables
        Refusal
        Remembered
+       RemoveOptions
        Replacement
        RequestOutcome
        RestartPolicy
@@ -249,7 +258,8 @@ describe('the public names', () => {
        WebhookStats
        WebhookStatus
        Webhooks
-       WorkBuffering"
+       WorkBuffering
+       WriteOptions"
     `);
   });
 

@@ -35,6 +35,7 @@ const all: readonly (readonly [error: Error, status: number, code: string, isRet
   [new errors.ManagerClosed(), 503, 'unavailable', true],
   [new errors.TooManyConsumers({ consumer: 'c', limit: 64 }), 503, 'unavailable', true],
   [new errors.SubscriberLagged({ capacity: 1, missed: 1 }), 500, 'internal_error', true],
+  [new errors.FileFailed({ verb: 'read', path: 'a', code: 'ENOENT' }), 422, 'file_failed', false],
   [new errors.ExecFailed({ reason: secret, code: 127 }), 422, 'exec_failed', false],
   [new errors.LaunchFailed({ reason: secret }), 500, 'internal_error', false],
   [

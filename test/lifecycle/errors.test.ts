@@ -39,6 +39,11 @@ const all = [
     { reason: 'no such file', cause },
   ],
   [
+    new errors.FileFailed({ verb: 'read', path: 'a/b', code: 'ENOENT' }),
+    'cannot read "a/b": it is not there, or what it is to lie in is not',
+    { verb: 'read', path: 'a/b', code: 'ENOENT' },
+  ],
+  [
     new errors.ExecFailed({ reason: 'no such program', code: 127 }, { cause }),
     'no such program',
     { reason: 'no such program', code: 127, cause },

@@ -180,6 +180,7 @@ const fields = {
   InvalidState: fc.record({ instanceId, state, verb, remedy: text }),
   NotSupported: fc.record({ driver: text, verb, reason }),
   LaunchFailed: fc.record({ reason }),
+  FileFailed: fc.record({ verb: fc.string(), path: fc.string(), code: fc.string() }),
   ExecFailed: fc.record({ reason, code: fc.constantFrom(126 as const, 127 as const) }),
   DriverFailed: fc.record({ instanceId, verb }),
   LogNotFound: fc.record({ source: text, sources: fc.array(text) }),

@@ -47,6 +47,7 @@ const fieldsOf = {
   NotSupported: { driver: required('driver', t.string), verb, reason },
   LaunchFailed: { reason },
   ExecFailed: { reason, code: required('code', t.union([t.literal(126), t.literal(127)], '126 or 127')) },
+  FileFailed: { verb, path: required('path', t.string), code: required('code', t.string) },
   DriverFailed: { instanceId, verb },
   LogNotFound: { source: required('source', t.string), sources: required('sources', texts) },
   LogUnreadable: { path: required('path', t.string), found: required('found', t.string) },

@@ -71,6 +71,8 @@ export interface ContractBench<D extends Driver> {
   counted(plan: LaunchPlan): Promise<readonly number[]>;
   /** The numbers that are counted after so many, once there are some; the machine has to run. */
   counts(plan: LaunchPlan, after: number): Promise<readonly number[]>;
+  /** Looks until it finds what it should, or time is up, and gives the last look. */
+  eventually<T>(look: () => Promise<T>, isSo: (found: T) => boolean): Promise<T>;
   /** Sees to it that the folder of a snapshot is removed with the rest. */
   putAway(folder: string): void;
   /** Ends every machine and removes every home and every snapshot. */
@@ -210,6 +212,7 @@ export function createContractBench<D extends Driver>(subject: DriverSubject<D>)
         }),
       ),
     hold,
+    eventually,
     adopt: ({ plan, machine }) =>
       driver.adopt(plan, JSON.parse(JSON.stringify(machine.handle)) as Machine['handle']).pipe(tap(hold)),
     end: (machine, verb) => (verb === 'stop' ? machine.stop({ graceMs: 2_000 }) : machine.kill()),

@@ -13,7 +13,7 @@ import { untilLaunched } from './untilLaunched.js';
 /** What differs between drivers whose machines are processes of this host. */
 export interface HostDriverParts<H extends ProcessHandle> extends Pick<
   Driver,
-  'kind' | 'capabilities' | 'decode' | 'snapshots'
+  'kind' | 'capabilities' | 'decode' | 'files' | 'snapshots'
 > {
   readonly runs: Runs;
   /** Milliseconds between two reads of a log that is followed. */
@@ -34,7 +34,7 @@ export interface HostDriverParts<H extends ProcessHandle> extends Pick<
 
 /** Makes a driver of the parts that differ. */
 export function createHostDriver<H extends ProcessHandle>(parts: HostDriverParts<H>): Driver {
-  const { kind, capabilities, decode, snapshots, runs, pollMs } = parts;
+  const { kind, capabilities, decode, files, snapshots, runs, pollMs } = parts;
   const { resume, forget } = parts;
   const sources = capabilities.logs;
 
@@ -63,6 +63,7 @@ export function createHostDriver<H extends ProcessHandle>(parts: HostDriverParts
       if (!sources.includes(source)) return throwError(() => new LogNotFound({ source, sources }));
       return readLog(createLogFiles(home, source), query, end$ && { pollMs, end$ });
     },
+    ...(files && { files }),
     ...(snapshots && { snapshots }),
   };
 }

@@ -54,6 +54,14 @@ const mark = Buffer.from(ownMark);
 const [renameEntry, rmdirEntry, unlinkEntry] = [promisify(rename), promisify(rmdir), promisify(unlink)];
 const fchmodFd = promisify(fchmod);
 
+/** Removes an entry of a directory that is held open, with all that is in it, as {@link removeTree} does. */
+export const removeEntry = (
+  folder: HeldFolder,
+  name: string,
+  path: string,
+  platform: NodeJS.Platform = process.platform,
+): Promise<void> => walks.run(() => remove(folder.within(name), path, platform));
+
 /** A removal that goes on. */
 interface Removal {
   /** Where it is. */
@@ -64,7 +72,7 @@ interface Removal {
 }
 
 /** Removes what is at a place; errors name the path. */
-async function remove(place: string, path: string, platform: NodeJS.Platform): Promise<void> {
+async function remove(place: Buffer | string, path: string, platform: NodeJS.Platform): Promise<void> {
   let root: HeldFolder | undefined;
   const hold = async (): Promise<void> => {
     root = await holdFolder(place, platform);

@@ -8,6 +8,7 @@ import type { Driver, LaunchPlan, Machine } from '../driver.js';
 import { completeAfter } from '../host/completeAfter.js';
 import { directoryId } from '../host/directoryId.js';
 import { createFreePorts } from '../host/freePorts.js';
+import { filesBeneath } from '../host/filesBeneath.js';
 import { createHostDriver } from '../host/hostDriver.js';
 import { createLogFiles } from '../host/logFiles.js';
 import { decodeProcessFields, signalNames } from './processFields.js';
@@ -21,7 +22,7 @@ import { removeTree } from '../host/removeTree.js';
 import { createRuns, type Run } from '../host/runs.js';
 import { createSpawner } from '../host/spawner.js';
 import { startProcess } from './startProcess.js';
-import { layOut, layOutCopy, placeOutside } from './workDir.js';
+import { layOut, layOutCopy, placeOutside, topOf } from './workDir.js';
 
 /** How to make a process driver. */
 export interface ProcessDriverOptions {
@@ -181,6 +182,7 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
       await clear(home);
       await removeTree(home);
     },
+    files: (plan) => filesBeneath(() => topOf(plan)),
     beforeClose: () => execs.end(),
     snapshots: {
       ...snapshots,

@@ -40,6 +40,12 @@ export async function workPlaceOf({ home, spec }: LaunchPlan): Promise<WorkPlace
   return { dir: workDirOf(home), below };
 }
 
+/** The directory at whose top the files of an instance begin: its working directory, or that of this host in which it works. */
+export const topOf = async ({ home, spec }: LaunchPlan): Promise<string> => {
+  const outside = placeOutside(spec);
+  return outside === undefined ? workDirOf(home) : realDirectory(outside, 'directory');
+};
+
 /**
  * Makes a home, readable by nobody else, with a working directory that is a copy of the image: links are copied as links,
  * sockets, pipes and devices are left out. It bears the mark that the folder `like` bears, or one of its own. When it fails, no file is

@@ -1,6 +1,6 @@
 import { firstValueFrom, NEVER, Observable, throwError, toArray } from 'rxjs';
 import type { ExecOutput, Execution } from '../../src/lifecycle/execution.js';
-import { execOf } from '../../src/streams/execOf.js';
+import { pullable } from '../../src/streams/pullable.js';
 
 const line = (text: string): ExecOutput => ({ kind: 'stdout', data: Buffer.from(text) });
 const exit: ExecOutput = { kind: 'exit', code: 0, signal: null };
@@ -46,7 +46,7 @@ function play(outputs: readonly ExecOutput[], then: 'ended' | 'silent' = 'ended'
 
 it('is cold: each subscriber, and each loop, starts a program of its own', async () => {
   const { counts, starting$ } = play([line('a'), exit]);
-  const exec = execOf(starting$);
+  const exec = pullable(starting$);
   expect(counts.started).toBe(0);
   await expect(firstValueFrom(exec.pipe(toArray()))).resolves.toEqual([line('a'), exit]);
   const read: ExecOutput[] = [];
@@ -57,7 +57,7 @@ it('is cold: each subscriber, and each loop, starts a program of its own', async
 
 it('a loop reads what it asks for, and no more', async () => {
   const { counts, starting$ } = play([line('a'), line('b'), exit]);
-  const outputs = execOf(starting$)[Symbol.asyncIterator]();
+  const outputs = pullable(starting$)[Symbol.asyncIterator]();
   expect(counts).toEqual({ started: 0, read: 0, ended: 0 });
   await outputs.next();
   expect(counts).toEqual({ started: 1, read: 1, ended: 0 });
@@ -67,7 +67,7 @@ it('a loop reads what it asks for, and no more', async () => {
 });
 
 it('reads asked for at once are answered in their order', async () => {
-  const outputs = execOf(play([line('a'), line('b'), exit]).starting$)[Symbol.asyncIterator]();
+  const outputs = pullable(play([line('a'), line('b'), exit]).starting$)[Symbol.asyncIterator]();
   const results = await Promise.all(Array.from({ length: 5 }, () => outputs.next()));
   expect(results.map(({ value }) => value as unknown)).toEqual([
     line('a'),
@@ -80,7 +80,7 @@ it('reads asked for at once are answered in their order', async () => {
 
 it('whoever leaves while he waits is answered at once, and the program ends', async () => {
   const { counts, starting$ } = play([], 'silent');
-  const outputs = execOf(starting$)[Symbol.asyncIterator]();
+  const outputs = pullable(starting$)[Symbol.asyncIterator]();
   const waiting = outputs.next();
   await Promise.resolve();
   await outputs.return?.();
@@ -90,12 +90,12 @@ it('whoever leaves while he waits is answered at once, and the program ends', as
 
 it('a subscriber that unsubscribes ends the program, and hears no more', () => {
   const { counts, starting$ } = play([line('a')], 'silent');
-  execOf(starting$).subscribe().unsubscribe();
+  pullable(starting$).subscribe().unsubscribe();
   expect(counts).toMatchObject({ started: 1, ended: 1 });
 });
 
 it('one that cannot be started fails so, once, for both', async () => {
-  const exec = execOf(throwError(() => new Error('no such program')));
+  const exec = pullable(throwError(() => new Error('no such program')));
   await expect(firstValueFrom(exec)).rejects.toThrow('no such program');
   const outputs = exec[Symbol.asyncIterator]();
   await expect(outputs.next()).rejects.toThrow('no such program');
@@ -104,8 +104,8 @@ it('one that cannot be started fails so, once, for both', async () => {
 
 it('one that fails while it is read fails so for both', async () => {
   const [one, other] = [play([], 'silent'), play([], 'silent')];
-  const subscribed = firstValueFrom(execOf(one.starting$));
-  const read = execOf(other.starting$)[Symbol.asyncIterator]().next();
+  const subscribed = firstValueFrom(pullable(one.starting$));
+  const read = pullable(other.starting$)[Symbol.asyncIterator]().next();
   await Promise.resolve();
   for (const { fail } of [one, other]) fail(new Error('it is gone'));
   await expect(subscribed).rejects.toThrow('it is gone');
@@ -113,7 +113,7 @@ it('one that fails while it is read fails so for both', async () => {
 });
 
 it('whoever leaves before it is started starts nothing', async () => {
-  const exec = execOf(NEVER);
+  const exec = pullable(NEVER);
   const outputs = exec[Symbol.asyncIterator]();
   await outputs.return?.();
   await expect(outputs.next()).resolves.toEqual({ done: true, value: undefined });

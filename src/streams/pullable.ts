@@ -1,56 +1,56 @@
 import { Observable, Subscription } from 'rxjs';
-import type { ExecOutput, Execution } from '../lifecycle/execution.js';
 
 /**
- * A program to be run in an instance: each subscription, and each `for await`, runs it anew. Both tell the same; only `for await` lets a slow reader
- * hold the program up.
+ * What can be subscribed to and be read with `for await`: each of both begins it anew, and both tell the same; only `for await` lets a slow reader hold up
+ * what it comes from.
  */
-export type Exec = Observable<ExecOutput> & AsyncIterable<ExecOutput>;
+export type Pullable<T> = Observable<T> & AsyncIterable<T>;
 
-/**
- * Makes an {@link Exec} of what starts a program and emits it: each subscriber, and each reader, starts one of its own, and ends it by
- * unsubscribing.
- */
-export function execOf(starting$: Observable<Execution>): Exec {
-  const outputs$ = new Observable<ExecOutput>((subscriber) => {
-    const pass = async (execution: Execution): Promise<void> => {
+/** Something that is read: a program, a file. */
+interface Source<T> {
+  /** Resolves with what comes next, and with `undefined` at the end; one at a time. */
+  read(): Promise<T | undefined>;
+}
+
+/** Makes a {@link Pullable} of what opens a source and emits it: each subscriber, and each reader, opens one of its own, and closes it by unsubscribing. */
+export function pullable<T>(opening$: Observable<Source<T>>): Pullable<T> {
+  const values$ = new Observable<T>((subscriber) => {
+    const pass = async (source: Source<T>): Promise<void> => {
       for (;;) {
-        const output = await execution.read();
+        const value = await source.read();
         if (subscriber.closed) return;
-        if (output === undefined) {
+        if (value === undefined) {
           subscriber.complete();
           return;
         }
-        subscriber.next(output);
+        subscriber.next(value);
       }
     };
     const fail = (error: unknown): void => {
       subscriber.error(error);
     };
-    // It completes once nothing of the program is left; what that has written may still have to be read.
-    return starting$.subscribe({
-      next: (execution) => {
-        pass(execution).catch(fail);
+    // It may complete before all was read.
+    return opening$.subscribe({
+      next: (source) => {
+        pass(source).catch(fail);
       },
       error: fail,
     });
   });
-  return Object.assign(outputs$, { [Symbol.asyncIterator]: () => iterate(starting$) });
+  return Object.assign(values$, { [Symbol.asyncIterator]: () => iterate(opening$) });
 }
 
 const end = { done: true, value: undefined } as const;
 
-type Result = IteratorResult<ExecOutput, undefined>;
-
-interface Reader {
-  readonly resolve: (result: Result) => void;
+interface Reader<T> {
+  readonly resolve: (result: IteratorResult<T, undefined>) => void;
   readonly reject: (error: unknown) => void;
 }
 
-function iterate(starting$: Observable<Execution>): AsyncIterator<ExecOutput, undefined> {
+function iterate<T>(opening$: Observable<Source<T>>): AsyncIterator<T, undefined> {
   const link = new Subscription();
-  const readers: Reader[] = [];
-  let execution: Execution | undefined;
+  const readers: Reader<T>[] = [];
+  let source: Source<T> | undefined;
   let hasBegun = false;
   let isReading = false;
   let isOver = false;
@@ -73,23 +73,23 @@ function iterate(starting$: Observable<Execution>): AsyncIterator<ExecOutput, un
   };
 
   const readNext = (): void => {
-    if (execution === undefined || isReading || readers.length === 0) return;
+    if (source === undefined || isReading || readers.length === 0) return;
     isReading = true;
-    execution.read().then((output) => {
+    source.read().then((value) => {
       isReading = false;
-      if (output === undefined) close();
-      else readers.shift()?.resolve({ done: false, value: output });
+      if (value === undefined) close();
+      else readers.shift()?.resolve({ done: false, value });
       readNext();
     }, fail);
   };
 
   const begin = (): void => {
     hasBegun = true;
-    const started = (it: Execution): void => {
-      execution = it;
+    const opened = (it: Source<T>): void => {
+      source = it;
       readNext();
     };
-    link.add(starting$.subscribe({ next: started, error: fail }));
+    link.add(opening$.subscribe({ next: opened, error: fail }));
   };
 
   return {

@@ -1,0 +1,94 @@
+import * as t from 'io-ts';
+import { catchError, concat, defer, mergeMap, noop, type Observable, throwError } from 'rxjs';
+import { closed } from '../codecs/closed.js';
+import { decodeOrThrow } from '../codecs/decode.js';
+import { execInput } from '../codecs/execInput.js';
+import { filePath } from '../codecs/filePath.js';
+import { integer } from '../codecs/scalars.js';
+import type { Driver, DriverFiles, LaunchPlan } from '../drivers/driver.js';
+import type { Files } from '../instances/instanceFiles.js';
+import { hasTag, NotSupported } from '../lifecycle/errors.js';
+import type { MkdirOptions, RemoveOptions, WriteOptions } from '../lifecycle/fileAccess.js';
+import type { InstanceSpec } from '../lifecycle/instance.js';
+import { type ExecInput, feedInput } from '../streams/feedInput.js';
+import { pullable } from '../streams/pullable.js';
+import { driverFailed } from './driverFailures.js';
+import type { InstanceTable } from './instanceTable.js';
+import type { Turns } from './turns.js';
+
+/** What {@link createFiles} needs. */
+export interface FilesTools {
+  readonly turns: Pick<Turns, 'whileOpen'>;
+  readonly table: Pick<InstanceTable, 'exactly'>;
+  readonly driverOf: (spec: InstanceSpec) => Driver;
+  planOf(instanceId: string, name: string, spec: InstanceSpec): LaunchPlan;
+}
+
+/** Creates what reaches the files of instances. */
+export const createFiles = ({ turns, table, driverOf, planOf }: FilesTools): Files => ({
+  files: (idOrName) => {
+    /** Does something with files, once what is asked for is understood. */
+    const withFiles = <Asked, T>(
+      codec: t.Type<Asked, unknown>,
+      asked: { readonly [Key in keyof Asked]: unknown },
+      work: (files: DriverFiles, asked: Asked) => Observable<T>,
+    ): Observable<T> =>
+      turns.whileOpen(() => {
+        const { id, name, spec } = table.exactly(idOrName);
+        const driver = driverOf(spec);
+        const decoded = decodeOrThrow<Asked>(codec, asked);
+        const files = driver.files?.(planOf(id, name, spec));
+        if (files === undefined) {
+          const reason = 'it cannot reach the files of its instances';
+          throw new NotSupported({ driver: driver.kind, verb: 'files', reason });
+        }
+        return work(files, decoded).pipe(
+          catchError((error: unknown) =>
+            hasTag(error, 'FileFailed')
+              ? throwError(() => error)
+              : driverFailed({ id }, 'reach the files of')(error),
+          ),
+        );
+      });
+
+    return {
+      read: (path) => pullable(withFiles(reading, { path }, (files, asked) => files.read(asked.path))),
+      write: (path, content, options = {}) =>
+        withFiles(writing, { path, content, options }, (files, asked) =>
+          files.write(asked.path, asked.options as WriteOptions).pipe(
+            mergeMap((writer) =>
+              concat(
+                feedInput({ write: writer.write, endInput: noop }, asked.content as ExecInput),
+                defer(() => writer.finish()),
+              ),
+            ),
+          ),
+        ),
+      list: (path) => withFiles(reading, { path }, (files, asked) => files.list(asked.path)),
+      stat: (path) => withFiles(reading, { path }, (files, asked) => files.stat(asked.path)),
+      mkdir: (path, options = {}) =>
+        withFiles(making, { path, options }, (files, asked) =>
+          files.mkdir(asked.path, asked.options as MkdirOptions),
+        ),
+      remove: (path, options = {}) =>
+        withFiles(removing, { path, options }, (files, asked) =>
+          files.remove(asked.path, asked.options as RemoveOptions),
+        ),
+      rename: (source, target) =>
+        withFiles(renaming, { from: source, to: target }, (files, asked) =>
+          files.rename(asked.from, asked.to),
+        ),
+    };
+  },
+});
+
+const mode = integer('mode of a file', 0, 0o777);
+const writeOptions = closed('options', {}, { mode });
+const mkdirOptions = closed('options', {}, { recursive: t.boolean, mode });
+const removeOptions = closed('options', {}, { recursive: t.boolean });
+
+const reading = closed('a file', { path: filePath }, {});
+const writing = closed('a file', { path: filePath, content: execInput, options: writeOptions }, {});
+const making = closed('a directory', { path: filePath, options: mkdirOptions }, {});
+const removing = closed('a file', { path: filePath, options: removeOptions }, {});
+const renaming = closed('a file', { from: filePath, to: filePath }, {});

@@ -1,0 +1,97 @@
+import { createProcessDriver, type InstanceFiles, type InstanceManager, openManager } from 'rx-instances';
+import { createMemoryDriver } from 'rx-instances/testing';
+import { concat, defer, filter, firstValueFrom, NEVER, type Observable, of, repeat, throwError } from 'rxjs';
+
+let manager: InstanceManager;
+let files: InstanceFiles;
+
+beforeEach(async () => {
+  manager = await openManager({ drivers: [createProcessDriver({ pollMs: 5 }), createMemoryDriver()] });
+  const entrypoint = ['sleep', '600'];
+  await firstValueFrom(manager.create({ driver: 'process', name: 'web', image: 'scratch', entrypoint }));
+  files = manager.files('web');
+});
+afterEach(() => manager.close());
+
+const text = async (path: string): Promise<string> => {
+  let read = '';
+  for await (const bytes of files.read(path)) read += Buffer.from(bytes).toString();
+  return read;
+};
+
+it('files are those of the program, at the top of its working directory, also while it does not run', async () => {
+  await firstValueFrom(files.mkdir('a'));
+  await firstValueFrom(files.write('/a//./in', 'x'));
+  const seen: string[] = [];
+  for await (const output of manager.exec('web', { command: 'cat', args: ['a/in'] }))
+    if (output.kind === 'stdout') seen.push(Buffer.from(output.data).toString());
+  expect(seen).toEqual(['x']);
+  await firstValueFrom(manager.stop('web'));
+  await firstValueFrom(files.write('a/in', 'y'));
+  await expect(text('a/in')).resolves.toBe('y');
+});
+
+it('100 MB are written from a source and read as they are asked for, byte by byte', async () => {
+  const piece = Buffer.alloc(1_000_000, 'x');
+  async function* pieces(): AsyncGenerator<Uint8Array> {
+    for (let count = 0; count < 100; count += 1) yield await Promise.resolve(piece);
+  }
+  await expect(firstValueFrom(files.write('big', pieces()))).resolves.toMatchObject({ size: 100_000_000 });
+  let size = 0;
+  for await (const bytes of files.read('big')) {
+    expect(bytes.length).toBeLessThanOrEqual(65_536);
+    expect(bytes[0]).toBe(120);
+    size += bytes.length;
+  }
+  expect(size).toBe(100_000_000);
+});
+
+it('of a file whose source fails, or that is unsubscribed, nothing is there', async () => {
+  const broken$ = concat(
+    of('a'),
+    throwError(() => new Error('the source broke')),
+  );
+  await expect(firstValueFrom(files.write('f', broken$))).rejects.toThrow('the source broke');
+  const isThere = (count: number): Promise<unknown> =>
+    firstValueFrom(
+      defer(() => files.list('')).pipe(
+        repeat(),
+        filter((found) => found.length === count),
+      ),
+    );
+  const writing = files.write('f', concat(of('a'), NEVER)).subscribe();
+  await isThere(1);
+  writing.unsubscribe();
+  await isThere(0);
+});
+
+it.each<[string, () => Observable<unknown>, readonly string[]]>([
+  ['a path that leads out', () => files.read('a/../../b'), ['path']],
+  ['a path with NUL', () => files.stat('a\0'), ['path']],
+  ['no path', () => files.list(undefined as never), ['path']],
+  ['content of another kind', () => files.write('a', 5 as never), ['content']],
+  ['a mode beyond that', () => files.write('a', '', { mode: 0o4755 }), ['options.mode']],
+  ['other options', () => files.mkdir('a', { deep: true } as never), ['options.deep']],
+  ['two paths that lead out', () => files.rename('..', '../a'), ['from', 'to']],
+])('%s is refused with its path', async (_, work, paths) => {
+  await expect(firstValueFrom(work())).rejects.toMatchObject({
+    _tag: 'InvalidRequest',
+    faults: paths.map((path) => expect.objectContaining({ path }) as unknown),
+  });
+});
+
+it('what is not there, and a driver without files, is told', async () => {
+  await firstValueFrom(manager.create({ driver: 'memory', name: 'memory', image: 'any' }));
+  await expect(firstValueFrom(files.stat('none'))).rejects.toMatchObject({
+    ...{ _tag: 'FileFailed', path: 'none', code: 'ENOENT' },
+    message: 'cannot stat "none": it is not there, or what it is to lie in is not',
+  });
+  const others = [
+    ['memory', 'NotSupported'],
+    ['none', 'InstanceNotFound'],
+  ] as const;
+  for (const [name, _tag] of others)
+    await expect(firstValueFrom(manager.files(name).list(''))).rejects.toMatchObject({ _tag });
+  await manager.close();
+  await expect(firstValueFrom(files.stat(''))).rejects.toMatchObject({ _tag: 'ManagerClosed' });
+});
