@@ -80,7 +80,10 @@ describe('the snippets of the README', () => {
     const port = String(await freePort());
     await run({ name: 'README', code: code.replaceAll('8080', port) }, load, equal);
     expect(printed).toEqual(
-      expect.arrayContaining(['Running event', 'stdout it begins', 'stdout hi', 'hello']),
+      expect.arrayContaining([
+        ...['Running event', 'stdout it begins', 'stdout hi', 'hello'],
+        ...['it says 4', 'ended with 0', 'bytes 8'],
+      ]),
     );
     expect(printed.filter((line) => /^\d/.test(line))).toEqual([
       '1 create web Initializing',
