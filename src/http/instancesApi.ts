@@ -12,6 +12,8 @@ import { autoStandbyRoutes } from './autoStandbyRoutes.js';
 import { callRoutes } from './callRoutes.js';
 import { consumersRoute } from './consumersRoute.js';
 import { errorAnswer, plainAnswer } from './errorAnswers.js';
+import { execRoutes } from './exec/execRoutes.js';
+import { openWebSockets } from './exec/openWebSockets.js';
 import { instanceRoutes } from './instanceRoutes.js';
 import { logRoute } from './logRoute.js';
 import { drainOnClose } from './drain.js';
@@ -83,6 +85,7 @@ export const instancesApi: FastifyPluginAsync<InstancesApiOptions> = async (app,
   await limitRate(app, options.maxRequestsPerSecond ?? 10_000);
   guard(app, secret);
   await describeRoutes(app, secret !== undefined);
+  await openWebSockets(app);
   const live = liveEvents(manager, closed$, { consumer });
   // Before their streams are ended.
   app.addHook('preClose', (done) => {
@@ -103,6 +106,7 @@ export const instancesApi: FastifyPluginAsync<InstancesApiOptions> = async (app,
   snapshotRoutes(app, context);
   eventRoutes(app, context, { live, streams: manager, consumer });
   callRoutes(app, context, live);
+  execRoutes(app, context);
   if (options.webhooks !== undefined) webhookRoutes(app, options.webhooks);
   absentRoutes(app);
 };

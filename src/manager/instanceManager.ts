@@ -17,7 +17,6 @@ import {
 } from 'rxjs';
 import type { Driver, LaunchPlan } from '../drivers/driver.js';
 import { type Cause, causes } from '../lifecycle/cause.js';
-import type { Executions } from '../instances/execRequest.js';
 import type { Instances } from '../instances/instances.js';
 import type { LifecycleStreams } from '../instances/lifecycleStreams.js';
 import { isOfSnapshot, type LifecycleEvent } from '../lifecycle/event.js';
@@ -80,7 +79,7 @@ const foundReadyMs = 2_000;
  * Creates, changes and deletes instances, and emits on one shared stream all that happens to them. Made by `openManager`. What
  * can be done from afar too is {@link Instances} and {@link LifecycleStreams}: ask for those, or a part of them, where that is enough.
  */
-export interface InstanceManager extends Instances, Executions, LifecycleStreams {
+export interface InstanceManager extends Instances, LifecycleStreams {
   /**
    * Emits once, when the manager begins to close, within {@link InstanceManager.close} and before any stop is told, then
    * completes; to whoever subscribes later it emits at once. Events carry no such word: what acts on them ends with it.
@@ -341,6 +340,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
   const instances = withSpans(
     createInstanceCalls({
       ...{ shared, turns, table, drivers, controllers, observations, endpoints, eventsOf },
+      executions: createExecutions({ ...shared, turns, table, measure, closing$: bus.closing$ }),
       sendSignal: createSendSignal(machines, observations),
       maxRequestBytes: config?.instances.maxRequestBytes,
       closing$: bus.closing$,
@@ -353,7 +353,6 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
 
   return {
     ...instances,
-    ...createExecutions({ ...shared, turns, table, measure, closing$: bus.closing$ }),
     ...streams,
     closing$: bus.closing$,
     table: keptTable,

@@ -7,13 +7,15 @@ import type { ExecOutput, Execution } from '../lifecycle/execution.js';
  */
 export type Exec = Observable<ExecOutput> & AsyncIterable<ExecOutput>;
 
+type Readable = Pick<Execution, 'read'>;
+
 /**
  * Makes an {@link Exec} of what starts a program and emits it: each subscriber, and each reader, starts one of its own, and ends it by
  * unsubscribing.
  */
-export function execOf(starting$: Observable<Execution>): Exec {
+export function execOf(starting$: Observable<Readable>): Exec {
   const outputs$ = new Observable<ExecOutput>((subscriber) => {
-    const pass = async (execution: Execution): Promise<void> => {
+    const pass = async (execution: Readable): Promise<void> => {
       for (;;) {
         const output = await execution.read();
         if (subscriber.closed) return;
@@ -47,10 +49,10 @@ interface Reader {
   readonly reject: (error: unknown) => void;
 }
 
-function iterate(starting$: Observable<Execution>): AsyncIterator<ExecOutput, undefined> {
+function iterate(starting$: Observable<Readable>): AsyncIterator<ExecOutput, undefined> {
   const link = new Subscription();
   const readers: Reader[] = [];
-  let execution: Execution | undefined;
+  let execution: Readable | undefined;
   let hasBegun = false;
   let isReading = false;
   let isOver = false;
@@ -85,7 +87,7 @@ function iterate(starting$: Observable<Execution>): AsyncIterator<ExecOutput, un
 
   const begin = (): void => {
     hasBegun = true;
-    const started = (it: Execution): void => {
+    const started = (it: Readable): void => {
       execution = it;
       readNext();
     };
