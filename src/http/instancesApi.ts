@@ -32,7 +32,7 @@ import { waitRoute } from './waitRoute.js';
 
 /**
  * A plugin for Fastify that serves instances by hypeman's HTTP API: what its client `@onkernel/hypeman` asks for of instances and snapshots, with
- * its fields, defaults, codes and errors. What it has and this package does not is answered with 501. Beside that `/metrics`, and
+ * its fields, defaults, codes and errors; programs run in instances over WebSockets. What it has and this package does not is answered with 501. Beside that `/metrics`, and
  * `/openapi.json`, the document of all that is served.
  *
  * Errors are `{ code, message }`; what would fail again is told by `x-should-retry: false`, and nothing of the inside by any. An `Idempotency-Key` is the

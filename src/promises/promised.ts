@@ -19,8 +19,8 @@ type Promising<Call> = Call extends (...given: infer Given) => Observable<infer 
  */
 export type PromisedInstances = { readonly [Name in keyof Calls]: Promising<Calls[Name]> } & {
   /**
-   * Runs a program as `exec` of {@link Executions} does, to its end, and resolves with all that it wrote. A program that writes
-   * without end is gathered without end too: `outputMaxBytes` bounds what is kept, `timeoutMs` and `signal` the program.
+   * Runs a program as `exec` of {@link Executions} does, to its end, and resolves with all that it wrote: of each stream the last
+   * `outputMaxBytes`. Rejects with the same errors.
    *
    * @example
    * ```ts

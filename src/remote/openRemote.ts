@@ -54,7 +54,11 @@ const isAddress = (value: string): boolean => {
 const optionsCodec = closed(
   'options of a remote',
   { baseUrl: secret(text('an address (http or https, without password, query and fragment)', isAddress)) },
-  { token: secret(text('a token', (value) => /^[\x21-\x7e]+$/.test(value))), fetch: callback, WebSocket: callback },
+  {
+    token: secret(text('a token', (value) => /^[\x21-\x7e]+$/.test(value))),
+    fetch: callback,
+    WebSocket: callback,
+  },
 );
 
 /** How often the API is asked in vain when it is opened: some ten seconds. */
@@ -76,6 +80,7 @@ const mostFailures = 8;
  * - `consume` is never `durable`, which fails with `InvalidRequest`: what has an event goes on `after` it;
  * - where the log can't be gone on with, those who watch are told the new table, and `events`, `consume` and `iterate` fail with
  *   `CursorExpired`; where it can't be had any more, as by a token that is refused, all fail with `ApiFailed`;
+ * - `exec` runs over a WebSocket; one whose connection is cut ends its program, and fails with `ApiFailed`;
  * - `waitForState` looks by `get`, which asks no driver.
  *
  * @returns a Promise that rejects with `InvalidRequest` for options that can't be understood, and with `ApiFailed`

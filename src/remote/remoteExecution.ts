@@ -52,7 +52,8 @@ export const remoteExecution = (
     const execution: RemoteExecution = {
       read: async () => {
         const output = await outputs.take();
-        if (output !== undefined && output.kind !== 'exit' && !link.closed) outputWindow.take(output.data.length);
+        if (output !== undefined && output.kind !== 'exit' && !link.closed)
+          outputWindow.take(output.data.length);
         return output;
       },
       write: async (data) => {
@@ -111,7 +112,8 @@ export const remoteExecution = (
     link.add(
       interval(lookMs).subscribe(() => {
         silences += 1;
-        if (silences >= mostSilences) subscriber.error(new Failure(new ApiFailed({ reason: 'it is silent' }), false));
+        if (silences >= mostSilences)
+          subscriber.error(new Failure(new ApiFailed({ reason: 'it is silent' }), false));
       }),
     );
     link.add(() => {

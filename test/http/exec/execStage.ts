@@ -1,6 +1,6 @@
 import fastify, { type FastifyInstance } from 'fastify';
 import { createProcessDriver, type InstanceManager, openManager } from 'rx-instances';
-import { apiServerOptions, instancesApi, type InstancesApiOptions } from 'rx-instances/http';
+import { apiServerOptions, instancesApi, type InstancesApiOptions, instancesPage } from 'rx-instances/http';
 import { createMemoryDriver } from 'rx-instances/testing';
 
 /** A server over a manager that runs real programs. */
@@ -16,6 +16,7 @@ export async function openExecStage(options: Partial<InstancesApiOptions> = {}):
   const manager = await openManager({ drivers });
   const app = fastify({ ...apiServerOptions(), forceCloseConnections: true });
   await app.register(instancesApi, { manager, drivers, drainMs: 2_000, ...options });
+  await app.register(instancesPage);
   const address = await app.listen({ host: '127.0.0.1', port: 0 });
   return {
     ...{ app, manager, address },
