@@ -30,7 +30,7 @@ const read: Call = ['instance:read', 'read'];
 const ofSnapshots: Call = ['snapshot:write', 'mutation'];
 
 /** The compiler wants each verb, and none besides. A program that runs is talked with by a WebSocket. */
-const calls: { readonly [Verb in CalledVerb]: Call } & Readonly<Record<keyof typeof wireCalls, Call>> = {
+const calls: Readonly<Record<CalledVerb | keyof typeof wireCalls, Call>> = {
   ...{
     create: mutation,
     ensure: mutation,

@@ -296,6 +296,8 @@ describe('the public names', () => {
      "values
        promised
      types
+       ExecOutcome
+       GatheredExecRequest
        PromisedInstances"
     `);
   });
@@ -316,7 +318,8 @@ describe('the public names', () => {
        openRemote
      types
        RemoteInstances
-       RemoteOptions"
+       RemoteOptions
+       WebSocketClass"
     `);
   });
 

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { interval, takeUntil } from 'rxjs';
+import { firstValueFrom, interval, takeUntil, timer } from 'rxjs';
 import type { ExecExit, Execution } from '../../lifecycle/execution.js';
 import type { OpenedStreams } from './openStreams.js';
 import { createEitherReader } from './readEither.js';
@@ -81,5 +81,5 @@ const written = (stdin: Socket, data: Uint8Array): Promise<boolean> =>
 /** Who has more for one who reads nothing waits for its end, and lets others have their turn: an input may be without end. */
 const over = async (ended: Promise<unknown>): Promise<void> => {
   await ended;
-  await new Promise((resolve) => setImmediate(resolve));
+  await firstValueFrom(timer(0));
 };

@@ -3,6 +3,7 @@ import type { WebSocket } from '@fastify/websocket';
 import type { FastifyRequest } from 'fastify';
 import * as t from 'io-ts';
 import { closed } from '../../codecs/closed.js';
+import { commonFields } from '../../codecs/commonFields.js';
 import { decodeOrThrow } from '../../codecs/decode.js';
 import { integer } from '../../codecs/scalars.js';
 import { secret } from '../../codecs/secret.js';
@@ -13,7 +14,6 @@ import type { ApiContext } from '../apiContext.js';
 import { paramOf } from '../apiRoute.js';
 import { errorAnswer, isInside } from '../errorAnswers.js';
 import { readJson } from '../readJson.js';
-import { env } from '../values.js';
 import { ClientInput } from './clientInput.js';
 import { openClientSocket } from './clientSocket.js';
 import { tellProgram } from './tellProgram.js';
@@ -30,7 +30,7 @@ const start = closed(
   {
     command: secret(t.readonlyArray(t.string, 'a list of texts')),
     tty: noTerminal,
-    env: env.codec as t.Mixed,
+    env: commonFields.env.asked,
     cwd: t.string,
     timeout: seconds,
     // Nothing has to be waited for.
@@ -96,10 +96,9 @@ export function hypemanExec(
 function programOf(message: unknown, stdin: ClientInput): ExecRequest {
   const asked = decodeOrThrow(start, message ?? {});
   const [command = '/bin/sh', ...args] = asked.command ?? [];
-  const variables = asked.env as ExecRequest['env'];
   return {
     ...{ command, args, stdin },
-    ...(variables !== undefined && { env: variables }),
+    ...(asked.env !== undefined && { env: asked.env }),
     ...(asked.cwd !== undefined && asked.cwd !== '' && { cwd: asked.cwd }),
     ...(asked.timeout !== undefined && asked.timeout > 0 && { timeoutMs: asked.timeout * 1_000 }),
   };
@@ -108,7 +107,8 @@ function programOf(message: unknown, stdin: ClientInput): ExecRequest {
 /** As shells, and the `timeout` of GNU, tell by a code what is none. */
 function codeOf({ code, signal, timedOut }: ExecExit): number {
   if (timedOut === true) return 124;
-  return code ?? 128 + (constants.signals[signal as NodeJS.Signals] ?? 0);
+  const numbers: Readonly<Record<string, number>> = constants.signals;
+  return code ?? 128 + (numbers[signal ?? ''] ?? 0);
 }
 
 const exitText = (exitCode: number): string => JSON.stringify({ exitCode });

@@ -14,9 +14,9 @@ export async function tellProgram(
   });
   try {
     for (;;) {
-      const { done, value } = await outputs.next();
-      if (done === true) return;
-      await tell(value);
+      const next = await outputs.next();
+      if (next.done === true) return;
+      await tell(next.value);
     }
   } finally {
     leaving.unsubscribe();

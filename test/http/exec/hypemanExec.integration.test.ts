@@ -103,7 +103,7 @@ it('a client that reads nothing holds the program up, and one that sends too muc
 it('refuses before anything is opened: whom it does not know, who may not, what is not there, what does not run', async () => {
   const refused = async (path: string, headers: Record<string, string> = bearer()) => {
     const opening = openTalk(stage.address, path, { headers });
-    return opening.then(() => 'opened').catch((error: Error) => error.message.replace(/^.*: /, ''));
+    return opening.then(() => 'opened').catch((error: unknown) => String(error).replace(/^.*: /, ''));
   };
   expect(await refused('/instances/web/exec', {})).toBe('401');
   expect(await refused('/instances/web/exec', bearer(['instance:read']))).toBe('403');
