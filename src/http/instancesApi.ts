@@ -82,10 +82,11 @@ export const instancesApi: FastifyPluginAsync<InstancesApiOptions> = async (app,
   app.server.maxConnections = maxConnections;
   readBodies(app);
   tellErrors(app);
+  // First: it lets go of the connections of all that is refused from here on.
+  await openWebSockets(app);
   await limitRate(app, options.maxRequestsPerSecond ?? 10_000);
   guard(app, secret);
   await describeRoutes(app, secret !== undefined);
-  await openWebSockets(app);
   const live = liveEvents(manager, closed$, { consumer });
   // Before their streams are ended.
   app.addHook('preClose', (done) => {

@@ -3,6 +3,7 @@ import { createSigner } from 'fast-jwt';
 import type { Instance, InstanceManager } from 'rx-instances';
 import { firstValueFrom } from 'rxjs';
 import { processesLeft } from '../../instances/executionsContract.js';
+import { dial, head } from '../rawClient.js';
 import { type ExecStage, openExecStage } from './execStage.js';
 import { openTalk, type Talk } from './talk.js';
 
@@ -144,6 +145,27 @@ it('ends who breaks the rules', async () => {
   large.socket.send(Buffer.alloc(2 ** 20 + 1));
   expect((await large.closed)[0]).toBe(1009);
   await processesLeft(web.id, 1);
+});
+
+it.each(['/instances/web/exec', '/%zz', `/instances/${'x'.repeat(300)}/exec`])(
+  'leaves no connection open that asks for a WebSocket at %s, and may not, or where there is none',
+  async (path) => {
+    const socket = dial(stage.address);
+    socket.write(`${head('GET', path)}\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n`);
+    const heard: string[] = [];
+    socket.setEncoding('utf8').on('data', (text: string) => heard.push(text));
+    await once(socket, 'close');
+    expect(heard.join('')).toMatch(/^HTTP\/1.1 4(00|01|14) /);
+  },
+);
+
+it('nor one that asks for a WebSocket while it waits for an earlier answer', async () => {
+  const socket = dial(stage.address);
+  const { authorization } = bearer();
+  const headOf = (path: string) => `${head('GET', path)}\r\nauthorization: ${authorization}\r\n`;
+  socket.write(`${headOf('/instances/web/wait?state=Stopped&timeout=5m')}\r\n`);
+  socket.write(`${headOf('/instances/web/exec')}connection: upgrade\r\nupgrade: websocket\r\n\r\n`);
+  await once(socket, 'close');
 });
 
 it('counts as an open stream', async () => {
