@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createSigner } from 'fast-jwt';
 import type { Instance, InstanceManager } from 'rx-instances';
-import { firstValueFrom } from 'rxjs';
+import { firstValueFrom, from, timeout } from 'rxjs';
 import { processesLeft } from '../../instances/executionsContract.js';
 import { dial, head } from '../rawClient.js';
 import { type ExecStage, openExecStage } from './execStage.js';
@@ -165,7 +165,8 @@ it('nor one that asks for a WebSocket while it waits for an earlier answer', asy
   const headOf = (path: string) => `${head('GET', path)}\r\nauthorization: ${authorization}\r\n`;
   socket.write(`${headOf('/instances/web/wait?state=Stopped&timeout=5m')}\r\n`);
   socket.write(`${headOf('/instances/web/exec')}connection: upgrade\r\nupgrade: websocket\r\n\r\n`);
-  await once(socket, 'close');
+  // Sooner than who only waits to be taken.
+  await firstValueFrom(from(once(socket, 'close')).pipe(timeout(5_000)));
 });
 
 it('counts as an open stream', async () => {
