@@ -42,7 +42,7 @@ const floors = [
     http: {
       uses: [
         ...['rxjs', 'io-ts', 'fp-ts', 'node:', 'qs', 'fast-jwt'],
-        ...['fastify', '@fastify/rate-limit', '@fastify/swagger'],
+        ...['fastify', '@fastify/rate-limit', '@fastify/swagger', '@fastify/websocket'],
       ],
     },
   },

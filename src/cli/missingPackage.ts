@@ -1,7 +1,7 @@
 import { CliFault } from './cliFault.js';
 
 /** What serving needs beside this package. */
-const needed = 'fastify @fastify/rate-limit @fastify/swagger fast-jwt prom-client';
+const needed = 'fastify @fastify/rate-limit @fastify/swagger @fastify/websocket fast-jwt prom-client';
 
 /** Tells of a package that is not there how to get it; throws all else on. */
 export function missingPackage(error: unknown): never {

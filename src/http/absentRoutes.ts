@@ -9,7 +9,6 @@ const absent: readonly (readonly [
   operation: string,
   scope: Scope,
 ])[] = [
-  ['GET', '/instances/:id/exec', 'execInstance', 'instance:write'],
   ['GET', '/instances/:id/cp', 'copyInstance', 'instance:write'],
   ['GET', '/instances/:id/stat', 'statInstancePath', 'instance:read'],
   ['GET', '/instances/:id/stats', 'getInstanceStats', 'instance:read'],

@@ -1,5 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { tokenProtocol } from '../codecs/wire/wireExec.js';
+import { protocolsOf } from './exec/protocolsOf.js';
 import { isLoopback } from './isLoopback.js';
 import { Refusal } from './refusal.js';
 import { type Scope, scopeOf } from './scopes.js';
@@ -49,9 +51,16 @@ function admitted(tokens: Tokens | undefined, request: FastifyRequest, scope: Sc
     return anybody;
   }
   if (scope === 'public') return anybody;
-  const caller = tokens.callerOf(request.headers.authorization);
+  const caller = tokens.callerOf(request.headers.authorization ?? bearerOf(request));
   if (scope !== 'any') refuseUnpermitted(caller, scope);
   return caller;
+}
+
+/** A browser sets no headers of a WebSocket but the names of languages: one of them may be a token. It stands in no address, which logs tell. */
+function bearerOf({ headers }: FastifyRequest): string | undefined {
+  const named = protocolsOf(headers).find((protocol) => protocol.startsWith(tokenProtocol));
+  if (named === undefined) return undefined;
+  return `Bearer ${Buffer.from(named.slice(tokenProtocol.length), 'base64url').toString()}`;
 }
 
 function refuseUnpermitted({ permissions }: Caller, scope: Scope): void {

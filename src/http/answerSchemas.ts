@@ -198,6 +198,14 @@ export const answers = {
       'A line of the log as JSON in the data of each `line`; `value` for what comes of it, then `done`, or `failed`. Besides: `closing`',
     content: { 'text/event-stream': { schema: text } },
   },
+  exec: {
+    description:
+      'A WebSocket. The client says first `{ arguments: [id or name, request], credit, stdin? }`, then `credit` and `end` by `type`, and bytes to be read. It is told `credit`, `alive`, `exit` or `failed` by `type`, and bytes: 1 for stdout or 2 for stderr, then what was written',
+  },
+  execHypeman: {
+    description:
+      'A WebSocket. The client says first `{ command?, env?, cwd?, timeout? }`, then what is to be read; it is told what is written, as bytes, and last `{ "exitCode": 0 }`',
+  },
   health: { description: 'It serves', ...object({ status: oneOf('ok') }) },
   capabilities: {
     description: 'What this server can do',

@@ -9,7 +9,7 @@ import type { ApiManager } from './apiManager.js';
 /** What the API tells of a driver; every driver has it. */
 export interface ServedDriver {
   readonly kind: string;
-  readonly capabilities: { readonly standbyFrees: 'nothing' | 'cpu' | 'memory' };
+  readonly capabilities: { readonly standbyFrees: 'nothing' | 'cpu' | 'memory'; readonly execs?: boolean };
   /** Whether it takes snapshots. */
   readonly snapshots?: object;
 }

@@ -21,6 +21,7 @@ import type { Scope } from './scopes.js';
 import { serverSentEvent } from './sse/serverSentEvent.js';
 import { flag } from './values.js';
 
+type CalledVerb = Exclude<keyof Instances, 'exec'>;
 /** Who may call a verb, and what becomes of it when its client goes: a read is given up, a mutation goes on, a stream ends. */
 type Call = readonly [scope: Scope, kind: 'read' | 'mutation' | 'stream'];
 
@@ -28,8 +29,8 @@ const mutation: Call = ['instance:write', 'mutation'];
 const read: Call = ['instance:read', 'read'];
 const ofSnapshots: Call = ['snapshot:write', 'mutation'];
 
-/** The compiler wants each verb, and none besides. */
-const calls: { readonly [Verb in keyof Instances]: Call } & Readonly<Record<keyof typeof wireCalls, Call>> = {
+/** The compiler wants each verb, and none besides. A program that runs is talked with by a WebSocket. */
+const calls: Readonly<Record<CalledVerb | keyof typeof wireCalls, Call>> = {
   ...{
     create: mutation,
     ensure: mutation,
@@ -64,7 +65,7 @@ type Method = (...given: readonly unknown[]) => Observable<unknown>;
 
 /** Serves every verb of `Instances` as it is called within a program, so that nothing of what it can say is lost. */
 export function callRoutes(app: FastifyInstance, context: ApiContext, live: Pick<LiveEvents, 'head$'>): void {
-  for (const verb of Object.keys(calls) as (keyof Instances)[]) {
+  for (const verb of Object.keys(calls) as CalledVerb[]) {
     const [scope, kind] = calls[verb];
     const isStream = kind === 'stream';
     app.post(
@@ -110,7 +111,7 @@ export function callRoutes(app: FastifyInstance, context: ApiContext, live: Pick
   }
 }
 
-const method = ({ manager }: ApiContext, verb: keyof Instances): Method => manager[verb] as Method;
+const method = ({ manager }: ApiContext, verb: CalledVerb): Method => manager[verb] as Method;
 
 /** What is called by is the caller's own name, whatever they say; a trace that they say goes before that of the request. */
 function argumentsOf(
@@ -139,7 +140,7 @@ interface StreamCall {
 /** What may wait for a client that does not take the lines of its run, in bytes. */
 const mostWaiting = 16 * 2 ** 20;
 
-function sendCall(verb: keyof Instances, { request, reply, body }: StreamCall, context: ApiContext): void {
+function sendCall(verb: CalledVerb, { request, reply, body }: StreamCall, context: ApiContext): void {
   const { manager } = context;
   const run = (sink: CallSink): Observable<unknown> => {
     const onLine = (line: LogLine): void => {

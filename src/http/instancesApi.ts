@@ -12,6 +12,8 @@ import { autoStandbyRoutes } from './autoStandbyRoutes.js';
 import { callRoutes } from './callRoutes.js';
 import { consumersRoute } from './consumersRoute.js';
 import { errorAnswer, plainAnswer } from './errorAnswers.js';
+import { execRoutes } from './exec/execRoutes.js';
+import { openWebSockets } from './exec/openWebSockets.js';
 import { instanceRoutes } from './instanceRoutes.js';
 import { logRoute } from './logRoute.js';
 import { drainOnClose } from './drain.js';
@@ -30,7 +32,7 @@ import { waitRoute } from './waitRoute.js';
 
 /**
  * A plugin for Fastify that serves instances by hypeman's HTTP API: what its client `@onkernel/hypeman` asks for of instances and snapshots, with
- * its fields, defaults, codes and errors. What it has and this package does not is answered with 501. Beside that `/metrics`, and
+ * its fields, defaults, codes and errors; programs run in instances over WebSockets. What it has and this package does not is answered with 501. Beside that `/metrics`, and
  * `/openapi.json`, the document of all that is served.
  *
  * Errors are `{ code, message }`; what would fail again is told by `x-should-retry: false`, and nothing of the inside by any. An `Idempotency-Key` is the
@@ -80,6 +82,8 @@ export const instancesApi: FastifyPluginAsync<InstancesApiOptions> = async (app,
   app.server.maxConnections = maxConnections;
   readBodies(app);
   tellErrors(app);
+  // First: it lets go of the connections of all that is refused from here on.
+  await openWebSockets(app);
   await limitRate(app, options.maxRequestsPerSecond ?? 10_000);
   guard(app, secret);
   await describeRoutes(app, secret !== undefined);
@@ -103,6 +107,7 @@ export const instancesApi: FastifyPluginAsync<InstancesApiOptions> = async (app,
   snapshotRoutes(app, context);
   eventRoutes(app, context, { live, streams: manager, consumer });
   callRoutes(app, context, live);
+  execRoutes(app, context);
   if (options.webhooks !== undefined) webhookRoutes(app, options.webhooks);
   absentRoutes(app);
 };

@@ -37,6 +37,11 @@ export const apiServerOptions = (): ApiServerOptions => ({
   frameworkErrors: (error, request, reply) => {
     const { status, headers, body } = errorAnswer(error);
     const plain = reply as unknown as FastifyReply;
+    // Nobody looks after the connection of a WebSocket that no route has: no parser, and no limit of time.
+    if (request.raw.headers.upgrade !== undefined)
+      reply.raw.once('finish', () => {
+        request.raw.socket.destroySoon();
+      });
     void plain.code(status).headers(headers).header('x-request-id', request.id).send(body);
   },
   clientErrorHandler: refuseByHand,

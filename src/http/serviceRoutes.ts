@@ -76,12 +76,15 @@ function capabilitiesOf(drivers: readonly ServedDriver[]): object {
     runtimes: drivers.map((driver) => ({ name: driver.kind, available: true, features: featuresOf(driver) })),
     network: { model: 'nat', guest_to_guest: false },
     images: { default_platform: `${host.os}/${host.arch}`, platforms: [`${host.os}/${host.arch}`] },
-    features: ['instances', 'logs'],
+    features: ['instances', 'logs', ...(drivers.some(runsOthers) ? ['exec'] : [])],
   };
 }
 
-const featuresOf = ({ capabilities, snapshots }: ServedDriver): readonly string[] => [
+const runsOthers = ({ capabilities }: ServedDriver): boolean => capabilities.execs === true;
+
+const featuresOf = (driver: ServedDriver): readonly string[] => [
+  ...(runsOthers(driver) ? ['exec'] : []),
   'fork',
-  ...(snapshots === undefined ? [] : ['snapshots']),
-  ...(capabilities.standbyFrees === 'nothing' ? [] : ['standby']),
+  ...(driver.snapshots === undefined ? [] : ['snapshots']),
+  ...(driver.capabilities.standbyFrees === 'nothing' ? [] : ['standby']),
 ];

@@ -10,6 +10,7 @@ import type {
   UpdateRequest,
 } from './instanceRequests.js';
 import type { ChangeAndLaunchOptions, ChangeOptions, EnsureOptions, LaunchOptions } from './callOptions.js';
+import type { Executions } from './execRequest.js';
 import type { InstanceStatus } from './instanceStatus.js';
 import type { RunOptions, RunOutcome, RunRequest } from './runRequest.js';
 import type { Snapshots } from './snapshots.js';
@@ -31,7 +32,7 @@ import type { Snapshots } from './snapshots.js';
  * Errors of every verb: {@link InstanceNotFound}, {@link Conflict} where an `expectedRevision` is not the instance's, {@link InvalidRequest}, {@link InvalidState} where
  * {@link transition} refuses, {@link DriverFailed}, {@link ManagerClosed}.
  */
-export interface Instances extends Snapshots {
+export interface Instances extends Snapshots, Executions {
   /**
    * Creates an instance and starts it: it is Running then, or Initializing until it is ready. Also fails with
    * {@link NameTaken} and {@link LaunchFailed}; no instance and no file of the attempt is left then.

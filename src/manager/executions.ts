@@ -15,7 +15,7 @@ import type { State } from '../lifecycle/state.js';
 import { feedInput } from '../streams/feedInput.js';
 import { pullable } from '../streams/pullable.js';
 import { untilAborted } from '../streams/untilAborted.js';
-import { besides } from './besides.js';
+import { besides } from '../streams/besides.js';
 import { driverFailed } from './driverFailures.js';
 import type { InstanceTable } from './instanceTable.js';
 import type { Machines } from './machines.js';

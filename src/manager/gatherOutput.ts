@@ -1,5 +1,6 @@
 import { defer, map, type Observable, reduce } from 'rxjs';
 import type { LogLine } from '../lifecycle/logLine.js';
+import { createLastBytes } from '../streams/lastBytes.js';
 
 /** What was written; every line ends with `\n`. */
 export interface Output {
@@ -41,22 +42,14 @@ const chunkBytes = 64 * 1_024;
 
 function createText(mostBytes: number): Text {
   // A million short lines take little more room than their bytes.
-  const chunks: Buffer[] = [];
-  let chunked = 0;
+  const last = createLastBytes(mostBytes);
   let open: string[] = [];
   let opened = 0;
-  let isCut = false;
 
   const close = (): void => {
-    chunks.push(Buffer.from(open.join('')));
-    chunked += opened;
+    last.add(Buffer.from(open.join('')));
     open = [];
     opened = 0;
-    for (let [first] = chunks; first && chunked - first.length >= mostBytes; [first] = chunks) {
-      chunks.shift();
-      chunked -= first.length;
-      isCut = true;
-    }
   };
 
   return {
@@ -67,19 +60,8 @@ function createText(mostBytes: number): Text {
     },
     end: () => {
       close();
-      isCut ||= chunked > mostBytes;
-      return lastOf(Buffer.concat(chunks), mostBytes);
+      return last.text();
     },
-    isCut: () => isCut,
+    isCut: last.isCut,
   };
 }
-
-/** The last bytes, from the beginning of a character on. */
-function lastOf(bytes: Buffer, most: number): string {
-  let from = Math.max(0, bytes.length - most);
-  while (isInside(bytes[from])) from += 1;
-  return bytes.toString('utf8', from);
-}
-
-/** Whether a byte goes on with a character of UTF-8 that began before it. */
-const isInside = (byte = 0): boolean => (byte & 0xc0) === 0x80;

@@ -1,5 +1,6 @@
 import { type Observable, of } from 'rxjs';
 import type { Driver } from '../drivers/driver.js';
+import type { Executions } from '../instances/execRequest.js';
 import type { Instances } from '../instances/instances.js';
 import type { LifecycleEvent } from '../lifecycle/event.js';
 import type { InstanceSpec } from '../lifecycle/instance.js';
@@ -27,6 +28,7 @@ export interface InstanceCallsTools {
   readonly drivers: ReadonlyMap<string, Driver>;
   readonly controllers: Pick<Controllers, 'status' | 'hold'>;
   readonly observations: Observations;
+  readonly executions: Executions;
   readonly sendSignal: SendSignal;
   readonly endpoints: Pick<Endpoints, 'endpoint'>;
   /** How large a request may be, in bytes. */
@@ -56,6 +58,7 @@ export function createInstanceCalls(tools: InstanceCallsTools): Instances {
   const changes = createChangeCalls({ ...{ calls, queue, table, drivers, sized, forked }, ...shared });
 
   return {
+    ...tools.executions,
     ...createSnapshotCalls(calls, turns, snapshots, sized, forked),
     ...changes,
     ensure: createEnsure({ shared, calls, whileOpen, drivers, sized }),

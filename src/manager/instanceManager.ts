@@ -17,7 +17,6 @@ import {
 } from 'rxjs';
 import type { Driver, LaunchPlan } from '../drivers/driver.js';
 import { type Cause, causes } from '../lifecycle/cause.js';
-import type { Executions } from '../instances/execRequest.js';
 import type { Files } from '../instances/instanceFiles.js';
 import type { Instances } from '../instances/instances.js';
 import type { LifecycleStreams } from '../instances/lifecycleStreams.js';
@@ -82,7 +81,7 @@ const foundReadyMs = 2_000;
  * Creates, changes and deletes instances, and emits on one shared stream all that happens to them. Made by `openManager`. What
  * can be done from afar too is {@link Instances} and {@link LifecycleStreams}: ask for those, or a part of them, where that is enough.
  */
-export interface InstanceManager extends Instances, Executions, Files, LifecycleStreams {
+export interface InstanceManager extends Instances, Files, LifecycleStreams {
   /**
    * Emits once, when the manager begins to close, within {@link InstanceManager.close} and before any stop is told, then
    * completes; to whoever subscribes later it emits at once. Events carry no such word: what acts on them ends with it.
@@ -343,6 +342,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
   const instances = withSpans(
     createInstanceCalls({
       ...{ shared, turns, table, drivers, controllers, observations, endpoints, eventsOf },
+      executions: createExecutions({ ...shared, turns, table, measure, closing$: bus.closing$ }),
       sendSignal: createSendSignal(machines, observations),
       maxRequestBytes: config?.instances.maxRequestBytes,
       closing$: bus.closing$,
@@ -356,7 +356,6 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
   return {
     ...instances,
     ...createFiles({ ...shared, turns, table }),
-    ...createExecutions({ ...shared, turns, table, measure, closing$: bus.closing$ }),
     ...streams,
     closing$: bus.closing$,
     table: keptTable,

@@ -1,6 +1,6 @@
 import { defer, map, type Observable, tap, timer } from 'rxjs';
 import type { ExecOutput, Execution } from '../lifecycle/execution.js';
-import { besides } from './besides.js';
+import { besides } from '../streams/besides.js';
 
 /** Kills a program when its time is over, in milliseconds from its start; how it ended then says so. */
 export const timeLimit =

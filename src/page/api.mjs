@@ -44,6 +44,17 @@ export async function ask(method, path, options) {
   return answer.status === 204 ? undefined : answer.json();
 }
 
+/** Opens a WebSocket that speaks a language. A browser sets no headers of one, so the token goes as the name of another language: in no URL here either. */
+export function openWebSocket(path, language) {
+  const token = sessionStorage.getItem(key);
+  const named =
+    token &&
+    `rx-instances.token.${btoa(token).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')}`;
+  const address = new URL(path, location.href);
+  address.protocol = address.protocol.replace('http', 'ws');
+  return new WebSocket(address, [language, ...(named ? [named] : [])]);
+}
+
 /** A server says something every 15 s: one that says nothing for so long is gone, though its connection may be there. */
 const longestSilenceMs = 45_000;
 

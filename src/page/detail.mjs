@@ -1,6 +1,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import { follow, placeOf } from './api.mjs';
 import { Events } from './events.mjs';
+import { Exec } from './exec.mjs';
 import { html } from './html.mjs';
 import { Verbs } from './verbs.mjs';
 import { whyOf } from './words.mjs';
@@ -104,6 +105,7 @@ export function Detail({ instance, why, head, onClose }) {
           <dd>${whyOf(instance, why)}</dd>
         </div>
       </dl>
+      <${Exec} key=${id} instance=${instance} />
       <h3 id="log">Log</h3>
       ${log.fault !== undefined && html`<p>${log.fault}</p>`}
       <pre tabindex="0" role="region" aria-labelledby="log">${log.items.join('\n')}</pre>

@@ -21,7 +21,7 @@ const ofPackage = (name: string, file: string): string => {
 const [script, style] = ['text/javascript; charset=utf-8', 'text/css; charset=utf-8'];
 
 const modules = [
-  ...['api', 'app', 'consumers', 'detail', 'events', 'html'],
+  ...['api', 'app', 'consumers', 'detail', 'events', 'exec', 'html'],
   ...['instances', 'room', 'signIn', 'table', 'verbs', 'watched', 'words'],
 ];
 

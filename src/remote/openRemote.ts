@@ -9,6 +9,7 @@ import type { LifecycleStreams } from '../instances/lifecycleStreams.js';
 import { createApi } from './api.js';
 import { followLog } from './followedLog.js';
 import { createRemoteCalls } from './remoteCalls.js';
+import { type WebSocketClass, webSocketsOf } from './openWebSocket.js';
 import { readPage } from './remoteLog.js';
 import { createRemoteStreams } from './remoteStreams.js';
 import { createRemoteWaits } from './remoteWaits.js';
@@ -22,6 +23,11 @@ export interface RemoteOptions {
   readonly token?: string;
   /** Asks instead of the `fetch` of the platform: through a proxy, with other headers. @defaultValue the platform's */
   readonly fetch?: typeof fetch;
+  /**
+   * Opens WebSockets, by which programs are run, instead of the platform's: `WebSocket` of `ws` or of `undici` where the platform has none, as
+   * Node 20. @defaultValue the platform's; without one `exec` fails with `ApiFailed`
+   */
+  readonly WebSocket?: WebSocketClass;
 }
 
 /** Instances that live behind an API, and what happens to them. */
@@ -48,7 +54,11 @@ const isAddress = (value: string): boolean => {
 const optionsCodec = closed(
   'options of a remote',
   { baseUrl: secret(text('an address (http or https, without password, query and fragment)', isAddress)) },
-  { token: secret(text('a token', (value) => /^[\x21-\x7e]+$/.test(value))), fetch: callback },
+  {
+    token: secret(text('a token', (value) => /^[\x21-\x7e]+$/.test(value))),
+    fetch: callback,
+    WebSocket: callback,
+  },
 );
 
 /** How often the API is asked in vain when it is opened: some ten seconds. */
@@ -70,6 +80,7 @@ const mostFailures = 8;
  * - `consume` is never `durable`, which fails with `InvalidRequest`: what has an event goes on `after` it;
  * - where the log can't be gone on with, those who watch are told the new table, and `events`, `consume` and `iterate` fail with
  *   `CursorExpired`; where it can't be had any more, as by a token that is refused, all fail with `ApiFailed`;
+ * - `exec` runs over a WebSocket; one whose connection is cut ends its program, and fails with `ApiFailed`;
  * - `waitForState` looks by `get`, which asks no driver.
  *
  * @returns a Promise that rejects with `InvalidRequest` for options that can't be understood, and with `ApiFailed`
@@ -103,6 +114,7 @@ export async function openRemote(options: RemoteOptions): Promise<RemoteInstance
   const {
     baseUrl,
     token,
+    WebSocket,
     fetch = (...asked: Parameters<typeof globalThis.fetch>) => globalThis.fetch(...asked),
   } = options;
   const api = createApi({ baseUrl, token, fetch });
@@ -111,7 +123,10 @@ export async function openRemote(options: RemoteOptions): Promise<RemoteInstance
   const onThrow = (error: unknown): void => {
     log.now.bus.threw('run', error);
   };
-  const calls = createRemoteCalls({ api, log, onThrow });
+  const calls = createRemoteCalls({
+    ...{ api, log, onThrow },
+    openWebSocket: webSocketsOf({ baseUrl, token, WebSocket }),
+  });
   const close = (): Promise<void> => {
     calls.close();
     log.close();

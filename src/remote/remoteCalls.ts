@@ -9,9 +9,12 @@ import { required, wireObject } from '../codecs/wire/wireObject.js';
 import type { Instances } from '../instances/instances.js';
 import { deepFreeze } from '../lifecycle/deepFreeze.js';
 import { ManagerClosed } from '../lifecycle/errors.js';
+import { pullable } from '../streams/pullable.js';
 import { untilAborted } from '../streams/untilAborted.js';
 import type { Api } from './api.js';
 import type { FollowedLog } from './followedLog.js';
+import type { OpenWebSocket } from './openWebSocket.js';
+import { runRemotely } from './remoteExec.js';
 import { createRemoteLogs } from './remoteLogs.js';
 import { createRemoteRun } from './remoteRun.js';
 import { again, onlyRefused, told } from './retries.js';
@@ -20,6 +23,7 @@ import { refuseUnsendable } from './sendable.js';
 /** What calls are made with. */
 export interface RemoteCallsTools {
   readonly api: Api;
+  readonly openWebSocket: OpenWebSocket;
   readonly log: Pick<FollowedLog, 'reach'>;
   /** Hears what `onLine` of a run throws. */
   onThrow(error: unknown): void;
@@ -38,7 +42,7 @@ const mostFailures = 8;
 /** What a verb comes to that is asked for twice: the same as once, by its name or by what it is; or it is done twice. */
 type Repeated = 'same' | 'twice';
 const same: Repeated = 'same';
-type PlainCall = Exclude<keyof Instances, 'run' | 'logs'>;
+type PlainCall = Exclude<keyof Instances, 'run' | 'logs' | 'exec'>;
 
 const repeated: Readonly<Record<PlainCall, Repeated>> = {
   ...{
@@ -60,7 +64,7 @@ const repeated: Readonly<Record<PlainCall, Repeated>> = {
 const local = closed('call options', {}, { signal: abortSignal });
 
 /** Creates the verbs from afar: each is what the method of the manager there is, which understands what it is handed itself. */
-export function createRemoteCalls({ api, log, onThrow }: RemoteCallsTools): RemoteCalls {
+export function createRemoteCalls({ api, openWebSocket, log, onThrow }: RemoteCallsTools): RemoteCalls {
   const closed$ = new ReplaySubject<never>(1);
 
   const whileOpen = <T>(make: () => Observable<T>): Observable<T> => defer(make).pipe(takeUntil(closed$));
@@ -84,6 +88,8 @@ export function createRemoteCalls({ api, log, onThrow }: RemoteCallsTools): Remo
   return {
     instances: {
       ...(Object.fromEntries(verbs) as Pick<Instances, PlainCall>),
+      exec: (idOrName, request) =>
+        pullable(whileOpen(() => runRemotely({ api, openWebSocket }, mostFailures)(idOrName, request))),
       run: (request, options) => whileOpen(() => createRemoteRun(api, onThrow)(request, options)),
       logs: (idOrName, options) => whileOpen(() => createRemoteLogs(api, mostFailures)(idOrName, options)),
     },

@@ -306,6 +306,8 @@ describe('the public names', () => {
      "values
        promised
      types
+       ExecOutcome
+       GatheredExecRequest
        PromisedInstances"
     `);
   });
@@ -326,7 +328,8 @@ describe('the public names', () => {
        openRemote
      types
        RemoteInstances
-       RemoteOptions"
+       RemoteOptions
+       WebSocketClass"
     `);
   });
 

@@ -155,8 +155,8 @@ describe('the client of hypeman', () => {
     expect(await health.check()).toEqual({ status: 'ok' });
     expect(await capabilities.get()).toMatchObject({
       default_runtime: { name: 'process', available: true },
-      runtimes: [{ name: 'process', available: true, features: ['fork', 'snapshots', 'standby'] }],
-      features: ['instances', 'logs'],
+      runtimes: [{ name: 'process', available: true, features: ['exec', 'fork', 'snapshots', 'standby'] }],
+      features: ['instances', 'logs', 'exec'],
     });
     const absent = [501, 'not_implemented', 'false'];
     const retention = { max_count: 1 };

@@ -7,6 +7,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { Registry } from 'prom-client';
 import { wireCalls } from '../../src/codecs/wire/wireCalls.js';
 import { readEvents } from './events/readEvents.js';
+import { openTalk } from './exec/talk.js';
 import { openStage, type Stage } from './apiStage.js';
 
 interface Operation {
@@ -81,6 +82,7 @@ describe('the document', () => {
         ...['GET /snapshots', 'GET /snapshots/{snapshotId}', 'DELETE /snapshots/{snapshotId}'],
         'POST /snapshots/{snapshotId}/fork',
         ...Object.keys(wireCalls).map((verb) => `POST /calls/${verb}`),
+        'GET /calls/exec',
         ...['GET /webhooks', 'POST /webhooks', 'GET /webhooks/{id}', 'DELETE /webhooks/{id}'],
         ...['rotate', 'enable'].map((verb) => `POST /webhooks/{id}/${verb}`),
       ].sort(),
@@ -197,6 +199,15 @@ it('every answer is what the document says', async () => {
     const reader = await readEvents(`${stage.address}${path.replace('{id}', 'web')}`);
     seen.add(`GET ${path} ${String(reader.status)}`);
     await reader.leave();
+  }
+  for (const [path, protocols] of [
+    [`${one}/exec`, []],
+    ['/calls/exec', ['rx-instances.exec.v1']],
+  ] as const) {
+    const { socket, closed } = await openTalk(stage.address, path.replace('{id}', 'web'), { protocols });
+    seen.add(`GET ${path} 101`);
+    socket.close();
+    await closed;
   }
   await ask('GET', `${one}/auto-standby/status`, ['web']);
   await ask('POST', `${one}/auto-standby/hold`, ['web']);

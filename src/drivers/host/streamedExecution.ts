@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { interval, takeUntil } from 'rxjs';
+import { firstValueFrom, interval, takeUntil, timer } from 'rxjs';
 import type { ExecExit, Execution } from '../../lifecycle/execution.js';
 import type { OpenedStreams } from './openStreams.js';
 import { createEitherReader } from './readEither.js';
@@ -34,6 +34,8 @@ export function createStreamedExecution({ streams, ended, kill }: StreamedProgra
     ...(stderr !== undefined && { stderr }),
   });
   let isTold = false;
+  // Each write hears of it.
+  stdin?.on('error', () => undefined);
 
   void ended.then(() => {
     stdin?.destroy();
@@ -53,7 +55,9 @@ export function createStreamedExecution({ streams, ended, kill }: StreamedProgra
       isTold = true;
       return { kind: 'exit', ...(await ended) };
     },
-    write: (data) => (stdin === undefined ? Promise.resolve() : written(stdin, data)),
+    write: async (data) => {
+      if (stdin !== undefined && !(await written(stdin, data))) await over(ended);
+    },
     endInput: () => {
       stdin?.end();
     },
@@ -66,10 +70,16 @@ export function createStreamedExecution({ streams, ended, kill }: StreamedProgra
   };
 }
 
-/** Resolves once bytes were handed to whoever reads them, or nobody does any more. */
-const written = (stdin: Socket, data: Uint8Array): Promise<void> =>
+/** Resolves once bytes were handed to whoever reads them, or nobody does any more, which it tells. */
+const written = (stdin: Socket, data: Uint8Array): Promise<boolean> =>
   new Promise((resolve) => {
-    stdin.write(data, () => {
-      resolve();
+    stdin.write(data, (error) => {
+      resolve(error === undefined || error === null);
     });
   });
+
+/** Who has more for one who reads nothing waits for its end, and lets others have their turn: an input may be without end. */
+const over = async (ended: Promise<unknown>): Promise<void> => {
+  await ended;
+  await firstValueFrom(timer(0));
+};
