@@ -15,12 +15,7 @@ interface Answer {
   readonly failure?: string;
 }
 
-const node = [
-  ...(process.env['BENCH_PROF'] ? ['--cpu-prof', '--cpu-prof-dir=/tmp/s15/prof'] : []),
-  '--expose-gc',
-  '--require',
-  'ts-node/register',
-];
+const node = ['--expose-gc', '--require', 'ts-node/register'];
 
 /** Starts a program of the harness. */
 export function startAsked<Question extends object>(program: string): AskedProcess<Question> {

@@ -11,6 +11,7 @@ const pace = { together: 10, everyMs: 10 };
 
 const fanOut = (name: string, server: 'ours' | 'bare'): Contender => ({
   name,
+  measuredOnly: server === 'bare',
   open: async (): Promise<Session> => {
     const isOurs = server === 'ours';
     const source = isOurs

@@ -19,6 +19,7 @@ type Hear = (baseUrl: string) => Promise<{ readonly heard$: Observable<unknown>;
 
 const hearing = (name: string, server: 'ours' | 'bare', hear: Hear): Contender => ({
   name,
+  measuredOnly: server === 'bare',
   open: async (): Promise<Session> => {
     const source = startAsked<ServerQuestion>(serverProgram);
     const port = await source.ask({ kind: 'serve', server });

@@ -10,6 +10,7 @@ const path = `/instances/${served}`;
 
 const reads = (name: string, server: 'ours' | 'bare'): Contender => ({
   name,
+  measuredOnly: server === 'bare',
   open: async (row): Promise<Session> => {
     const source = startAsked<ServerQuestion>(serverProgram);
     const clients = startAsked<ClientsQuestion>(clientsProgram);

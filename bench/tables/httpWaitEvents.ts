@@ -9,6 +9,7 @@ const events = 5_000;
 
 const publishing = (name: string, pending: number): Contender => ({
   name,
+  measuredOnly: pending === 0,
   open: async (): Promise<Session> => {
     const source = startAsked<ServerQuestion>(serverProgram);
     const clients = startAsked<ClientsQuestion>(clientsProgram);
