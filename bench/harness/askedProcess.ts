@@ -75,10 +75,10 @@ function askedBy<Question extends object>(child: ChildProcess): AskedProcess<Que
 }
 
 /** In such a process: answers what it is asked until nobody asks any more. */
-export function answerAsked<Question>(answer: (question: Question) => Promise<number>): void {
+export function answerAsked(answer: (question: never) => Promise<number>): void {
   process.on('disconnect', () => process.exit());
-  process.on('message', (question: Question) => {
-    answer(question).then(
+  process.on('message', (question) => {
+    answer(question as never).then(
       (figure) => process.send?.({ figure } satisfies Answer),
       (error: unknown) => process.send?.({ failure: String((error as Error).stack) } satisfies Answer),
     );

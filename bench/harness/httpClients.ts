@@ -1,5 +1,4 @@
 import { createSigner } from 'fast-jwt';
-import type { AskedProcess } from './askedProcess.js';
 import { tokenSecret } from './httpServer.js';
 
 /** What clients are asked for. */
@@ -34,9 +33,6 @@ export type ClientsQuestion =
     }
   /** Begins so many waits, each by a connection of its own, for an instance that does not get there. */
   | { readonly kind: 'wait'; readonly port: number; readonly path: string; readonly waits: number };
-
-/** Clients of a server, in a process of their own. */
-export type HttpClients = AskedProcess<ClientsQuestion>;
 
 export const clientsProgram = 'httpClientsProcess.ts';
 

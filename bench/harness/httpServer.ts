@@ -1,5 +1,3 @@
-import type { AskedProcess } from './askedProcess.js';
-
 /** What a server of a bench is asked for. */
 export type ServerQuestion =
   /** Begins to serve; the answer is its port. */
@@ -24,9 +22,6 @@ export type ServerQuestion =
   | { readonly kind: 'waiting'; readonly requests: number }
   /** When an event happened, in ns of a clock that all processes have; with none, how many there are. */
   | { readonly kind: 'when'; readonly event?: number };
-
-/** A server in a process of its own. */
-export type HttpServer = AskedProcess<ServerQuestion>;
 
 export const serverProgram = 'httpServerProcess.ts';
 
