@@ -11,6 +11,13 @@ import { doorMemory } from './tables/doorMemory.js';
 import { doorWake } from './tables/doorWake.js';
 import { durable } from './tables/durable.js';
 import { exec } from './tables/exec.js';
+import { httpEvents } from './tables/httpEvents.js';
+import { httpEventsMemory } from './tables/httpEventsMemory.js';
+import { httpWaits } from './tables/httpWaits.js';
+import { httpWaitEvents } from './tables/httpWaitEvents.js';
+import { httpLatency } from './tables/httpLatency.js';
+import { httpLog } from './tables/httpLog.js';
+import { httpReads } from './tables/httpReads.js';
 import { idleMemory } from './tables/idleMemory.js';
 import { idleProcessor } from './tables/idleProcessor.js';
 import { iterate } from './tables/iterate.js';
@@ -56,6 +63,13 @@ export const benches: readonly Bench[] = [
   door,
   doorWake,
   doorMemory,
+  httpEvents,
+  httpEventsMemory,
+  httpReads,
+  httpLog,
+  httpLatency,
+  httpWaits,
+  httpWaitEvents,
   restarted,
   before,
   machines,

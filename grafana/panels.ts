@@ -138,6 +138,19 @@ export const rows: readonly Row[] = [
         queries: quantiles('instances_wait_duration_seconds', 'outcome'),
       },
       {
+        title: 'Programs that end',
+        description:
+          'Run by exec, whatever their exit code, and what else came of it: timed_out, given_up by who asked, or the error.',
+        unit: 'ops',
+        queries: [perSecond('instances_exec_duration_seconds_count', 'driver, result')],
+      },
+      {
+        title: 'Time that programs take',
+        description: 'Run by exec, by what came of them.',
+        unit: 's',
+        queries: quantiles('instances_exec_duration_seconds', 'result'),
+      },
+      {
         title: 'Keeping changes',
         description: 'How long the store takes for a change and its event.',
         unit: 's',

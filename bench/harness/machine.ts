@@ -2,7 +2,10 @@ import { readFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
 
-const peers = ['rxjs', 'lmdb', 'effect', 'emittery', 'p-wait-for', '@smithy/util-waiter'];
+const peers = [
+  ...['rxjs', 'lmdb', 'fastify', '@fastify/sse', 'effect', 'emittery', 'p-wait-for'],
+  '@smithy/util-waiter',
+];
 
 /** Tells in a line what the figures were taken on. */
 export function machine(): string {

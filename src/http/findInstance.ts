@@ -11,17 +11,32 @@ export const findInstance = (
   instances: Pick<Instances, 'get' | 'list'>,
   idOrName: string,
 ): Observable<Instance> =>
-  instances.get(idOrName).pipe(
-    catchError((error: unknown) => {
-      if (idOrName.length >= shortest || !hasTag(error, 'InstanceNotFound')) return throwError(() => error);
-      return instances.list().pipe(
-        map((all) => {
-          const [found, ...others] = all.filter(({ id }) => id.startsWith(idOrName));
-          if (found === undefined) throw error;
-          if (others.length > 0)
-            throw new AmbiguousName({ idOrName, matches: [found, ...others].map(({ id }) => id) });
-          return found;
-        }),
-      );
+  idOrName.length >= shortest
+    ? instances.get(idOrName)
+    : instances
+        .get(idOrName)
+        .pipe(
+          catchError((error: unknown) =>
+            hasTag(error, 'InstanceNotFound')
+              ? byShortBeginning(instances, idOrName, error)
+              : throwError(() => error),
+          ),
+        );
+
+const byShortBeginning = (
+  instances: Pick<Instances, 'list'>,
+  beginning: string,
+  notFound: unknown,
+): Observable<Instance> =>
+  instances.list().pipe(
+    map((all) => {
+      const [found, ...others] = all.filter(({ id }) => id.startsWith(beginning));
+      if (found === undefined) throw notFound;
+      if (others.length > 0)
+        throw new AmbiguousName({
+          idOrName: beginning,
+          matches: [found, ...others].map(({ id }) => id),
+        });
+      return found;
     }),
   );

@@ -1,6 +1,6 @@
 import type { AddressInfo } from 'node:net';
 import { Registry } from 'prom-client';
-import { type InstanceManager, openManager } from 'rx-instances';
+import { createProcessDriver, type InstanceManager, openManager } from 'rx-instances';
 import { createMetrics } from 'rx-instances/metrics';
 import { createMemoryDriver } from 'rx-instances/testing';
 import { openWebhooks } from 'rx-instances/webhooks';
@@ -29,10 +29,11 @@ const done = (verb: Observable<unknown>): Promise<unknown> =>
 /** Something of each kind that is measured. */
 async function happens(manager: InstanceManager, round: number): Promise<void> {
   const name = `web-${String(round)}`;
-  await done(manager.create({ name, image: 'any', ports: [{ guest: 80 }] }));
+  await done(manager.create({ name, driver: 'memory', image: 'any', ports: [{ guest: 80 }] }));
   await done(manager.waitForState(name, 'Running'));
-  await done(manager.create({ name, image: 'any' }));
+  await done(manager.create({ name, driver: 'memory', image: 'any' }));
   const { port } = await firstValueFrom(manager.endpoint(name, 80));
+  await done(manager.exec('runner', { command: 'true' }));
   await done(manager.standby(name));
   const client = new Client(port);
   client.socket.write('hello');
@@ -95,7 +96,7 @@ test('each panel shows what a manager has measured, and each alert can be asked'
   await using receiver = await openReceiver();
   const registry = new Registry();
   await using manager = await openManager({
-    drivers: [createMemoryDriver({ portOf: () => machinePort })],
+    drivers: [createMemoryDriver({ portOf: () => machinePort }), createProcessDriver()],
     controllers: (standard) => [...standard, failing],
   });
   const webhooks = await openWebhooks(manager, { allowHttp: true, allowedNetworks: ['127.0.0.0/8'] });
@@ -104,8 +105,16 @@ test('each panel shows what a manager has measured, and each alert can be asked'
   const server = await serveMetrics(registry, { host: '127.0.0.1', port: 0 });
   ends.add(() => server.close());
   await done(
-    manager.create({ name: 'sleepy', image: 'any', ports: [{ guest: 80 }], autoStandby: { enabled: true } }),
+    manager.create({
+      name: 'sleepy',
+      driver: 'memory',
+      image: 'any',
+      ports: [{ guest: 80 }],
+      autoStandby: { enabled: true },
+    }),
   );
+  const sleeper = { driver: 'process', image: 'scratch', entrypoint: ['sleep', '600'] };
+  await done(manager.create({ name: 'runner', ...sleeper }));
   const { port } = server.address() as AddressInfo;
   await using prometheus = await startPrometheus(`127.0.0.1:${String(port)}`);
 

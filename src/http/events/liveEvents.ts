@@ -68,7 +68,7 @@ export function liveEvents(
   const texts = new WeakMap<LifecycleEvent, string>();
   const head$ = new ReplaySubject<Cursor>(1);
   let head: Cursor | undefined;
-  let sentAt = -Infinity;
+  let nextAt = -Infinity;
   let sending: Subscription | undefined;
 
   const textOf = (event: LifecycleEvent): string => {
@@ -89,17 +89,20 @@ export function liveEvents(
 
   /** Never within the call that publishes. */
   const sendSoon = (): Subscription => {
-    const wait = sentAt + joinMs - scheduler.now();
+    const wait = nextAt - scheduler.now();
     return wait <= 0 ? asapScheduler.schedule(send) : scheduler.schedule(send, wait);
   };
 
   const send = (): void => {
     sending = undefined;
-    sentAt = scheduler.now();
+    const startedAt = scheduler.now();
     for (const group of groups.values()) {
       const batch = batchOf(group.pending.splice(0));
       if (batch !== undefined) group.batches$.next(batch);
     }
+    // From its end on: where sending takes longer than that, all that came meanwhile would go one by one.
+    const endedAt = scheduler.now();
+    nextAt = endedAt + Math.max(joinMs, endedAt - startedAt);
   };
 
   const flush = (): void => {

@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import type { FastifyReply } from 'fastify';
 import { fromEvent, ignoreElements, interval, merge, type Observable, take, tap, TimeoutError } from 'rxjs';
 import { gone } from '../gone.js';
@@ -41,6 +42,7 @@ export function openEventStream(
   raw.on('error', () => undefined);
   raw.writeHead(200, { ...Object.fromEntries(set), ...sseHeaders });
   raw.flushHeaders();
+  const out = outletOf(raw);
   const end = (reason?: string): void => {
     if (!raw.writableEnded) raw.end(reason === undefined ? '' : lastWords(reason));
   };
@@ -49,15 +51,47 @@ export function openEventStream(
   gone$.subscribe(remove);
   return {
     write: (bytes) => {
-      if (!raw.writableEnded && !raw.destroyed) raw.write(bytes);
+      if (!raw.writableEnded && !raw.destroyed) out.write(bytes);
     },
     get waiting() {
       return raw.writableLength;
     },
     // After a close no drain ever comes.
-    drained$: merge(fromEvent(raw, 'drain'), gone$).pipe(take(1)),
+    drained$: merge(out.drained$, gone$).pipe(take(1)),
     end,
   };
+}
+
+/** How bytes get to the connection: always in the same way. */
+interface Outlet {
+  write(bytes: Uint8Array): void;
+  readonly drained$: Observable<unknown>;
+}
+
+/**
+ * Chunks go to the connection as they are, so that of bytes which are for many a chunk is made once, and each takes one call of the system. An
+ * answer that waits behind another has no connection yet, and one in the old form of HTTP no chunks.
+ */
+function outletOf(raw: ServerResponse): Outlet {
+  const { socket } = raw;
+  if (socket === null || !raw.chunkedEncoding)
+    return { write: (bytes) => raw.write(bytes), drained$: fromEvent(raw, 'drain') };
+  return {
+    write: (bytes) => socket.write(chunkOf(bytes)),
+    drained$: fromEvent(socket, 'drain'),
+  };
+}
+
+const chunks = new WeakMap<Uint8Array, Uint8Array>();
+const lineEnd = Buffer.from('\r\n');
+
+function chunkOf(bytes: Uint8Array): Uint8Array {
+  const known = chunks.get(bytes);
+  if (known !== undefined) return known;
+  const size = Buffer.from(`${bytes.length.toString(16)}\r\n`);
+  const chunk = Buffer.concat([size, bytes, lineEnd]);
+  chunks.set(bytes, chunk);
+  return chunk;
 }
 
 /** Keeps a stream alive until unsubscribed. */
