@@ -22,7 +22,7 @@ export function startAsked<Question extends object>(program: string): AskedProce
   return askedBy(fork(join(__dirname, program), [], { execArgv: node }));
 }
 
-/** Sockets whose buffers take 64 KiB at most: with those of a host, some MiB each, nobody would be slow before seconds have gone. */
+/** What is to be sent takes 64 KiB at most in a socket: with the buffers of a host, some MiB, nobody would be slow before seconds have gone. */
 const smallBuffers = `
 ip link set lo up &&
 echo 4096 16384 65536 >/proc/sys/net/ipv4/tcp_wmem &&

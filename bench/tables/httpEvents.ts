@@ -68,5 +68,5 @@ export const httpEvents: Bench = {
     },
   ],
   about:
-    'Processor time of the server for one event to one client, of 1,000 events within a second, or as soon as the server gets to it, to 1,000 clients of whom each tenth reads slowly, until all of them have all. Beside it a fan-out of the same events, each a ready string, by `reply.sse.send`. Clients look at every id: none is missing and none comes twice. All run in a network with buffers of 64 KiB, so that slow clients are slow at once.',
+    'Processor time of the server for one event to one client, of 1,000 events within a second, or as soon as the server gets to it, to 1,000 clients of whom each tenth reads slowly, until all of them have all. Beside it a fan-out of the same events, each a ready string, by `reply.sse.send`. Clients look at every id: none is missing and none comes twice. Ours runs in a network of its own in which a server buffers at most 64 KiB for each client, so that slow ones are slow soon; the fan-out, which does not end with slow clients, on the loopback of the host, where nobody is slow.',
 };

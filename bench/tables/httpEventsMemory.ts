@@ -55,5 +55,5 @@ export const httpEventsMemory: Bench = {
   contenders: [ours],
   goals: [{ what: 'each client', of: { contender: ours.name, row }, atMost: 80_000 }],
   about:
-    'What the resident memory of the server grew by for each of 1,000 clients, of whom each tenth reads nothing, after 1,000 events within a second. In the end the slow ones read too: all have all events, none missing and none twice. All run in a network with buffers of 64 KiB, so that slow clients are slow at once.',
+    'What the resident memory of the server grew by for each of 1,000 clients, of whom each tenth reads nothing, after 1,000 events within a second. In the end the slow ones read too: all have all events, none missing and none twice. They run in a network of its own in which a server buffers at most 64 KiB for each client, so that slow ones are slow soon.',
 };
