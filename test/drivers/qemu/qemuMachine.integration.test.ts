@@ -92,6 +92,8 @@ beforeEach(async () => {
       logs: [],
       readiness$: undefined,
       boot: undefined,
+      agent: undefined,
+      env: {},
       checkFit: () => Promise.resolve(),
       identities: createFileIdentities(),
     },
