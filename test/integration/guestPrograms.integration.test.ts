@@ -52,7 +52,7 @@ function begin(name: string, script: string, rest: Partial<ExecRequest> = {}) {
     hears: async (wanted: string): Promise<string> => {
       for (let from = 0; !text.includes(wanted, from);) {
         from = Math.max(0, text.length - wanted.length);
-        const { value: output } = await iterator.next();
+        const { value: output } = (await iterator.next()) as IteratorResult<ExecOutput, undefined>;
         if (output === undefined) throw new Error(`it has ended after ${text.slice(-100)}`);
         if ('data' in output) text += Buffer.from(output.data).toString();
       }
@@ -61,7 +61,7 @@ function begin(name: string, script: string, rest: Partial<ExecRequest> = {}) {
     rest: async (): Promise<readonly ExecOutput[]> => {
       const outputs: ExecOutput[] = [];
       for (;;) {
-        const { value: output } = await iterator.next();
+        const { value: output } = (await iterator.next()) as IteratorResult<ExecOutput, undefined>;
         if (output === undefined) return outputs;
         outputs.push(output);
       }

@@ -91,7 +91,14 @@ export function execContract<D extends Driver>(
 
     it('one whose machine ends comes to its end, and nothing of it is left', async (bench) => {
       const { plan, machine } = await bench.launched(within);
-      const outputs = bench.one(execOf(machine, { command: endless }, everything));
+      let runs: () => void;
+      const running = new Promise<void>((resolve) => (runs = resolve));
+      const followed = (execution: Execution): Promise<readonly ExecOutput[]> => {
+        runs();
+        return everything(execution);
+      };
+      const outputs = bench.one(execOf(machine, { command: endless }, followed));
+      await Promise.race([running, outputs]);
       await bench.one(bench.end(machine, 'kill'));
       const last = (await outputs).at(-1);
       assert.ok(last?.kind === 'exit' && last.code === null, 'it did not end by itself');

@@ -132,7 +132,7 @@ export function readMessage(bytes: Buffer): AgentMessage | undefined {
   if (bytes.length < headerBytes || bytes.readUInt32LE(5) !== bytes.length - headerBytes) return undefined;
   const body = bytes.subarray(headerBytes);
   const read = readers.get(bytes[0] ?? 0);
-  return read !== undefined && read.fits(body.length) ? read.read(body, bytes.readUInt32LE(1)) : undefined;
+  return read?.fits(body.length) === true ? read.read(body, bytes.readUInt32LE(1)) : undefined;
 }
 
 interface MessageReader {

@@ -202,7 +202,7 @@ export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
     exec: ({ cwd, ...program }) =>
       defer(() => {
         if (watched.isGone()) return throwError(() => new Error('the virtual machine has ended'));
-        if (agent === undefined) return throwError(withoutAgent);
+        if (agent === undefined) return throwError(() => withoutAgent());
         return agent.run({ ...program, ...(cwd !== undefined && { cwd }), env: { ...env, ...program.env } });
       }),
 
