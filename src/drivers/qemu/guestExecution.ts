@@ -86,7 +86,6 @@ export function createGuestExecution(
     const fits = offset === received[stream] && offset + data.length - told[stream] <= ringBytes;
     if (!fits || !program.hasOutput || exit !== undefined) return false;
     received[stream] += data.length;
-    // A piece of what came with it would keep all of that.
     queue.push({ stream, data });
     changed();
     return true;
