@@ -18,7 +18,7 @@ it.each([1, 2, 3, 31, 33, 100, 253, 254, 255, 256, 1_000])(
 
 it('a frame that was cut off anywhere is none, and the next one is', () => {
   const whole = stuff(
-    Buffer.concat([Buffer.of(69, 7, 0, 0, 0, 12, 0, 0, 0, 0), Buffer.alloc(8), Buffer.from('abc')]),
+    Buffer.concat([Buffer.of(69, 7, 0, 0, 0, 14, 0, 0, 0, 0), Buffer.alloc(8), Buffer.from('a\0b\0c')]),
   );
   expect(readMessage(unstuff(whole.subarray(0, -1)) ?? Buffer.alloc(0))).toMatchObject({
     kind: 'output',

@@ -38,7 +38,7 @@ export const offset = (value: bigint | number): Buffer => {
 
 /** Listens at a path. */
 export async function startFakeGuest(path: string): Promise<FakeGuest> {
-  const connections$ = new ReplaySubject<FakeConnection>();
+  const connections$ = new ReplaySubject<FakeConnection>(Infinity);
   const sockets: Socket[] = [];
   let taken = 0;
   const server = createServer((socket) => {
@@ -79,7 +79,7 @@ export async function startFakeGuest(path: string): Promise<FakeGuest> {
 }
 
 function connectionOf(socket: Socket): FakeConnection {
-  const frames$ = new ReplaySubject<Frame>();
+  const frames$ = new ReplaySubject<Frame>(Infinity);
   const heard = new Set<Frame>();
   const cutter = createFrameCutter();
   socket.on('error', () => undefined);
