@@ -147,3 +147,12 @@ it('a state of QEMU that is not known is told by its name, and does not keep the
   said = undefined;
   expect(await done(machine.inspect())).toMatchObject({ kind: 'running' });
 });
+
+it('runs no other programs where its guest has no agent', async () => {
+  const program = { command: ['true'], hasInput: false, hasOutput: false };
+  const work$ = machine.exec?.(program) ?? throwError(() => new Error('it cannot be asked'));
+  await expect(done(work$)).rejects.toMatchObject({
+    _tag: 'NotSupported',
+    message: expect.stringContaining('its guest has no agent') as string,
+  });
+});
