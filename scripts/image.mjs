@@ -18,12 +18,14 @@ import {
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { pathToFileURL } from 'node:url';
-import { run } from './run.mjs';
+import { isThere, packageOf, run } from './run.mjs';
 import { unpackKernel } from './unpackKernel.mjs';
 
 const target = 'build/images/small';
 const source = 'images/small';
-const scripts = ['scripts/image.mjs', 'scripts/unpackKernel.mjs'];
+const agentSource = 'src/drivers/qemu/agent/agent.c';
+const scripts = ['scripts/image.mjs', 'scripts/unpackKernel.mjs', agentSource];
+const compiler = 'musl-gcc';
 const diskBytes = 64 * 1_024 * 1_024;
 
 /** The modules that the first process loads, each after those that it needs; those of `disk` only when there is a disk. */
@@ -36,6 +38,7 @@ const modules = {
       'virtio_pci_modern_dev',
       'virtio_pci',
       'virtio_blk',
+      'virtio_console',
     ],
     ...['failover', 'net_failover', 'virtio_net', 'button', 'evdev', 'pvpanic', 'pvpanic-pci', 'qemu_fw_cfg'],
   ],
@@ -51,7 +54,10 @@ const listFiles = (folder) =>
 const hashOf = (parts) => createHash('sha256').update(parts.join('\0')).digest('hex');
 
 const recipe = () =>
-  hashOf([...scripts, ...listFiles(source)].flatMap((file) => [file, readFileSync(file, 'utf8')]));
+  hashOf([
+    ...[...scripts, ...listFiles(source)].flatMap((file) => [file, readFileSync(file, 'utf8')]),
+    String(isThere(compiler)),
+  ]);
 
 /** What tells whether apt may know of another kernel than last time; to ask apt itself takes a second. */
 function packageLists() {
@@ -107,6 +113,26 @@ function layOutModules(find, folder) {
   }
 }
 
+/** Compiles the agent where there is a compiler; tells whether there is. */
+function compileAgent(root) {
+  if (!isThere(compiler)) {
+    console.log(
+      `  no ${compiler} here (${packageOf[compiler]}): the image has no agent, and nothing can be run in it`,
+    );
+    return false;
+  }
+  console.log('  compiling the agent');
+  const options = ['-static', '-O2', '-s', '-Wall', '-Wextra', '-Werror'];
+  run(compiler, [...options, '-o', join(root, 'bin/rx-instances-agent'), agentSource]);
+  return true;
+}
+
+/** What the image says of itself: of its agent only if it has one. */
+function describe(hasAgent) {
+  const { agent, ...rest } = JSON.parse(readFileSync(join(source, 'image.json'), 'utf8'));
+  return `${JSON.stringify(hasAgent ? { ...rest, agent } : rest, undefined, 2)}\n`;
+}
+
 /** Fills a folder with the image of a kernel. */
 function fill(image, kernel, temporary) {
   console.log(`  downloading ${kernel.name} ${kernel.version} and busybox-static`);
@@ -123,6 +149,7 @@ function fill(image, kernel, temporary) {
   mkdirSync(join(root, 'bin'));
   cpSync(findOfBusybox('/bin/busybox'), join(root, 'bin/busybox'));
   layOutModules(findOfKernel, join(root, 'modules'));
+  const hasAgent = compileAgent(root);
   const names = ['.', ...readdirSync(root, { recursive: true }).sort()].join('\n');
   const archive = run('cpio', ['--create', '--format=newc', '--owner=0:0', '--quiet'], {
     cwd: root,
@@ -132,7 +159,7 @@ function fill(image, kernel, temporary) {
 
   writeFileSync(join(image, 'disk.raw'), '');
   truncateSync(join(image, 'disk.raw'), diskBytes);
-  cpSync(join(source, 'image.json'), join(image, 'image.json'));
+  writeFileSync(join(image, 'image.json'), describe(hasAgent));
 }
 
 /** Puts a folder in the place of the image; who has files of the former one open goes on with them. */

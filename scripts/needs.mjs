@@ -1,10 +1,8 @@
 // Sees to what the tests need beyond npm: QEMU, what the small image is built with, the image itself, tools of the
 // network, a browser, and Prometheus. On Debian, as root, it installs what is missing; elsewhere it tells.
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
-import { delimiter, join } from 'node:path';
 import { buildImage } from './image.mjs';
-import { packageOf } from './run.mjs';
+import { isThere, packageOf } from './run.mjs';
 
 const programs = [
   'chromium',
@@ -12,6 +10,7 @@ const programs = [
   'qemu-img',
   'cpio',
   'xz',
+  'musl-gcc',
   'conntrack',
   'ip',
   'nft',
@@ -19,19 +18,6 @@ const programs = [
   'prometheus',
   'promtool',
 ];
-
-// Debian has them in nobody else's PATH.
-const ofTheSuperuser = ['/usr/sbin', '/sbin'];
-
-const isThere = (program) =>
-  [...process.env.PATH.split(delimiter), ...ofTheSuperuser].some((folder) => {
-    try {
-      accessSync(join(folder, program), constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
 
 const mayInstall = process.getuid?.() === 0 && isThere('apt-get');
 
@@ -55,7 +41,7 @@ function installMissing() {
   throw new Error(
     `The tests need ${missing.join(', ')}, which ${missing.length === 1 ? 'is' : 'are'} not here.\n` +
       `On Debian, as root: apt-get install --no-install-recommends ${packages.join(' ')}\n` +
-      'Elsewhere: the packages of Chromium, QEMU, GNU cpio, XZ Utils, conntrack-tools, iproute2, nftables, util-linux and Prometheus',
+      'Elsewhere: the packages of Chromium, QEMU, GNU cpio, XZ Utils, musl, conntrack-tools, iproute2, nftables, util-linux and Prometheus',
   );
 }
 

@@ -1,5 +1,7 @@
 // Runs programs that the scripts need, and tells how to get one that is missing.
 import { execFileSync } from 'node:child_process';
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
 
 /** Programs beyond npm, and the Debian packages that they come from. */
 export const packageOf = {
@@ -10,6 +12,7 @@ export const packageOf = {
   'dpkg-deb': 'dpkg',
   ip: 'iproute2',
   lz4: 'lz4',
+  'musl-gcc': 'musl-tools',
   nft: 'nftables',
   prometheus: 'prometheus',
   promtool: 'prometheus',
@@ -19,6 +22,20 @@ export const packageOf = {
   xz: 'xz-utils',
   zstd: 'zstd',
 };
+
+// Debian has them in nobody else's PATH.
+const ofTheSuperuser = ['/usr/sbin', '/sbin'];
+
+/** Whether a program can be run. */
+export const isThere = (program) =>
+  [...process.env.PATH.split(delimiter), ...ofTheSuperuser].some((folder) => {
+    try {
+      accessSync(join(folder, program), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
 
 /** Returns what a program printed; throws what it complained of. */
 export function run(program, options, { cwd, input } = {}) {

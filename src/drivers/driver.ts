@@ -221,7 +221,8 @@ export interface Machine {
   /**
    * Runs a program beside its own, where and as that was started, if nothing else is said, and emits it once it runs; completes once nothing of it is
    * left, and all that it wrote was read. It is killed with all that it has started and left behind when it ends, when this is unsubscribed, when the machine ends or is
-   * detached, and when this process ends. It stands still with the machine. Fails with `ExecFailed` where it can't be started. Absent where machines run
+   * detached, and when this process ends. It stands still with the machine. Fails with `ExecFailed` where it can't be started, with `NotSupported` where this
+   * machine is not made for it, though others are. Absent where machines run
    * no such thing.
    */
   exec?(program: ExecProgram): Observable<Execution>;

@@ -41,7 +41,7 @@ export interface DriverSubject<D extends Driver = Driver> {
    */
   readonly answering?: Specimen<D>;
   /** Programs to run beside a machine's own. Absent where it runs none, or there is none to try. */
-  readonly execs?: ExecSpecimens;
+  readonly execs?: ExecSpecimens<D>;
   /** How to look into homes. Absent where nothing in a home is the instance's own. */
   readonly content?: HomeContent;
   /** Changes something in the folder of a snapshot, as a failing disk would. Absent where nobody can, or there are none. */
@@ -51,7 +51,9 @@ export interface DriverSubject<D extends Driver = Driver> {
 }
 
 /** Commands, each a program and its arguments. */
-export interface ExecSpecimens {
+export interface ExecSpecimens<D extends Driver = Driver> {
+  /** In what they run. @defaultValue `lasting` */
+  readonly within?: Specimen<D>;
   /** Writes the line `out` to its output and `err` to its error output, and ends with 3. */
   readonly failing: readonly string[];
   /** Never ends. */

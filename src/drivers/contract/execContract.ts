@@ -28,10 +28,10 @@ export function execContract<D extends Driver>(
     });
 
     if (execs === undefined) return;
-    const { failing, endless, copying, naming } = execs;
+    const { failing, endless, copying, naming, within = lasting } = execs;
 
     it('one tells what it writes, each stream apart, and last how it ended; the machine runs on', async (bench) => {
-      const { machine } = await bench.launched(lasting);
+      const { machine } = await bench.launched(within);
       const outputs = await bench.one(execOf(machine, { command: failing }, everything));
       assert.deepEqual(outputs.at(-1), { kind: 'exit', code: 3, signal: null });
       assert.equal(textOf(outputs, 'stdout'), 'out\n');
@@ -40,13 +40,13 @@ export function execContract<D extends Driver>(
     });
 
     it('of one whose output is thrown away only the end is told', async (bench) => {
-      const { machine } = await bench.launched(lasting);
+      const { machine } = await bench.launched(within);
       const outputs = await bench.one(execOf(machine, { command: failing, hasOutput: false }, everything));
       assert.deepEqual(outputs, [{ kind: 'exit', code: 3, signal: null }]);
     });
 
     it('one reads what it is handed, to its end, and loses none of it', async (bench) => {
-      const { machine } = await bench.launched(lasting);
+      const { machine } = await bench.launched(within);
       const pieces = Array.from({ length: 16 }, (_, index) => `${'x'.repeat(65_535)}${String(index % 10)}`);
       const copy = async (execution: Execution): Promise<readonly ExecOutput[]> => {
         const handing = hand(execution, pieces);
@@ -60,20 +60,20 @@ export function execContract<D extends Driver>(
     });
 
     it('one without an input finds that at its end', async (bench) => {
-      const { machine } = await bench.launched(lasting);
+      const { machine } = await bench.launched(within);
       const outputs = await bench.one(execOf(machine, { command: copying }, everything));
       assert.deepEqual(outputs, [{ kind: 'exit', code: 0, signal: null }]);
     });
 
     it('one has the variables that it is given', async (bench) => {
-      const { machine } = await bench.launched(lasting);
+      const { machine } = await bench.launched(within);
       const program = { command: naming, env: { EXEC_NAME: 'given' } };
       const outputs = await bench.one(execOf(machine, program, everything));
       assert.equal(textOf(outputs, 'stdout'), 'given\n');
     });
 
     it('one that is killed tells so', async (bench) => {
-      const { machine } = await bench.launched(lasting);
+      const { machine } = await bench.launched(within);
       const killed = (execution: Execution): Promise<readonly ExecOutput[]> => {
         execution.kill();
         return everything(execution);
@@ -84,14 +84,21 @@ export function execContract<D extends Driver>(
     });
 
     it('a program that is not there fails as such', async (bench) => {
-      const { machine } = await bench.launched(lasting);
+      const { machine } = await bench.launched(within);
       const error = await bench.fails(execOf(machine, { command: ['/no/such/program'] }, everything));
       assert.ok(hasTag(error, 'ExecFailed') && error.code === 127, 'it is ExecFailed, with code 127');
     });
 
     it('one whose machine ends comes to its end, and nothing of it is left', async (bench) => {
-      const { plan, machine } = await bench.launched(lasting);
-      const outputs = bench.one(execOf(machine, { command: endless }, everything));
+      const { plan, machine } = await bench.launched(within);
+      let runs: () => void;
+      const running = new Promise<void>((resolve) => (runs = resolve));
+      const followed = (execution: Execution): Promise<readonly ExecOutput[]> => {
+        runs();
+        return everything(execution);
+      };
+      const outputs = bench.one(execOf(machine, { command: endless }, followed));
+      await Promise.race([running, outputs]);
       await bench.one(bench.end(machine, 'kill'));
       const last = (await outputs).at(-1);
       assert.ok(last?.kind === 'exit' && last.code === null, 'it did not end by itself');

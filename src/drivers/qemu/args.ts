@@ -31,7 +31,7 @@ const memoryId = 'mem0';
  *
  * A machine is built alike whenever it is built, so that the state of one fits the other. Its network is its own, behind
  * the host's; `vmgenid` shows a guest that it is a copy, so that it draws other random numbers than its source; `pvpanic`
- * reports a kernel that panics.
+ * reports a kernel that panics; the serial port leads to the agent in the guest, if there is one.
  */
 export function qemuArgs(
   vm: VmConfig,
@@ -67,6 +67,11 @@ export function qemuArgs(
       'virtio-net-pci,netdev=n0,id=nic0,romfile=',
     ],
     ...['-device', 'pvpanic-pci', '-device', 'vmgenid,guid=auto', '-action', 'panic=exit-failure'],
+    ...[
+      ...['-device', 'virtio-serial-pci,id=vser0,max_ports=2'],
+      ...['-chardev', `socket,id=agent0,path=${vmPaths.agentSocket},server=on,wait=off`],
+      ...['-device', 'virtserialport,bus=vser0.0,nr=1,chardev=agent0,name=org.rx-instances.agent'],
+    ],
     ...['environ', 'cmdline'].flatMap((name) => [
       '-fw_cfg',
       `name=opt/org.rx-instances/${name},file=${name}`,

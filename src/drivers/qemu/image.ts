@@ -34,6 +34,8 @@ export interface Image {
   readonly vcpus: number;
   /** Absent where the host decides. */
   readonly accel?: 'kvm' | 'tcg';
+  /** What the agent in it understands; absent where it has none. */
+  readonly agent?: 1;
 }
 
 const description = 'image.json';
@@ -61,7 +63,7 @@ export async function readImage(directory: string, known: Image['files'] = {}): 
   const folder = await realDirectory(directory);
   const said = decode(imageFile, await readDescription(directory, folder));
   if (E.isLeft(said)) throw unusable(directory, said.left);
-  const { kernel, initrd, disk, kernelArguments = [], memoryMiB = 128, vcpus = 1, accel } = said.right;
+  const { kernel, initrd, disk, kernelArguments = [], memoryMiB = 128, vcpus = 1, accel, agent } = said.right;
 
   const names = { kernel, initrd, 'disk.file': disk?.file };
   const looked = Object.entries(names).map(async ([path, name = '']) =>
@@ -88,6 +90,7 @@ export async function readImage(directory: string, known: Image['files'] = {}): 
     memoryMiB,
     vcpus,
     ...(accel !== undefined && { accel }),
+    ...(agent !== undefined && { agent }),
   };
 }
 
@@ -214,5 +217,6 @@ const imageFile = closed(
     memoryMiB: integer('MiB', 16, 1_048_576),
     vcpus: integer('processors', 1, 256),
     accel: oneOf(['kvm', 'tcg']),
+    agent: t.literal(1),
   },
 );

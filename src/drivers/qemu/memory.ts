@@ -87,7 +87,8 @@ export async function checkMemory(folder: string, kept: SavedMemory, now: Partia
   const compare = (path: string, is: unknown, was: unknown): void => {
     if (is !== was) faults.push({ path, found: found(is), expected: found(was) });
   };
-  for (const [key, is] of Object.entries(now)) compare(key, is, kept.vm[key as keyof VmConfig]);
+  const was: VmConfig = { devices: 1, ...kept.vm };
+  for (const [key, is] of Object.entries(now)) compare(key, is, was[key as keyof VmConfig]);
   const stateFile = await lstat(join(folder, state)).catch(() => undefined);
   const stateBytes = stateFile?.isFile() === true ? stateFile.size : undefined;
   compare('state.bytes', stateBytes, kept.state.bytes);

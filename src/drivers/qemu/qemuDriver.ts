@@ -6,6 +6,7 @@ import type { Driver } from '../driver.js';
 import { createHostDriver } from '../host/hostDriver.js';
 import { createRuns } from '../host/runs.js';
 import { createSpawner } from '../host/spawner.js';
+import { createGuestAgents } from './guestAgents.js';
 import { createMachineFiles } from './machineFiles.js';
 import { createPrograms } from './programs.js';
 import { decodeQemuFields } from './qemuFields.js';
@@ -75,14 +76,15 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
   const files = createMachineFiles(qemuImg, programs);
   const host = createQemuHost({ program, programs, spawner, disks: files.disks, userName, accel });
   const logLimits = { maxBytes: logMaxBytes, keep: logKeep };
-  const machines = createQemuMachines({ ...files, host, logLimits, pollMs });
-  const { prepare, copyMachine, forget, discard } = createQemuHomes({ ...files, machines });
-  const { launch, resume } = createQemuLaunches({ ...files, host, runs, machines });
+  const agents = createGuestAgents();
+  const machines = createQemuMachines({ ...files, host, agents, logLimits, pollMs });
+  const { prepare, copyMachine, forget, discard } = createQemuHomes({ ...files, machines, agents });
+  const { launch, resume } = createQemuLaunches({ ...files, host, runs, machines, agents });
 
   return createHostDriver({
     ...{ runs, pollMs, prepare, launch, resume, forget, discard },
     kind: 'qemu',
-    capabilities: { standbyFrees: 'memory', logs: logSources, ports: true },
+    capabilities: { standbyFrees: 'memory', logs: logSources, ports: true, execs: true },
     decode: decodeQemuFields,
     decodeHandle: decodeQemuHandle,
     machineOf: async (plan, run, { ports }) => {
@@ -91,11 +93,14 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
       const link = machines.in(home)?.link ?? createQmpLink(join(home, vmPaths.qmpSocket));
       return machines.add(
         plan,
-        { run, link, ports },
+        { run, link, ports, isHalted: false },
         { ...running, isResumed: running.isResumed || isReady },
       );
     },
-    beforeClose: () => files.keptHashes.done(),
+    beforeClose: () => {
+      agents.endAll();
+      return files.keptHashes.done();
+    },
     snapshots: createQemuSnapshots({ ...files, copyMachine }),
   });
 }

@@ -11,6 +11,7 @@ import { readImage } from './image.js';
 import { keepImage } from './keptImage.js';
 import type { MachineFiles } from './machineFiles.js';
 import { forgetMemory, shareMemory } from './memory.js';
+import type { GuestAgents } from './guestAgents.js';
 import type { QemuMachines } from './qemuMachines.js';
 import { longestSocketPath } from './qmp.js';
 import { machineDirOf, vmPaths } from './vmPaths.js';
@@ -28,10 +29,11 @@ export interface QemuHomes {
 /** What {@link QemuHomes} are made of. */
 export interface QemuHomesOptions extends Pick<MachineFiles, 'disks' | 'sound' | 'keptHashes'> {
   readonly machines: Pick<QemuMachines, 'in'>;
+  readonly agents: Pick<GuestAgents, 'end'>;
 }
 
 /** Creates {@link QemuHomes}. */
-export function createQemuHomes({ disks, sound, keptHashes, machines }: QemuHomesOptions): QemuHomes {
+export function createQemuHomes({ disks, sound, keptHashes, machines, agents }: QemuHomesOptions): QemuHomes {
   const copyMachine = async (home: string, folder: string, kind: Snapshot['kind']): Promise<void> => {
     const machine = machines.in(home);
     if (machine !== undefined) {
@@ -65,12 +67,14 @@ export function createQemuHomes({ disks, sound, keptHashes, machines }: QemuHome
     },
 
     forget: async (home) => {
+      agents.end(home);
       const folder = machineDirOf(home);
       await keptHashes.stop(folder);
       await sound.naming(folder, () => forgetMemory(folder));
     },
 
     discard: async (home) => {
+      agents.end(home);
       const folder = machineDirOf(home);
       await keptHashes.stop(folder);
       await sound.naming(folder, () => removeTree(home));

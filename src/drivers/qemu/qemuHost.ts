@@ -12,7 +12,7 @@ import { probeBoot } from './probeBoot.js';
 import type { Programs } from './programs.js';
 import type { QemuVersion } from './qemuProgram.js';
 import { findQemuUser, mayChangeUser, type QemuUser } from './qemuUser.js';
-import type { VmConfig } from './vmConfig.js';
+import { currentDevices, type VmConfig } from './vmConfig.js';
 
 /** The QEMU of this host, and what it can run. Each is found out when it is first needed. */
 export interface QemuHost {
@@ -100,11 +100,17 @@ export function createQemuHost(options: QemuHostOptions): QemuHost {
       }
       return {
         ...{ qemu, machine, accel, cpu: cpuOf(accel) },
-        ...{ vcpus: spec.vcpus ?? image.vcpus, memoryMiB },
+        ...{ vcpus: spec.vcpus ?? image.vcpus, memoryMiB, devices: currentDevices },
+        ...(image.agent !== undefined && { agent: image.agent }),
       };
     },
 
     checkFit: async (vm, folder) => {
+      if (vm.devices !== currentDevices) {
+        throw new Error(
+          'an earlier version has started the machine, with other devices than it would be resumed with; stop and start it',
+        );
+      }
       const now = await version();
       if (now.version !== vm.qemu || now.machine !== vm.machine) {
         throw new Error(

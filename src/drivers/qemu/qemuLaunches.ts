@@ -18,11 +18,13 @@ import {
   ownsRam,
   type SavedMemory,
 } from './memory.js';
+import type { GuestAgents } from './guestAgents.js';
 import { cpuOf, type QemuHost } from './qemuHost.js';
 import type { QemuMachine } from './qemuMachine.js';
 import type { QemuMachines } from './qemuMachines.js';
 import { type RunningVm, writeRunningVm } from './runningVm.js';
 import { type QemuPlan, startQemu } from './startQemu.js';
+import { currentDevices } from './vmConfig.js';
 import { machineDirOf } from './vmPaths.js';
 
 /** The two ways in which a virtual machine comes to run in a home. */
@@ -38,11 +40,12 @@ export interface QemuLaunchesOptions extends MachineFiles {
   readonly host: QemuHost;
   readonly runs: Runs;
   readonly machines: QemuMachines;
+  readonly agents: Pick<GuestAgents, 'end'>;
 }
 
 /** Creates {@link QemuLaunches}. */
 export function createQemuLaunches(options: QemuLaunchesOptions): QemuLaunches {
-  const { host, runs, disks, sound, identities, keptHashes, machines } = options;
+  const { host, runs, disks, sound, identities, keptHashes, machines, agents } = options;
 
   const start = async (
     plan: LaunchPlan,
@@ -66,6 +69,8 @@ export function createQemuLaunches(options: QemuLaunchesOptions): QemuLaunches {
   return {
     launch: async (plan) => {
       const folder = machineDirOf(plan.home);
+      // The memory in which something may go on is removed.
+      agents.end(plan.home);
       await keptHashes.stop(folder);
       const image = await imageOf(folder, plan.spec);
       const [config, disk, confinement] = await Promise.all([
@@ -100,7 +105,13 @@ export function createQemuLaunches(options: QemuLaunchesOptions): QemuLaunches {
       if (kept === undefined) throw new LaunchFailed({ reason: 'the home holds no memory to go on from' });
       const { vm, ramIn } = kept;
       const hasDisk = disk !== undefined;
-      await checkMemory(folder, kept, { qemu, machine, cpu: cpuOf(vm.accel), hasDisk });
+      await checkMemory(folder, kept, {
+        qemu,
+        machine,
+        cpu: cpuOf(vm.accel),
+        hasDisk,
+        devices: currentDevices,
+      });
       const differences = await faultsOf(folder, kept);
       if (differences.length > 0) throw new SnapshotIncompatible({ differences });
       if (ramIn === 'state') await sound.naming(folder, () => forgetRam(folder));

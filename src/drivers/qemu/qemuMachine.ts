@@ -14,6 +14,7 @@ import {
   throwError,
   timer,
 } from 'rxjs';
+import { NotSupported } from '../../lifecycle/errors.js';
 import type { Snapshot } from '../../lifecycle/snapshot.js';
 import type { Machine } from '../driver.js';
 import { completeAfter } from '../host/completeAfter.js';
@@ -30,6 +31,7 @@ import { type Boot, keepBoot } from './keptBoot.js';
 import { looksOfLayers } from './keptLayers.js';
 import { copyMemory, forgetRam, keepMemory, keptMemory, memoryFiles, spendMemory } from './memory.js';
 import { giveUpState, sendState } from './migration.js';
+import type { GuestAgent } from './guestAgent.js';
 import type { QemuHandle } from './qemuHandle.js';
 import type { Qmp } from './qmp.js';
 import type { QmpLink } from './qmpLink.js';
@@ -60,6 +62,10 @@ export interface QemuMachineOptions {
   readonly logLimits: LogLimits;
   readonly disks: Disks;
   readonly sound: SoundFolders;
+  /** The agent in its guest, where there is one. */
+  readonly agent: GuestAgent | undefined;
+  /** The variables of what runs in the guest. */
+  readonly env: Readonly<Record<string, string>>;
 }
 
 /** A virtual machine that runs. */
@@ -68,6 +74,8 @@ export interface QemuMachine extends Machine {
   readonly link: QmpLink;
   /** Whether the process has ended, and was not only detached. */
   hasEnded(): boolean;
+  /** Whether its memory was kept, and it has not gone on since. */
+  isSuspended(): boolean;
   /** While it stands still: gives an empty folder what its own holds at this moment, with its memory or without. */
   copyTo(folder: string, kind: Snapshot['kind']): Observable<never>;
 }
@@ -79,11 +87,23 @@ const quitMs = 2_000;
 /** How long a QEMU that is gone may take to be seen to have ended. */
 const endMs = 2_000;
 
+const act = (work: () => unknown): Observable<never> =>
+  defer(() => {
+    work();
+    return EMPTY;
+  });
+
+const withoutAgent = (): NotSupported =>
+  new NotSupported({
+    ...{ driver: 'qemu', verb: 'exec' },
+    reason: 'its guest has no agent; one stands in the image.json of images that have it',
+  });
+
 /** A machine around a QEMU. Long, since all that it can do goes by one link and one watched run. */
 export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
   const { run, handle, home, vm, user, ramIsShared, link, readiness$, logs, logLimits, disks, sound } =
     options;
-  const { boot, identities, checkFit } = options;
+  const { boot, identities, checkFit, agent, env } = options;
   const fits$ = completeAfter(checkFit);
   const folder = machineDirOf(home);
   const ramIn = ramIsShared ? 'file' : 'state';
@@ -141,12 +161,14 @@ export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
   }).pipe(catchError(() => EMPTY));
 
   let hasEnded = false;
+  let isSuspended = false;
   exit$.subscribe(() => (hasEnded = true));
 
   return {
     handle,
     link,
     hasEnded: () => hasEnded,
+    isSuspended: () => isSuspended,
     ports: portsAt(handle.ports),
     signals$: watched.signals$,
 
@@ -177,20 +199,42 @@ export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
 
     kill: () => watched.kill().pipe(mergeMap((exit) => concat(removeRam$, of(exit)))),
 
+    exec: ({ cwd, ...program }) =>
+      defer(() => {
+        if (watched.isGone()) return throwError(() => new Error('the virtual machine has ended'));
+        if (agent === undefined) return throwError(() => withoutAgent());
+        return agent.run({ ...program, ...(cwd !== undefined && { cwd }), env: { ...env, ...program.env } });
+      }),
+
     detach: () => {
       watched.detach();
       link.close();
     },
 
     freezing: {
-      freeze: () => unlessEnded(haltGuest),
-      thaw: () => unlessEnded(resume),
+      freeze: () =>
+        concat(
+          unlessEnded(haltGuest),
+          act(() => agent?.halt()),
+        ),
+      thaw: () =>
+        concat(
+          act(() => (isSuspended = false)),
+          unlessEnded(resume),
+          act(() => agent?.goOn()),
+        ),
       suspend: () =>
         unlessEnded((qmp) =>
-          concat(fits$, haltGuest(qmp), keep(qmp)).pipe(
+          concat(
+            fits$,
+            haltGuest(qmp),
+            keep(qmp),
+            act(() => (isSuspended = true)),
+          ).pipe(
             catchError((error: unknown) =>
               concat(
                 resume(qmp).pipe(catchError(() => EMPTY)),
+                act(() => agent?.goOn()),
                 throwError(() => error),
               ),
             ),

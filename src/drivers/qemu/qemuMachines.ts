@@ -4,6 +4,8 @@ import type { LaunchPlan } from '../driver.js';
 import { createLogFiles, type LogLimits } from '../host/logFiles.js';
 import { asked, readinessOf } from '../host/readinessOf.js';
 import { guestAccepts } from './guest.js';
+import type { GuestAgents } from './guestAgents.js';
+import { guestEnvironment } from './guestEnvironment.js';
 import { serveConsole } from './console.js';
 import type { MachineFiles } from './machineFiles.js';
 import type { QemuHost } from './qemuHost.js';
@@ -22,6 +24,7 @@ export interface QemuMachines {
 /** What {@link QemuMachines} are made of. */
 export interface QemuMachinesOptions extends MachineFiles {
   readonly host: QemuHost;
+  readonly agents: GuestAgents;
   readonly logLimits: LogLimits;
   readonly pollMs: number;
 }
@@ -31,7 +34,7 @@ export const logSources: readonly string[] = ['app', 'vmm'];
 
 /** Creates {@link QemuMachines}. */
 export function createQemuMachines(options: QemuMachinesOptions): QemuMachines {
-  const { host, disks, sound, identities, keptHashes, logLimits, pollMs } = options;
+  const { host, agents, disks, sound, identities, keptHashes, logLimits, pollMs } = options;
   const machines = new Map<string, QemuMachine>();
   const consoles = new Map<string, () => void>();
 
@@ -51,19 +54,25 @@ export function createQemuMachines(options: QemuMachinesOptions): QemuMachines {
   return {
     in: (home) => machines.get(home),
 
-    add: ({ home, spec: { readiness } }, started, running) => {
+    add: (plan, started, running) => {
+      const { home, spec, instanceId, name } = plan;
+      const { readiness } = spec;
       const { run, link, ports } = started;
       const { vm, user, ramIsShared, isResumed, boot } = running;
+      const agent = vm.agent === undefined ? undefined : agents.of({ home, instanceId, name });
       // One that was ready when it was suspended is ready.
       const isReady = isResumed || readiness === undefined;
       const machine = createQemuMachine({
         ...{ run, home, vm, user, ramIsShared, link, disks, sound, identities, boot, logLimits },
+        ...{ agent, env: guestEnvironment(plan) },
         checkFit: () => host.checkFit(vm, machineDirOf(home)),
         handle: { ...run.handle, ports: ports.map(({ guest, host }) => ({ guest, host })) },
         readiness$: isReady ? undefined : readinessIn(home, started, readiness),
         logs: logSources.map((source) => createLogFiles(home, source)),
       });
       machines.set(home, machine);
+      // One that is resumed stands still until it is let go on.
+      if (!started.isHalted) agent?.connect();
       // Closing removes the socket, also one that was made since.
       consoles.get(home)?.();
       const endConsole = serveConsole(home, pollMs);
@@ -74,7 +83,12 @@ export function createQemuMachines(options: QemuMachinesOptions): QemuMachines {
             consoles.delete(home);
             endConsole();
           }
-          if (machines.get(home) === machine) machines.delete(home);
+          if (machines.get(home) === machine) {
+            machines.delete(home);
+            if (!machine.hasEnded()) agents.leave(home);
+            else if (machine.isSuspended()) agent?.park();
+            else agents.end(home);
+          }
           link.close();
           // Where it has ended, its memory may be kept.
           if (machine.hasEnded()) keptHashes.add(machineDirOf(home));

@@ -19,10 +19,9 @@ import {
   timer,
 } from 'rxjs';
 import { LaunchFailed } from '../../lifecycle/errors.js';
-import type { ForwardedPort, InstanceSpec } from '../../lifecycle/instance.js';
+import type { ForwardedPort } from '../../lifecycle/instance.js';
 import type { LaunchPlan } from '../driver.js';
 import { createLogFiles, type LogFiles } from '../host/logFiles.js';
-import { portVariables } from '../host/portVariables.js';
 import type { MachinePort } from '../host/machinePorts.js';
 import { runProgram } from '../host/runProgram.js';
 import type { Run, Runs } from '../host/runs.js';
@@ -30,6 +29,7 @@ import { qemuArgs } from './args.js';
 import type { Confinement } from './confinement.js';
 import type { Layer } from './disk.js';
 import { forwardedPorts } from './guest.js';
+import { guestEnvironment, guestPortsOf } from './guestEnvironment.js';
 import { checkPlaces, letUserIn } from './homePlaces.js';
 import type { Boot } from './keptBoot.js';
 import { memoryFiles } from './memory.js';
@@ -58,6 +58,8 @@ export interface StartedQemu {
   readonly run: Run;
   readonly link: QmpLink;
   readonly ports: readonly MachinePort[];
+  /** Whether it stands still until it is let go on. */
+  readonly isHalted: boolean;
 }
 
 /** How long a QEMU may take until it can be talked to. */
@@ -126,7 +128,7 @@ export async function startQemu(runs: Runs, plan: QemuPlan): Promise<StartedQemu
         ),
       ).pipe(take(1)),
     );
-    return { run, link, ports };
+    return { run, link, ports, isHalted: ramIn !== undefined };
   } catch (error) {
     link.close();
     run.group.signal('SIGKILL');
@@ -151,14 +153,8 @@ function argsOf({ vm, ramIsShared, disk, confinement, spec, boot, ramIn }: QemuP
  * name of ours: of a kernel that is no Linux, QEMU takes commas and blanks for the end of that name, and opens what comes next.
  */
 async function writeGuestFiles({ home, instanceId, name, spec, boot }: QemuPlan): Promise<void> {
-  const { env, entrypoint = [], cmd = [] } = spec;
-  const ports = guestPortsOf(spec).map((guest) => ({ guest, host: guest }));
-  const variables = Object.entries({
-    ...portVariables(ports),
-    ...env,
-    INSTANCE_ID: instanceId,
-    INSTANCE_NAME: name,
-  });
+  const { entrypoint = [], cmd = [] } = spec;
+  const variables = Object.entries(guestEnvironment({ instanceId, name, spec }));
   const place = async (file: string): Promise<string> => {
     // What lies there may be a link.
     await rm(join(home, file), { force: true });
@@ -192,8 +188,6 @@ async function makeConsole(home: string): Promise<void> {
     }),
   ]);
 }
-
-const guestPortsOf = ({ ports = [] }: InstanceSpec): readonly number[] => ports.map(({ guest }) => guest);
 
 /** Which ones were free, QEMU alone knows. */
 const portsOf = (qmp: Qmp, ports: readonly ForwardedPort[] = []): Observable<StartedQemu['ports']> =>

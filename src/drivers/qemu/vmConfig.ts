@@ -14,7 +14,14 @@ export interface VmConfig {
   readonly vcpus: number;
   readonly memoryMiB: number;
   readonly hasDisk: boolean;
+  /** Which devices it has besides these: {@link currentDevices} is what is built now. @defaultValue 1 */
+  readonly devices?: number;
+  /** What the agent in its guest understands; absent where there is none. */
+  readonly agent?: 1;
 }
+
+/** Since 2 there is a port to the agent in the guest. */
+export const currentDevices = 2;
 
 /** Decodes a {@link VmConfig}. All of it comes to stand in a command line, where a comma would begin something else. */
 export const vmConfig: t.Type<VmConfig, unknown> = closed(
@@ -28,5 +35,5 @@ export const vmConfig: t.Type<VmConfig, unknown> = closed(
     memoryMiB: integer('MiB', 16, 1_048_576),
     hasDisk: t.boolean,
   },
-  {},
+  { devices: integer('version', 1, 1_000), agent: t.literal(1) },
 );

@@ -7,6 +7,8 @@ export const vmPaths = {
   /** What the running QEMU was built of. */
   config: 'config.json',
   qmpSocket: 'qmp.sock',
+  /** Of QEMU: what is said there reaches the agent in the guest. */
+  agentSocket: 'agent.sock',
   /** Of the manager, which hands on what is said there. */
   serialSocket: 'serial.sock',
   /** What the guest reads, a pipe, and where QEMU writes besides the log: nowhere. */

@@ -67,6 +67,8 @@ describe('the machine', () => {
   it('says what it says on its serial line to the log and to nobody else, and is talked to by a pipe and by QMP, without waiting', () => {
     expect(after('-chardev', argsOf())).toEqual([
       'pipe,id=ser0,path=console,logfile=logs/app.log,logappend=on',
+      // Nobody has to read it: the guest is held up only in what it says to the agent's other end.
+      'socket,id=agent0,path=agent.sock,server=on,wait=off',
     ]);
     expect(after('-serial', argsOf())).toEqual(['chardev:ser0']);
     expect(after('-qmp', argsOf())).toEqual(['unix:qmp.sock,server=on,wait=off']);

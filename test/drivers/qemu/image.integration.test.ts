@@ -193,7 +193,7 @@ describe('an image is refused', () => {
 
 const fileName = 'a path within the image (relative, no "..", no control characters)';
 const argument = 'a text without control characters';
-const known = 'version, kernel, initrd, disk, kernelArguments, memoryMiB, vcpus, accel';
+const known = 'version, kernel, initrd, disk, kernelArguments, memoryMiB, vcpus, accel, agent';
 
 describe('an image.json is refused, every fault at once', () => {
   it.each<[unknown, readonly string[]]>([
@@ -231,11 +231,12 @@ describe('an image.json is refused, every fault at once', () => {
       [`kernelArguments[1] | 'a\\nb' | ${argument}`, `kernelArguments[2] | 7 | ${argument}`],
     ],
     [
-      { ...small, memoryMiB: 15, vcpus: 0, accel: 'hvf' },
+      { ...small, memoryMiB: 15, vcpus: 0, accel: 'hvf', agent: 2 },
       [
         'memoryMiB | 15 | MiB (a whole number from 16 to 1048576)',
         'vcpus | 0 | processors (a whole number from 1 to 256)',
         "accel | 'hvf' | one of kvm, tcg",
+        'agent | 2 | 1',
       ],
     ],
     [

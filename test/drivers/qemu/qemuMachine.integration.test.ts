@@ -92,6 +92,8 @@ beforeEach(async () => {
       logs: [],
       readiness$: undefined,
       boot: undefined,
+      agent: undefined,
+      env: {},
       checkFit: () => Promise.resolve(),
       identities: createFileIdentities(),
     },
@@ -144,4 +146,13 @@ it('a state of QEMU that is not known is told by its name, and does not keep the
   await done(machine.freezing?.thaw() ?? throwError(() => new Error('it cannot go on')));
   said = undefined;
   expect(await done(machine.inspect())).toMatchObject({ kind: 'running' });
+});
+
+it('runs no other programs where its guest has no agent', async () => {
+  const program = { command: ['true'], hasInput: false, hasOutput: false };
+  const work$ = machine.exec?.(program) ?? throwError(() => new Error('it cannot be asked'));
+  await expect(done(work$)).rejects.toMatchObject({
+    _tag: 'NotSupported',
+    message: expect.stringContaining('its guest has no agent') as string,
+  });
 });

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { InstanceSpec } from 'rx-instances';
 import { createQemuDriver } from 'rx-instances/qemu';
 import type { DriverSubject } from 'rx-instances/testing';
@@ -40,6 +40,13 @@ export function createQemuSubject(folder: string): DriverSubject {
     stubborn: { spec: spec('deaf') },
     printing: { spec: spec('printing') },
     counting: { spec: spec('counting') },
+    execs: {
+      within: { spec: { ...spec('idle'), image: resolve('build/images/small') } },
+      failing: ['sh', '-c', 'echo out; echo err >&2; exit 3'],
+      endless: ['sleep', '100000'],
+      copying: ['cat'],
+      naming: ['sh', '-c', 'echo "$EXEC_NAME"'],
+    },
     content: createDiskContent(folder),
     damage: (_, taken) => {
       const path = join(taken, 'vm', topOf(join(taken, 'vm')));
