@@ -28,7 +28,7 @@ describe('the calls of a manager as Promises', () => {
   });
 
   it('are all that a manager has but its log, its streams and what is local', () => {
-    const others = ['logs', 'events', 'consume', 'iterate', 'watch'];
+    const others = ['logs', 'files', 'events', 'consume', 'iterate', 'watch'];
     const local = ['closing$', 'table', 'stats', 'doorStats', 'measurements$', 'close'];
     expect([...Object.keys(instances), ...others, ...local].sort()).toEqual(Object.keys(manager).sort());
   });
