@@ -102,7 +102,7 @@ export function executionsContract(open: () => Promise<ExecSubject>): void {
   it('reads an Observable as it comes, to its end, and fails where that does', async () => {
     const typed = new Subject<string>();
     const counted = outputsOf(shell('wc -c', { stdin: typed }));
-    await processesLeft(web.id, 3);
+    await until(() => typed.observed, Boolean);
     typed.next('abc');
     typed.next('de');
     typed.complete();
