@@ -112,9 +112,20 @@ it('one that fails while it is read fails so for both', async () => {
   await expect(read).rejects.toThrow('it is gone');
 });
 
+it('one that fails while nobody reads tells so to the next that reads', async () => {
+  const { fail, counts, starting$ } = play([line('a')], 'silent');
+  const outputs = pullable(starting$)[Symbol.asyncIterator]();
+  await outputs.next();
+  fail(new Error('it is gone'));
+  await expect(outputs.next()).rejects.toThrow('it is gone');
+  await expect(outputs.next()).resolves.toEqual({ done: true, value: undefined });
+  expect(counts.ended).toBe(1);
+});
+
 it('whoever leaves before it is started starts nothing', async () => {
   const exec = pullable(NEVER);
   const outputs = exec[Symbol.asyncIterator]();
+  await outputs.return?.();
   await outputs.return?.();
   await expect(outputs.next()).resolves.toEqual({ done: true, value: undefined });
 });
