@@ -44,6 +44,11 @@ const all = [
     { verb: 'read', path: 'a/b', code: 'ENOENT' },
   ],
   [
+    new errors.FileFailed({ verb: 'write', path: 'a', code: 'EIO' }),
+    'cannot write "a": EIO',
+    { verb: 'write', path: 'a', code: 'EIO' },
+  ],
+  [
     new errors.ExecFailed({ reason: 'no such program', code: 127 }, { cause }),
     'no such program',
     { reason: 'no such program', code: 127, cause },
