@@ -44,11 +44,6 @@ const all = [
     { verb: 'read', path: 'a/b', code: 'ENOENT' },
   ],
   [
-    new errors.FileFailed({ verb: 'write', path: 'a', code: 'EIO' }),
-    'cannot write "a": EIO',
-    { verb: 'write', path: 'a', code: 'EIO' },
-  ],
-  [
     new errors.ExecFailed({ reason: 'no such program', code: 127 }, { cause }),
     'no such program',
     { reason: 'no such program', code: 127, cause },
@@ -225,4 +220,10 @@ test.each([
   const error = new errors.DriverFailed({ instanceId: 'i1', verb: 'kill' }, { cause: reason });
   expect(error.message).toBe(`cannot kill instance i1: ${text}`);
   expect(error.cause).toBe(reason);
+});
+
+it('a failure of a file that has no words of its own is told by its code', () => {
+  expect(new errors.FileFailed({ verb: 'write', path: 'a', code: 'EIO' }).message).toBe(
+    'cannot write "a": EIO',
+  );
 });
