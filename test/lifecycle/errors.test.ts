@@ -222,7 +222,7 @@ test.each([
   expect(error.cause).toBe(reason);
 });
 
-it('a failure of a file that has no words of its own is told by its code', () => {
+test('a failure of a file that has no words of its own is told by its code', () => {
   expect(new errors.FileFailed({ verb: 'write', path: 'a', code: 'EIO' }).message).toBe(
     'cannot write "a": EIO',
   );
