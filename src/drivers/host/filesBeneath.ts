@@ -64,15 +64,13 @@ export function filesBeneath(
   const told = <T>(verb: string, path: string, work: () => Promise<T>): Observable<T> =>
     defer(() => from(named(verb, path, work)));
 
-  const statOf = async (place: Place | undefined, path: string): Promise<FileStat> =>
-    place === undefined
-      ? inFolder([], async (folder) => fileStat(path, await fs.stat(folder.path)))
-      : lookAt(place, path);
+  const statOfFolder = (path: string): Promise<FileStat> =>
+    inFolder(partsOf(path), async (folder) => fileStat(path, await fs.stat(folder.path)));
 
   return {
     stat: (path) =>
       path === ''
-        ? told('stat', path, () => statOf(undefined, path))
+        ? told('stat', path, () => statOfFolder(path))
         : at('stat', path, (place) => lookAt(place, path)),
 
     list: (path) =>
@@ -137,7 +135,7 @@ export function filesBeneath(
                 makeFolder({ folder, name }, mode, true, platform),
               );
             }
-            return inFolder(parts, async (folder) => fileStat(path, await fs.stat(folder.path)));
+            return statOfFolder(path);
           })
         : at('make', path, async (place) => {
             await makeFolder(place, mode, false, platform);
