@@ -1,6 +1,16 @@
 import { devNull } from 'node:os';
 import { join } from 'node:path';
-import { defer, firstValueFrom, lastValueFrom, merge, noop, Observable } from 'rxjs';
+import {
+  concat,
+  defer,
+  EMPTY,
+  firstValueFrom,
+  ignoreElements,
+  lastValueFrom,
+  merge,
+  noop,
+  Observable,
+} from 'rxjs';
 import { ExecFailed } from '../../lifecycle/errors.js';
 import type { ExecExit, Execution, ExecProgram } from '../../lifecycle/execution.js';
 import { unknownExit } from '../../lifecycle/instance.js';
@@ -33,6 +43,8 @@ interface Running {
   isKilled: boolean;
   /** What runs, once it does. */
   group?: ProcessGroup;
+  /** Settles once it is halted that was started in a halted home. */
+  halting?: Promise<unknown>;
   execution?: StreamedExecution;
   work?: Promise<void>;
 }
@@ -41,6 +53,13 @@ function kill(it: Running): void {
   it.isKilled = true;
   it.group?.end().subscribe({ error: noop });
 }
+
+/** Resumes what runs, and not before it is halted where that is under way: half of each would leave it so for ever. */
+const resumed = ({ group, halting }: Running): Observable<never> =>
+  concat(
+    defer(async () => halting?.catch(noop)).pipe(ignoreElements()),
+    defer(() => group?.resume() ?? EMPTY),
+  );
 
 /**
  * Creates {@link ProcessExecs}. What they run is started like the program of the instance, by a spawner that kills it when this process
@@ -95,7 +114,10 @@ export function createProcessExecs(spawner: Spawner, inheritEnv: InheritEnv | un
       const opened = streams === undefined ? {} : openStreams(streams, started);
       started.opened();
       if (it.isKilled) kill(it);
-      else if (halted.has(it.home)) await done(group.halt());
+      else if (halted.has(it.home)) {
+        it.halting = done(group.halt());
+        await it.halting;
+      }
       it.execution = createStreamedExecution({
         ...{ streams: opened, ended },
         kill: () => {
@@ -150,7 +172,7 @@ export function createProcessExecs(spawner: Spawner, inheritEnv: InheritEnv | un
     resume: (home) =>
       defer(() => {
         halted.delete(home);
-        return merge(...runningIn(home).flatMap(({ group }) => (group === undefined ? [] : group.resume())));
+        return merge(...runningIn(home).map(resumed));
       }),
     kill: (home) => {
       for (const it of runningIn(home)) kill(it);

@@ -32,7 +32,8 @@ it('is halted and goes on as often as that is asked of it', async () => {
   }
   for (let times = 0; times < 2; times += 1) {
     await all(group.resume());
-    expect(kernelViewOf(pid)?.state).toBe('S');
+    // It may not have come to sleep again yet.
+    expect(kernelViewOf(pid)?.state).toMatch(/^[RS]$/);
   }
 });
 

@@ -207,6 +207,20 @@ it('it stands still with the machine, also if it is started then, and goes on wi
   for (const { stdout } of await Promise.all([first, second])) expect(stdout).toBe('on\n');
 });
 
+it('it goes on with a machine that is thawed while it is halted', async () => {
+  const launched = await lasting();
+  const freezing = launched.machine.freezing as NonNullable<Machine['freezing']>;
+  const others = (): readonly number[] =>
+    processesOf(launched.plan.instanceId).filter((pid) => pid !== launched.pid);
+  for (let round = 0; round < 20; round += 1) {
+    await all(freezing.freeze());
+    const running = ran(launched.machine, ['sleep', '0.5']);
+    await eventually(() => others().some(isStill));
+    await all(freezing.thaw());
+    await expect(running).resolves.toMatchObject({ exit: { code: 0 } });
+  }
+});
+
 /** Halted by a signal, or frozen with its control group. */
 const isStill = (pid: number): boolean => {
   const read = (file: string): string => {
