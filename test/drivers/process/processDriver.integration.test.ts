@@ -393,8 +393,16 @@ describe('a record that an instance has forged', () => {
     const plan = { ...(await bench.prepared(lasting)), outlives: true };
     const machine = bench.hold(await firstValueFrom(driver.launch(plan)));
     machine.detach?.();
-    // The reader of its output may still write its name there.
-    rmSync(dirname(runPathOf(plan.home)), { recursive: true, maxRetries: 10 });
+    const isGone = (): boolean => {
+      try {
+        rmSync(dirname(runPathOf(plan.home)), { recursive: true });
+        return true;
+      } catch {
+        // The reader of its output has just written its name there.
+        return false;
+      }
+    };
+    expect(await until(isGone, Boolean)).toBe(true);
     await all(driver.reclaim?.(plan.home) ?? EMPTY);
     expect(processesOf(plan.instanceId)).toEqual([]);
   });
