@@ -31,6 +31,7 @@ import {
 } from '../../../src/drivers/host/runRecord.js';
 import { kernelViewOf, processesOf } from '../../support/processes.js';
 import { thrownBy } from '../../support/thrownBy.js';
+import { until } from '../../support/until.js';
 import {
   all,
   createProcessBench,
