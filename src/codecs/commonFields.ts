@@ -7,9 +7,12 @@ import { record } from './record.js';
 import { cText, integer, longestTimerMs, variableName } from './scalars.js';
 import { secret } from './secret.js';
 import { anyTags } from './tags.js';
-import { isRecord } from './closed.js';
+import { closed, isRecord } from './closed.js';
+import { id } from './id.js';
 import { optional, required } from './wire/wireObject.js';
 import { wireTime } from './wire/wireTime.js';
+
+const heldSecrets = closed('held secrets', { version: id, names: t.readonlyArray(t.string) }, {});
 
 const texts = record('an object of texts', t.string, t.string);
 
@@ -34,6 +37,10 @@ export const commonFields = {
   env: {
     asked: secret(record('variables (an object of texts)', variableName, cText)),
     wire: required('env', secret(texts)),
+  },
+  secrets: {
+    asked: secret(record('secrets (an object of texts)', variableName, cText)),
+    wire: optional('secrets', heldSecrets),
   },
   tags: { asked: tags, wire: required('tags', texts) },
   runTimeoutMs: {

@@ -150,6 +150,13 @@ export interface LaunchPlan {
   readonly instanceId: string;
   readonly name: string;
   readonly spec: InstanceSpec;
+  /**
+   * Variables for the machine beside those of the spec, before which they come. They are written nowhere else than where the machine itself reads them.
+   * Given where a machine is launched, resumed or adopted.
+   *
+   * @defaultValue none
+   */
+  readonly secrets?: Readonly<Record<string, string>>;
   /** Absolute path of the instance's own folder. */
   readonly home: string;
   /**

@@ -11,6 +11,13 @@ export interface CreateRequest extends DriverFields, PolicyRequests {
   readonly driver?: string;
   /** Environment variables. @defaultValue none */
   readonly env?: Readonly<Record<string, string>>;
+  /**
+   * Environment variables whose values nobody is told but its machine: no event, list, log, metric or error has them. With a `dataDir` they are kept
+   * in a file of their own, for the owner of this process only, and else in memory. They come before those of `env` that have the same name.
+   *
+   * @defaultValue none
+   */
+  readonly secrets?: Readonly<Record<string, string>>;
   /** At most 50 labels. @defaultValue none */
   readonly tags?: Readonly<Record<string, string>>;
   /** How long a run may take, in milliseconds: {@link BaseSpec.runTimeoutMs}. @defaultValue 0, without end */
@@ -95,6 +102,8 @@ export type HealthCheckRequest =
 export interface UpdateRequest extends DriverFields, PolicyRequests {
   /** Replaces all environment variables. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Replaces all secrets ({@link CreateRequest.secrets}). */
+  readonly secrets?: Readonly<Record<string, string>>;
   /** Replaces all labels. */
   readonly tags?: Readonly<Record<string, string>>;
   /** How long a run may take, in milliseconds from its start; 0 is without end. It holds for the run that is under way too. */

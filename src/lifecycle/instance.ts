@@ -122,6 +122,14 @@ export interface DriverFields {
   readonly network?: 'isolated' | 'user';
 }
 
+/** What is told of secrets: everything but their values. */
+export interface HeldSecrets {
+  /** Another one whenever they are given other values. */
+  readonly version: string;
+  /** Their names, in order. */
+  readonly names: readonly string[];
+}
+
 /** What every instance is asked to be, whatever its driver. */
 export interface BaseSpec {
   /** Kind of its driver: `memory`, `process`, … */
@@ -130,6 +138,10 @@ export interface BaseSpec {
   readonly image: string;
   /** Environment variables. */
   readonly env: Readonly<Record<string, string>>;
+  /**
+   * Which secrets it has. Their values are kept apart and told to nobody but its machine. @defaultValue none
+   */
+  readonly secrets?: HeldSecrets;
   /** Labels to find it by: at most 50. */
   readonly tags: Readonly<Record<string, string>>;
   /**

@@ -13,7 +13,7 @@ import * as requests from './requests.js';
 import type { Turns } from './turns.js';
 
 /** What the verbs that change instances are put together of. */
-export interface ChangeCallsTools extends Pick<SharedContext, 'driverOf' | 'now'> {
+export interface ChangeCallsTools extends Pick<SharedContext, 'driverOf' | 'now' | 'secrets'> {
   readonly calls: Calls;
   readonly queue: Turns['queue'];
   readonly table: InstanceTable;
@@ -32,22 +32,25 @@ export type ChangeCalls = Pick<
 
 /** Creates the {@link ChangeCalls} as an application calls them. */
 export function createChangeCalls(tools: ChangeCallsTools): ChangeCalls {
-  const { calls, queue, table, drivers, sized, forked, driverOf, now } = tools;
+  const { calls, queue, table, drivers, sized, forked, driverOf, now, secrets } = tools;
 
   return {
     create: (request, options) =>
       calls('launch', ['create', request], options, ({ verbs, making }) => {
         const creation = requests.decodeCreation(drivers, sized(request), now());
         sized(creation.spec);
-        return making('create', creation.name, (id) => verbs.create(id, creation));
+        return making('create', creation.name, (id) =>
+          createdWith(secrets, creation, (given) => verbs.create(id, given)),
+        );
       }),
     update: (idOrName, patch, options) =>
       calls('change', ['update', idOrName, patch], options, ({ verbs, expected, moving }) =>
         moving('update', idOrName, expected, (instance) => {
           const at = now();
-          const spec = sized(requests.decodeUpdate(driverOf(instance.spec), instance.spec, sized(patch), at));
+          const update = requests.decodeUpdate(driverOf(instance.spec), instance.spec, sized(patch), at);
+          sized(update.spec);
           refuseExpired(instance, at);
-          return isDeepStrictEqual(spec, instance.spec) ? of(instance) : verbs.update(instance, spec);
+          return updated(instance, update, secrets, verbs.update);
         }),
       ),
     start: (idOrName, overrides = {}, options) =>
@@ -89,10 +92,39 @@ export function createChangeCalls(tools: ChangeCallsTools): ChangeCalls {
               const spec = forked(found.spec, decoded);
               return verbs.copy(found, id, decoded).pipe(map(({ state }) => ({ spec, state })));
             })
-            .pipe(mergeMap((copied) => verbs.fork(copied, id, decoded))),
+            .pipe(mergeMap((copied) => secrets.holding(copied.spec, verbs.fork(copied, id, decoded)))),
         );
       }),
   };
+}
+
+/** Makes an instance, and keeps the secrets that it is to have. */
+export const createdWith = (
+  secrets: SharedContext['secrets'],
+  creation: requests.Creation,
+  create: (creation: requests.Creation) => Observable<Instance>,
+): Observable<Instance> =>
+  secrets.keeping(creation.secrets, (held) =>
+    create({ ...creation, spec: requests.withSecrets(creation.spec, held) }),
+  );
+
+/** Updates what differs. */
+function updated(
+  instance: Instance,
+  { spec, secrets: values }: requests.Update,
+  secrets: SharedContext['secrets'],
+  update: (instance: Instance, spec: InstanceSpec) => Observable<Instance>,
+): Observable<Instance> {
+  const kept = (next: InstanceSpec): Observable<Instance> =>
+    isDeepStrictEqual(next, instance.spec) ? of(instance) : update(instance, next);
+  if (values === undefined) return kept(spec);
+  return secrets
+    .areHeld(instance.spec.secrets, values)
+    .pipe(
+      mergeMap((areHeld) =>
+        areHeld ? kept(spec) : secrets.keeping(values, (held) => kept(requests.withSecrets(spec, held))),
+      ),
+    );
 }
 
 /** Starts what is Stopped; of what runs nothing else may be asked than what it is. @throws {@link InvalidState} */

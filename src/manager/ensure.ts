@@ -2,11 +2,12 @@ import { concat, defer, ignoreElements, mergeMap, type Observable, of } from 'rx
 import type { Driver } from '../drivers/driver.js';
 import type { Instances } from '../instances/instances.js';
 import { InstanceNotFound } from '../lifecycle/errors.js';
-import type { Instance } from '../lifecycle/instance.js';
+import type { HeldSecrets, Instance } from '../lifecycle/instance.js';
 import { transition } from '../lifecycle/state.js';
 import { causeOf, decodeEnsureOptions } from './callOptions.js';
 import type { CalledVerbs, Calls } from './calls.js';
 import { createCausedVerbs, type SharedContext } from './causedVerbs.js';
+import { createdWith } from './changeCalls.js';
 import { differingFields } from './differingFields.js';
 import { invalidState } from './invalidState.js';
 import * as requests from './requests.js';
@@ -34,11 +35,20 @@ export const createEnsure =
         const now = shared.now();
         const creation = requests.decodeCreation(drivers, sized(request), now);
         const { name, spec } = creation;
+        const { secrets } = shared;
         sized(spec);
+        const create = (id: string): Observable<Instance> =>
+          createdWith(secrets, creation, (given) => verbs.create(id, given));
 
-        const existing = (found: Instance): Observable<Instance> => {
+        const existing = (found: Instance): Observable<Instance> =>
+          secrets
+            .areHeld(found.spec.secrets, creation.secrets)
+            .pipe(mergeMap((areHeld) => settled(found, areHeld)));
+
+        const settled = (found: Instance, areHeld: boolean): Observable<Instance> => {
           const instance = expected(found);
-          const differing = differingFields(instance.spec, spec, { hasTtl: (request.ttlMs ?? 0) > 0, now });
+          const asIt = requests.withSecrets(spec, areHeld ? instance.spec.secrets : notHeld);
+          const differing = differingFields(instance.spec, asIt, { hasTtl: (request.ttlMs ?? 0) > 0, now });
           if (differing.length === 0) return brought(instance, verbsOfCall);
           if (!replace) throw invalidState(instance, 'ensure', remedyFor(differing));
           // Of no named request: a delete that is cut off is finished by the next manager, and is no outcome of this.
@@ -46,14 +56,14 @@ export const createEnsure =
           return inPlaceOf(instance, (id) =>
             concat(
               unnamed.delete(instance).pipe(ignoreElements()),
-              defer(() => verbs.create(id, creation)),
+              defer(() => create(id)),
             ),
           );
         };
 
         return onNamed('ensure', name, existing, (id) => {
           if (called.expectedRevision !== undefined) throw new InstanceNotFound({ idOrName: name });
-          return verbs.create(id, creation);
+          return create(id);
         });
       });
     });
@@ -81,6 +91,9 @@ function brought(
   if (moves('stop')) return verbs.restart(instance);
   throw invalidState(instance, 'ensure', 'delete it');
 }
+
+/** Differs from all that are held. */
+const notHeld: HeldSecrets = { version: '', names: [] };
 
 const remedyFor = (differing: readonly string[]): string =>
   `it is not what is asked for (${differing.join(', ')}); with replace it is deleted and created anew`;

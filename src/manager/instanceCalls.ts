@@ -59,7 +59,7 @@ export function createInstanceCalls(tools: InstanceCallsTools): Instances {
 
   return {
     ...tools.executions,
-    ...createSnapshotCalls(calls, turns, snapshots, sized, forked),
+    ...createSnapshotCalls(calls, turns, snapshots, sized, forked, shared.secrets),
     ...changes,
     ensure: createEnsure({ shared, calls, whileOpen, drivers, sized }),
     run: createRun({

@@ -56,6 +56,7 @@ import type { Commit } from './records.js';
 import { recover } from './recovery.js';
 import * as requests from './requests.js';
 import { createSendSignal } from './sendSignal.js';
+import { createSecrets } from './secrets.js';
 import { createSnapshotTable } from './snapshotTable.js';
 import { openStorage } from './storage.js';
 import { createChecks } from './checks.js';
@@ -221,8 +222,11 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
         const seconds = stopwatch();
         return keeping.commit({ ...withReadyBy(change, now()), cause }).pipe(
           map((event) => {
+            const before = table.view(event.instanceId).instances[0]?.spec;
             table.apply(event);
             snapshots.apply(event);
+            secrets.left(before);
+            secrets.left(event.snapshot?.spec);
             if (!isOfSnapshot(event)) deadlines.see(event.instanceId, event.instance);
             measure({ kind: 'commit', seconds: seconds() });
             bus.publish(event);
@@ -243,6 +247,9 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
   const logReads = createLogReads();
   const intents = isDurable ? createIntents(store) : noIntents;
   const snapshots = createSnapshotTable(kept.snapshots);
+  const isNamed = (version: string): boolean =>
+    [...table.all(), ...snapshots.all()].some(({ spec }) => spec.secrets?.version === version);
+  const secrets = createSecrets(storage.secrets, isNamed, logFailure);
   const shared = {
     ...{
       driverOf,
@@ -254,6 +261,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
       logger,
       logReads,
       logFailure,
+      secrets,
       commitFor,
       forgotten,
     },

@@ -27,7 +27,7 @@ import type { VerbContext } from './verbContext.js';
 /** What machines are handled with. */
 export interface LaunchesOptions extends Pick<
   VerbContext,
-  'driverOf' | 'machines' | 'now' | 'rollbackOnError' | 'logFailure'
+  'driverOf' | 'machines' | 'now' | 'rollbackOnError' | 'logFailure' | 'secrets'
 > {
   readonly observations: Pick<Observations, 'refresh'>;
   /** How long a driver may take to launch a machine, in milliseconds; 0 is no bound. */
@@ -89,6 +89,7 @@ export function createLaunches({
   now,
   rollbackOnError,
   logFailure,
+  secrets,
   observations,
   launchTimeoutMs,
 }: LaunchesOptions): Launches {
@@ -98,7 +99,7 @@ export function createLaunches({
       defer(() => {
         const driver = driverOf(plan.spec);
         const faults = faultsOfKept(driver, plan.spec);
-        if (faults.length === 0) return driver.launch(plan);
+        if (faults.length === 0) return secrets.told(plan).pipe(mergeMap((told) => driver.launch(told)));
         const cause = new InvalidRequest({ faults });
         throw new LaunchFailed({ reason: `the spec has to be updated: ${cause.message}` }, { cause });
       }),
@@ -170,7 +171,7 @@ export function createLaunches({
     if (targetState === 'Stopped') return written({});
     if (kind === 'Standby' && resume !== undefined) {
       if (targetState === 'Standby') return written({ state: 'Standby' });
-      return held(plan, resume(plan)).pipe(
+      return held(plan, secrets.told(plan).pipe(mergeMap(resume))).pipe(
         catchError(launchFailed),
         mergeMap((resumed) => written(started(resumed), (instance) => goingOn(instance, verb))),
       );

@@ -82,6 +82,7 @@ export function recover(tools: RecoveryTools, { instances, homes }: Left): Obser
     driverOf,
     homeOf,
     planOf,
+    secrets,
     machines,
     records,
     observations,
@@ -104,17 +105,16 @@ export function recover(tools: RecoveryTools, { instances, homes }: Left): Obser
       const known = machines.of(id);
       if (known !== undefined) return of(known);
       const isReady = state !== 'Initializing' && wasReady !== false;
-      return driverOf(spec)
-        .adopt({ ...planOf(id, name, spec), isReady }, handle)
-        .pipe(
-          take(1),
-          throwIfEmpty(() => new Error('the driver gave no machine')),
-          map((machine) => {
-            const held = machines.hold(id, machine);
-            if (isReady) held.ready = true;
-            return held;
-          }),
-        );
+      return secrets.told({ ...planOf(id, name, spec), isReady }).pipe(
+        mergeMap((plan) => driverOf(spec).adopt(plan, handle)),
+        take(1),
+        throwIfEmpty(() => new Error('the driver gave no machine')),
+        map((machine) => {
+          const held = machines.hold(id, machine);
+          if (isReady) held.ready = true;
+          return held;
+        }),
+      );
     });
 
   const reclaimed = ({ id, spec }: Instance): Observable<never> =>

@@ -17,7 +17,8 @@ import type { RunOptions } from '../instances/runRequest.js';
 import type { AutoStandby } from '../lifecycle/autoStandby.js';
 import { deepFreeze } from '../lifecycle/deepFreeze.js';
 import { type Fault, InvalidRequest, NotSupported } from '../lifecycle/errors.js';
-import type { BaseSpec, InstanceSpec } from '../lifecycle/instance.js';
+import type { BaseSpec, HeldSecrets, InstanceSpec } from '../lifecycle/instance.js';
+import type { SecretValues } from '../store/secretStore.js';
 import { callback } from '../codecs/callback.js';
 import { instanceFilterKeys } from '../streams/instanceFilter.js';
 import type { CloseOptions } from './options.js';
@@ -26,7 +27,17 @@ import type { CloseOptions } from './options.js';
 export interface Creation {
   readonly name: string;
   readonly driver: Driver;
+  /** Without its secrets. */
   readonly spec: InstanceSpec;
+  readonly secrets: SecretValues;
+}
+
+/** A request to update that was understood. */
+export interface Update {
+  /** With the secrets that it had. */
+  readonly spec: InstanceSpec;
+  /** @defaultValue those that it had stay */
+  readonly secrets?: SecretValues;
 }
 
 type Drivers = ReadonlyMap<string, Driver>;
@@ -56,18 +67,18 @@ export function decodeCreation(drivers: Drivers, request: unknown, now: number):
   const decoded = E.isRight(driver) ? standingBy(understood, driver.right) : understood;
   const fields = E.isRight(driver) ? driver.right.decode(others) : driver;
   if (E.isRight(decoded) && E.isRight(driver) && E.isRight(fields)) {
-    const { name, env = {}, tags = {}, ...rest } = decoded.right;
+    const { name, env = {}, tags = {}, secrets = {}, ...rest } = decoded.right;
     const spec = specOf({ ...rest, driver: driver.right.kind, env, tags, ...fields.right });
     refuseUnlessChecks(driver.right, rest);
-    return { name, driver: driver.right, spec };
+    return { name, driver: driver.right, spec, secrets };
   }
   throw new InvalidRequest({
     faults: [...faultsOf(decoded), ...(E.isLeft(driver) ? driver.left : withCommon(keysOfCreation, fields))],
   });
 }
 
-/** Decodes a request to update into the spec that it leads to. @throws {@link InvalidRequest} */
-export function decodeUpdate(driver: Driver, spec: InstanceSpec, patch: unknown, now: number): InstanceSpec {
+/** Decodes a request to update into what it leads to. @throws {@link InvalidRequest} */
+export function decodeUpdate(driver: Driver, spec: InstanceSpec, patch: unknown, now: number): Update {
   const [said, others] = split(patch, keysOfUpdate);
   if (Object.keys(said).length + Object.keys(others).length === 0) {
     throw new InvalidRequest({
@@ -82,8 +93,16 @@ export function decodeUpdate(driver: Driver, spec: InstanceSpec, patch: unknown,
     throw new InvalidRequest({ faults: [...faultsOf(decoded), ...withCommon(keysOfUpdate, fields)] });
   }
   refuseUnlessChecks(driver, decoded.right);
-  return specOf({ ...baseOf(spec), ...decoded.right, ...fields.right });
+  const { secrets, ...rest } = decoded.right;
+  return {
+    spec: specOf({ ...baseOf(spec), ...rest, ...fields.right }),
+    ...(secrets !== undefined && { secrets }),
+  };
 }
+
+/** The spec of an instance that has these secrets, or none. */
+export const withSecrets = (spec: InstanceSpec, secrets: HeldSecrets | undefined): InstanceSpec =>
+  specOf({ ...spec, secrets });
 
 /** A health check by a program is one for drivers whose machines run programs. @throws {@link InvalidRequest} */
 function refuseUnlessChecks(

@@ -5,6 +5,7 @@ import type { InstanceSpec } from '../lifecycle/instance.js';
 import type { ForkSnapshotRequest, Snapshots } from '../instances/snapshots.js';
 import * as requests from './snapshotRequests.js';
 import type { Calls } from './calls.js';
+import type { Secrets } from './secrets.js';
 import type { SnapshotTable } from './snapshotTable.js';
 import type { Turns } from './turns.js';
 
@@ -18,6 +19,7 @@ export function createSnapshotCalls(
   snapshots: SnapshotTable,
   sized: <T>(request: T) => T,
   forked: (spec: InstanceSpec, request: ForkSnapshotRequest) => InstanceSpec,
+  { holding }: Pick<Secrets, 'holding'>,
 ): Snapshots {
   return {
     createSnapshot: (idOrName, request, options) =>
@@ -45,9 +47,12 @@ export function createSnapshotCalls(
         const { kind: state } = snapshot;
         const spec = forked(snapshot.spec, decoded);
         return making('forkSnapshot', decoded.name, (id) =>
-          concat(
-            queue.run(snapshot.id, () => snapshotVerbs.layOut(snapshots.get(snapshot.id), id, decoded)),
-            defer(() => verbs.fork({ spec, state, snapshotId: snapshot.id }, id, decoded)),
+          holding(
+            spec,
+            concat(
+              queue.run(snapshot.id, () => snapshotVerbs.layOut(snapshots.get(snapshot.id), id, decoded)),
+              defer(() => verbs.fork({ spec, state, snapshotId: snapshot.id }, id, decoded)),
+            ),
           ),
         );
       }),

@@ -7,6 +7,9 @@ import { id as idCodec } from '../codecs/id.js';
 import { type Driver, ownMark } from '../drivers/driver.js';
 import { InvalidRequest, isInstanceError, StoreFailed } from '../lifecycle/errors.js';
 import { messageOf } from '../lifecycle/messageOf.js';
+import { createMemorySecrets } from '../store/memorySecrets.js';
+import { createSecretFiles } from '../store/secretFiles.js';
+import type { SecretStore } from '../store/secretStore.js';
 import { defaultRetention } from '../store/logSpan.js';
 import { createMemoryStore } from '../store/memoryStore.js';
 import { pathsIn } from '../store/dataDirPaths.js';
@@ -29,6 +32,7 @@ const inMemory = { maxEvents: 10_000, maxBytes: 32 * 2 ** 20 };
 /** Where a manager keeps everything. */
 export interface Storage {
   readonly store: Store;
+  readonly secrets: SecretStore;
   readonly kept: StoredState;
   /** Folder in which all of it lies, the store excepted when it is the application's. */
   readonly folder: string;
@@ -66,8 +70,9 @@ export async function openStorage(
     maxBytes: logMaxBytes ?? defaults.maxBytes,
   };
   const folder = dataDir ?? temporaryFolder(createId());
-  const { homes, pool, snapshots } = pathsIn(folder);
+  const { homes, pool, snapshots, secrets: secretsFolder } = pathsIn(folder);
   const released = new Set<string>();
+  let isAnother = false as boolean;
   const letGoBut = async (owners: ReadonlySet<string>): Promise<void> => {
     for (const each of [homes, snapshots]) {
       for (const path of await letGo(each, owners, logger)) released.add(path);
@@ -78,8 +83,16 @@ export async function openStorage(
       ? (options.store ?? createMemoryStore(now, retention))
       : await openDataDir(dataDir, {
           ...{ retention, now, onDamaged },
-          onCopy: (copied) => letGoBut(ownersOf(copied)),
-          ...(beginAnew && { beginAnew: () => letGoBut(new Set()) }),
+          onCopy: (copied) => {
+            isAnother = true;
+            return letGoBut(ownersOf(copied));
+          },
+          ...(beginAnew && {
+            beginAnew: () => {
+              isAnother = true;
+              return letGoBut(new Set());
+            },
+          }),
         });
   try {
     const kept = await lastValueFrom(store.load());
@@ -87,11 +100,14 @@ export async function openStorage(
     checkIds(kept);
     checkDrivers(kept, drivers);
     const isDurable = dataDir !== undefined;
+    const secrets = isDurable ? createSecretFiles(secretsFolder) : createMemorySecrets();
+    // What another store has, or a record that can't be understood, may come back.
+    if (!isAnother && kept.damaged.length === 0) await secrets.retain(versionsIn(kept));
     if (isDurable) await lookAtSnapshots(snapshots, kept, drivers, logger, released);
     const ownerless = isDurable ? await ownerlessIn(homes, ownersOf(kept), logger, released) : [];
     const held = isDurable || !canLeave(drivers) ? store : await swept(folder, store, drivers, now, logger);
     const leave = (): Promise<void> => (isDurable ? Promise.resolve() : leaveTemporaryFolder(folder));
-    return { store: held, kept, folder, homes, pool, ownerless, snapshots, isDurable, leave };
+    return { store: held, secrets, kept, folder, homes, pool, ownerless, snapshots, isDurable, leave };
   } catch (error) {
     await lastValueFrom(store.close(), { defaultValue: undefined });
     if (isInstanceError(error) || dataDir === undefined) throw error;
@@ -120,6 +136,9 @@ async function swept(
     return store;
   }
 }
+
+const versionsIn = ({ instances, snapshots }: StoredState): ReadonlySet<string> =>
+  new Set([...instances, ...snapshots].flatMap(({ spec: { secrets } }) => secrets?.version ?? []));
 
 /** Whose records are there, or were set aside and may come back. */
 const ownersOf = ({

@@ -7,6 +7,7 @@ import type { Machines } from './machines.js';
 import type { RollbackOnError } from './rollbackOnError.js';
 import type { LogFailure } from './logFailure.js';
 import type { Commit, Records } from './records.js';
+import type { Secrets } from './secrets.js';
 
 /** What the verbs work with. */
 export interface VerbContext {
@@ -23,4 +24,5 @@ export interface VerbContext {
   readonly logReads: LogReads;
   readonly rollbackOnError: RollbackOnError;
   readonly logFailure: LogFailure;
+  readonly secrets: Secrets;
 }

@@ -28,13 +28,13 @@ export interface DataDirStanding {
  * @throws {@link StoreFailed} as a rejection
  */
 export async function checkDataDir(dataDir: string, beginAnew: boolean): Promise<DataDirStanding> {
-  const { marker, pool, store, lock, database } = pathsIn(dataDir);
+  const { marker, pool, secrets, store, lock, database } = pathsIn(dataDir);
   const stats = await stat(dataDir);
   const hasMarker = (await statOf(marker)) !== undefined;
-  // Whoever makes a pool has written the marker before.
+  // Whoever makes a pool, or keeps secrets, has written the marker before.
   const others = await strangersIn(
     dataDir,
-    ({ name }) => isOurs(name) || (hasMarker && join(dataDir, name) === pool),
+    ({ name }) => isOurs(name) || (hasMarker && [pool, secrets].includes(join(dataDir, name))),
   );
   if (!hasMarker) {
     const within = [await strangersWithin(store, isOfStore), await strangersWithin(lock, isOfLock)];
@@ -131,9 +131,9 @@ async function hasNoStore(database: string): Promise<boolean> {
 
 /** Checks that all that is ours, and there, is a folder or a file, no link, and belongs to whoever opens it. */
 async function checkParts(dataDir: string): Promise<void> {
-  const { homes, snapshots, lock, store, database } = pathsIn(dataDir);
+  const { homes, snapshots, secrets, lock, store, database } = pathsIn(dataDir);
   const parts = [
-    ...[homes, snapshots, lock, store].map((path) => [path, 'folder'] as const),
+    ...[homes, snapshots, secrets, lock, store].map((path) => [path, 'folder'] as const),
     ...[database, `${database}-lock`].map((path) => [path, 'file'] as const),
   ];
   for (const [path, kind] of parts) {

@@ -11,6 +11,8 @@ export interface DataDirPaths {
   readonly snapshots: string;
   /** In it drivers make ahead what belongs into homes. */
   readonly pool: string;
+  /** In it lie the values of secrets. */
+  readonly secrets: string;
   readonly lock: string;
   readonly store: string;
   readonly database: string;
@@ -22,6 +24,7 @@ export const pathsIn = (dataDir: string): DataDirPaths => ({
   homes: join(dataDir, 'instances'),
   snapshots: join(dataDir, 'snapshots'),
   pool: join(dataDir, 'pool'),
+  secrets: join(dataDir, 'secrets'),
   lock: join(dataDir, 'lock'),
   store: join(dataDir, 'store'),
   database: join(dataDir, 'store', 'data.mdb'),

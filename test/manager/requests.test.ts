@@ -30,7 +30,7 @@ const now = 1_000_000;
 const decodeCreation = (drivers: Parameters<typeof decodeCreationAt>[0], request: unknown): Creation =>
   decodeCreationAt(drivers, request, now);
 const decodeUpdate = (...[driver, spec, patch]: [Driver, InstanceSpec, unknown]): InstanceSpec =>
-  decodeUpdateAt(driver, spec, patch, now);
+  decodeUpdateAt(driver, spec, patch, now).spec;
 
 const specOf = (fields: object = {}): InstanceSpec => decodeCreation(one, { ...smallest, ...fields }).spec;
 
@@ -50,9 +50,9 @@ function faultsOf(door: () => unknown): readonly string[] {
 const nameRule = 'a name (1 to 63 lower-case letters, digits and inner hyphens, no id)';
 const imageRule = 'an image (1 to 4096 characters, no control characters)';
 const keysOfCreation =
-  'known are name, image, driver, env, tags, runTimeoutMs, autoStandby, restartPolicy, healthCheck, expiresAt, ttlMs, readiness, ports, stopGraceMs';
+  'known are name, image, driver, env, secrets, tags, runTimeoutMs, autoStandby, restartPolicy, healthCheck, expiresAt, ttlMs, readiness, ports, stopGraceMs';
 const keysOfUpdate =
-  'known are env, tags, runTimeoutMs, autoStandby, restartPolicy, healthCheck, expiresAt, ttlMs, readiness, ports, stopGraceMs';
+  'known are env, secrets, tags, runTimeoutMs, autoStandby, restartPolicy, healthCheck, expiresAt, ttlMs, readiness, ports, stopGraceMs';
 const variableRule = 'a variable name (not empty, no = or NUL)';
 const valueRule = 'a text without NUL characters';
 const tagKeyRule = 'a tag key (1 to 128 of letters, digits and " _.:/=+@-")';
@@ -67,6 +67,7 @@ describe('a request to create', () => {
       name: 'web',
       driver: memory,
       spec: { driver: 'memory', image: 'any', env: {}, tags: {} },
+      secrets: {},
     });
     expect(decodeCreation(one, { ...smallest, env: undefined, readiness: undefined }).spec).toStrictEqual({
       driver: 'memory',
@@ -229,6 +230,7 @@ describe('a request to create', () => {
       name: 'web',
       driver: taking,
       spec: { driver: 'taking', image: 'any', env: {}, tags: {}, cmd: ['x'] },
+      secrets: {},
     });
     expect(faults(smallest, two)).toEqual(['driver | nothing | one of memory, taking']);
   });

@@ -50,7 +50,7 @@ describe('what may be a secret is in no error', () => {
     await fc.assert(
       fc.asyncProperty(
         holding,
-        fc.constantFrom('env', 'envs', 'Env', 'environment', 'entrypoint', 'cmd'),
+        fc.constantFrom('env', 'secrets', 'envs', 'Env', 'environment', 'entrypoint', 'cmd'),
         fc.constantFrom('memory', 'process'),
         async (value, field, driver) => {
           // Not understood for a second reason too, so that none of them is created.

@@ -10,7 +10,7 @@ const usual = /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_\w+|TZ|TMPDIR)$/;
 
 /** The variables of a process that is started now. What is inherited is read here, and kept nowhere. */
 export function environmentOf(
-  { instanceId, name, spec }: LaunchPlan,
+  { instanceId, name, spec, secrets }: LaunchPlan,
   inheritEnv: InheritEnv = [],
   ports: readonly MachinePort[] = [],
 ): Readonly<Record<string, string>> {
@@ -23,6 +23,7 @@ export function environmentOf(
     ...Object.fromEntries(ours),
     ...portVariables(ports),
     ...spec.env,
+    ...secrets,
     ...{ INSTANCE_ID: instanceId, INSTANCE_NAME: name },
   };
 }

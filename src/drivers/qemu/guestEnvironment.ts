@@ -7,9 +7,11 @@ export const guestEnvironment = ({
   instanceId,
   name,
   spec,
-}: Pick<LaunchPlan, 'instanceId' | 'name' | 'spec'>): Readonly<Record<string, string>> => ({
+  secrets,
+}: Pick<LaunchPlan, 'instanceId' | 'name' | 'spec' | 'secrets'>): Readonly<Record<string, string>> => ({
   ...portVariables(guestPortsOf(spec).map((guest) => ({ guest, host: guest }))),
   ...spec.env,
+  ...secrets,
   INSTANCE_ID: instanceId,
   INSTANCE_NAME: name,
 });

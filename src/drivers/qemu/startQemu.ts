@@ -128,6 +128,8 @@ export async function startQemu(runs: Runs, plan: QemuPlan): Promise<StartedQemu
         ),
       ).pipe(take(1)),
     );
+    // QEMU has read it, and secrets may be in it.
+    await rm(join(home, vmPaths.environ), { force: true });
     return { run, link, ports, isHalted: ramIn !== undefined };
   } catch (error) {
     link.close();
@@ -152,9 +154,9 @@ function argsOf({ vm, ramIsShared, disk, confinement, spec, boot, ramIn }: QemuP
  * What the guest gets to know of its instance, in the form of `/proc/<pid>/environ` and `cmdline`. And its initial file system under a
  * name of ours: of a kernel that is no Linux, QEMU takes commas and blanks for the end of that name, and opens what comes next.
  */
-async function writeGuestFiles({ home, instanceId, name, spec, boot }: QemuPlan): Promise<void> {
+async function writeGuestFiles({ home, instanceId, name, spec, secrets, boot }: QemuPlan): Promise<void> {
   const { entrypoint = [], cmd = [] } = spec;
-  const variables = Object.entries(guestEnvironment({ instanceId, name, spec }));
+  const variables = Object.entries(guestEnvironment({ instanceId, name, spec, ...(secrets && { secrets }) }));
   const place = async (file: string): Promise<string> => {
     // What lies there may be a link.
     await rm(join(home, file), { force: true });
