@@ -67,7 +67,8 @@ export function createClosing(tools: ClosingTools): (options?: CloseOptions) => 
     if (failures.length > 0) throw new AggregateError(failures, 'some instances could not be stopped');
     if (isDurable) return;
     await done(snapshotVerbs.discardAll());
-    await rm(storage.folder, { recursive: true, force: true });
+    // Another one that opens may look for a moment who holds it, and lies there meanwhile.
+    await rm(storage.folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 20 });
   };
 
   const close = async ({ stopInstances = !isDurable }: CloseOptions): Promise<void> => {

@@ -83,6 +83,22 @@ describe('a manager without a data directory', () => {
     rmSync(mine, { recursive: true });
   });
 
+  it('closes while others look at what it leaves', async () => {
+    const looking = new AbortController();
+    const looks = Array.from({ length: 8 }, async () => {
+      while (!looking.signal.aborted) await sweepTemporaryFolders(drivers(), Date.now, noLogger);
+    });
+    const failures: unknown[] = [];
+    for (let round = 0; round < 60; round += 1) {
+      const manager = await openManager({ drivers: [driver()] });
+      await manager.close().catch((error: unknown) => failures.push(error));
+    }
+    looking.abort();
+    await Promise.all(looks);
+    expect(failures).toEqual([]);
+    expect(readdirSync(tmpdir()).filter((name) => name.startsWith('rx-instances-'))).toEqual([]);
+  });
+
   it('of which no driver leaves anything touches no disk', async () => {
     const { folder } = await left(tmpdir());
     const manager = await openManager({ drivers: [createMemoryDriver()] });
