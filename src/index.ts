@@ -11,6 +11,7 @@ export {
 } from './lifecycle/state.js';
 export type {
   BaseSpec,
+  HeldSecrets,
   DriverFields,
   ExitStatus,
   ForwardedPort,

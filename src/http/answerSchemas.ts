@@ -47,6 +47,7 @@ const instance = object(
   {
     state_error: text,
     env: texts,
+    secrets: object({ version: text, names: { type: 'array', items: text } }),
     tags: texts,
     started_at: time,
     stopped_at: time,

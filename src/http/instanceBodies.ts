@@ -46,6 +46,7 @@ const compression = describedObject(
 /** What a machine is asked to be, beyond policies; all of it may be left out. */
 const machineFields = {
   env,
+  secrets: env,
   tags,
   size,
   vcpus: whole('processors', 1, 1_024),
@@ -121,6 +122,7 @@ export const createRequest = (body: ValueOf<typeof createBody>): CreateRequest =
     image: body.image,
     driver: body.hypervisor,
     env: body.env,
+    secrets: body.secrets,
     tags: body.tags,
     entrypoint: body.entrypoint,
     cmd: body.cmd,
@@ -132,6 +134,7 @@ export const updateRequest = (body: ValueOf<typeof updateBody>): UpdateRequest =
     ...driverFieldsOf(body),
     ...policyRequests(body),
     env: body.env,
+    secrets: body.secrets,
     tags: body.tags,
     entrypoint: body.entrypoint,
     cmd: body.cmd,

@@ -164,6 +164,7 @@ describe('the public names', () => {
        HealthCheck
        HealthCheckRequest
        HealthStatus
+       HeldSecrets
        Instance
        InstanceAction
        InstanceChange
