@@ -62,6 +62,17 @@ export function instancesContract(open: () => Promise<Subject>): void {
       expect(events[0]).not.toHaveProperty('previousState');
     });
 
+    it('tells the names of secrets, and with an update that they are others', async () => {
+      const { spec } = await create('web', { secrets: { B: 'hunter2', A: '1' } });
+      expect(spec.secrets?.names).toEqual(['A', 'B']);
+      const { spec: updated } = await value(manager.update('web', { secrets: { A: '2' } }));
+      expect(updated.secrets?.names).toEqual(['A']);
+      expect(updated.secrets?.version).not.toBe(spec.secrets?.version);
+      await expect(value(manager.update('web', { secrets: { 'a=b': 'hunter2' } }))).rejects.not.toThrow(
+        'hunter2',
+      );
+    });
+
     it('does nothing before it is subscribed to, and creates anew with each subscription', async () => {
       const create$ = manager.create({ name: 'web', image: 'any' });
       await expect(value(manager.list())).resolves.toEqual([]);

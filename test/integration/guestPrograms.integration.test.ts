@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { lastValueFrom, mergeMap, range, Subject, toArray } from 'rxjs';
 import type { ExecOutput, ExecRequest } from 'rx-instances';
@@ -10,13 +10,15 @@ import { type Compiled, compile } from '../support/compiled.js';
 // Patience: a processor that is emulated by one that others use too.
 jest.setTimeout(120_000);
 
+const canary = 'sw0rdfish-4711';
+
 let vms: VirtualMachines;
 let compiled: Compiled;
 
 beforeAll(async () => {
   compiled = compile('test/integration');
   vms = await openVirtualMachines();
-  await value(vms.manager.create({ ...request, env: { GREETING: 'hello' } }));
+  await value(vms.manager.create({ ...request, env: { GREETING: 'hello' }, secrets: { TOKEN: canary } }));
   await lastValueFrom(vms.manager.waitForState('template', 'Running', { timeoutMs: 100_000 }));
 }, 120_000);
 
@@ -76,6 +78,17 @@ it('a program has the variables of its instance, and works where it is told to',
     cwd: 'etc',
   });
   expect(textOf(all)).toBe('hello template too\n/etc\n');
+});
+
+it('the guest and its programs have the secrets of the instance, and no file beside the guest has', async () => {
+  expect(await answer('template', 'echo $TOKEN; tr "\\0" "\\n" < /run/environ | grep TOKEN')).toBe(
+    `${canary}\nTOKEN=${canary}`,
+  );
+  const home = vms.homeOf(await value(vms.manager.get('template')));
+  const files = readdirSync(home, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  expect(files.length).toBeGreaterThan(0);
+  for (const { parentPath, name } of files)
+    expect(readFileSync(join(parentPath, name)).includes(canary)).toBe(false);
 });
 
 it('why one cannot be started is told', async () => {
