@@ -13,7 +13,8 @@ export interface CreateRequest extends DriverFields, PolicyRequests {
   readonly env?: Readonly<Record<string, string>>;
   /**
    * Environment variables whose values nobody is told but its machine: no event, list, log, metric or error has them. With a `dataDir` they are kept
-   * in a file of their own, for the owner of this process only, and else in memory. They come before those of `env` that have the same name.
+   * in a file of their own, for the owner of this process only, and else in memory. They come before those of `env` that have the same name. A guest
+   * has them in its memory, which is a file, and in those of its snapshots.
    *
    * @defaultValue none
    */
