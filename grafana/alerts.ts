@@ -154,6 +154,15 @@ export const alerts: readonly Alert[] = [
       'See what its receiver answers; it is given up after some time, and the log loses what is too old.',
   },
   {
+    name: 'ConsumerBehind',
+    severity: 'warning',
+    expr: `${sum('instance, consumer', 'instances_lifecycle_consumer_behind_events')} > 1000`,
+    holds: '15m',
+    summary: 'A durable consumer is more than a thousand events behind',
+    runbook:
+      'See what its work waits for, or give it more `concurrency`; the log loses what is too old, and it fails with `CursorExpired` then.',
+  },
+  {
     name: 'WebhookEventsExpired',
     severity: 'critical',
     expr: `${sum('instance', increase('webhook_cursors_expired_total', '10m'))} > 0`,

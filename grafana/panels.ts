@@ -185,6 +185,12 @@ export const rows: readonly Row[] = [
         queries: [perSecond('instances_lifecycle_events_dropped_total', 'consumer, reason')],
       },
       {
+        title: 'Behind',
+        description: 'Events with which a durable consumer is not done. The log loses what is too old.',
+        unit: 'short',
+        queries: [greatest('instances_lifecycle_consumer_behind_events', 'consumer', '{{consumer}}')],
+      },
+      {
         title: 'Lags and resumptions',
         description:
           'How often a subscriber was told of a loss, or given a new table; and how often it was given from the log what it had no room for, which loses nothing.',

@@ -114,7 +114,10 @@ const consumer = object(
     resumed: whole,
     thrown: whole,
   },
-  { labelled: { type: 'array', items: object({ label: text, queue_depth: whole, ...queue }) } },
+  {
+    behind: whole,
+    labelled: { type: 'array', items: object({ label: text, queue_depth: whole, ...queue }) },
+  },
 );
 const webhook = object(
   {

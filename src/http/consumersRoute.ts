@@ -30,6 +30,7 @@ const consumerAnswer = ([consumer, stats]: readonly [string, ConsumerStats]): ob
   lagged: stats.lagged,
   resumed: stats.resumed,
   thrown: stats.thrown,
+  ...(stats.behind !== undefined && { behind: stats.behind }),
   ...(stats.labelled !== undefined && {
     labelled: stats.labelled.map(({ label, queueDepth, highWater, dropped, lagged }) => ({
       ...{ label, queue_depth: queueDepth, high_water: highWater, dropped, lagged },

@@ -41,6 +41,15 @@ export function consumerMetrics(named: Named, stats: () => Readonly<Record<strin
     'Greatest length that any queue of lifecycle events ever had by consumer',
     ({ highWater }) => highWater,
   );
+  new Gauge({
+    ...named('instances_lifecycle_consumer_behind_events'),
+    help: 'Number of lifecycle events with which a durable consumer is not done',
+    labelNames: ['consumer'],
+    collect() {
+      for (const [consumer, { behind }] of Object.entries(stats()))
+        if (behind !== undefined) this.set({ consumer }, behind);
+    },
+  });
   counter(
     'instances_lifecycle_subscriber_lags_total',
     'Total number of times that a subscriber was told of lost lifecycle events, or was given a new snapshot',

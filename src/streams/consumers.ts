@@ -20,6 +20,11 @@ export interface ConsumerStats {
   readonly resumed: number;
   /** How often one of its subscribers threw, or left an error unhandled, and was unsubscribed for it. */
   readonly thrown: number;
+  /**
+   * How many events it is behind: those with which it is not done, or was not told of. Of a consumer that has been subscribed with `durable` since
+   * the manager was opened, whether or not it is now; absent of others.
+   */
+  readonly behind?: number;
   /** Subscriptions that are open now and have a label, oldest first. Absent where there is none. */
   readonly labelled?: readonly LabelStats[];
 }

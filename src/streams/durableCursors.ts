@@ -27,6 +27,8 @@ export interface DurableCursors {
    * Errors: {@link ConsumerTaken}; those of the log; those of the work.
    */
   keep<R>(consumer: string, work: (bookmark: DurableCursor) => Observable<R>): Observable<R>;
+  /** How many events come in the log after the last with which a consumer was done; `undefined` where it never worked here. */
+  behind(consumer: string): number | undefined;
 }
 
 /** Creates the {@link DurableCursors} of a log. */
@@ -67,6 +69,7 @@ export function createDurableCursors(log: LifecycleLog): DurableCursors {
         };
         const work$ = placeOf(consumer).pipe(
           mergeMap((place) => {
+            places.set(consumer, place);
             const moveTo = (sequence: number): Observable<never> => {
               places.set(consumer, sequence);
               return log.saveCursor(consumer, sequence);
@@ -76,6 +79,10 @@ export function createDurableCursors(log: LifecycleLog): DurableCursors {
         );
         subscriber.add(work$.subscribe(subscriber));
       }),
+    behind: (consumer) => {
+      const place = places.get(consumer);
+      return place === undefined ? undefined : log.head().sequence - place;
+    },
   };
 }
 

@@ -218,7 +218,12 @@ export function createManagerBus(options: LifecycleBusOptions): ManagerBus {
     },
     stats: () => {
       subject.paused.report();
-      return consumers.stats();
+      return Object.fromEntries(
+        Object.entries(consumers.stats()).map(([name, stats]) => {
+          const behind = durableCursors?.behind(name);
+          return [name, behind === undefined ? stats : { ...stats, behind }];
+        }),
+      );
     },
     close: () => {
       subject.close();

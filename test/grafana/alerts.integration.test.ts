@@ -132,6 +132,13 @@ const cases: Readonly<Record<string, Case>> = {
     labels: {},
     quiet: { 'webhook_lag_events{instance="a"}': '0x40 2000x10 900x10' },
   },
+  ConsumerBehind: {
+    fires: { 'instances_lifecycle_consumer_behind_events{instance="a", consumer="billing"}': '0x30 2000x30' },
+    labels: { consumer: 'billing' },
+    quiet: {
+      'instances_lifecycle_consumer_behind_events{instance="a", consumer="billing"}': '0x40 2000x10 900x10',
+    },
+  },
   WebhookEventsExpired: {
     fires: { 'webhook_cursors_expired_total{instance="a"}': '0x55 1x5' },
     labels: {},

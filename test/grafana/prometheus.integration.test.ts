@@ -4,7 +4,7 @@ import { createProcessDriver, type InstanceManager, openManager } from 'rx-insta
 import { createMetrics } from 'rx-instances/metrics';
 import { createMemoryDriver } from 'rx-instances/testing';
 import { openWebhooks } from 'rx-instances/webhooks';
-import { catchError, EMPTY, firstValueFrom, lastValueFrom, type Observable, throwError } from 'rxjs';
+import { catchError, EMPTY, firstValueFrom, lastValueFrom, type Observable, of, throwError } from 'rxjs';
 import { alerts } from '../../grafana/alerts.js';
 import { rows } from '../../grafana/panels.js';
 import { serveMetrics } from '../../src/cli/metricsServer.js';
@@ -98,6 +98,10 @@ test('each panel shows what a manager has measured, and each alert can be asked'
   await using manager = await openManager({
     drivers: [createMemoryDriver({ portOf: () => machinePort }), createProcessDriver()],
     controllers: (standard) => [...standard, failing],
+  });
+  const billing = manager.consume('billing', (event) => of(event), { durable: true }).subscribe();
+  ends.add(() => {
+    billing.unsubscribe();
   });
   const webhooks = await openWebhooks(manager, { allowHttp: true, allowedNetworks: ['127.0.0.0/8'] });
   await firstValueFrom(webhooks.add({ id: 'hook', url: receiver.url }));

@@ -20,6 +20,7 @@ const busy: ConsumerStats = {
   lagged: 19,
   resumed: 29,
   thrown: 23,
+  behind: 31,
 };
 
 test('tells of every consumer, also of one that has nothing to tell', async () => {
@@ -43,6 +44,10 @@ instances_lifecycle_subscriber_queue_depth{consumer="billing"} 3
 # TYPE instances_lifecycle_subscriber_queue_high_water gauge
 instances_lifecycle_subscriber_queue_high_water{consumer="http"} 0
 instances_lifecycle_subscriber_queue_high_water{consumer="billing"} 5
+
+# HELP instances_lifecycle_consumer_behind_events Number of lifecycle events with which a durable consumer is not done
+# TYPE instances_lifecycle_consumer_behind_events gauge
+instances_lifecycle_consumer_behind_events{consumer="billing"} 31
 
 # HELP instances_lifecycle_subscriber_lags_total Total number of times that a subscriber was told of lost lifecycle events, or was given a new snapshot
 # TYPE instances_lifecycle_subscriber_lags_total counter

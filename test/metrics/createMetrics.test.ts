@@ -70,6 +70,7 @@ const names = [
   'instances_lifecycle_subscribers',
   'instances_lifecycle_subscriber_queue_depth',
   'instances_lifecycle_subscriber_queue_high_water',
+  'instances_lifecycle_consumer_behind_events',
   'instances_lifecycle_subscriber_lags_total',
   'instances_lifecycle_resumes_total',
   'instances_lifecycle_subscriber_errors_total',

@@ -40,6 +40,34 @@ describe('a durable consumer', () => {
     expect(told).toEqual([6]);
   });
 
+  test('tells how far it is behind, from the first subscription on, also while it is not there', () => {
+    const { bus, publish } = createLoggedBus({ before: 5 });
+    bus.events('other').subscribe();
+    expect(bus.stats()['billing']).toBeUndefined();
+    const works: Subject<number>[] = [];
+    const { subscription } = consume(
+      bus,
+      () => {
+        const work = new Subject<number>();
+        works.push(work);
+        return work;
+      },
+      { concurrency: 2 },
+    );
+    const behind = (): unknown => bus.stats()['billing']?.behind;
+    expect(behind()).toBe(0);
+    publish(3);
+    expect(behind()).toBe(3);
+    works[1]?.complete();
+    expect(behind()).toBe(3);
+    works[0]?.complete();
+    expect(behind()).toBe(1);
+    subscription.unsubscribe();
+    publish();
+    expect(behind()).toBe(2);
+    expect(bus.stats()['other']).not.toHaveProperty('behind');
+  });
+
   test('goes on where it was, another time and on another bus', () => {
     marbles(({ flush }) => {
       const { bus, log, publish } = createLoggedBus();
