@@ -83,6 +83,9 @@ it('what comes of input beyond the room that there is for it is not taken', asyn
   const piece = Buffer.alloc(16 * 1_024, 'x');
   for (let at = 0; at < 64; at += 1) host.say(agentFrames.input(id, at * piece.length, piece));
   await host.settled();
+  // Then it tells how far it has come.
+  await host.attach([{ id, acked: [0, 0] }]);
+  await host.settled();
   const last = host
     .heard('taken')
     .filter((each) => each.id === id)
