@@ -72,10 +72,12 @@ const mib = 1_024 * 1_024;
 it('nothing is done for who has not attached, and nothing is said to him but hello', async () => {
   const other = (await host.close(), (host = await connect()));
   await other.greet();
-  other.say(agentFrames.exec((ids += 1), program('echo not yet')));
-  await other.greet();
+  other.say(agentFrames.exec((ids += 1), program('echo x >/ran')));
+  // Time enough, if it was begun.
+  for (let times = 0; times < 20; times += 1) await other.greet();
   expect(other.heard('started')).toEqual([]);
   expect(await other.attach()).toEqual([]);
+  expect(await outputOf(await start('ls /ran 2>/dev/null | wc -l'))).toBe('0\n');
 });
 
 it('what comes of input beyond the room that there is for it is not taken', async () => {
