@@ -23,8 +23,12 @@ import { unpackKernel } from './unpackKernel.mjs';
 
 const target = 'build/images/small';
 const source = 'images/small';
-const agentSource = 'src/drivers/qemu/agent/agent.c';
-const scripts = ['scripts/image.mjs', 'scripts/unpackKernel.mjs', agentSource];
+const agentFolder = 'src/drivers/qemu/agent';
+const agentSources = ['agent.c', 'files.c'].map((name) => join(agentFolder, name));
+const scripts = [
+  ...['scripts/image.mjs', 'scripts/unpackKernel.mjs', join(agentFolder, 'files.h')],
+  ...agentSources,
+];
 const compiler = 'musl-gcc';
 const diskBytes = 64 * 1_024 * 1_024;
 
@@ -117,13 +121,13 @@ function layOutModules(find, folder) {
 function compileAgent(root) {
   if (!isThere(compiler)) {
     console.log(
-      `  no ${compiler} here (${packageOf[compiler]}): the image has no agent, and nothing can be run in it`,
+      `  no ${compiler} here (${packageOf[compiler]}): the image has no agent: nothing can be run in it, and its files are not reached`,
     );
     return false;
   }
   console.log('  compiling the agent');
   const options = ['-static', '-O2', '-s', '-Wall', '-Wextra', '-Werror'];
-  run(compiler, [...options, '-o', join(root, 'bin/rx-instances-agent'), agentSource]);
+  run(compiler, [...options, '-o', join(root, 'bin/rx-instances-agent'), ...agentSources]);
   return true;
 }
 

@@ -15,7 +15,7 @@ const meant = [
   /^grafana\/(README\.md|dashboard\.json|alerts\.yaml)$/,
   /^src\/.+\/README\.md$/,
   // To be compiled for an image.
-  /^src\/drivers\/qemu\/agent\/agent\.c$/,
+  /^src\/drivers\/qemu\/agent\/(agent\.c|files\.[ch])$/,
 ];
 
 /** Pages for those who work on it, and pictures: npm's site leads to them by `repository`. */

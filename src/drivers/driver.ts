@@ -85,7 +85,7 @@ export interface Driver {
   /** Reads a log of the instance, line by line; works on the home alone, whether or not a machine runs. */
   logs(home: string, options: LogReading): Observable<LogLine>;
   /**
-   * The files of an instance, whether or not it runs. Failures are `FileFailed`. No path leads out of them, whatever a program of the instance puts in
+   * The files of an instance, whether or not it runs, unless {@link Capabilities.filesNeedMachine}. Failures are `FileFailed`. No path leads out of them, whatever a program of the instance puts in
    * the place of what meanwhile: no link is followed. Absent where the driver can't reach them.
    */
   files?(plan: LaunchPlan): DriverFiles;
@@ -143,6 +143,12 @@ export interface Capabilities {
    * @defaultValue false
    */
   readonly execs?: boolean;
+  /**
+   * Whether the files of an instance are reached only while a machine of it runs; {@link Driver.files} fails without one then.
+   *
+   * @defaultValue false
+   */
+  readonly filesNeedMachine?: boolean;
 }
 
 /** What a driver runs. */

@@ -1,5 +1,5 @@
 import { execContract } from './contract/execContract.js';
-import { createContractBench } from './contract/contractBench.js';
+import { type ContractBench, createContractBench } from './contract/contractBench.js';
 import { endingContract } from './contract/endingContract.js';
 import { fieldContract } from './contract/fieldContract.js';
 import { fileContract } from './contract/fileContract.js';
@@ -19,12 +19,18 @@ import { snapshotContract } from './contract/snapshotContract.js';
 import type { Driver } from './driver.js';
 import type { DriverSubject } from './driverSubject.js';
 
-/** The two words that every test framework has. */
+/** The words of a test framework: two that every one has, and one that saves time. */
 export interface ContractFramework {
   /** Groups what the body declares. */
   describe(name: string, body: () => void): void;
   /** Declares one test. */
   it(name: string, body: () => Promise<void>): void;
+  /**
+   * Does something once all tests of a group are over.
+   *
+   * @defaultValue tests that could share a machine launch one each
+   */
+  afterAll?(body: () => Promise<void>): void;
 }
 
 /**
@@ -61,7 +67,7 @@ export interface ContractFramework {
  * ```
  */
 export function driverContract<D extends Driver>(
-  { describe, it }: ContractFramework,
+  { describe, it, afterAll }: ContractFramework,
   subject: DriverSubject<D>,
 ): void {
   const { kind, capabilities, reclaim, files, snapshots } = subject.createDriver();
@@ -78,6 +84,18 @@ export function driverContract<D extends Driver>(
         }
       });
     },
+    shared: (make) => {
+      if (afterAll === undefined) return make;
+      let made: { readonly bench: ContractBench<D>; readonly value: ReturnType<typeof make> } | undefined;
+      afterAll(async () => made?.bench.clear());
+      return () => {
+        if (made === undefined) {
+          const bench = createContractBench(subject);
+          made = { bench, value: make(bench) };
+        }
+        return made.value;
+      };
+    },
   };
 
   describe(`a driver of kind "${kind}"`, () => {
@@ -90,7 +108,7 @@ export function driverContract<D extends Driver>(
     sendContract(suite, subject, capabilities);
     portContract(suite, subject, capabilities);
     execContract(suite, subject, capabilities);
-    if (files !== undefined) fileContract(suite, subject);
+    if (files !== undefined) fileContract(suite, subject, capabilities);
     homeContract(suite, subject);
     if (reclaim !== undefined) reclaimContract(suite, subject);
     if (snapshots !== undefined) snapshotContract(suite, subject);

@@ -42,6 +42,8 @@ export interface DriverSubject<D extends Driver = Driver> {
   readonly answering?: Specimen<D>;
   /** Programs to run beside a machine's own. Absent where it runs none, or there is none to try. */
   readonly execs?: ExecSpecimens<D>;
+  /** In what files are reached. @defaultValue `lasting` */
+  readonly filesWithin?: Specimen<D>;
   /** How to look into homes. Absent where nothing in a home is the instance's own. */
   readonly content?: HomeContent;
   /** Changes something in the folder of a snapshot, as a failing disk would. Absent where nobody can, or there are none. */

@@ -30,19 +30,20 @@ export interface Files {
 }
 
 /**
- * What can be done with the files of one instance, whether or not it runs: those of a process are what lies in its working directory, at the top. A path
+ * What can be done with the files of one instance: those of a process, whether or not it runs, are what lies in its working directory, at the top; those of a
+ * virtual machine are all that its guest has, while it runs. A path
  * may begin with `/`, which is the top; one with `..` is refused. No path leads out of them: no link is followed, and one that is in the way is an
  * error. Nothing waits for the instance's turn, and no event tells of it.
  *
  * Every method returns a cold Observable. All fail with {@link FileFailed}, {@link InstanceNotFound}, {@link InvalidRequest}, {@link NotSupported} where
- * the driver can't reach files, {@link DriverFailed}, {@link ManagerClosed}.
+ * the driver can't reach files, {@link InvalidState} where it can only while the instance runs, and that does not, {@link DriverFailed}, {@link ManagerClosed}.
  */
 export interface InstanceFiles {
   /** Emits the bytes of a plain file, in pieces of at most 64 KiB. Read with `for await`, it is read as it is asked for. */
   read(path: string): Pullable<Uint8Array>;
   /**
    * Writes a file, and emits what lies there then. What was there before is there until all is written, and is replaced at once; when it
-   * fails, or is unsubscribed, nothing has changed. A manager that is killed meanwhile can leave a file `.<12 hex digits>.part` beside it.
+   * fails, or is unsubscribed, nothing has changed. A manager that is killed meanwhile can leave, of a process, a file `.<12 hex digits>.part` beside it.
    *
    * @param content - is read as {@link ExecRequest.stdin} is
    */

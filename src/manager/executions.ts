@@ -8,10 +8,9 @@ import { integer, longestTimerMs, programName, workPlace } from '../codecs/scala
 import type { Driver } from '../drivers/driver.js';
 import { programArguments } from '../codecs/programArguments.js';
 import type { Executions, ExecRequest } from '../instances/execRequest.js';
-import { hasTag, InvalidState, ManagerClosed, NotSupported } from '../lifecycle/errors.js';
+import { hasTag, ManagerClosed, NotSupported } from '../lifecycle/errors.js';
 import type { ExecOutput, Execution } from '../lifecycle/execution.js';
 import type { Instance, InstanceSpec } from '../lifecycle/instance.js';
-import type { State } from '../lifecycle/state.js';
 import { feedInput } from '../streams/feedInput.js';
 import { pullable } from '../streams/pullable.js';
 import { untilAborted } from '../streams/untilAborted.js';
@@ -20,7 +19,7 @@ import { driverFailed } from './driverFailures.js';
 import type { InstanceTable } from './instanceTable.js';
 import type { Machines } from './machines.js';
 import type { Measurement } from './measurement.js';
-import { neededState } from './neededFor.js';
+import { refuseUnlessRunning } from './refuseUnlessRunning.js';
 import { stopwatch } from './stopwatch.js';
 import { timeLimit } from './timeLimit.js';
 import { tagOf, type Turns } from './turns.js';
@@ -41,7 +40,7 @@ export function createExecutions(tools: ExecutionsTools): Executions {
 
   const started = (instance: Instance, request: ExecRequest): Observable<Execution> => {
     const { command, args = [], cwd, env, stdin } = request;
-    refuseUnlessRunning(driverOf(instance.spec), instance);
+    refuseUnlessItRuns(driverOf(instance.spec), instance);
     const execution$ = machines.of(instance.id)?.machine.exec?.({
       command: [command, ...args],
       ...(cwd !== undefined && { cwd }),
@@ -98,16 +97,12 @@ export function createExecutions(tools: ExecutionsTools): Executions {
   };
 }
 
-/** In which there are programs that run. */
-const running: readonly State[] = ['Initializing', 'Running'];
-
-function refuseUnlessRunning({ kind, capabilities }: Driver, { id, state }: Instance): void {
+function refuseUnlessItRuns({ kind, capabilities }: Driver, instance: Instance): void {
   if (capabilities.execs !== true) {
     const reason = 'its machines run no other programs than their own';
     throw new NotSupported({ driver: kind, verb: 'exec', reason });
   }
-  if (!running.includes(state))
-    throw new InvalidState({ instanceId: id, state, verb: 'exec', remedy: neededState(running) });
+  refuseUnlessRunning('exec', instance);
 }
 
 const execRequest = closed(

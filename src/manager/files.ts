@@ -14,6 +14,7 @@ import { type ExecInput, feedInput } from '../streams/feedInput.js';
 import { pullable } from '../streams/pullable.js';
 import { driverFailed } from './driverFailures.js';
 import type { InstanceTable } from './instanceTable.js';
+import { refuseUnlessRunning } from './refuseUnlessRunning.js';
 import type { Turns } from './turns.js';
 
 /** What {@link createFiles} needs. */
@@ -34,7 +35,7 @@ export const createFiles = ({ turns, table, driverOf, planOf }: FilesTools): Fil
       work: (files: DriverFiles, asked: Asked) => Observable<T>,
     ): Observable<T> =>
       turns.whileOpen(() => {
-        const { id, name, spec } = table.exactly(idOrName);
+        const { id, name, spec, state } = table.exactly(idOrName);
         const driver = driverOf(spec);
         const decoded = decodeOrThrow<Asked>(codec, asked);
         const files = driver.files?.(planOf(id, name, spec));
@@ -42,11 +43,10 @@ export const createFiles = ({ turns, table, driverOf, planOf }: FilesTools): Fil
           const reason = 'it cannot reach the files of its instances';
           throw new NotSupported({ driver: driver.kind, verb: 'files', reason });
         }
+        if (driver.capabilities.filesNeedMachine === true) refuseUnlessRunning(reach, { id, state });
         return work(files, decoded).pipe(
           catchError((error: unknown) =>
-            hasTag(error, 'FileFailed')
-              ? throwError(() => error)
-              : driverFailed({ id }, 'reach the files of')(error),
+            hasTag(error, 'FileFailed') ? throwError(() => error) : driverFailed({ id }, reach)(error),
           ),
         );
       });
@@ -81,6 +81,9 @@ export const createFiles = ({ turns, table, driverOf, planOf }: FilesTools): Fil
     };
   },
 });
+
+/** For who reads an error. */
+const reach = 'reach the files of';
 
 const mode = integer('mode of a file', 0, 0o777);
 const writeOptions = closed('options', {}, { mode });

@@ -1,9 +1,21 @@
 import { execFile } from 'node:child_process';
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { lastValueFrom, mergeMap, range, Subject, toArray } from 'rxjs';
-import type { ExecOutput, ExecRequest } from 'rx-instances';
+import {
+  concat,
+  defer,
+  filter,
+  lastValueFrom,
+  mergeMap,
+  type Observable,
+  of,
+  range,
+  repeat,
+  Subject,
+  toArray,
+} from 'rxjs';
+import type { ExecOutput, ExecRequest, InstanceFiles } from 'rx-instances';
 import { openVirtualMachines, request, value, type VirtualMachines } from './virtualMachines.js';
 import { type Compiled, compile } from '../support/compiled.js';
 
@@ -248,9 +260,142 @@ it('a memory that was kept before there was an agent is refused, and stays', asy
   await value(vms.manager.delete('copy'));
 });
 
-it.each(['closed', 'killed'] as const)('a manager that is %s leaves nothing that it ran', async (end) => {
+const files = (): InstanceFiles => vms.manager.files('template');
+
+const contentOf = async (path: string): Promise<Buffer> => {
+  const pieces: Uint8Array[] = [];
+  for await (const piece of files().read(path)) pieces.push(piece);
+  return Buffer.concat(pieces);
+};
+
+const namesIn = async (path: string): Promise<readonly string[]> =>
+  (await value(files().list(path))).map((found) => found.path);
+
+/** The code of what has to fail. */
+const codeOf = (source$: Observable<unknown>): Promise<unknown> =>
+  value(source$).then(
+    () => 'nothing failed',
+    (error: unknown) => (error as { readonly code?: string }).code ?? error,
+  );
+
+it('files go in and out whole, and programs see them', async () => {
+  const bytes = randomBytes(3_000_000);
+  await value(files().write('whole', bytes, { mode: 0o640 }));
+  expect(await answer('template', 'md5sum /whole; stat -c %a /whole')).toBe(
+    `${createHash('md5').update(bytes).digest('hex')}  /whole\n640`,
+  );
+  expect((await contentOf('whole')).equals(bytes)).toBe(true);
+  expect((await contentOf('/proc/version')).toString()).toContain('Linux version');
+});
+
+it('no link is followed, and neither pipe, socket nor device is opened', async () => {
+  await answer(
+    'template',
+    'mkdir -p tricks/in; cd tricks; echo kept >in/file; ln -s in link; ln -s in/file file; mkfifo pipe; ln -s /nowhere hanging',
+  );
+  for (const path of ['tricks/file', 'tricks/hanging'])
+    expect(await codeOf(files().read(path))).toBe('ELOOP');
+  for (const path of ['tricks/pipe', 'dev/ttyS0', 'dev/zero'])
+    expect(await codeOf(files().read(path))).toBe('EINVAL');
+  const through: Observable<unknown>[] = [
+    ...[
+      files().read('tricks/link/file'),
+      files().write('tricks/link/new', 'x'),
+      files().stat('tricks/link/file'),
+    ],
+    ...[files().list('tricks/link'), files().mkdir('tricks/link/a'), files().remove('tricks/link/file')],
+    ...[files().mkdir('tricks/link/a', { recursive: true }), files().rename('tricks/link/file', 'a')],
+    files().rename('tricks/in/file', 'tricks/link/a'),
+  ];
+  for (const asked$ of through) expect(await codeOf(asked$)).toBe('ENOTDIR');
+  expect(await value(files().stat('tricks/link'))).toMatchObject({ kind: 'link', target: 'in' });
+  expect((await value(files().write('tricks/file', 'own'))).kind).toBe('file');
+  await value(files().remove('tricks/link', { recursive: true }));
+  expect(await answer('template', 'cat tricks/in/file')).toBe('kept');
+});
+
+it('no path leads elsewhere while a program swaps a directory and a link', async () => {
+  await answer(
+    'template',
+    'mkdir -p swapped/real swapped/other; echo in >swapped/real/f; echo out >swapped/other/f',
+  );
+  const swapping = begin(
+    'template',
+    'cd /swapped; echo begun; while :; do mv real kept; ln -s other real; rm real; mv kept real; done',
+  );
+  await swapping.hears('begun');
+  for (let times = 0; times < 60; times += 1) {
+    const read = await contentOf('swapped/real/f').then(
+      String,
+      (error: unknown) => (error as { code: string }).code,
+    );
+    expect(['in\n', 'ENOENT', 'ENOTDIR']).toContain(read);
+    const written = await codeOf(files().write('swapped/real/new', 'x'));
+    expect(['nothing failed', 'ENOENT', 'ENOTDIR']).toContain(written);
+  }
+  await swapping.stop();
+  expect(await namesIn('swapped/other')).toEqual(['swapped/other/f']);
+});
+
+it('a directory is removed with all that is in it, however deep, but for another file system', async () => {
+  await answer(
+    'template',
+    'mkdir -p deep/$(yes a | head -1500 | tr "\\n" /); mkdir -p has/mount; mount -t tmpfs none has/mount; echo x >has/mount/f',
+  );
+  await value(files().remove('deep', { recursive: true }));
+  expect(await codeOf(files().stat('deep'))).toBe('ENOENT');
+  expect(await codeOf(files().remove('has', { recursive: true }))).toBe('EXDEV');
+  expect(await answer('template', 'cat has/mount/f; umount has/mount')).toBe('x');
+});
+
+it('a file that is being written while its machine is on standby is finished after the restore', async () => {
+  const more$ = new Subject<string>();
+  const taken$ = new Subject<void>();
+  const first$ = defer(() => {
+    taken$.next();
+    return of('before ');
+  });
+  const taken = value(taken$);
+  const written = value(files().write('late', concat(first$, more$)));
+  await taken;
+  await value(vms.manager.standby('template'));
+  expect(await value(files().stat('late')).catch((error: unknown) => error)).toMatchObject({
+    ...{ _tag: 'InvalidState', state: 'Standby' },
+    message: expect.stringContaining('cannot reach the files of instance') as string,
+  });
+  await value(vms.manager.restore('template'));
+  more$.next('after');
+  more$.complete();
+  expect((await written).size).toBe(12);
+  expect((await contentOf('late')).toString()).toBe('before after');
+});
+
+it('a guest runs 64 programs at once, and those that reach files are among them', async () => {
+  const all: ReturnType<typeof begin>[] = [];
+  for (let count = 0; count < 64; count += 1) {
+    const one = begin('template', 'echo begun; exec sleep 4567');
+    all.push(one);
+    // What was run before makes room meanwhile.
+    await one.hears('begun');
+  }
+  const message = 'the guest runs 64 programs already';
+  await expect(outputsOf('template', 'true')).rejects.toMatchObject({
+    _tag: 'ExecFailed',
+    code: 126,
+    message,
+  });
+  await expect(value(files().stat(''))).rejects.toMatchObject({
+    _tag: 'DriverFailed',
+    message: expect.stringContaining(message) as string,
+  });
+  for (const each of all) await each.stop();
+  expect(await countOf('template', 'sleep')).toBe('0');
+});
+
+/** Lets a manager in another process run something, and end in a way. */
+async function runAndEnd(script: string, end: 'closed' | 'killed'): Promise<void> {
   await vms.manager.close();
-  const told = JSON.stringify({ dataDir: vms.dataDir, name: 'template', end });
+  const told = JSON.stringify({ dataDir: vms.dataDir, name: 'template', script, end });
   const program = compiled.pathOf('test/integration/execAndEnd.ts');
   const signal = await new Promise((resolve) => {
     execFile('node', [program, told], (error) => {
@@ -258,6 +403,42 @@ it.each(['closed', 'killed'] as const)('a manager that is %s leaves nothing that
     });
   });
   expect(signal).toBe(end === 'killed' ? 'SIGKILL' : 'none');
+}
+
+it.each(['closed', 'killed'] as const)(
+  'a manager that is %s leaves nothing that it ran, and nothing of what it wrote',
+  async (end) => {
+    await value(files().mkdir('written', { recursive: true }));
+    await runAndEnd('exec sleep 3456', end);
+    await vms.reopen();
+    expect(await countOf('template', 'sleep')).toBe('0');
+    expect(await namesIn('written')).toEqual([]);
+  },
+);
+
+it('what a manager ran that was killed ends after 10 s, where no other comes', async () => {
+  const log = join(vms.homeOf(await value(vms.manager.get('template'))), 'logs/app.log');
+  const from = readFileSync(log).length;
+  await runAndEnd(
+    'while usleep 100000; do echo tick >/dev/ttyS0; ls -A /written >/dev/ttyS0; done',
+    'killed',
+  );
+  /** What it has said, and how much the guest has counted since it was heard of last. */
+  const heard = () => {
+    const said = readFileSync(log, 'utf8').slice(from);
+    const since = said.slice(Math.max(0, said.lastIndexOf('tick')));
+    return { said, since: since.match(/^count /gm)?.length ?? 0 };
+  };
+  const { said } = await value(
+    defer(() => of(heard())).pipe(
+      repeat({ delay: 100 }),
+      filter(({ since }) => since >= 50),
+    ),
+  );
+  // Nothing of the file is to be seen by its name.
+  expect(said).toMatch(/^\.[0-9a-f]{12}\.part\r?$/m);
+  expect(said).not.toMatch(/^half/m);
+  expect(said.match(/tick/g)?.length).toBeGreaterThan(20);
   await vms.reopen();
-  expect(await countOf('template', 'sleep')).toBe('0');
+  expect(await namesIn('written')).toEqual([]);
 });

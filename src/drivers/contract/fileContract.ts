@@ -1,25 +1,19 @@
 import assert from 'node:assert/strict';
-import { from, mergeMap, type Observable, Subject, takeUntil } from 'rxjs';
+import { from, map, mergeMap, type Observable, Subject, takeUntil } from 'rxjs';
 import { hasTag } from '../../lifecycle/errors.js';
 import type { FileReader, FileWriter } from '../../lifecycle/fileAccess.js';
 import type { FileStat } from '../../lifecycle/fileStat.js';
-import type { Driver, DriverFiles } from '../driver.js';
+import type { Capabilities, Driver, DriverFiles } from '../driver.js';
 import type { DriverSubject } from '../driverSubject.js';
 import type { ContractBench } from './contractBench.js';
 import type { ContractSuite } from './contractSuite.js';
 
 /** Declares the sentences of the contract about the files of instances. */
 export function fileContract<D extends Driver>(
-  { describe, it }: ContractSuite<D>,
-  { lasting }: DriverSubject<D>,
+  { describe, it, shared }: ContractSuite<D>,
+  { lasting, filesWithin = lasting }: DriverSubject<D>,
+  { filesNeedMachine = false }: Capabilities,
 ): void {
-  /** The files of an instance that runs. */
-  const filesOf = async (bench: ContractBench<D>): Promise<DriverFiles> => {
-    const { plan } = await bench.launched(lasting);
-    const files = bench.driver.files?.(plan);
-    assert.ok(files !== undefined, 'a driver that reaches files does so for each instance');
-    return files;
-  };
   const failsWith = async (
     bench: ContractBench<D>,
     code: string,
@@ -36,6 +30,18 @@ export function fileContract<D extends Driver>(
   ): Promise<readonly string[]> => (await bench.one(files.list(path))).map((found) => found.path);
 
   describe('reaches files:', () => {
+    let directories = 0;
+    const launched = shared((bench) => bench.launched(filesWithin).then(({ plan }) => ({ bench, plan })));
+    /** A directory of its own within an instance that runs. */
+    const filesOf = async (bench: ContractBench<D>): Promise<DriverFiles> => {
+      const { bench: its, plan } = await launched(bench);
+      const files = its.driver.files?.(plan);
+      assert.ok(files !== undefined, 'a driver that reaches files does so for each instance');
+      directories += 1;
+      const { path } = await bench.one(files.mkdir(`contract-${String(directories)}`, {}));
+      return beneath(files, path);
+    };
+
     it('what was written is read, with the mode that was asked for', async (bench) => {
       const files = await filesOf(bench);
       const pieces = Array.from({ length: 20 }, (_, index) => Buffer.alloc(50_000, index));
@@ -115,8 +121,47 @@ export function fileContract<D extends Driver>(
         await failsWith(bench, 'ENOTDIR', asked$);
       assert.equal((await bench.one(files.stat(''))).kind, 'directory');
     });
+
+    it('the top is a directory too, and stays where it is', async (bench) => {
+      await filesOf(bench);
+      const { bench: its, plan } = await launched(bench);
+      const files = its.driver.files?.(plan);
+      assert.ok(files !== undefined);
+      const { path, kind } = await bench.one(files.stat(''));
+      assert.deepEqual({ path, kind }, { path: '', kind: 'directory' });
+      const names = await namesIn(bench, files, '');
+      assert.ok(names.includes(`contract-${String(directories)}`), 'it is listed');
+      for (const asked$ of [files.read(''), files.write('', {}), files.remove('', {}), files.rename('', 'a')])
+        await failsWith(bench, 'EISDIR', asked$);
+    });
+
+    if (!filesNeedMachine) return;
+    it('those of an instance without a machine are not reached', async (bench) => {
+      const plan = await bench.prepared(lasting);
+      const files = bench.driver.files?.(plan);
+      assert.ok(files !== undefined);
+      for (const asked$ of [files.stat(''), files.read('a'), files.write('a', {})]) await bench.fails(asked$);
+    });
   });
 }
+
+/** The files within a directory. */
+const beneath = (files: DriverFiles, directory: string): DriverFiles => {
+  const down = (path: string): string => (path === '' ? directory : `${directory}/${path}`);
+  const up = ({ path, ...rest }: FileStat): FileStat => ({ path: path.slice(directory.length + 1), ...rest });
+  return {
+    read: (path) => files.read(down(path)),
+    write: (path, options) =>
+      files
+        .write(down(path), options)
+        .pipe(map(({ write, finish }) => ({ write, finish: async () => up(await finish()) }))),
+    list: (path) => files.list(down(path)).pipe(map((found) => found.map(up))),
+    stat: (path) => files.stat(down(path)).pipe(map(up)),
+    mkdir: (path, options) => files.mkdir(down(path), options).pipe(map(up)),
+    remove: (path, options) => files.remove(down(path), options).pipe(map(up)),
+    rename: (from, to) => files.rename(down(from), down(to)).pipe(map(up)),
+  };
+};
 
 const written = (
   files: DriverFiles,

@@ -73,6 +73,8 @@ export interface AgentProgram {
   readonly cwd?: string;
   readonly hasInput: boolean;
   readonly hasOutput: boolean;
+  /** What the agent itself does with files: `command` is its words, the first of which is empty. @defaultValue false */
+  readonly isOfFiles?: boolean;
 }
 
 /** The frames that the guest is sent. */
@@ -100,10 +102,13 @@ export const agentFrames = {
   /** A guest that was another before gets this name and machine id. */
   identity: (id: string, name: string, machineId: string): Buffer =>
     frame(identityType, 0, texts(id, name, machineId)),
-  exec: (id: number, { command, env, cwd = '', hasInput, hasOutput }: AgentProgram): Buffer => {
+  exec: (
+    id: number,
+    { command, env, cwd = '', hasInput, hasOutput, isOfFiles = false }: AgentProgram,
+  ): Buffer => {
     const variables = Object.entries(env).map(([key, value]) => `${key}=${value}`);
     const head = Buffer.alloc(5);
-    head[0] = (hasInput ? 1 : 0) + (hasOutput ? 2 : 0);
+    head[0] = (hasInput ? 1 : 0) + (hasOutput ? 2 : 0) + (isOfFiles ? 4 : 0);
     head.writeUInt16LE(command.length, 1);
     head.writeUInt16LE(variables.length, 3);
     return frame(execType, id, Buffer.concat([head, texts(cwd, ...command, ...variables)]));

@@ -56,24 +56,28 @@ export interface FrameCutter {
   take(bytes: Buffer): readonly (Buffer | undefined)[];
 }
 
-/** Creates a {@link FrameCutter}. However much comes without an end, it keeps no more than one frame may hold. */
+/** Creates a {@link FrameCutter}. However much comes without an end, and in however small parts, it keeps no more than one frame may hold. */
 export function createFrameCutter(): FrameCutter {
-  let parts: Buffer[] = [];
+  /** The beginning of a frame whose end has not come: copied, since a part may lie in a buffer that is much larger. */
+  let kept = Buffer.alloc(0);
   let held = 0;
-  let isTooLong = false;
 
   const hold = (part: Buffer): void => {
-    if (held + part.length > mostBytes) isTooLong = true;
-    if (isTooLong) parts = [];
-    else parts.push(part);
-    held += part.length;
+    const length = held + part.length;
+    if (length <= mostBytes) {
+      if (length > kept.length) {
+        const wider = Buffer.allocUnsafeSlow(Math.min(length * 2, mostBytes));
+        kept.copy(wider, 0, 0, held);
+        kept = wider;
+      }
+      part.copy(kept, held);
+    }
+    held = length;
   };
 
   const whole = (): Buffer | undefined => {
-    const frame = isTooLong
-      ? undefined
-      : unstuff(parts.length === 1 && parts[0] ? parts[0] : Buffer.concat(parts));
-    [parts, held, isTooLong] = [[], 0, false];
+    const frame = held <= mostBytes ? unstuff(kept.subarray(0, held)) : undefined;
+    held = 0;
     return frame;
   };
 
@@ -82,11 +86,14 @@ export function createFrameCutter(): FrameCutter {
       const frames: (Buffer | undefined)[] = [];
       let from = 0;
       for (let zero = bytes.indexOf(0); zero !== -1; zero = bytes.indexOf(0, from)) {
-        hold(bytes.subarray(from, zero));
+        const part = bytes.subarray(from, zero);
         from = zero + 1;
         // Two ends in a row are no frame, and no harm.
-        if (held > 0) frames.push(whole());
-        else whole();
+        if (held + part.length === 0) continue;
+        if (held > 0) {
+          hold(part);
+          frames.push(whole());
+        } else frames.push(part.length <= mostBytes ? unstuff(part) : undefined);
       }
       hold(bytes.subarray(from));
       return frames;

@@ -10,6 +10,7 @@ import {
 } from './agentMessages.js';
 import { execFailure } from './execFailure.js';
 import { createGuestInput } from './guestInput.js';
+import { createGuestOutput } from './guestOutput.js';
 
 /** A program in a guest, as it is known here. It goes on over a connection that is lost, as long as its machine does. */
 export interface GuestExecution extends Execution {
@@ -42,7 +43,7 @@ export function createGuestExecution(
   program: AgentProgram,
   send: (frame: Buffer) => void,
 ): GuestExecution {
-  const queue: { readonly stream: 0 | 1; readonly data: Buffer }[] = [];
+  const queue = createGuestOutput();
   const received: [number, number] = [0, 0];
   const acked: [number, number] = [0, 0];
   const told: [number, number] = [0, 0];
@@ -60,7 +61,7 @@ export function createGuestExecution(
   const over = new Promise<void>((resolve) => (finish = resolve));
 
   const changed = (): void => {
-    if (exit !== undefined && queue.length === 0) finish();
+    if (exit !== undefined && queue.isEmpty()) finish();
     wake?.();
     wake = undefined;
   };
@@ -86,7 +87,7 @@ export function createGuestExecution(
     const fits = offset === received[stream] && offset + data.length - told[stream] <= ringBytes;
     if (!fits || !program.hasOutput || exit !== undefined) return false;
     received[stream] += data.length;
-    queue.push({ stream, data });
+    queue.push(stream, data);
     changed();
     return true;
   };
@@ -145,7 +146,7 @@ export function createGuestExecution(
       if (!hasBegun) return undefined;
       if (exit === undefined) {
         // What was not read comes again.
-        queue.length = 0;
+        queue.clear();
         for (const stream of [0, 1] as const) received[stream] = told[stream] = acked[stream];
       }
       return { id, acked: exit === undefined ? acked : received };
@@ -154,7 +155,7 @@ export function createGuestExecution(
     lose,
 
     close: () => {
-      queue.length = 0;
+      queue.clear();
       end(nobodyKnows);
     },
 

@@ -7,6 +7,7 @@ import { decode, found } from '../../codecs/decode.js';
 import { integer, oneOf, text } from '../../codecs/scalars.js';
 import { describeFault, type Fault, InvalidRequest, LaunchFailed } from '../../lifecycle/errors.js';
 import { messageOf } from '../../lifecycle/messageOf.js';
+import { type AgentVersion, agentVersion } from './agentVersion.js';
 import { imageUnreadable } from '../imageUnreadable.js';
 import { openPlain, readPlain } from './plainFile.js';
 import { readQcow2 } from './qcow2.js';
@@ -35,7 +36,7 @@ export interface Image {
   /** Absent where the host decides. */
   readonly accel?: 'kvm' | 'tcg';
   /** What the agent in it understands; absent where it has none. */
-  readonly agent?: 1;
+  readonly agent?: AgentVersion;
 }
 
 const description = 'image.json';
@@ -217,6 +218,6 @@ const imageFile = closed(
     memoryMiB: integer('MiB', 16, 1_048_576),
     vcpus: integer('processors', 1, 256),
     accel: oneOf(['kvm', 'tcg']),
-    agent: t.literal(1),
+    agent: agentVersion,
   },
 );

@@ -2,11 +2,13 @@ import { join, resolve } from 'node:path';
 import { closed } from '../../codecs/closed.js';
 import { decodeOrThrow } from '../../codecs/decode.js';
 import { integer, longestTimerMs, oneOf, programName, text } from '../../codecs/scalars.js';
+import { throwError } from 'rxjs';
 import type { Driver } from '../driver.js';
 import { createHostDriver } from '../host/hostDriver.js';
 import { createRuns } from '../host/runs.js';
 import { createSpawner } from '../host/spawner.js';
 import { createGuestAgents } from './guestAgents.js';
+import { createGuestFiles } from './guestFiles.js';
 import { createMachineFiles } from './machineFiles.js';
 import { createPrograms } from './programs.js';
 import { decodeQemuFields } from './qemuFields.js';
@@ -84,7 +86,13 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
   return createHostDriver({
     ...{ runs, pollMs, prepare, launch, resume, forget, discard },
     kind: 'qemu',
-    capabilities: { standbyFrees: 'memory', logs: logSources, ports: true, execs: true },
+    capabilities: {
+      standbyFrees: 'memory',
+      logs: logSources,
+      ports: true,
+      execs: true,
+      filesNeedMachine: true,
+    },
     decode: decodeQemuFields,
     decodeHandle: decodeQemuHandle,
     machineOf: async (plan, run, { ports }) => {
@@ -97,6 +105,9 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
         { ...running, isResumed: running.isResumed || isReady },
       );
     },
+    files: ({ home }) =>
+      machines.in(home)?.files ??
+      createGuestFiles(() => throwError(() => new Error('its virtual machine does not run'))),
     beforeClose: () => {
       agents.endAll();
       return files.keptHashes.done();

@@ -16,7 +16,7 @@ import {
 } from 'rxjs';
 import { NotSupported } from '../../lifecycle/errors.js';
 import type { Snapshot } from '../../lifecycle/snapshot.js';
-import type { Machine } from '../driver.js';
+import type { DriverFiles, Machine } from '../driver.js';
 import { completeAfter } from '../host/completeAfter.js';
 import type { LogFiles, LogLimits } from '../host/logFiles.js';
 import { portsAt } from '../host/machinePorts.js';
@@ -31,7 +31,10 @@ import { type Boot, keepBoot } from './keptBoot.js';
 import { looksOfLayers } from './keptLayers.js';
 import { copyMemory, forgetRam, keepMemory, keptMemory, memoryFiles, spendMemory } from './memory.js';
 import { giveUpState, sendState } from './migration.js';
+import type { Execution } from '../../lifecycle/execution.js';
+import { filesSince } from './agentVersion.js';
 import type { GuestAgent } from './guestAgent.js';
+import { createGuestFiles } from './guestFiles.js';
 import type { QemuHandle } from './qemuHandle.js';
 import type { Qmp } from './qmp.js';
 import type { QmpLink } from './qmpLink.js';
@@ -72,6 +75,8 @@ export interface QemuMachineOptions {
 export interface QemuMachine extends Machine {
   /** Whoever else has to do with the same QEMU has to share it: that serves one at a time. */
   readonly link: QmpLink;
+  /** Those of its guest. */
+  readonly files: DriverFiles;
   /** Whether the process has ended, and was not only detached. */
   hasEnded(): boolean;
   /** Whether its memory was kept, and it has not gone on since. */
@@ -93,10 +98,16 @@ const act = (work: () => unknown): Observable<never> =>
     return EMPTY;
   });
 
-const withoutAgent = (): NotSupported =>
+const withoutAgent = (verb: string): NotSupported =>
   new NotSupported({
-    ...{ driver: 'qemu', verb: 'exec' },
+    ...{ driver: 'qemu', verb },
     reason: 'its guest has no agent; one stands in the image.json of images that have it',
+  });
+
+const withOlderAgent = (version: number): NotSupported =>
+  new NotSupported({
+    ...{ driver: 'qemu', verb: 'files' },
+    reason: `the agent in its guest is of version ${String(version)}, and reaches no files; that of version ${String(filesSince)} does`,
   });
 
 /** A machine around a QEMU. Long, since all that it can do goes by one link and one watched run. */
@@ -160,6 +171,12 @@ export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
     if ((await keptMemory(folder))?.ramIn === 'state') await sound.naming(folder, () => forgetRam(folder));
   }).pipe(catchError(() => EMPTY));
 
+  const inGuest = (verb: string, work: (agent: GuestAgent) => Observable<Execution>): Observable<Execution> =>
+    defer(() => {
+      if (watched.isGone()) return throwError(() => new Error('the virtual machine has ended'));
+      return agent === undefined ? throwError(() => withoutAgent(verb)) : work(agent);
+    });
+
   let hasEnded = false;
   let isSuspended = false;
   exit$.subscribe(() => (hasEnded = true));
@@ -200,11 +217,16 @@ export function createQemuMachine(options: QemuMachineOptions): QemuMachine {
     kill: () => watched.kill().pipe(mergeMap((exit) => concat(removeRam$, of(exit)))),
 
     exec: ({ cwd, ...program }) =>
-      defer(() => {
-        if (watched.isGone()) return throwError(() => new Error('the virtual machine has ended'));
-        if (agent === undefined) return throwError(() => withoutAgent());
-        return agent.run({ ...program, ...(cwd !== undefined && { cwd }), env: { ...env, ...program.env } });
+      inGuest('exec', ({ run }) =>
+        run({ ...program, ...(cwd !== undefined && { cwd }), env: { ...env, ...program.env } }),
+      ),
+
+    files: createGuestFiles((program) =>
+      inGuest('files', ({ run }) => {
+        const version = vm.agent ?? filesSince;
+        return version < filesSince ? throwError(() => withOlderAgent(version)) : run(program);
       }),
+    ),
 
     detach: () => {
       watched.detach();

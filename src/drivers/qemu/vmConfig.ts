@@ -1,6 +1,7 @@
 import * as t from 'io-ts';
 import { closed } from '../../codecs/closed.js';
 import { integer, oneOf, text } from '../../codecs/scalars.js';
+import { type AgentVersion, agentVersion } from './agentVersion.js';
 
 /** What a virtual machine is built of: it can be resumed from its memory only where all of this is the same. */
 export interface VmConfig {
@@ -17,7 +18,7 @@ export interface VmConfig {
   /** Which devices it has besides these: {@link currentDevices} is what is built now. @defaultValue 1 */
   readonly devices?: number;
   /** What the agent in its guest understands; absent where there is none. */
-  readonly agent?: 1;
+  readonly agent?: AgentVersion;
 }
 
 /** Since 2 there is a port to the agent in the guest. */
@@ -35,5 +36,5 @@ export const vmConfig: t.Type<VmConfig, unknown> = closed(
     memoryMiB: integer('MiB', 16, 1_048_576),
     hasDisk: t.boolean,
   },
-  { devices: integer('version', 1, 1_000), agent: t.literal(1) },
+  { devices: integer('version', 1, 1_000), agent: agentVersion },
 );

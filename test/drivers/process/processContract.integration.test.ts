@@ -11,4 +11,4 @@ afterAll(() => {
   rmSync(homesDir, { recursive: true });
 });
 
-driverContract({ describe, it }, createProcessSubject(homesDir));
+driverContract({ describe, it, afterAll }, createProcessSubject(homesDir));

@@ -1,3 +1,4 @@
+import { collectGarbage } from '../../support/collectGarbage.js';
 import { agentFrames, readMessage } from '../../../src/drivers/qemu/agentMessages.js';
 import { createFrameCutter, stuff, unstuff } from '../../../src/drivers/qemu/agentStuffing.js';
 
@@ -49,3 +50,19 @@ it('one without an end is none, and harms none after it', () => {
   const next = stuff(agentFrames.leave());
   expect(cutter.take(Buffer.concat([Buffer.of(0), next]))).toEqual([undefined, agentFrames.leave()]);
 });
+
+it('one that comes byte by byte takes no more room than it has', () => {
+  const cutter = createFrameCutter();
+  const before = collected();
+  for (let times = 0; times < 20_000; times += 1) {
+    // As a socket hands out what came: at the beginning of something larger.
+    cutter.take(Buffer.allocUnsafeSlow(4_096).fill(1, 0, 1).subarray(0, 1));
+  }
+  expect(collected() - before).toBeLessThan(4_000_000);
+  expect(cutter.take(Buffer.of(0))).toHaveLength(1);
+});
+
+const collected = (): number => {
+  collectGarbage();
+  return process.memoryUsage().arrayBuffers;
+};

@@ -231,12 +231,12 @@ describe('an image.json is refused, every fault at once', () => {
       [`kernelArguments[1] | 'a\\nb' | ${argument}`, `kernelArguments[2] | 7 | ${argument}`],
     ],
     [
-      { ...small, memoryMiB: 15, vcpus: 0, accel: 'hvf', agent: 2 },
+      { ...small, memoryMiB: 15, vcpus: 0, accel: 'hvf', agent: 3 },
       [
         'memoryMiB | 15 | MiB (a whole number from 16 to 1048576)',
         'vcpus | 0 | processors (a whole number from 1 to 256)',
         "accel | 'hvf' | one of kvm, tcg",
-        'agent | 2 | 1',
+        'agent | 3 | a version of the agent (1 or 2)',
       ],
     ],
     [

@@ -16,4 +16,4 @@ afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
-driverContract({ describe, it }, subject);
+driverContract({ describe, it, afterAll }, subject);

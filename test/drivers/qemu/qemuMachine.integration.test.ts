@@ -8,10 +8,15 @@ import { createRuns } from '../../../src/drivers/host/runs.js';
 import { createSpawner } from '../../../src/drivers/host/spawner.js';
 import { createDisks } from '../../../src/drivers/qemu/disk.js';
 import { createFileIdentities } from '../../../src/drivers/qemu/fileIdentity.js';
+import { createGuestAgent } from '../../../src/drivers/qemu/guestAgent.js';
 import { readImage } from '../../../src/drivers/qemu/image.js';
 import { bootOf } from '../../../src/drivers/qemu/keptBoot.js';
 import { createPrograms } from '../../../src/drivers/qemu/programs.js';
-import { createQemuMachine, type QemuMachine } from '../../../src/drivers/qemu/qemuMachine.js';
+import {
+  createQemuMachine,
+  type QemuMachine,
+  type QemuMachineOptions,
+} from '../../../src/drivers/qemu/qemuMachine.js';
 import type { Qmp } from '../../../src/drivers/qemu/qmp.js';
 import type { QmpLink } from '../../../src/drivers/qemu/qmpLink.js';
 import { createSoundFolders } from '../../../src/drivers/qemu/soundFolders.js';
@@ -32,6 +37,7 @@ let said: string | undefined;
 let folder: string;
 let home: string;
 let machine: QemuMachine;
+let options: QemuMachineOptions;
 
 const done = (work$: Observable<unknown>): Promise<unknown> =>
   lastValueFrom(work$, { defaultValue: undefined });
@@ -79,7 +85,7 @@ beforeEach(async () => {
     ...started.link,
     use: (work) => started.link.use((qmp) => work(breakable(qmp))),
   };
-  machine = createQemuMachine({
+  options = {
     ...{
       run: started.run,
       home,
@@ -99,7 +105,8 @@ beforeEach(async () => {
     },
     handle: { ...started.run.handle, ports: [] },
     logLimits: { maxBytes: 1_000_000, keep: 1 },
-  });
+  };
+  machine = createQemuMachine(options);
 });
 
 afterEach(async () => {
@@ -154,5 +161,20 @@ it('runs no other programs where its guest has no agent', async () => {
   await expect(done(work$)).rejects.toMatchObject({
     _tag: 'NotSupported',
     message: expect.stringContaining('its guest has no agent') as string,
+  });
+});
+
+it('reaches no files where its guest has no agent, or an earlier one', async () => {
+  await expect(done(machine.files.stat('a'))).rejects.toMatchObject({
+    ...{ _tag: 'NotSupported', verb: 'files' },
+    message: expect.stringContaining('its guest has no agent') as string,
+  });
+  const agent = createGuestAgent({ home, instanceId: 'a', name: 'a' });
+  const older = createQemuMachine({ ...options, agent, vm: { ...options.vm, agent: 1 } });
+  await expect(done(older.files.stat('a'))).rejects.toMatchObject({
+    ...{ _tag: 'NotSupported', verb: 'files' },
+    message: expect.stringContaining(
+      'is of version 1, and reaches no files; that of version 2 does',
+    ) as string,
   });
 });

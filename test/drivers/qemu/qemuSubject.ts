@@ -47,6 +47,7 @@ export function createQemuSubject(folder: string): DriverSubject {
       copying: ['cat'],
       naming: ['sh', '-c', 'echo "$EXEC_NAME"'],
     },
+    filesWithin: { spec: { ...spec('idle'), image: resolve('build/images/small') } },
     content: createDiskContent(folder),
     damage: (_, taken) => {
       const path = join(taken, 'vm', topOf(join(taken, 'vm')));
@@ -55,7 +56,7 @@ export function createQemuSubject(folder: string): DriverSubject {
       writeFileSync(path, bytes);
     },
     // A machine that others use too.
-    patienceMs: 25_000,
+    patienceMs: 60_000,
   };
 }
 

@@ -1,10 +1,11 @@
 /*
- * The agent of rx-instances in a guest: runs programs for the host over a virtio-serial port. What is said there stands in the
+ * The agent of rx-instances in a guest: runs programs, and reaches files, for the host over a virtio-serial port. What is said there stands in the
  * README beside the driver, "The agent". One process, one loop; every queue is bounded, and nothing waits for anything else.
  *
- *   musl-gcc -static -O2 -s -o rx-instances-agent agent.c
+ *   musl-gcc -static -O2 -s -o rx-instances-agent agent.c files.c
  */
 #define _GNU_SOURCE
+#include "files.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -37,6 +38,9 @@ enum {
   LAST_WORDS_MS = 1000,     /* how long somebody who escaped may hold an output open */
 };
 
+/* What an exec is started with. */
+enum { HAS_INPUT = 1, HAS_OUTPUT = 2, IS_OF_FILES = 4 };
+
 /* What the host says, and what it is told. */
 enum { HELLO = 1, ATTACH, CLOCK, IDENTITY, EXEC, INPUT, INPUT_END, ACK, KILL, DROP, LEAVE };
 enum { HELLO_BACK = 65, ATTACHED, STARTED, FAILED, OUTPUT, TAKEN, EXITED };
@@ -58,7 +62,7 @@ typedef struct {
   int input, output[2];
   Ring in, out[2];
   uint64_t in_end; /* where its input ends, once that is known */
-  bool has_group, input_ends, input_gone;
+  bool has_group, ends_by_itself, input_ends, input_gone;
   bool is_started, is_failed, is_reaped, is_empty, is_gone, is_dropped;
   bool tell_started, tell_failed, tell_taken, tell_exited;
   uint8_t failed_at;
@@ -109,6 +113,8 @@ static size_t stuffed(uint8_t *to, const uint8_t *from, size_t bytes) {
   uint8_t *begin = to;
   const uint8_t *end = from + bytes;
   for (;;) {
+    /* A processor that is emulated takes long to look for what is there already. */
+    for (; from < end && *from == 0; from += 1) *to++ = 1;
     size_t most = (size_t)(end - from) < 254 ? (size_t)(end - from) : 254;
     const uint8_t *zero = memchr(from, 0, most);
     size_t run = zero != NULL ? (size_t)(zero - from) : most;
@@ -129,7 +135,7 @@ static ssize_t unstuffed(uint8_t *bytes, size_t count) {
   while (from < end) {
     size_t code = *from++;
     if (code == 0 || (size_t)(end - from) < code - 1) return -1;
-    memmove(to, from, code - 1);
+    if (code > 1) memmove(to, from, code - 1);
     to += code - 1;
     from += code - 1;
     if (code < 255 && from < end) *to++ = 0;
@@ -186,6 +192,8 @@ static bool is_populated(uint32_t id) {
 static void kill_all(Exec *it) {
   /* Its id may be another's by now. */
   if (it->pid <= 0 || it->is_empty) return;
+  /* It removes what it has begun, once its input is closed. */
+  if (it->ends_by_itself && !it->is_reaped) return;
   if (it->has_group) write_group(it->id, "cgroup.kill", "1");
   kill(-it->pid, SIGKILL);
   /* It may not lead its group yet. */
@@ -260,7 +268,7 @@ static pid_t fork_into(uint32_t id, bool *has_group) {
   return pid;
 }
 
-static void become(int report, char *cwd, char **command, const int streams[3]) {
+static void become(int report, uint8_t flags, char *cwd, char **command, const int streams[3]) {
   struct {
     uint8_t at;
     int error;
@@ -276,7 +284,8 @@ static void become(int report, char *cwd, char **command, const int streams[3]) 
   }
   if (*cwd == 0 || chdir(cwd) == 0) {
     said.at = 'x';
-    execvp(command[0], command);
+    if (flags & IS_OF_FILES) execv("/proc/self/exe", command);
+    else execvp(command[0], command);
   }
   said.error = errno;
   if (write(report, &said, sizeof said) < 0) _exit(126);
@@ -325,19 +334,20 @@ static void start(uint32_t id, uint8_t *body, size_t bytes) {
   it->report = it->input = it->output[0] = it->output[1] = -1;
   bool is_possible = it != &refused && open_pipe(&it->report, &report, false);
   if (!is_possible && it != &refused) errno = EMFILE;
-  if (is_possible && (flags & 1)) {
+  if (is_possible && (flags & HAS_INPUT)) {
     it->in.bytes = malloc(RING_BYTES);
     is_possible = it->in.bytes != NULL && open_pipe(&it->input, &streams[0], true);
   }
-  for (int stream = 0; is_possible && (flags & 2) && stream < 2; stream += 1) {
+  for (int stream = 0; is_possible && (flags & HAS_OUTPUT) && stream < 2; stream += 1) {
     it->out[stream].bytes = malloc(RING_BYTES);
     is_possible = it->out[stream].bytes != NULL && open_pipe(&it->output[stream], &streams[stream + 1], false);
   }
   if (is_possible) {
-    it->pid = fork_into(id, &it->has_group);
+    it->ends_by_itself = (flags & IS_OF_FILES) && (flags & HAS_INPUT);
+    it->pid = flags & IS_OF_FILES ? fork() : fork_into(id, &it->has_group);
     if (it->pid == 0) {
       for (size_t at = 0; at < variables; at += 1) putenv(texts[words + 1 + at]);
-      become(report, cwd, texts, streams);
+      become(report, flags, cwd, texts, streams);
     }
     is_possible = it->pid > 0;
   }
@@ -764,7 +774,8 @@ static void step(void) {
   } while (out_from == out_to && is_connected);
 }
 
-int main(void) {
+int main(int count, char **words) {
+  if (count > 1) return work_on_files(count - 1, words + 1);
   set_up();
   for (;;) step();
 }
