@@ -13,6 +13,7 @@ export type {
   BaseSpec,
   DriverFields,
   ExitStatus,
+  LimitName,
   ForwardedPort,
   Instance,
   InstanceSpec,

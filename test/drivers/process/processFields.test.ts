@@ -112,7 +112,7 @@ it.each<[object, readonly string[]]>([
   [
     { shell: true },
     [
-      'shell | true | another key; known are entrypoint, cmd, cwd, readiness, ports, stopSignal, output, stopGraceMs',
+      'shell | true | another key; known are entrypoint, cmd, cwd, readiness, ports, memoryMiB, cpus, pids, openFiles, user, stopSignal, output, stopGraceMs',
     ],
   ],
 ])('refuses %j, and says why', (fields, expected) => {
