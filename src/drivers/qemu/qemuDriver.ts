@@ -84,7 +84,10 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
   return createHostDriver({
     ...{ runs, pollMs, prepare, launch, resume, forget, discard },
     kind: 'qemu',
-    capabilities: { standbyFrees: 'memory', logs: logSources, ports: true, execs: true },
+    capabilities: {
+      ...{ standbyFrees: 'memory', logs: logSources, ports: true, execs: true },
+      limits: ['memoryMiB'],
+    },
     decode: decodeQemuFields,
     decodeHandle: decodeQemuHandle,
     machineOf: async (plan, run, { ports }) => {
