@@ -193,15 +193,6 @@ export function spawnerProgram(
     return [openFile(output, O_WRONLY | O_APPEND | O_CREAT)];
   };
 
-  /** Lets another user open its streams anew, as by `/dev/stdout`. Nobody else comes to where they lie. */
-  const letOpen = (output: string | Output | Streams, opened: readonly number[]): void => {
-    if (typeof output === 'string') return;
-    const hasInput = isStreams(output) && output.names.includes('stdin');
-    opened.forEach((fd, index) => {
-      fs.fchmodSync(fd, hasInput && index === 0 ? 0o644 : 0o622);
-    });
-  };
-
   const start = (id: number, command: Command, streams?: readonly number[]): void => {
     const { cwd, below = [], env, output, handedPath, keep } = command;
     // Nobody could ever know of it.
@@ -227,8 +218,9 @@ export function spawnerProgram(
         written = pipes.endsOf(output, held);
       } else if (typeof output !== 'string') held = pipes.readEndsOf(written);
       const stdin = isStreams(output) && output.names.includes('stdin') ? written[0] : undefined;
+      // Another user may open it anew, as /dev/stdin; what is written everybody may who comes there.
+      if (stdin !== undefined && command.user !== undefined) fs.fchmodSync(stdin, 0o644);
       const [stdout = 'ignore', stderr = stdout] = stdin === undefined ? written : written.slice(1);
-      if (command.user !== undefined) letOpen(output, written);
       limited = limits.limit(command, handed === undefined ? 3 : 4);
       const { uid, gid, group: limitedGroup, isOom, isPopulated, end: endLimited } = limited;
       const child = spawn(limited.program, limited.args, {
