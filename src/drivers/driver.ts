@@ -150,8 +150,8 @@ export interface Capabilities {
    */
   readonly execs?: boolean;
   /**
-   * The limits of a spec that it holds machines to on this host, with all that they start, and the programs that run beside them. `decode` refuses the
-   * others, as what can't be done, by their names.
+   * The limits of a spec that it holds machines to on this host, with all that they start, and the programs that run beside them. `decode` refuses
+   * the others by their names, and says what they would need.
    *
    * @defaultValue none
    */

@@ -17,7 +17,8 @@ const grouped = Object.keys(controllerOf) as readonly Grouped[];
 /** The limits that processes of this host can be held to at the moment. */
 export function limitsHere(): readonly LimitName[] {
   const places = limitPlaces();
-  return [...grouped.filter((name) => placeOf(places, name) !== undefined), 'openFiles', 'user'];
+  const held = grouped.filter((name) => placeOf(places, name) !== undefined);
+  return [...held, 'openFiles', ...(process.geteuid?.() === 0 ? (['user'] as const) : [])];
 }
 
 const placeOf = (places: readonly LimitPlace[], name: Grouped): LimitPlace | undefined =>

@@ -278,6 +278,7 @@ describe('a process of another user', () => {
   it('may open its streams anew', async () => {
     const { plan, machine } = await bench.launched({
       ...script('echo again > /dev/stdout', 'exec sleep 600'),
+      readiness: { kind: 'log', pattern: '^again$' },
       user: nobody,
     });
     await expect(ran(machine, ['cat', '/dev/stdin'], 'read')).resolves.toEqual([
