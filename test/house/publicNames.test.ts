@@ -187,6 +187,7 @@ describe('the public names', () => {
        LifecycleEvent
        LifecycleLog
        LifecycleStreams
+       LimitName
        ListOptions
        LockHolder
        LogLine
@@ -343,6 +344,7 @@ describe('the public names', () => {
        DriverSubject
        ExecSpecimens
        HomeContent
+       LimitSpecimens
        MemoryDriver
        MemoryDriverOptions
        MemoryMachine
