@@ -6,7 +6,7 @@ import { createProcessDriver, type InstanceManager, openManager } from 'rx-insta
 import { removeTree } from '../../src/drivers/host/removeTree.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'limits-'));
-// Of other tests too nobody else may see what is there.
+// Who runs as another user has to come through; to see what is there he need not.
 for (const each of [tmpdir(), folder]) chmodSync(each, statSync(each).mode | 0o011);
 
 let manager: InstanceManager;
