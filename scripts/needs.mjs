@@ -1,6 +1,8 @@
 // Sees to what the tests need beyond npm: QEMU, what the small image is built with, the image itself, tools of the
-// network, a browser, and Prometheus. On Debian, as root, it installs what is missing; elsewhere it tells.
+// network, a browser, PostgreSQL, and Prometheus. On Debian, as root, it installs what is missing; elsewhere it tells.
 import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { buildImage } from './image.mjs';
 import { isThere, packageOf } from './run.mjs';
 
@@ -15,6 +17,7 @@ const programs = [
   'ip',
   'nft',
   'unshare',
+  'pg_createcluster',
   'prometheus',
   'promtool',
 ];
@@ -29,11 +32,20 @@ function aptGet(...options) {
   return spawnSync('apt-get', args, { env, stdio: ['ignore', 'inherit', 'inherit'] }).status === 0;
 }
 
+/** Debian's PostgreSQL would begin a database of its own, and serve it. */
+function keepNoCluster() {
+  const file = '/etc/postgresql-common/createcluster.conf';
+  if (existsSync(file)) return;
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, 'create_main_cluster = false\n');
+}
+
 function installMissing() {
   const missing = programs.filter((program) => !isThere(program));
   if (missing.length === 0) return;
   // Without a font a browser shows no text.
   const fonts = missing.includes('chromium') ? ['fonts-dejavu-core'] : [];
+  if (missing.includes('pg_createcluster') && mayInstall) keepNoCluster();
   const packages = [...new Set(missing.map((program) => packageOf[program])), ...fonts];
   const install = ['install', '-y', '--no-install-recommends', ...packages];
   // The lists of packages may be missing, or older than the packages.
@@ -41,7 +53,7 @@ function installMissing() {
   throw new Error(
     `The tests need ${missing.join(', ')}, which ${missing.length === 1 ? 'is' : 'are'} not here.\n` +
       `On Debian, as root: apt-get install --no-install-recommends ${packages.join(' ')}\n` +
-      'Elsewhere: the packages of Chromium, QEMU, GNU cpio, XZ Utils, musl, conntrack-tools, iproute2, nftables, util-linux and Prometheus',
+      'Elsewhere: the packages of Chromium, QEMU, GNU cpio, XZ Utils, musl, conntrack-tools, iproute2, nftables, util-linux, PostgreSQL and Prometheus',
   );
 }
 

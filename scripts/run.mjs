@@ -14,6 +14,7 @@ export const packageOf = {
   lz4: 'lz4',
   'musl-gcc': 'musl-tools',
   nft: 'nftables',
+  pg_createcluster: 'postgresql',
   prometheus: 'prometheus',
   promtool: 'prometheus',
   'qemu-img': 'qemu-utils',

@@ -14,6 +14,7 @@ export type {
   HeldSecrets,
   DriverFields,
   ExitStatus,
+  LimitName,
   ForwardedPort,
   Instance,
   InstanceSpec,

@@ -11,7 +11,13 @@ import type {
 } from '../lifecycle/fileAccess.js';
 import type { FileStat } from '../lifecycle/fileStat.js';
 import type { Execution, ExecProgram } from '../lifecycle/execution.js';
-import type { DriverFields, ExitStatus, InstanceSpec, MachineHandle } from '../lifecycle/instance.js';
+import type {
+  DriverFields,
+  ExitStatus,
+  InstanceSpec,
+  LimitName,
+  MachineHandle,
+} from '../lifecycle/instance.js';
 import type { LogLine, LogOptions } from '../lifecycle/logLine.js';
 import type { Snapshot } from '../lifecycle/snapshot.js';
 
@@ -149,6 +155,13 @@ export interface Capabilities {
    * @defaultValue false
    */
   readonly filesNeedMachine?: boolean;
+  /**
+   * The limits of a spec that it holds machines to on this host, with all that they start, and the programs that run beside them. `decode` refuses
+   * the others by their names, and says what they would need.
+   *
+   * @defaultValue none
+   */
+  readonly limits?: readonly LimitName[];
 }
 
 /** What a driver runs. */

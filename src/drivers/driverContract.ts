@@ -7,6 +7,7 @@ import { freezingContract } from './contract/freezingContract.js';
 import { handleContract } from './contract/handleContract.js';
 import { homeContract } from './contract/homeContract.js';
 import { launchContract } from './contract/launchContract.js';
+import { limitContract } from './contract/limitContract.js';
 import type { ContractSuite } from './contract/contractSuite.js';
 import { logContract } from './contract/logContract.js';
 import { memoryContract } from './contract/memoryContract.js';
@@ -108,6 +109,7 @@ export function driverContract<D extends Driver>(
     sendContract(suite, subject, capabilities);
     portContract(suite, subject, capabilities);
     execContract(suite, subject, capabilities);
+    limitContract(suite, subject, capabilities);
     if (files !== undefined) fileContract(suite, subject, capabilities);
     homeContract(suite, subject);
     if (reclaim !== undefined) reclaimContract(suite, subject);

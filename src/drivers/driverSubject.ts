@@ -44,6 +44,8 @@ export interface DriverSubject<D extends Driver = Driver> {
   readonly execs?: ExecSpecimens<D>;
   /** In what files are reached. @defaultValue `lasting` */
   readonly filesWithin?: Specimen<D>;
+  /** What to hold to limits. Absent where the driver holds nothing to any, or there is none to try. */
+  readonly limits?: LimitSpecimens<D>;
   /** How to look into homes. Absent where nothing in a home is the instance's own. */
   readonly content?: HomeContent;
   /** Changes something in the folder of a snapshot, as a failing disk would. Absent where nobody can, or there are none. */
@@ -64,6 +66,23 @@ export interface ExecSpecimens<D extends Driver = Driver> {
   readonly copying: readonly string[];
   /** Writes the value of the variable `EXEC_NAME` as a line. */
   readonly naming: readonly string[];
+}
+
+/** What is tried of the limits that a driver says it can hold; what is absent is not tried. */
+export interface LimitSpecimens<D extends Driver = Driver> {
+  /** Takes more memory than its `memoryMiB`. */
+  readonly memoryMiB?: Specimen<D>;
+  /** Has `cpus` of at most 0.5, and never rests. */
+  readonly cpus?: Specimen<D> & {
+    /** How much time of processors it has taken so far with all that it has started, in milliseconds. Asked without the driver. */
+    usedMs(instanceId: string): number;
+  };
+  /** Has `pids`, starts more at a time than those, and ends with 3 where it could not. */
+  readonly pids?: Specimen<D>;
+  /** Has `openFiles`, opens more, and ends with 3 where it could not. */
+  readonly openFiles?: Specimen<D>;
+  /** Has a `user` that is not the one of this process, and ends with 3 if that is who runs it, and it may write where it works. */
+  readonly user?: Specimen<D>;
 }
 
 /** Something that a driver can run. */

@@ -56,6 +56,7 @@ const instance = object(
     exit_signal: orNull(text),
     exit_message: text,
     exit_timed_out: oneOf('readiness', 'run'),
+    exit_oom_killed: flag,
     exit_stopped_by: text,
     network: object({ enabled: flag }, { name: text }),
     auto_standby: { type: 'object' },

@@ -8,7 +8,7 @@ export interface Cause {
    * `close` when a manager closed.
    */
   readonly by: string;
-  /** A short fixed word for what made them ask, such as `run_timeout`. */
+  /** A short fixed word for what made them ask, such as `run_timeout`, or `oom` for an `exit` by the kernel's memory killer. */
   readonly reason?: string;
   /** The request that asked for it, by the name that its caller gave it. */
   readonly requestId?: string;

@@ -6,6 +6,8 @@ export type ExecOutput =
 export interface ExecExit {
   readonly code: number | null;
   readonly signal: string | null;
+  /** Present where the kernel killed it, or what it waited for, since it used all of the `memoryMiB` of its instance. */
+  readonly oomKilled?: true;
   /** Present where it was killed because its time was over. */
   readonly timedOut?: true;
 }

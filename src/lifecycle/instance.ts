@@ -105,8 +105,30 @@ export interface DriverFields {
   readonly output?: 'pipes' | 'file';
   /** How long a stop waits for the end before it kills, in milliseconds. Drivers: memory, process, qemu. @defaultValue 5000 */
   readonly stopGraceMs?: number;
-  /** Memory in MiB. Drivers: qemu. @defaultValue the image's, or 128 */
+  /**
+   * Memory in MiB: that of a virtual machine, at least 16; or what a process and all that it starts may use together, at least 4, beyond which the
+   * kernel kills one of them ({@link ExitStatus.oomKilled}). Drivers: process, qemu.
+   *
+   * @defaultValue of a virtual machine the image's, or 128; of a process no limit
+   */
   readonly memoryMiB?: number;
+  /**
+   * How much time of processors it may take with all that it starts: 1 is all of one, 0.5 half of one, at least 0.01. Drivers: process.
+   *
+   * @defaultValue no limit
+   */
+  readonly cpus?: number;
+  /** How many processes and threads there may be of it, itself included. Drivers: process. @defaultValue no limit */
+  readonly pids?: number;
+  /** How many files each of its processes may have open. Drivers: process. @defaultValue as many as one of the manager may */
+  readonly openFiles?: number;
+  /**
+   * As whom it runs: the name or number of a user of this host, and after a colon that of a group, as Docker takes them. Without a group it is that
+   * of the user, with the others that the user is in. A manager that is not root takes nobody but its own user. Drivers: process.
+   *
+   * @defaultValue the user of the manager
+   */
+  readonly user?: string;
   /** How many processors. Drivers: qemu. @defaultValue the image's, or 1 */
   readonly vcpus?: number;
   /** Arguments of the kernel after the image's. Drivers: qemu. @defaultValue none */
@@ -129,6 +151,8 @@ export interface HeldSecrets {
   /** Their names, in order. */
   readonly names: readonly string[];
 }
+/** The fields of a spec that limit what its machine may use, and as whom. */
+export type LimitName = 'memoryMiB' | 'cpus' | 'pids' | 'openFiles' | 'user';
 
 /** What every instance is asked to be, whatever its driver. */
 export interface BaseSpec {
@@ -175,6 +199,8 @@ export interface ExitStatus {
    * leaves that unsaid.
    */
   readonly timedOut?: 'readiness' | 'run';
+  /** Present where the kernel killed it, or what it waited for, since it used all of its `memoryMiB`. */
+  readonly oomKilled?: true;
   /** Present where a `stop` ended it: who asked for that, as {@link Cause.by} of its event. */
   readonly stoppedBy?: string;
 }

@@ -30,6 +30,7 @@ import { ContainedObservable, through } from '../streams/containedObservable.js'
 import { createManagerBus } from '../streams/lifecycleBus.js';
 import { reportThrow, threwMessage } from '../streams/reportThrow.js';
 import { createBoundQueue } from './boundQueue.js';
+import { causeOf } from './causeOf.js';
 import { createClosing } from './closing.js';
 import { controllerPort } from './controllerPort.js';
 import { createControllers } from './controllers.js';
@@ -220,7 +221,7 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
     (change) =>
       defer(() => {
         const seconds = stopwatch();
-        return keeping.commit({ ...withReadyBy(change, now()), cause }).pipe(
+        return keeping.commit({ ...withReadyBy(change, now()), cause: causeOf(change, cause) }).pipe(
           map((event) => {
             const before = table.view(event.instanceId).instances[0]?.spec;
             table.apply(event);

@@ -39,7 +39,8 @@ export async function openDataDir(dataDir: string, options: DataDirOptions): Pro
     await makeDataDir(dataDir);
     const { isShared } = await checkDataDir(dataDir, options.beginAnew !== undefined);
     // A directory that somebody else uses too keeps its mode; what we make in it is private all the same.
-    if (!isShared) await chmod(dataDir, 0o700);
+    // A driver lets whoever runs as another user through to his home: he sees nothing of what else lies there.
+    if (!isShared) await chmod(dataDir, 0o700 | ((await stat(dataDir)).mode & 0o011));
     const lock = await lockDataDir(dataDir, options.now);
     try {
       const store = await openStore(dataDir, options);
@@ -87,7 +88,8 @@ async function checkLink(path: string): Promise<void> {
 
 async function openStore(dataDir: string, options: DataDirOptions): Promise<Store> {
   const { homes, snapshots, store, database: path } = pathsIn(dataDir);
-  for (const each of [store, homes, snapshots]) await ownFolder(each);
+  for (const each of [store, snapshots]) await ownFolder(each);
+  await ownFolder(homes, true);
   await makeRoom(path);
   const held = checkDatabase(path);
   if (held?.records === 0) await (options.beginAnew ?? (() => checkNothingIsLeft(dataDir)))();

@@ -457,6 +457,11 @@ describe('the contract holds a driver to its sentences:', () => {
       () => ({ decode: (fields) => E.right(fields) }),
       'one that it does not know is a fault',
     ],
+    [
+      'takes limits that it holds nothing to',
+      ({ decode }) => ({ decode: ({ memoryMiB, ...fields }) => decode(fields) }),
+      'one that it does not hold is a fault',
+    ],
     ['refuses every field', () => ({ decode: () => E.left([]) }), 'those it knows are accepted'],
     [
       'names no path',

@@ -188,6 +188,7 @@ describe('the public names', () => {
        LifecycleEvent
        LifecycleLog
        LifecycleStreams
+       LimitName
        ListOptions
        LockHolder
        LogLine
@@ -344,6 +345,7 @@ describe('the public names', () => {
        DriverSubject
        ExecSpecimens
        HomeContent
+       LimitSpecimens
        MemoryDriver
        MemoryDriverOptions
        MemoryMachine

@@ -37,6 +37,7 @@ export const execCredit = wireObject('credit', { bytes: required('bytes', bytes)
 export const wireExecExit = wireObject('an exit', {
   code: required('code', t.union([t.number, t.null], 'a number or null')),
   signal: required('signal', t.union([t.string, t.null], 'a text or null')),
+  oomKilled: optional('oom_killed', t.literal(true)),
   timedOut: optional('timed_out', t.literal(true)),
 });
 

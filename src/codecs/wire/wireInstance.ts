@@ -27,6 +27,7 @@ const values = wireObject('an instance', {
   exitCode: optional('exit_code', t.union([t.number, t.null], 'a number or null')),
   exitSignal: optional('exit_signal', t.union([t.string, t.null], 'a text or null')),
   exitTimedOut: optional('exit_timed_out', oneOf(['readiness', 'run'])),
+  exitOomKilled: optional('exit_oom_killed', t.literal(true)),
   exitStoppedBy: optional('exit_stopped_by', t.string),
   handle: optional('handle', secret(record('an object', t.string, json) as t.Type<MachineHandle, unknown>)),
   wasReady: optional('was_ready', t.literal(false)),
@@ -36,10 +37,11 @@ type Values = t.TypeOf<typeof values>;
 const instanceOf = (values: Values, spec: Instance['spec']): Instance => {
   // It was made for us; to copy it takes as long as to decode it.
   if (values.exitCode === undefined) return Object.assign(values, { spec });
-  const { exitCode, exitSignal = null, exitTimedOut, exitStoppedBy, ...own } = values;
+  const { exitCode, exitSignal = null, exitTimedOut, exitOomKilled, exitStoppedBy, ...own } = values;
   const exit = {
     ...{ code: exitCode, signal: exitSignal },
     ...(exitTimedOut && { timedOut: exitTimedOut }),
+    ...(exitOomKilled && { oomKilled: exitOomKilled }),
     ...(exitStoppedBy !== undefined && { stoppedBy: exitStoppedBy }),
   };
   return { ...own, spec, exit };
@@ -49,10 +51,11 @@ const instanceOf = (values: Values, spec: Instance['spec']): Instance => {
 const valuesOf = (instance: Instance): Values => {
   const { exit } = instance;
   if (exit === undefined) return instance;
-  const { code, signal, timedOut, stoppedBy } = exit;
+  const { code, signal, timedOut, oomKilled, stoppedBy } = exit;
   return {
     ...{ ...instance, exitCode: code, exitSignal: signal },
     ...(timedOut && { exitTimedOut: timedOut }),
+    ...(oomKilled && { exitOomKilled: oomKilled }),
     ...(stoppedBy !== undefined && { exitStoppedBy: stoppedBy }),
   };
 };

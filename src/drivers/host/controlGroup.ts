@@ -1,6 +1,6 @@
-import { closeSync, constants, openSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, statSync, writeFileSync } from 'node:fs';
 import { rmdir } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { join } from 'node:path';
 import {
   concat,
   defer,
@@ -15,6 +15,9 @@ import {
   timeout,
 } from 'rxjs';
 import { codeOf } from './codeOf.js';
+import { findGroupMount, groupDir, type GroupMount, linesOf } from './groupMount.js';
+import { isWritable } from './isWritable.js';
+import { limitPlaces } from './limitPlaces.js';
 import { processTable } from './processTable.js';
 import type { GroupsPlace } from './spawnerGroups.js';
 
@@ -43,44 +46,12 @@ const lookEveryMs = 5;
 /** After how many looks a spawner that is still in a group is left in it no longer. */
 const spawnerLooks = 200;
 
-interface Mount {
-  readonly at: string;
-  /** Which part of the tree of groups it shows. */
-  readonly root: string;
-}
-
-const linesOf = (path: string): readonly string[] => {
-  try {
-    return readFileSync(path, 'utf8').split('\n');
-  } catch {
-    return [];
-  }
-};
-
-/** A space, a tab, a line's end or a backslash in a path is written as its octal code. */
-const unescaped = (text: string): string =>
-  text.replace(/\\(\d{3})/g, (_, code: string) => String.fromCharCode(parseInt(code, 8)));
-
-const findMount = (): Mount | undefined => {
-  for (const line of linesOf('/proc/self/mountinfo')) {
-    const [before = '', after = ''] = line.split(' - ');
-    const [, , , root, at] = before.split(' ');
-    if (after.startsWith('cgroup2 ') && root !== undefined && at !== undefined) {
-      return { root: unescaped(root), at: unescaped(at) };
-    }
-  }
-  return undefined;
-};
-
-let mount: { readonly found: Mount | undefined } | undefined;
+let mount: { readonly found: GroupMount | undefined } | undefined;
 
 /** The folder of a group, by the name that the kernel gives it. */
 const dirOf = (name: string): string | undefined => {
-  mount ??= { found: process.platform === 'linux' ? findMount() : undefined };
-  if (mount.found === undefined) return undefined;
-  const { at, root } = mount.found;
-  const path = relative(root, name);
-  return path.split('/').includes('..') ? undefined : join(at, path);
+  mount ??= { found: process.platform === 'linux' ? findGroupMount() : undefined };
+  return mount.found === undefined ? undefined : groupDir(mount.found, name);
 };
 
 /** How the kernel names the group that a process is in; `undefined` where that is not known. */
@@ -98,25 +69,24 @@ export function groupsPlace(): GroupsPlace | undefined {
   return isWritable(join(dir, 'cgroup.procs')) ? { dir, name } : undefined;
 }
 
-/** Asked of the system as whom this process acts by now. */
-const isWritable = (path: string): boolean => {
-  try {
-    closeSync(openSync(path, constants.O_WRONLY));
-    return true;
-  } catch {
-    return false;
-  }
-};
-
-/** Removes the groups there of which nobody is left. */
+/** Removes the groups of which nobody is left; those with limits once their spawner is gone, which may be about to use them. */
 export function sweepGroups(): void {
   const place = groupsPlace();
-  if (place === undefined) return;
-  for (const name of readdirSync(place.dir)) if (ourName.test(name)) void removeGroup(join(place.dir, name));
+  const dirs = new Set([...(place === undefined ? [] : [place.dir]), ...limitPlaces().map(({ dir }) => dir)]);
+  for (const dir of dirs) {
+    for (const name of readdirSync(dir))
+      if (ourName.test(name) && !isInUse(name)) void removeGroup(join(dir, name));
+  }
 }
 
-const ourName = /^rx-instances\.[0-9.]+$/;
+const isInUse = (name: string): boolean => {
+  const [, pid, startTime] = limitedBy.exec(name) ?? [];
+  return pid !== undefined && processTable.startTimeOf(Number(pid)) === startTime;
+};
+
+const ourName = /^rx-instances(-limited)?\.[0-9.]+$/;
 /** It says who has made the group. */
+const limitedBy = /^rx-instances-limited\.(\d+)\.(\d+)\.\d+$/;
 const spawnerIn = /^rx-instances\.(\d+)\.(\d+)\.\d+$/;
 
 /** The group that a handle or a record names; none where that can't be one that a spawner has made. */

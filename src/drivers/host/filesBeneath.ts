@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { constants, promises as fs, type Stats } from 'node:fs';
+import { constants, fstatSync, promises as fs, type Stats } from 'node:fs';
 import { defer, from, noop, Observable } from 'rxjs';
 import { FileFailed } from '../../lifecycle/errors.js';
 import type { WriteOptions } from '../../lifecycle/fileAccess.js';
@@ -235,6 +235,13 @@ const opened = <Held, Emitted>(
     );
   });
 
+/** To whom belongs what root makes in the folder of another user: the instance runs as that one. */
+function ownerWithin({ fd }: HeldFolder): { readonly uid: number; readonly gid: number } | undefined {
+  if (process.geteuid?.() !== 0) return undefined;
+  const { uid, gid } = fstatSync(fd);
+  return uid === 0 ? undefined : { uid, gid };
+}
+
 /** A file that is not in its place yet. */
 interface Begun {
   readonly file: fs.FileHandle;
@@ -261,6 +268,8 @@ async function beginFile(
   const part = held.within(`.${randomBytes(6).toString('hex')}.part`);
   try {
     const file = await fs.open(part, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+    const owner = ownerWithin(held);
+    if (owner !== undefined) await file.chown(owner.uid, owner.gid);
     return {
       file,
       finish: async () => {
@@ -297,6 +306,8 @@ async function makeFolder(
   // By its descriptor: a link may stand in its place by now.
   const made = await holdFolder(folder.within(name), platform);
   try {
+    const owner = ownerWithin(folder);
+    if (owner !== undefined) await fs.chown(made.path, owner.uid, owner.gid);
     await fs.chmod(made.path, mode);
   } finally {
     made.close();

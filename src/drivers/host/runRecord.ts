@@ -104,11 +104,15 @@ export async function exitOf(home: string, handle: ProcessHandle): Promise<ExitS
   return run?.exit !== undefined && isProven(run, run.exit, handle) ? run.exit : unknownExit;
 }
 
-const isProven = ({ mac }: RunRecord, { code, signal }: ExitStatus, { token }: ProcessHandle): boolean =>
+const isProven = (
+  { mac }: RunRecord,
+  { code, signal, oomKilled }: ExitStatus,
+  { token }: ProcessHandle,
+): boolean =>
   token === undefined ||
   mac ===
     createHmac('sha256', token)
-      .update(JSON.stringify([code, signal]))
+      .update(JSON.stringify([code, signal, ...(oomKilled === true ? ['oom'] : [])]))
       .digest('hex');
 
 /** A run once its spawner writes no more into the home; nothing where the home has none of which `isIt` holds. */
@@ -147,7 +151,11 @@ const runRecord: t.Type<RunRecord, unknown> = closed(
   },
   {
     tokenHash: t.string,
-    exit: closed('an exit', { code: t.union([t.number, t.null]), signal: t.union([t.string, t.null]) }, {}),
+    exit: closed(
+      'an exit',
+      { code: t.union([t.number, t.null]), signal: t.union([t.string, t.null]) },
+      { oomKilled: t.literal(true) },
+    ),
     mac: t.string,
   },
 );

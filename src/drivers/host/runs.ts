@@ -21,7 +21,7 @@ import {
   timer,
 } from 'rxjs';
 import type { ExitStatus } from '../../lifecycle/instance.js';
-import { createControlGroup } from './controlGroup.js';
+import { createControlGroup, sweepGroups } from './controlGroup.js';
 import { createEndWatch } from './endWatch.js';
 import { type LogFiles, type LogLimits, logDirOf } from './logFiles.js';
 import type { MachinePort } from './machinePorts.js';
@@ -275,6 +275,8 @@ export function createRuns({ pollMs, spawner, logLimits }: RunsOptions): Runs {
       if (run !== undefined && !isOver) await endRun(home, run);
       // The record may be damaged, or name another.
       if (names.has(idIn(home))) await endStrays(home);
+      // Whoever would have removed its groups may be gone too.
+      sweepGroups();
     },
 
     clear: async (home) => {

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { first, firstValueFrom, from, interval, mergeMap, type Observable, race, ReplaySubject } from 'rxjs';
 import type { ExitStatus } from '../../lifecycle/instance.js';
 import { groupsPlace, sweepGroups } from './controlGroup.js';
+import { limitPlaces } from './limitPlaces.js';
 import { nodeProgram, spawnerMark } from './nodeProgram.js';
 import { isHalted } from './processGroup.js';
 import { processTable } from './processTable.js';
@@ -145,11 +146,11 @@ export function createSpawner({ nodePath, readsOutput = false }: SpawnerOptions 
         asked?.reject(Object.assign(new Error(report.message), { code: report.code, path: report.path }));
         break;
       case 'ended': {
-        const { code, signal } = report;
+        const { code, signal, oomKilled } = report;
         const ended$ = running.get(id);
         running.delete(id);
         forgotten.delete(id);
-        ended$?.next({ code, signal });
+        ended$?.next({ code, signal, ...(oomKilled && { oomKilled }) });
         ended$?.complete();
       }
     }
@@ -201,7 +202,10 @@ export function createSpawner({ nodePath, readsOutput = false }: SpawnerOptions 
     });
     // One that cannot be written to emits one of the two above.
     child.stdin?.on('error', nothing);
-    const known = [process.pid, groupsPlace(), readsOutput ? outputText : undefined].map(literalOf);
+    const limitDirs = limitPlaces().map(({ dir }) => dir);
+    const known = [process.pid, groupsPlace(), readsOutput ? outputText : undefined, limitDirs].map(
+      literalOf,
+    );
     child.stdin?.end(`(${spawnerText})(${known.join()})`);
     return child;
   };

@@ -16,8 +16,35 @@ export interface Command {
   readonly pool?: Pool;
   /** A file that it gets open for reading, as its descriptor 3. */
   readonly handedPath?: string;
+  /** To what it is held from before its program begins. @defaultValue nothing */
+  readonly limits?: Limits;
+  /** As whom it runs, in none but these groups. @defaultValue as the spawner does */
+  readonly user?: { readonly uid: number; readonly gid: number; readonly groups: readonly number[] };
   /** Where to keep what runs and how it ended. What has it outlives the one that asked for it; what has not is killed then. */
   readonly keep?: Keep;
+}
+
+/** What a process is held to, with all that it starts. A shell sees to it, and then becomes the program. */
+export interface Limits {
+  readonly groups: readonly LimitGroup[];
+  /** How many files each process may have open. */
+  readonly openFiles?: number;
+  /** The program that enters the groups of a user, where there are any. */
+  readonly setpriv?: string;
+}
+
+/** A control group that is made for one process, and removed after its end. */
+export interface LimitGroup {
+  /** In which folder. */
+  readonly dir: string;
+  /** How the kernel names that, where it is of cgroup v2. */
+  readonly name?: string;
+  /** What is written into its files; one that is optional may be missing. */
+  readonly settings: readonly {
+    readonly file: string;
+    readonly value: string;
+    readonly isOptional?: boolean;
+  }[];
 }
 
 /** Pipes that the one who asks for a process reads and writes itself. */
@@ -91,4 +118,6 @@ export type Report =
       readonly id: number;
       readonly code: number | null;
       readonly signal: string | null;
+      /** Whether it was the kernel's memory killer. */
+      readonly oomKilled?: true;
     };

@@ -4,6 +4,7 @@ import type { Output } from './outputMessages.js';
 import type { spawnerFiles } from './spawnerFiles.js';
 import type { GroupsPlace, SpawnerGroups, spawnerGroups } from './spawnerGroups.js';
 import type { Command, Keep, Order, Report, Streams } from './spawnerMessages.js';
+import type { Limited, SpawnerLimits, spawnerLimits } from './spawnerLimits.js';
 import type { SpawnerPipes, spawnerPipes } from './spawnerPipes.js';
 import type { SpawnerReaders, spawnerReaders } from './spawnerReaders.js';
 
@@ -11,6 +12,7 @@ import type { SpawnerReaders, spawnerReaders } from './spawnerReaders.js';
 export interface SpawnerParts {
   readonly spawnerFiles: typeof spawnerFiles;
   readonly spawnerGroups: typeof spawnerGroups;
+  readonly spawnerLimits: typeof spawnerLimits;
   readonly spawnerPipes: typeof spawnerPipes;
   readonly spawnerReaders: typeof spawnerReaders;
 }
@@ -24,13 +26,14 @@ export interface SpawnerParts {
  * start wait. The pipes are open here too, so that nothing is lost when that one is killed.
  *
  * What it starts is born into a control group of its own, where the system allows that: it is itself in the next one
- * already.
+ * already. Groups that have limits it never enters: the process itself does, before it becomes its program.
  */
 export function spawnerProgram(
   parts: SpawnerParts,
   servedPid: number,
   place?: GroupsPlace,
   outputText?: string,
+  limitDirs: readonly string[] = [],
 ): void {
   const { execFileSync, spawn } = process.getBuiltinModule('node:child_process');
   const fs = process.getBuiltinModule('node:fs');
@@ -141,8 +144,10 @@ export function spawnerProgram(
     { text, tokenHash }: KeptRun,
     code: number | null,
     signal: string | null,
+    oom: { readonly oomKilled?: true },
   ): void => {
-    const exit = textOf({ exit: { code, signal }, mac: macOf(token, [code, signal]) });
+    const proven = [code, signal, ...(oom.oomKilled === true ? ['oom'] : [])];
+    const exit = textOf({ exit: { code, signal, ...oom }, mac: macOf(token, proven) });
     const isKept = (): boolean => {
       try {
         return append(path, text, exit);
@@ -189,7 +194,7 @@ export function spawnerProgram(
   };
 
   const start = (id: number, command: Command, streams?: readonly number[]): void => {
-    const { program, args, cwd, below = [], env, output, handedPath, keep } = command;
+    const { cwd, below = [], env, output, handedPath, keep } = command;
     // Nobody could ever know of it.
     if (isAlone()) return;
     // Open within one turn only, so that a thousand starts at once hold one file open, not a thousand.
@@ -198,6 +203,7 @@ export function spawnerProgram(
     let handed: number | undefined;
     let place: number | undefined;
     let taken: string | undefined;
+    let limited: Limited | undefined;
     try {
       if (handedPath !== undefined) handed = openFile(handedPath, O_RDONLY);
       if (keep !== undefined) makeFolder(dirname(keep.path));
@@ -212,12 +218,24 @@ export function spawnerProgram(
         written = pipes.endsOf(output, held);
       } else if (typeof output !== 'string') held = pipes.readEndsOf(written);
       const stdin = isStreams(output) && output.names.includes('stdin') ? written[0] : undefined;
+      // Another user may open it anew, as /dev/stdin; what is written everybody may who comes there.
+      if (stdin !== undefined && command.user !== undefined) fs.fchmodSync(stdin, 0o644);
       const [stdout = 'ignore', stderr = stdout] = stdin === undefined ? written : written.slice(1);
-      const child = spawn(program, args, {
+      limited = limits.limit(command, handed === undefined ? 3 : 4);
+      const { uid, gid, group: limitedGroup, isOom, isPopulated, end: endLimited } = limited;
+      const child = spawn(limited.program, limited.args, {
         cwd: place === undefined ? join(cwd, ...below) : `/proc/self/fd/${String(place)}`,
         env,
         detached: true,
-        stdio: [stdin ?? 'ignore', stdout, stderr, ...(handed === undefined ? [] : [handed])],
+        stdio: [
+          stdin ?? 'ignore',
+          stdout,
+          stderr,
+          ...(handed === undefined ? [] : [handed]),
+          ...limited.handed,
+        ],
+        ...(uid !== undefined && { uid }),
+        ...(gid !== undefined && { gid }),
       });
       child.once('error', (error) => {
         startAgainOrFail(id, command, error);
@@ -229,6 +247,7 @@ export function spawnerProgram(
       const end = (): void => {
         killGroup(pid);
         if (name !== undefined) groups.end(name);
+        endLimited();
       };
       const known: Child = { end, outlives: keep !== undefined, sparedUntil: 0 };
       children.set(id, known);
@@ -241,7 +260,7 @@ export function spawnerProgram(
       };
       /** The one that it serves sees to it too, and may be gone by then. */
       const finishInTime = (): void => {
-        if (isSpared() && isLeft(pid, name)) {
+        if (isSpared() && (isLeft(pid, name) || isPopulated())) {
           later(finishInTime, 50);
           return;
         }
@@ -250,18 +269,20 @@ export function spawnerProgram(
       };
       try {
         const startTime = startTimeOf(pid);
-        const group = name === undefined ? undefined : groups.nameOf(name);
+        const group = limitedGroup ?? (name === undefined ? undefined : groups.nameOf(name));
         const handle = { pid, startTime, ...keep?.handle, ...(group !== undefined && { group }) };
         const run = keep && keepRun(keep, handle);
         child.once('exit', (code, signal) => {
+          // Its groups are removed after that.
+          const oom = isOom(code, signal) ? ({ oomKilled: true } as const) : {};
           afterThisTurn(() => {
             if (keep !== undefined && !isSpared()) known.sparedUntil = performance.now() + sparedByFile(keep);
             // What it has left: whoever is notified may be gone before it could see to that.
             if (!isSpared()) finish();
             // While what it wrote is read. Whoever is notified may remove the home: nobody writes there any more.
-            if (keep !== undefined && run !== undefined) keepExit(keep, run, code, signal);
+            if (keep !== undefined && run !== undefined) keepExit(keep, run, code, signal, oom);
             readers.onceRead(id, () => {
-              report({ kind: 'ended', id, code, signal });
+              report({ kind: 'ended', id, code, signal, ...oom });
               finishInTime();
             });
           });
@@ -293,6 +314,8 @@ export function spawnerProgram(
     } finally {
       for (const fd of [...written, ...held]) fs.closeSync(fd);
       if (handed !== undefined) fs.closeSync(handed);
+      limited?.letGo();
+      if (!children.has(id)) limited?.end();
       if (place !== undefined) fs.closeSync(place);
       if (taken !== undefined) groups.moveOn(taken);
     }
@@ -313,9 +336,10 @@ export function spawnerProgram(
     }
   };
 
+  const isBusy = (): boolean => limits.isBusy() || pipes.isBusy() || readers.isBusy();
+
   const endWhenDone = (): void => {
-    if (process.connected || children.size > 0 || groups.isBusy() || pipes.isBusy() || readers.isBusy())
-      return;
+    if (process.connected || children.size > 0 || groups.isBusy() || isBusy()) return;
     if (!groups.quit()) readers.quit();
   };
 
@@ -386,6 +410,7 @@ export function spawnerProgram(
   });
 
   const groups: SpawnerGroups = parts.spawnerGroups(place, spawner, endWhenDone);
+  const limits: SpawnerLimits = parts.spawnerLimits(limitDirs, spawner, endWhenDone);
   const pipes: SpawnerPipes = parts.spawnerPipes({
     ...{ files, failStart, isForNow },
     start: startOrFail,
@@ -401,4 +426,5 @@ export function spawnerProgram(
   });
   // By now whoever reads has been started, in no group of an instance.
   groups.begin();
+  limits.sweep();
 }

@@ -1,10 +1,11 @@
 import { spawnerFiles } from './spawnerFiles.js';
 import { spawnerGroups } from './spawnerGroups.js';
+import { spawnerLimits } from './spawnerLimits.js';
 import { spawnerPipes } from './spawnerPipes.js';
 import { spawnerProgram } from './spawnerProgram.js';
 import { spawnerReaders } from './spawnerReaders.js';
 
-const parts = [spawnerFiles, spawnerGroups, spawnerPipes, spawnerReaders].map(
+const parts = [spawnerFiles, spawnerGroups, spawnerLimits, spawnerPipes, spawnerReaders].map(
   (part) => `${part.name}: ${part.toString()}`,
 );
 

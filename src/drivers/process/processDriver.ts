@@ -15,6 +15,8 @@ import { decodeProcessFields, signalNames } from './processFields.js';
 import { decodeProcessHandle } from '../host/processHandle.js';
 import { createProcessExecs } from './processExecs.js';
 import { createProcessMachine } from './processMachine.js';
+import { letUserIn } from './letUserIn.js';
+import { limitsHere } from './processLimits.js';
 import { processPorts } from './processPorts.js';
 import { createProcessSnapshots } from './processSnapshots.js';
 import { portRange } from '../host/portRange.js';
@@ -139,6 +141,7 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
     if (!isPiped) await log.beginRaw();
     const outside = placeOutside(plan.spec);
     const place = outside === undefined ? undefined : await directoryId(outside);
+    await letUserIn(plan);
     const ports = await processPorts(plan.spec, freePorts);
     const starting = runs.start({
       ...{ home: plan.home, log, outlives: plan.outlives === true, isPiped, place, ports },
@@ -168,6 +171,7 @@ export function createProcessDriver(options: ProcessDriverOptions = {}): Driver 
       signals: signalNames,
       ports: true,
       execs: true,
+      limits: limitsHere(),
     },
     decode: decodeProcessFields,
     prepare: async ({ home, spec, pool, copyOf }) => {

@@ -194,7 +194,7 @@ const done = (work$: Observable<never>): Promise<unknown> =>
 
 /** Resolves with how a program ended, once nothing is left of it. Without its spawner nobody knows. */
 async function endOf({ ended$ }: Started, group: ProcessGroup): Promise<ExecExit> {
-  const { code, signal } = await firstValueFrom(ended$).catch(() => unknownExit);
+  const { code, signal, oomKilled } = await firstValueFrom(ended$).catch(() => unknownExit);
   await done(group.end()).catch(noop);
-  return { code, signal };
+  return { code, signal, ...(oomKilled && { oomKilled }) };
 }

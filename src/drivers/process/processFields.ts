@@ -2,12 +2,14 @@ import * as E from 'fp-ts/lib/Either.js';
 import { constants } from 'node:os';
 import { closed } from '../../codecs/closed.js';
 import { decode, found } from '../../codecs/decode.js';
+import { limitCodecs } from '../../codecs/limits.js';
 import { integer, longestTimerMs, oneOf, text, workPlace } from '../../codecs/scalars.js';
 import type { Fault } from '../../lifecycle/errors.js';
 import type { DriverFields } from '../../lifecycle/instance.js';
 import { realTimeSignals } from '../host/realTimeSignals.js';
 import { faultsOfPorts, ports } from '../ports.js';
 import { programArguments } from '../../codecs/programArguments.js';
+import { faultsOfLimits } from './processLimits.js';
 import { readiness } from '../readiness.js';
 
 /** Decodes what a request says to this driver alone. There has to be a program: the first of entrypoint and cmd. */
@@ -22,6 +24,7 @@ export function decodeProcessFields(
   const faults = [
     ...(program === '' ? [{ path: 'entrypoint', found: found(fields['entrypoint']), expected }] : []),
     ...faultsOfPorts(said),
+    ...faultsOfLimits(decoded.right),
   ];
   return faults.length > 0 ? E.left(faults) : decoded;
 }
@@ -41,6 +44,7 @@ const processFields = closed(
     cwd: workPlace,
     readiness,
     ports,
+    ...limitCodecs,
     stopSignal: text('the name of a signal, such as SIGTERM or SIGRTMIN+3', (name) =>
       signalNames.includes(name),
     ),

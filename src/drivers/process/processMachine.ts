@@ -51,9 +51,14 @@ export function createProcessMachine(options: ProcessMachineOptions): Machine {
   const { handle } = options.run;
   /** A real-time signal that it has been sent and that ends it. */
   let deadly: string | undefined;
+  /** Whether it was killed here, so that this was not for want of memory, though something that it started may have been. */
+  let isKilled = false;
   /** Node reports such an end as one with code 0. */
-  const asEnded = (exit: ExitStatus): ExitStatus =>
-    deadly !== undefined && exit.code === 0 ? { code: null, signal: deadly } : exit;
+  const asEnded = (exit: ExitStatus): ExitStatus => {
+    if (deadly !== undefined && exit.code === 0) return { code: null, signal: deadly };
+    const { code, signal } = exit;
+    return isKilled ? { code, signal } : exit;
+  };
   const run: Run = { ...options.run, ended$: options.run.ended$.pipe(map(asEnded)) };
   const isOwnPort = (port: number): Promise<boolean> => listensOn(port, () => membersOf(run));
   const ports = portsAt(handle.ports);
@@ -71,6 +76,12 @@ export function createProcessMachine(options: ProcessMachineOptions): Machine {
     if (isDeadly(handle.pid, name)) deadly = name;
     watched.signal(signalOf(name));
   };
+
+  const kill = (): Observable<ExitStatus> =>
+    defer(() => {
+      isKilled ||= !watched.isGone();
+      return watched.kill();
+    });
 
   const ask = async (graceMs: number): Promise<void> => {
     const isFirst = !asked;
@@ -96,10 +107,10 @@ export function createProcessMachine(options: ProcessMachineOptions): Machine {
     stop: ({ graceMs }) =>
       defer(() => {
         const asking$ = completeAfter(() => ask(graceMs));
-        return merge(asking$, exit$, timer(graceMs).pipe(mergeMap(watched.kill))).pipe(take(1));
+        return merge(asking$, exit$, timer(graceMs).pipe(mergeMap(kill))).pipe(take(1));
       }),
 
-    kill: watched.kill,
+    kill,
     detach: () => {
       execs.kill();
       watched.detach();

@@ -8,12 +8,15 @@ import { codeOf } from '../host/codeOf.js';
 import type { MachinePort } from '../host/machinePorts.js';
 import type { Output } from '../host/outputMessages.js';
 import type { Spawner, Started } from '../host/spawner.js';
-import type { Keep, Streams } from '../host/spawnerMessages.js';
+import type { Identity } from '../host/identity.js';
+import type { Command, Keep, Streams } from '../host/spawnerMessages.js';
 import { environmentOf, type InheritEnv } from './environmentOf.js';
 import { forbiddenProgram } from './forbiddenProgram.js';
 import { missingProgram } from './missingProgram.js';
+import { limitsOf } from './processLimits.js';
 import { programFault } from './programFault.js';
 import type { ProgramPlace } from './programFile.js';
+import { unfitFor } from './unfitFor.js';
 import { workPlaceOf } from './workDir.js';
 
 /** How to start a process. */
@@ -39,18 +42,25 @@ export async function startProcess(
   { keep, inheritEnv, ports, failed = launchFailed }: StartOptions = {},
 ): Promise<Started> {
   const [program = '', ...args] = commandOf(plan.spec);
-  const env = environmentOf(plan, inheritEnv, ports);
+  const { limits, identity } = limitsOf(plan.spec);
+  const env = environmentOf(plan, { inheritEnv, ports, identity });
   const { dir, below } = await workPlaceOf(plan);
   const place = { cwd: join(dir, ...below), path: env['PATH'] };
-  const fault = programFault(program, place);
-  if (fault !== undefined) {
-    const cause = Object.assign(new Error(`exec of ${program}: ENOEXEC`), { code: 'ENOEXEC', path: program });
-    throw failed(`"${program}" ${fault}`, cause, false);
+  if (limits !== undefined && existsSync(place.cwd)) {
+    const unfit = unfitFor(program, place, identity);
+    if (unfit !== undefined) {
+      const { text, isMissing } = unfit;
+      throw failed(text, execError(program, isMissing ? 'ENOENT' : 'EACCES'), isMissing);
+    }
   }
+  const fault = programFault(program, place);
+  if (fault !== undefined) throw failed(`"${program}" ${fault}`, execError(program, 'ENOEXEC'), false);
   try {
     return await spawner.start({
       ...{ program, args, cwd: dir, below, env, output },
       ...(keep !== undefined && { keep }),
+      ...(limits !== undefined && { limits }),
+      ...(identity !== undefined && { user: userOf(identity) }),
       ...(plan.pool !== undefined && { pool: { path: plan.pool, mark: ownMark } }),
     });
   } catch (error) {
@@ -59,6 +69,12 @@ export async function startProcess(
     throw failed(reasonOf(error as NodeJS.ErrnoException, attempt), error, isMissing);
   }
 }
+
+/** What is known before the kernel would say it. */
+const execError = (program: string, code: string): Error =>
+  Object.assign(new Error(`exec of ${program}: ${code}`), { code, path: program });
+
+const userOf = ({ uid, gid, groups }: Identity): NonNullable<Command['user']> => ({ uid, gid, groups });
 
 const launchFailed = (reason: string, cause: unknown): LaunchFailed =>
   new LaunchFailed({ reason }, { cause });

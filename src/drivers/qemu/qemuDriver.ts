@@ -87,11 +87,9 @@ export function createQemuDriver(options: QemuDriverOptions = {}): Driver {
     ...{ runs, pollMs, prepare, launch, resume, forget, discard },
     kind: 'qemu',
     capabilities: {
-      standbyFrees: 'memory',
-      logs: logSources,
-      ports: true,
-      execs: true,
+      ...{ standbyFrees: 'memory', logs: logSources, ports: true, execs: true },
       filesNeedMachine: true,
+      limits: ['memoryMiB'],
     },
     decode: decodeQemuFields,
     decodeHandle: decodeQemuHandle,

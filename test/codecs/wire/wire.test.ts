@@ -29,7 +29,8 @@ const web: Instance = {
     cmd: ['-v'],
     readiness: { kind: 'tcp', port: 80, timeoutMs: 500 },
     stopSignal: 'SIGINT',
-    memoryMiB: 64,
+    ...{ memoryMiB: 64, cpus: 0.5, openFiles: 99, user: 'nobody' },
+    ...{ cpus: 0.5, openFiles: 99, user: 'nobody' },
     ...{ gpuCount: 2 },
   },
   state: 'Stopped',
@@ -37,7 +38,7 @@ const web: Instance = {
   createdAt: 0,
   startedAt: 1_000,
   stoppedAt: 2_000,
-  exit: { code: null, signal: 'SIGKILL', timedOut: 'run' },
+  exit: { code: null, signal: 'SIGKILL', timedOut: 'run', oomKilled: true },
 };
 
 const webOnTheWire = {
@@ -51,6 +52,9 @@ const webOnTheWire = {
   readiness: { kind: 'tcp', port: 80, timeout_ms: 500 },
   stop_signal: 'SIGINT',
   memory_mib: 64,
+  cpus: 0.5,
+  open_files: 99,
+  user: 'nobody',
   driver_fields: { gpuCount: 2 },
   state: 'Stopped',
   revision: 7,
@@ -60,6 +64,7 @@ const webOnTheWire = {
   exit_code: null,
   exit_signal: 'SIGKILL',
   exit_timed_out: 'run',
+  exit_oom_killed: true,
 };
 
 const cause = { by: 'auto_standby', reason: 'idle_timeout', requestId: 'r-1', traceparent: '00-1-2-01' };

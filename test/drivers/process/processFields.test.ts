@@ -19,6 +19,7 @@ const signalRule = 'the name of a signal, such as SIGTERM or SIGRTMIN+3';
 const millisecondsRule = 'milliseconds (a whole number from 0 to 2147483647)';
 const cwdRule =
   'a directory (an absolute path, or one within the working directory without "..", at most 4096 characters)';
+const userRule = 'a user, as "name", "uid", "name:group" or "uid:gid"';
 const pathRule = 'a path with its leading slash';
 
 it.each<[object]>([
@@ -33,6 +34,7 @@ it.each<[object]>([
   [{ ports: [] }],
   [{ ports: Array.from({ length: 64 }, (_, index) => ({ guest: index + 1, host: 0 })) }],
   [{ cwd: '/srv/web' }],
+  [{ openFiles: 8 }],
   [{ cwd: '/srv/../web/' }],
   [{ cwd: './packages/web..' }],
   [{ stopSignal: 'SIGUSR2', stopGraceMs: 2 ** 31 - 1 }],
@@ -103,6 +105,14 @@ it.each<[object, readonly string[]]>([
       'ports[1].guest | 80 | another port than those before it',
     ],
   ],
+  [{ memoryMiB: 3 }, ['memoryMiB | 3 | MiB (a whole number from 4 to 16777216)']],
+  [{ cpus: 0 }, ['cpus | 0 | processors (a number from 0.01 to 1024)']],
+  [{ cpus: '1' }, ["cpus | '1' | processors (a number from 0.01 to 1024)"]],
+  [{ pids: 0 }, ['pids | 0 | processes and threads (a whole number from 1 to 4194304)']],
+  [{ openFiles: 7 }, ['openFiles | 7 | files (a whole number from 8 to 1073741816)']],
+  [{ user: 'a b' }, [`user | 'a b' | ${userRule}`]],
+  [{ user: 'ada:' }, [`user | 'ada:' | ${userRule}`]],
+  [{ user: 0 }, [`user | 0 | ${userRule}`]],
   [{ stopSignal: 'TERM' }, [`stopSignal | 'TERM' | ${signalRule}`]],
   [{ stopSignal: 15 }, [`stopSignal | 15 | ${signalRule}`]],
   [{ stopSignal: 'toString' }, [`stopSignal | 'toString' | ${signalRule}`]],
@@ -112,7 +122,7 @@ it.each<[object, readonly string[]]>([
   [
     { shell: true },
     [
-      'shell | true | another key; known are entrypoint, cmd, cwd, readiness, ports, stopSignal, output, stopGraceMs',
+      'shell | true | another key; known are entrypoint, cmd, cwd, readiness, ports, memoryMiB, cpus, pids, openFiles, user, stopSignal, output, stopGraceMs',
     ],
   ],
 ])('refuses %j, and says why', (fields, expected) => {

@@ -19,6 +19,27 @@ const answer = `
   createServer((socket) => socket.end(process.env.INSTANCE_ID)).listen(process.env.PORT);
 `;
 
+const openMany = `
+  const { openSync } = require('node:fs');
+  try {
+    for (let count = 0; count < 100; count += 1) openSync('/dev/null');
+  } catch ({ code }) {
+    process.exit(code === 'EMFILE' ? 3 : 1);
+  }
+`;
+
+/** The time of processors that an instance has taken, as the kernel counts it, in hundredths of a second. */
+const cpuMsOf = (instanceId: string): number =>
+  processesOf(instanceId).reduce((sum, pid) => {
+    const stat = readFileSync(`/proc/${String(pid)}/stat`, 'utf8');
+    const [user, system] = stat
+      .slice(stat.lastIndexOf(')') + 2)
+      .split(' ')
+      .slice(11, 13)
+      .map(Number);
+    return sum + 10 * ((user ?? 0) + (system ?? 0));
+  }, 0);
+
 /** The process driver, for the contract. */
 export const createProcessSubject = (homesDir: string): DriverSubject => ({
   createDriver: () => createProcessDriver({ pollMs: 5 }),
@@ -64,6 +85,25 @@ export const createProcessSubject = (homesDir: string): DriverSubject => ({
     endless: ['sleep', '600'],
     copying: ['cat'],
     naming: ['/bin/sh', '-c', 'echo "$EXEC_NAME"'],
+  },
+  limits: {
+    memoryMiB: { spec: spec({ ...script('tail /dev/zero'), memoryMiB: 16 }) },
+    cpus: { spec: spec({ ...script('while :; do :; done'), cpus: 0.2 }), usedMs: cpuMsOf },
+    pids: {
+      spec: spec({
+        ...script('(sleep 9 & sleep 9 & sleep 9 & sleep 9 &) 2>&1 | grep -q fork && exit 3'),
+        pids: 4,
+      }),
+    },
+    openFiles: {
+      spec: spec({ entrypoint: [process.execPath, '-e', openMany], openFiles: 64 }),
+    },
+    user: {
+      spec: spec({
+        ...script('test "$(id -u):$(id -g)" = 65534:65533 && echo > mine && exit 3'),
+        user: '65534:65533',
+      }),
+    },
   },
   content: {
     write: (home, text) => {
