@@ -43,6 +43,7 @@ export interface OpenFile extends FileAttributes {
   readonly id?: string;
   /** Reads what comes next into the bytes, and resolves with how many it was; 0 is the end. One at a time. */
   read(into: Uint8Array): Promise<number>;
+  /** Closes it. */
   close(): void;
 }
 
