@@ -33,6 +33,7 @@ export type {
   LifecycleEvent,
 } from './lifecycle/event.js';
 export type {
+  CopiedIn,
   FileReader,
   FileWriter,
   MkdirOptions,
@@ -40,6 +41,7 @@ export type {
   WriteOptions,
 } from './lifecycle/fileAccess.js';
 export type { FileStat } from './lifecycle/fileStat.js';
+export type { FileAttributes, FileTree, NewFile, OpenFile, TreeEntry } from './lifecycle/fileTree.js';
 export type { LogLine, LogOptions } from './lifecycle/logLine.js';
 export type { ExecExit, ExecOutput, Execution, ExecProgram } from './lifecycle/execution.js';
 export type { Snapshot } from './lifecycle/snapshot.js';

@@ -10,6 +10,7 @@ import type {
   WriteOptions,
 } from '../lifecycle/fileAccess.js';
 import type { FileStat } from '../lifecycle/fileStat.js';
+import type { FileTree } from '../lifecycle/fileTree.js';
 import type { Execution, ExecProgram } from '../lifecycle/execution.js';
 import type {
   DriverFields,
@@ -121,6 +122,10 @@ export interface DriverFiles {
   remove(path: string, options: RemoveOptions): Observable<FileStat>;
   /** Gives something another path, in the place of a file that was there, and emits it. */
   rename(from: string, to: string): Observable<FileStat>;
+  /**
+   * Opens a directory for a copy of much that is in it, and emits its tree; an unsubscribe closes it. Absent where such copies can't be made.
+   */
+  tree?(path: string): Observable<FileTree>;
 }
 
 /** What a driver can do, said in advance. */

@@ -1,5 +1,5 @@
 import type { Observable } from 'rxjs';
-import type { MkdirOptions, RemoveOptions, WriteOptions } from '../lifecycle/fileAccess.js';
+import type { CopiedIn, MkdirOptions, RemoveOptions, WriteOptions } from '../lifecycle/fileAccess.js';
 import type { FileStat } from '../lifecycle/fileStat.js';
 import type { ExecInput } from '../streams/feedInput.js';
 import type { Pullable } from '../streams/pullable.js';
@@ -58,4 +58,41 @@ export interface InstanceFiles {
   remove(path: string, options?: RemoveOptions): Observable<FileStat>;
   /** Gives something another path, in the place of a file that is there, and emits it. */
   rename(from: string, to: string): Observable<FileStat>;
+  /**
+   * Emits the bytes of a tar archive, in pieces of some 64 KiB: what lies at the path, under its last name, with all that is below it; of the top, what lies
+   * there. Read with `for await`, it is packed as it is read. Modes, times and links are told as they are, files with several names once; owners and
+   * set-uid bits are not told, and pipes, sockets and devices left out. What a program of the instance does meanwhile may be in it or not. Fails for a file
+   * that gets smaller while it is read (`ESTALE`), and for a name that is no UTF-8 (`EILSEQ`).
+   *
+   * @example
+   * ```ts
+   * import { createProcessDriver, openManager } from 'rx-instances';
+   * import { firstValueFrom } from 'rxjs';
+   *
+   * await using manager = await openManager({ drivers: [createProcessDriver()] });
+   * const entrypoint = ['sleep', '60'];
+   * for (const name of ['one', 'two'])
+   *   await firstValueFrom(manager.create({ name, image: 'scratch', entrypoint }));
+   * const [one, two] = [manager.files('one'), manager.files('two')];
+   * await firstValueFrom(one.mkdir('src/lib', { recursive: true }));
+   * await firstValueFrom(one.write('src/lib/a.txt', 'hello'));
+   *
+   * await firstValueFrom(two.copyIn('', one.copyOut('src'))); // => { entries: 3, bytes: 5 }
+   * (await firstValueFrom(two.stat('src/lib/a.txt'))).size; // => 5
+   * ```
+   */
+  copyOut(path: string): Pullable<Uint8Array>;
+  /**
+   * Unpacks a tar archive into a directory, and emits once what that came to. What an entry finds in its place is replaced; a directory stays, with what the
+   * archive does not name. Modes and times are those of the archive; owners are not.
+   *
+   * An archive may hold plain files, directories, links, and further names of files that it has brought itself. It is refused, with the name of the entry as the
+   * `path` of the error, at the first that leads out of the instance's files, or could (`ENOTCAPABLE`: an absolute name or target, `..`), that is a device, a
+   * pipe or a file with holes (`ENOTSUP`), has a set-uid or set-gid bit, or names a file that it has not brought (`EPERM`); and where it is not whole
+   * (`EBADMSG`). What came before such an entry stays, as it does after an unsubscribe; a file that is not whole is removed.
+   *
+   * @param path - of a directory that is there
+   * @param tar - is read as {@link ExecRequest.stdin} is; uncompressed
+   */
+  copyIn(path: string, tar: ExecInput): Observable<CopiedIn>;
 }

@@ -90,8 +90,10 @@ export class ExecFailed extends taggedError(
 ) {}
 
 /**
- * Something could not be done with a file of an instance; nothing was changed. `path` is from the top of the instance's files on, `code` a word of the
+ * Something could not be done with a file of an instance; nothing was changed, but by what came before in an archive. `path` is from the top of the instance's files on, `code` a word of the
  * operating system: `ENOENT`, `EEXIST`, `ENOTDIR`, `EISDIR`, `ENOTEMPTY`, `ELOOP` (a link is in the way), `EACCES`, `ENOSPC`, and so on.
+ * Of archives: `ENOTCAPABLE` (an entry leads out of the instance's files), `EPERM` (it asks for what is not given), `ENOTSUP` (it is of another kind), `EBADMSG`
+ * (this is no whole archive), `EILSEQ` (a name is no UTF-8), `ESTALE` (a file was changed while it was read).
  */
 export class FileFailed extends taggedError(
   'FileFailed',
@@ -299,6 +301,11 @@ const fileFaults: Readonly<Record<string, string>> = {
   EPERM: 'that is not permitted',
   ENOSPC: 'the disk is full',
   EINVAL: 'it is no plain file',
+  ESTALE: 'a program has changed it meanwhile',
+  EILSEQ: 'its name is no UTF-8',
+  EBADMSG: 'this is no whole tar archive; one that is compressed has to be uncompressed first',
+  ENOTCAPABLE: "it leads out of the instance's files, or could",
+  ENOTSUP: 'an archive may hold plain files, directories and links: no devices, pipes and sparse files',
 };
 
 const mostDescribed = 10;

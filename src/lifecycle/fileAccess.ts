@@ -33,3 +33,11 @@ export interface RemoveOptions {
   /** Removes a directory with all that is in it. @defaultValue false: it has to be empty */
   readonly recursive?: boolean;
 }
+
+/** What was copied into an instance. */
+export interface CopiedIn {
+  /** How many entries the archive had. */
+  readonly entries: number;
+  /** How much was in its files, in bytes. */
+  readonly bytes: number;
+}

@@ -9,13 +9,16 @@ import type { Driver, DriverFiles, LaunchPlan } from '../drivers/driver.js';
 import type { Files } from '../instances/instanceFiles.js';
 import { hasTag, NotSupported } from '../lifecycle/errors.js';
 import type { MkdirOptions, RemoveOptions, WriteOptions } from '../lifecycle/fileAccess.js';
+import type { FileTree } from '../lifecycle/fileTree.js';
 import type { InstanceSpec } from '../lifecycle/instance.js';
 import { type ExecInput, feedInput } from '../streams/feedInput.js';
 import { pullable } from '../streams/pullable.js';
 import { driverFailed } from './driverFailures.js';
 import type { InstanceTable } from './instanceTable.js';
+import { packTar } from './packTar.js';
 import { refuseUnlessRunning } from './refuseUnlessRunning.js';
 import type { Turns } from './turns.js';
+import { unpackTar } from './unpackTar.js';
 
 /** What {@link createFiles} needs. */
 export interface FilesTools {
@@ -32,19 +35,27 @@ export const createFiles = ({ turns, table, driverOf, planOf }: FilesTools): Fil
     const withFiles = <Asked, T>(
       codec: t.Type<Asked, unknown>,
       asked: { readonly [Key in keyof Asked]: unknown },
-      work: (files: DriverFiles, asked: Asked) => Observable<T>,
+      work: (
+        files: DriverFiles,
+        asked: Asked,
+        treeAt: (path: string) => Observable<FileTree>,
+      ) => Observable<T>,
     ): Observable<T> =>
       turns.whileOpen(() => {
         const { id, name, spec, state } = table.exactly(idOrName);
         const driver = driverOf(spec);
         const decoded = decodeOrThrow<Asked>(codec, asked);
         const files = driver.files?.(planOf(id, name, spec));
-        if (files === undefined) {
-          const reason = 'it cannot reach the files of its instances';
-          throw new NotSupported({ driver: driver.kind, verb: 'files', reason });
-        }
+        const unsupported = (verb: string, reason: string): NotSupported =>
+          new NotSupported({ driver: driver.kind, verb, reason });
+        if (files === undefined) throw unsupported('files', 'it cannot reach the files of its instances');
+        const treeAt = (path: string): Observable<FileTree> => {
+          if (files.tree === undefined)
+            throw unsupported('copyIn and copyOut', 'it reaches the files of its instances one by one');
+          return files.tree(path);
+        };
         if (driver.capabilities.filesNeedMachine === true) refuseUnlessRunning(reach, { id, state });
-        return work(files, decoded).pipe(
+        return work(files, decoded, treeAt).pipe(
           catchError((error: unknown) =>
             hasTag(error, 'FileFailed') ? throwError(() => error) : driverFailed({ id }, reach)(error),
           ),
@@ -78,6 +89,24 @@ export const createFiles = ({ turns, table, driverOf, planOf }: FilesTools): Fil
         withFiles(renaming, { from: source, to: target }, (files, asked) =>
           files.rename(asked.from, asked.to),
         ),
+      copyOut: (path) =>
+        pullable(
+          withFiles(reading, { path }, (_, asked, treeAt) => {
+            const end = Math.max(0, asked.path.lastIndexOf('/'));
+            return packTar(treeAt(asked.path.slice(0, end)), asked.path.slice(end).replace('/', ''));
+          }),
+        ),
+      copyIn: (path, tar) =>
+        withFiles(copying, { path, tar }, (_, asked, treeAt) =>
+          unpackTar(treeAt(asked.path)).pipe(
+            mergeMap((writer) =>
+              concat(
+                feedInput({ write: writer.write, endInput: noop }, asked.tar as ExecInput),
+                defer(() => writer.finish()),
+              ),
+            ),
+          ),
+        ),
     };
   },
 });
@@ -94,4 +123,5 @@ const reading = closed('a file', { path: filePath }, {});
 const writing = closed('a file', { path: filePath, content: execInput, options: writeOptions }, {});
 const making = closed('a directory', { path: filePath, options: mkdirOptions }, {});
 const removing = closed('a file', { path: filePath, options: removeOptions }, {});
+const copying = closed('an archive', { path: filePath, tar: execInput }, {});
 const renaming = closed('a file', { from: filePath, to: filePath }, {});

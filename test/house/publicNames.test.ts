@@ -125,6 +125,7 @@ describe('the public names', () => {
        Controller
        ControllerPort
        ControllerRules
+       CopiedIn
        CreateRequest
        CreateSnapshotRequest
        Cursor
@@ -152,8 +153,10 @@ describe('the public names', () => {
        ExitStatus
        ExpirationStatus
        Fault
+       FileAttributes
        FileReader
        FileStat
+       FileTree
        FileWriter
        Files
        ForkRequest
@@ -204,7 +207,9 @@ describe('the public names', () => {
        Measurement
        MkdirOptions
        MutationOptions
+       NewFile
        Occasion
+       OpenFile
        OpenManagerOptions
        Overflow
        PolicyRequests
@@ -245,6 +250,7 @@ describe('the public names', () => {
        SubscriberLabel
        TableView
        Transition
+       TreeEntry
        UpdateRequest
        Verdict
        WaitEnd

@@ -1,3 +1,4 @@
+import { createHash, randomBytes } from 'node:crypto';
 import { createProcessDriver, type InstanceFiles, type InstanceManager, openManager } from 'rx-instances';
 import { createMemoryDriver } from 'rx-instances/testing';
 import { concat, defer, filter, firstValueFrom, NEVER, type Observable, of, repeat, throwError } from 'rxjs';
@@ -46,6 +47,27 @@ it('100 MB are written from a source and read as they are asked for, byte by byt
   expect(size).toBe(100_000_000);
 });
 
+it('64 MB go from one instance into another as a tar archive, byte by byte, and a program sees them', async () => {
+  await firstValueFrom(
+    manager.create({ driver: 'process', name: 'two', image: 'scratch', entrypoint: ['sleep', '600'] }),
+  );
+  const piece = randomBytes(1_000_000);
+  async function* pieces(): AsyncGenerator<Uint8Array> {
+    for (let count = 0; count < 64; count += 1) yield await Promise.resolve(piece);
+  }
+  await firstValueFrom(files.mkdir('a/b', { recursive: true }));
+  await firstValueFrom(files.write('a/b/large', pieces()));
+  await firstValueFrom(manager.files('two').mkdir('to'));
+  const copied = await firstValueFrom(manager.files('two').copyIn('/to/', files.copyOut('/a')));
+  expect(copied).toEqual({ entries: 3, bytes: 64_000_000 });
+  const hash = createHash('sha256');
+  for (let count = 0; count < 64; count += 1) hash.update(piece);
+  const sums: string[] = [];
+  for await (const output of manager.exec('two', { command: 'sha256sum', args: ['to/a/b/large'] }))
+    if (output.kind === 'stdout') sums.push(Buffer.from(output.data).toString());
+  expect(sums.join('')).toBe(`${hash.digest('hex')}  to/a/b/large\n`);
+}, 30_000);
+
 it('of a file whose source fails, or that is unsubscribed, nothing is there', async () => {
   const broken$ = concat(
     of('a'),
@@ -71,6 +93,12 @@ it.each<[string, () => Observable<unknown>, readonly string[]]>([
   ['no path', () => files.list(undefined as never), ['path']],
   ['content of another kind', () => files.write('a', 5 as never), ['content']],
   ['a mode beyond that', () => files.write('a', '', { mode: 0o4755 }), ['options.mode']],
+  ['an archive out of a path that leads out', () => files.copyOut('../a'), ['path']],
+  [
+    'an archive of another kind, into a path that leads out',
+    () => files.copyIn('..', 5 as never),
+    ['path', 'tar'],
+  ],
   ['other options', () => files.mkdir('a', { deep: true } as never), ['options.deep']],
   ['two paths that lead out', () => files.rename('..', '../a'), ['from', 'to']],
 ])('%s is refused with its path', async (_, work, paths) => {
@@ -92,6 +120,9 @@ it('what is not there, and a driver without files, is told', async () => {
   ] as const;
   for (const [name, _tag] of others)
     await expect(firstValueFrom(manager.files(name).list(''))).rejects.toMatchObject({ _tag });
+  await expect(firstValueFrom(files.copyIn('none', ''))).rejects.toMatchObject({
+    ...{ _tag: 'FileFailed', path: 'none', code: 'ENOENT' },
+  });
   await manager.close();
   await expect(firstValueFrom(files.stat(''))).rejects.toMatchObject({ _tag: 'ManagerClosed' });
 });

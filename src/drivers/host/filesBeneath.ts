@@ -9,8 +9,10 @@ import { codeOf } from './codeOf.js';
 import { eachAtOnce } from './eachAtOnce.js';
 import { entriesOf } from './entriesOf.js';
 import { type HeldFolder, holdFolder, holdWithin } from './heldFolder.js';
+import { HeldTree } from './heldTree.js';
 import { removeEntry } from './removeTree.js';
 import { createSlots } from './slots.js';
+import { statOf } from './statOf.js';
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants;
 
@@ -65,7 +67,7 @@ export function filesBeneath(
     defer(() => from(named(verb, path, work)));
 
   const statOfFolder = (path: string): Promise<FileStat> =>
-    inFolder(partsOf(path), async (folder) => fileStat(path, await fs.stat(folder.path)));
+    inFolder(partsOf(path), async (folder) => statOf(path, await fs.stat(folder.path)));
 
   return {
     stat: (path) =>
@@ -117,7 +119,7 @@ export function filesBeneath(
             }),
           finish: () =>
             named('write', path, async () => {
-              const found = fileStat(path, await finish());
+              const found = statOf(path, await finish());
               complete();
               return found;
             }),
@@ -164,6 +166,22 @@ export function filesBeneath(
           });
         }),
       ),
+
+    tree: (path) =>
+      opened(
+        () =>
+          named('open', path, () =>
+            inFolder(
+              partsOf(path),
+              async (folder) => new HeldTree(await holdAgain(folder, platform), path, platform),
+            ),
+          ),
+        (tree) => tree,
+        (tree) => {
+          tree.close();
+          return Promise.resolve();
+        },
+      ),
   };
 }
 
@@ -181,23 +199,9 @@ async function named<T>(verb: string, path: string, work: () => Promise<T>): Pro
 
 async function lookAt({ folder, name }: Place, path: string): Promise<FileStat> {
   const found = await fs.lstat(folder.within(name));
-  if (!found.isSymbolicLink()) return fileStat(path, found);
-  return { ...fileStat(path, found), target: await fs.readlink(folder.within(name)) };
+  if (!found.isSymbolicLink()) return statOf(path, found);
+  return { ...statOf(path, found), target: await fs.readlink(folder.within(name)) };
 }
-
-const fileStat = (path: string, found: Stats): FileStat => ({
-  path,
-  kind: found.isFile()
-    ? 'file'
-    : found.isDirectory()
-      ? 'directory'
-      : found.isSymbolicLink()
-        ? 'link'
-        : 'other',
-  size: found.size,
-  mode: found.mode & 0o7777,
-  modifiedAt: Math.round(found.mtimeMs),
-});
 
 /** Opens a plain file, and nothing else: a pipe would make it wait, a device do anything. */
 async function openPlain(place: Buffer, flags: number): Promise<fs.FileHandle> {
@@ -264,7 +268,7 @@ async function beginFile(
   });
   if (before?.kind === 'directory') throw withCode('EISDIR');
   const mode = options.mode ?? (before?.kind === 'file' ? before.mode : 0o644);
-  const held = await holdFolder(platform === 'linux' ? folder.within('.') : folder.path, platform);
+  const held = await holdAgain(folder, platform);
   const part = held.within(`.${randomBytes(6).toString('hex')}.part`);
   try {
     const file = await fs.open(part, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
@@ -288,6 +292,10 @@ async function beginFile(
     throw error;
   }
 }
+
+/** Holds a directory once more, for longer than whoever holds it. */
+const holdAgain = (folder: HeldFolder, platform: NodeJS.Platform): Promise<HeldFolder> =>
+  holdFolder(platform === 'linux' ? folder.within('.') : folder.path, platform);
 
 const withCode = (code: string): Error => Object.assign(new Error(code), { code });
 
