@@ -7,7 +7,7 @@ const policies: ReadonlySet<string> = new Set(['auto_standby', 'health_check', '
 export function wirePathOf(path: string): string {
   const [head = '', ...rest] = path.split(/(?=[.[])/);
   const field = snakeCase(head);
-  if (field === 'env' || field === 'tags') return path;
+  if (['env', 'secrets', 'tags'].includes(field)) return path;
   if (field === 'ttl_ms') return 'ttl';
   if (field === 'driver') return 'hypervisor';
   const within = rest.map(snakeCase).join('');

@@ -300,6 +300,7 @@ const fileFaults: Readonly<Record<string, string>> = {
   EACCES: 'that is not permitted',
   EPERM: 'that is not permitted',
   ENOSPC: 'the disk is full',
+  ENAMETOOLONG: 'a name in its path is too long',
   EINVAL: 'it is no plain file',
   ESTALE: 'a program has changed it meanwhile',
   EILSEQ: 'its name is no UTF-8',

@@ -16,7 +16,7 @@ export interface FileWriter {
 
 /** How to write a file. */
 export interface WriteOptions {
-  /** Who may do what with it. @defaultValue as what it replaces has it, else `0o644` */
+  /** Who may do what with it. @defaultValue as what it replaces has it, without set-user-ID and set-group-ID, else `0o644` */
   readonly mode?: number;
 }
 

@@ -54,9 +54,12 @@ export const createEnsure =
           // Of no named request: a delete that is cut off is finished by the next manager, and is no outcome of this.
           const { verbs: unnamed } = createCausedVerbs(shared, causeOf(called));
           return inPlaceOf(instance, (id) =>
-            concat(
-              unnamed.delete(instance).pipe(ignoreElements()),
-              defer(() => create(id)),
+            // What can fail for want of room does so while the former one is still there.
+            createdWith(secrets, creation, (given) =>
+              concat(
+                unnamed.delete(instance).pipe(ignoreElements()),
+                defer(() => verbs.create(id, given)),
+              ),
             ),
           );
         };

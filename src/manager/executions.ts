@@ -11,7 +11,7 @@ import type { Executions, ExecRequest } from '../instances/execRequest.js';
 import { hasTag, ManagerClosed, NotSupported } from '../lifecycle/errors.js';
 import type { ExecOutput, Execution } from '../lifecycle/execution.js';
 import type { Instance, InstanceSpec } from '../lifecycle/instance.js';
-import { feedInput } from '../streams/feedInput.js';
+import { deferErrors, feedInput } from '../streams/feedInput.js';
 import { pullable } from '../streams/pullable.js';
 import { untilAborted } from '../streams/untilAborted.js';
 import { besides } from '../streams/besides.js';
@@ -59,6 +59,7 @@ export function createExecutions(tools: ExecutionsTools): Executions {
 
   const run = (instance: Instance, request: ExecRequest): Observable<Execution> => {
     const { stdin, timeoutMs, signal } = request;
+    deferErrors(stdin);
     const seconds = stopwatch();
     let isMeasured = false;
     const end = (result: string): void => {

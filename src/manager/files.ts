@@ -1,5 +1,5 @@
 import * as t from 'io-ts';
-import { catchError, concat, defer, mergeMap, noop, type Observable, throwError } from 'rxjs';
+import { catchError, concat, defer, from, mergeMap, noop, type Observable, throwError } from 'rxjs';
 import { closed } from '../codecs/closed.js';
 import { decodeOrThrow } from '../codecs/decode.js';
 import { execInput } from '../codecs/execInput.js';
@@ -11,7 +11,7 @@ import { hasTag, NotSupported } from '../lifecycle/errors.js';
 import type { MkdirOptions, RemoveOptions, WriteOptions } from '../lifecycle/fileAccess.js';
 import type { FileTree } from '../lifecycle/fileTree.js';
 import type { InstanceSpec } from '../lifecycle/instance.js';
-import { type ExecInput, feedInput } from '../streams/feedInput.js';
+import { deferErrors, type ExecInput, feedInput } from '../streams/feedInput.js';
 import { pullable } from '../streams/pullable.js';
 import { driverFailed } from './driverFailures.js';
 import type { InstanceTable } from './instanceTable.js';
@@ -56,9 +56,10 @@ export const createFiles = ({ turns, table, driverOf, planOf }: FilesTools): Fil
         };
         if (driver.capabilities.filesNeedMachine === true) refuseUnlessRunning(reach, { id, state });
         return work(files, decoded, treeAt).pipe(
-          catchError((error: unknown) =>
-            hasTag(error, 'FileFailed') ? throwError(() => error) : driverFailed({ id }, reach)(error),
-          ),
+          catchError((error: unknown) => {
+            if (error instanceof SourceFailure) return throwError(() => error.cause);
+            return hasTag(error, 'FileFailed') ? throwError(() => error) : driverFailed({ id }, reach)(error);
+          }),
         );
       });
 
@@ -66,14 +67,7 @@ export const createFiles = ({ turns, table, driverOf, planOf }: FilesTools): Fil
       read: (path) => pullable(withFiles(reading, { path }, (files, asked) => files.read(asked.path))),
       write: (path, content, options = {}) =>
         withFiles(writing, { path, content, options }, (files, asked) =>
-          files.write(asked.path, asked.options as WriteOptions).pipe(
-            mergeMap((writer) =>
-              concat(
-                feedInput({ write: writer.write, endInput: noop }, asked.content as ExecInput),
-                defer(() => writer.finish()),
-              ),
-            ),
-          ),
+          filled(files.write(asked.path, asked.options as WriteOptions), asked.content as ExecInput),
         ),
       list: (path) => withFiles(reading, { path }, (files, asked) => files.list(asked.path)),
       stat: (path) => withFiles(reading, { path }, (files, asked) => files.stat(asked.path)),
@@ -98,18 +92,40 @@ export const createFiles = ({ turns, table, driverOf, planOf }: FilesTools): Fil
         ),
       copyIn: (path, tar) =>
         withFiles(copying, { path, tar }, (_, asked, treeAt) =>
-          unpackTar(treeAt(asked.path)).pipe(
-            mergeMap((writer) =>
-              concat(
-                feedInput({ write: writer.write, endInput: noop }, asked.tar as ExecInput),
-                defer(() => writer.finish()),
-              ),
-            ),
-          ),
+          filled(unpackTar(treeAt(asked.path)), asked.tar as ExecInput),
         ),
     };
   },
 });
+
+/** What a source failed with that its caller has given. It is told as it is. */
+class SourceFailure extends Error {}
+
+/** What takes what a source gives, and emits what came of it. */
+interface Writer<T> {
+  write(data: Uint8Array): Promise<void>;
+  finish(): Promise<T>;
+}
+
+/** Hands a writer what a source gives, and finishes it. */
+function filled<T>(writer$: Observable<Writer<T>>, source: ExecInput): Observable<T> {
+  deferErrors(source);
+  return writer$.pipe(
+    mergeMap((writer) => {
+      let writing: Promise<void> | undefined;
+      const sink = { write: (data: Uint8Array) => (writing = writer.write(data)), endInput: noop };
+      const failed = async (error: unknown): Promise<never> => {
+        await writing;
+        throw new SourceFailure('the source failed', { cause: error });
+      };
+      const fed$ = feedInput(sink, source).pipe(catchError((error: unknown) => from(failed(error))));
+      return concat(
+        fed$,
+        defer(() => writer.finish()),
+      );
+    }),
+  );
+}
 
 /** For who reads an error. */
 const reach = 'reach the files of';

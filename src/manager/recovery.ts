@@ -105,7 +105,13 @@ export function recover(tools: RecoveryTools, { instances, homes }: Left): Obser
       const known = machines.of(id);
       if (known !== undefined) return of(known);
       const isReady = state !== 'Initializing' && wasReady !== false;
-      return secrets.told({ ...planOf(id, name, spec), isReady }).pipe(
+      const untold = { ...planOf(id, name, spec), isReady };
+      return secrets.told(untold).pipe(
+        catchError((error: unknown) => {
+          // What runs has them.
+          logger.warn({ instanceId: id, err: error }, 'secrets cannot be read: what exec runs lacks them');
+          return of(untold);
+        }),
         mergeMap((plan) => driverOf(spec).adopt(plan, handle)),
         take(1),
         throwIfEmpty(() => new Error('the driver gave no machine')),

@@ -7,7 +7,7 @@ import { execInput } from '../codecs/execInput.js';
 import type { ExecRequest } from '../instances/execRequest.js';
 import { ApiFailed, hasTag } from '../lifecycle/errors.js';
 import { besides } from '../streams/besides.js';
-import { feedInput } from '../streams/feedInput.js';
+import { deferErrors, feedInput } from '../streams/feedInput.js';
 import { untilAborted } from '../streams/untilAborted.js';
 import type { Api } from './api.js';
 import type { OpenWebSocket } from './openWebSocket.js';
@@ -30,6 +30,7 @@ export const runRemotely =
   (idOrName: string, request: ExecRequest): Observable<RemoteExecution> => {
     const { stdin, signal, ...rest } = isRecord(request) ? request : ({} as ExecRequest);
     decodeOrThrow(local, { stdin, signal });
+    deferErrors(stdin);
     const given = [idOrName, isRecord(request) ? rest : request];
     refuseUnsendable(given);
 

@@ -1,4 +1,4 @@
-import { from, isObservable, Observable, type ObservableInput } from 'rxjs';
+import { from, isObservable, noop, Observable, type ObservableInput } from 'rxjs';
 import type { Execution } from '../lifecycle/execution.js';
 import { boundedIterable } from './boundedIterable.js';
 
@@ -12,6 +12,15 @@ type Pieces = AsyncIterator<unknown, unknown> | Iterator<unknown, unknown>;
 
 const isOne = (input: ExecInput): input is string | Uint8Array =>
   typeof input === 'string' || ArrayBuffer.isView(input);
+
+/**
+ * Sees to it that a stream of Node which fails before anybody reads it fails whoever reads it then, and not the whole program, as an `error` that
+ * nobody listens to does.
+ */
+export function deferErrors(input: ExecInput | undefined): void {
+  const { on } = Object(input) as { readonly on?: unknown };
+  if (typeof on === 'function') on.call(input, 'error', noop);
+}
 
 /** What can be held up is read as it is asked for; an Observable can't be, nor what RxJS makes one of. */
 function piecesOf(input: ExecInput): Pieces {
@@ -52,8 +61,8 @@ export const feedInput = (
       },
     );
     return () => {
-      // One that is asked for a value at this moment may answer when it has it.
-      void pieces.return?.();
+      // One that is asked for a value at this moment may answer when it has it. That it can't end is nobody's concern any more.
+      (async () => pieces.return?.())().catch(noop);
     };
   });
 

@@ -115,12 +115,13 @@ describe('an error', () => {
       'memoryMiB',
       'autoStandby.idleTimeoutMs',
       'env.aB',
+      'secrets.aB',
       "tags['aB']",
       'ports[0].guest',
       'driver',
     ];
     expect(paths.map(wirePathOf)).toEqual([
-      ...['stop_grace_ms', 'memory_mib', 'auto_standby.idle_timeout', 'env.aB'],
+      ...['stop_grace_ms', 'memory_mib', 'auto_standby.idle_timeout', 'env.aB', 'secrets.aB'],
       ...["tags['aB']", 'ports[0].guest', 'hypervisor'],
     ]);
   });

@@ -1,3 +1,4 @@
+import { createReadStream } from 'node:fs';
 import type { ExecOutput, ExecRequest, Executions, Instance, Instances } from 'rx-instances';
 import { concat, firstValueFrom, lastValueFrom, of, Subject, throwError, toArray } from 'rxjs';
 import { processesOf } from '../support/processes.js';
@@ -113,6 +114,8 @@ export function executionsContract(open: () => Promise<ExecSubject>): void {
       throwError(() => new Error('torn')),
     );
     await expect(outputsOf(shell('cat; sleep 600', { stdin: broken }))).rejects.toThrow('torn');
+    const none = createReadStream('/no/such/file');
+    await expect(outputsOf(shell('cat', { stdin: none }))).rejects.toMatchObject({ code: 'ENOENT' });
     await processesLeft(web.id, 1);
   });
 

@@ -89,7 +89,8 @@ const linesOf = (error: unknown): readonly string[] => {
 };
 
 const nameRule = 'a name (1 to 63 lower-case letters, digits and inner hyphens, no id)';
-const keysOfProcess = 'entrypoint, cmd, cwd, readiness, ports, stopSignal, output, stopGraceMs';
+const keysOfProcess =
+  'entrypoint, cmd, cwd, readiness, ports, memoryMiB, cpus, pids, openFiles, user, stopSignal, output, stopGraceMs';
 
 describe('create refuses', () => {
   it.each<[string, object, readonly string[]]>([
@@ -97,7 +98,7 @@ describe('create refuses', () => {
       'an unknown key',
       { memory: '1GB' },
       [
-        `memory | a text of 3 characters | another key; known are name, image, driver, env, tags, runTimeoutMs, autoStandby, restartPolicy, healthCheck, expiresAt, ttlMs, ${keysOfProcess}`,
+        `memory | a text of 3 characters | another key; known are name, image, driver, env, secrets, tags, runTimeoutMs, autoStandby, restartPolicy, healthCheck, expiresAt, ttlMs, ${keysOfProcess}`,
       ],
     ],
     ['a wrong type', { cmd: 'now' }, ['cmd | a text of 3 characters | arguments (an array of texts)']],
@@ -273,7 +274,7 @@ describe('the other verbs', () => {
       'update of what stays',
       () => manager.update('healthy', { image: '/x' } as object),
       [
-        `image | a text of 2 characters | another key; known are env, tags, runTimeoutMs, autoStandby, restartPolicy, healthCheck, expiresAt, ttlMs, ${keysOfProcess}`,
+        `image | a text of 2 characters | another key; known are env, secrets, tags, runTimeoutMs, autoStandby, restartPolicy, healthCheck, expiresAt, ttlMs, ${keysOfProcess}`,
       ],
     ],
     [

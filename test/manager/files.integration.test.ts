@@ -1,3 +1,4 @@
+import { createReadStream } from 'node:fs';
 import { createHash, randomBytes } from 'node:crypto';
 import { createProcessDriver, type InstanceFiles, type InstanceManager, openManager } from 'rx-instances';
 import { createMemoryDriver } from 'rx-instances/testing';
@@ -73,7 +74,11 @@ it('of a file whose source fails, or that is unsubscribed, nothing is there', as
     of('a'),
     throwError(() => new Error('the source broke')),
   );
-  await expect(firstValueFrom(files.write('f', broken$))).rejects.toThrow('the source broke');
+  await expect(firstValueFrom(files.write('f', broken$))).rejects.toMatchObject({
+    message: 'the source broke',
+  });
+  const none = createReadStream('/no/such/file');
+  await expect(firstValueFrom(files.write('f', none))).rejects.toMatchObject({ syscall: 'open' });
   const isThere = (count: number): Promise<unknown> =>
     firstValueFrom(
       defer(() => files.list('')).pipe(

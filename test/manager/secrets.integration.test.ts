@@ -239,6 +239,31 @@ it('one whose secrets are gone does not start without them, and starts once they
   expect(await ownOf('web')).toContain(canary);
 });
 
+it('one that runs is adopted also when its secrets are gone, and that is told', async () => {
+  await firstValueFrom(create('web', { TOKEN: canary }));
+  const { handle } = await firstValueFrom(manager.get('web'));
+  told.length = 0;
+  await meanwhile(() => {
+    rmSync(folder, { recursive: true });
+  });
+  expect(await firstValueFrom(manager.get('web'))).toMatchObject({
+    state: 'Running',
+    handle: { pid: handle?.pid },
+  });
+  expect(inspect(told, { depth: 4 })).toContain('secrets cannot be read');
+});
+
+it('ensure that cannot keep the new ones leaves what is to be replaced', async () => {
+  const { id } = await firstValueFrom(create('web'));
+  rmSync(folder, { recursive: true, force: true });
+  writeFileSync(folder, 'in the way');
+  const request = { name: 'web', image: 'scratch', entrypoint: ['sleep', '600'], secrets: { TOKEN: canary } };
+  const replaced = firstValueFrom(manager.ensure(request, { replace: true }));
+  await expect(replaced).rejects.toMatchObject({ _tag: 'StoreFailed' });
+  rmSync(folder);
+  expect(await firstValueFrom(manager.get('web'))).toMatchObject({ id, state: 'Running' });
+});
+
 it('ensure tells other values from the same ones', async () => {
   const request = { name: 'web', image: 'scratch', entrypoint: ['sleep', '600'] };
   const { id } = await firstValueFrom(manager.ensure({ ...request, secrets: { TOKEN: canary } }));

@@ -116,3 +116,21 @@ it('unsubscribes from its source when it is unsubscribed, and ends a generator',
   await new Promise((turn) => setImmediate(turn));
   expect(isOver).toBe(true);
 });
+
+it('of a source that fails over its end, once nobody wants it any more, nobody hears', async () => {
+  const heard: unknown[] = [];
+  const hear = (error: unknown): void => {
+    heard.push(error);
+  };
+  process.on('unhandledRejection', hear);
+  const failing = {
+    [Symbol.asyncIterator]: () => ({
+      next: () => new Promise<never>(() => undefined),
+      return: () => Promise.reject(new Error('cannot end')),
+    }),
+  };
+  feedInput(reader(), failing).subscribe().unsubscribe();
+  await new Promise((turn) => setImmediate(turn));
+  process.off('unhandledRejection', hear);
+  expect(heard).toEqual([]);
+});

@@ -161,6 +161,7 @@ export function filesBeneath(
           const name = parts.pop();
           if (name === undefined) throw withCode('EEXIST');
           return inFolder(parts, async (folder) => {
+            await named('rename', source, () => fs.lstat(one.folder.within(one.name)));
             await fs.rename(one.folder.within(one.name), folder.within(name));
             return lookAt({ folder, name }, target);
           });
@@ -267,7 +268,7 @@ async function beginFile(
     throw error;
   });
   if (before?.kind === 'directory') throw withCode('EISDIR');
-  const mode = options.mode ?? (before?.kind === 'file' ? before.mode : 0o644);
+  const mode = options.mode ?? (before?.kind === 'file' ? before.mode & 0o777 : 0o644);
   const held = await holdAgain(folder, platform);
   const part = held.within(`.${randomBytes(6).toString('hex')}.part`);
   try {

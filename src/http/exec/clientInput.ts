@@ -14,6 +14,8 @@ export class ClientInput implements AsyncIterable<Uint8Array> {
   }
 
   push(piece: Uint8Array): void {
+    // One without bytes would cost nobody anything but this process.
+    if (piece.length === 0) return;
     this.pieces.push(piece);
     this.bytes += piece.length;
     this.wake();

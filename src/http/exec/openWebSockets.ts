@@ -17,7 +17,9 @@ export async function openWebSockets(app: FastifyInstance): Promise<void> {
     await app.register(websocket, {
       options: {
         maxPayload: mostBytes,
-        handleProtocols: (protocols) => protocols.has(execProtocol) && execProtocol,
+        // A token that is offered as one has to be answered too: the client ends the connection otherwise.
+        handleProtocols: (protocols) =>
+          protocols.has(execProtocol) ? execProtocol : ([...protocols][0] ?? false),
       },
       errorHandler: (error, socket, request) => {
         request.log.info({ err: error }, 'a WebSocket was broken off');

@@ -150,6 +150,25 @@ it('what is unsubscribed while it is opened is closed', async () => {
   expect(readdirSync(top)).toEqual(['a']);
 });
 
+it('what replaces a set-user-ID file of a program is none itself', async () => {
+  writeFileSync(join(top, 'tool'), '');
+  chmodSync(join(top, 'tool'), 0o6751);
+  await write('tool', 'new');
+  expect(statSync(join(top, 'tool')).mode & 0o7777).toBe(0o751);
+});
+
+it('of a rename that cannot be, the path is told that is at fault', async () => {
+  mkdirSync(join(top, 'd'));
+  await expect(firstValueFrom(files.rename('none', 'other'))).rejects.toMatchObject({
+    path: 'none',
+    code: 'ENOENT',
+  });
+  await expect(firstValueFrom(files.rename('d', 'none/d'))).rejects.toMatchObject({
+    path: 'none/d',
+    code: 'ENOENT',
+  });
+});
+
 it('modes are those asked for, whatever the umask is', async () => {
   const former = process.umask(0o077);
   try {

@@ -5,6 +5,7 @@ import { firstValueFrom, from, timeout } from 'rxjs';
 import { processesLeft } from '../../instances/executionsContract.js';
 import { dial, head } from '../rawClient.js';
 import { type ExecStage, openExecStage } from './execStage.js';
+import { tokenProtocol } from '../../../src/codecs/wire/wireExec.js';
 import { openTalk, type Talk } from './talk.js';
 
 const secret = 'a secret that nobody can guess, 42';
@@ -42,6 +43,17 @@ it('sends what is written as bytes, and last the exit code as a text', async () 
   expect(await closed).toEqual([1000, 'it has ended']);
   expect(bytes().split('\n').sort()).toEqual(['', '/', 'given', 'oops']);
   expect(texts).toEqual(['{"exitCode":3}']);
+});
+
+it('takes its token as a protocol too, where a client sets no headers', async () => {
+  const { authorization } = bearer();
+  const [, token = ''] = authorization.split(' ');
+  const { socket, closed, bytes } = await openTalk(stage.address, '/instances/web/exec', {
+    protocols: [`${tokenProtocol}${Buffer.from(token).toString('base64url')}`],
+  });
+  socket.send(JSON.stringify({ command: ['echo', 'on'] }));
+  expect((await closed)[0]).toBe(1000);
+  expect(bytes()).toBe('on\n');
 });
 
 it('runs a shell where nothing else is said, which reads texts and bytes, of an instance by the beginning of its id', async () => {
