@@ -221,6 +221,15 @@ it('times of an extended header are taken, to the millisecond', async () => {
   expect(['f', 'g'].map((name) => statSync(at(name)).mtime.getTime())).toEqual([-3_250, 5_000_000_000_500]);
 });
 
+it('headers are no end of the archive', async () => {
+  const directories = ['d', 'e', 'g'].map((name): ArchiveEntry => [{ name, type: 'directory' }]);
+  await failsWith(
+    (await archiveOf([{ name: 'f' }, 'x'], ...directories)).subarray(0, -1_024),
+    'EBADMSG',
+    'g',
+  );
+});
+
 it('zeros behind the end are passed over, and so is an archive of nothing', async () => {
   const archive = await archiveOf([{ name: 'f' }, '\0'.repeat(1_024)]);
   await expect(stage.unpack('', Buffer.concat([archive, Buffer.alloc(9_216)]))).resolves.toEqual({
