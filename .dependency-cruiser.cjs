@@ -15,7 +15,10 @@ const floors = [
   },
   {
     manager: {
-      uses: ['rxjs', 'io-ts', 'fp-ts', 'node:', '@paralleldrive/cuid2', '@opentelemetry/api'],
+      uses: [
+        ...['rxjs', 'io-ts', 'fp-ts', 'node:', '@paralleldrive/cuid2', '@opentelemetry/api'],
+        'tar-stream',
+      ],
       sees: ['drivers/driver.ts'],
     },
     promises: { uses: ['rxjs'] },

@@ -88,8 +88,9 @@ export interface InstanceFiles {
    *
    * An archive may hold plain files, directories, links, and further names of files that it has brought itself. It is refused, with the name of the entry as the
    * `path` of the error, at the first that leads out of the instance's files, or could (`ENOTCAPABLE`: an absolute name or target, `..`), that is a device, a
-   * pipe or a file with holes (`ENOTSUP`), has a set-uid or set-gid bit, or names a file that it has not brought (`EPERM`); and where it is not whole
-   * (`EBADMSG`). What came before such an entry stays, as it does after an unsubscribe; a file that is not whole is removed.
+   * pipe or a file with holes (`ENOTSUP`), has a set-uid or set-gid bit, names a file that it has not brought (`EPERM`), or has a name that is
+   * no UTF-8 or has a U+FFFD in it (`EILSEQ`); and where it is not whole, or something else follows it (`EBADMSG`). What came before such an entry stays, as it
+   * does after an unsubscribe; a file that is not whole is removed.
    *
    * @param path - of a directory that is there
    * @param tar - is read as {@link ExecRequest.stdin} is; uncompressed

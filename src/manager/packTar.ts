@@ -1,11 +1,12 @@
+import { constants } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
-import type { Observable } from 'rxjs';
+import { firstValueFrom, fromEvent, type Observable } from 'rxjs';
+import { pack } from 'tar-stream';
 import { FileFailed, hasTag } from '../lifecycle/errors.js';
 import type { FileReader } from '../lifecycle/fileAccess.js';
 import type { FileStat } from '../lifecycle/fileStat.js';
-import type { FileTree, OpenFile, TreeEntry } from '../lifecycle/fileTree.js';
+import type { FileAttributes, FileTree, OpenFile, TreeEntry } from '../lifecycle/fileTree.js';
 import { onTree } from './onTree.js';
-import { endBytes, mostHeaderBytes, padTar, type TarHeader, writeTarHeader } from './tarHeader.js';
 
 /** How much is read at a time. */
 const pieceBytes = 64 * 1_024;
@@ -36,20 +37,25 @@ interface Level {
   readonly rest: Iterator<TreeEntry, undefined>;
 }
 
+type Archive = ReturnType<typeof pack>;
+type Content = ReturnType<Archive['entry']>;
+type Header = Parameters<Archive['entry']>[0];
+
 /** A file of which this much is to be packed still. */
 interface Current {
   readonly path: string;
   readonly file: OpenFile;
+  readonly content: Content;
   rest: number;
 }
 
 class Packing {
+  // A step puts a header and a piece into it at most, and is taken only once it is empty: it never waits for its reader.
+  private readonly archive = pack({ highWaterMark: 4 * pieceBytes, eagerOpen: true });
   private readonly levels: Level[] = [];
   private current: Current | undefined;
   /** The paths of files that have other names. */
   private readonly paths = new Map<string, string>();
-  private piece = Buffer.alloc(0);
-  private used = 0;
   private state: 'new' | 'begun' | 'packed' = 'new';
   private reading: Promise<unknown> = Promise.resolve();
 
@@ -67,14 +73,21 @@ class Packing {
   async close(): Promise<void> {
     await this.reading;
     this.current?.file.close();
+    this.archive.destroy();
   }
 
   private async next(): Promise<Uint8Array | undefined> {
-    this.piece = Buffer.allocUnsafe(pieceBytes + mostHeaderBytes);
-    this.used = 0;
     if (this.state === 'new') await this.begin();
-    while (this.used < pieceBytes && this.state !== 'packed') await this.step();
-    return this.used === 0 ? undefined : this.piece.subarray(0, this.used);
+    const pieces: Uint8Array[] = [];
+    for (let bytes = 0; bytes < pieceBytes;) {
+      const piece = this.archive.read() as Uint8Array | null;
+      if (piece !== null) {
+        pieces.push(piece);
+        bytes += piece.length;
+      } else if (this.state === 'packed') break;
+      else await this.step();
+    }
+    return pieces.length < 2 ? pieces[0] : Buffer.concat(pieces);
   }
 
   private async begin(): Promise<void> {
@@ -88,8 +101,7 @@ class Packing {
     if (this.current !== undefined) return this.packContent(this.current);
     const level = this.levels.at(-1);
     if (level === undefined) {
-      this.piece.fill(0, this.used, this.used + endBytes);
-      this.used += endBytes;
+      this.archive.finalize();
       this.state = 'packed';
       return undefined;
     }
@@ -112,9 +124,9 @@ class Packing {
     if (kind === 'file') await this.packFile(path);
     else if (kind === 'link') {
       const { target = '', ...found } = await this.tree.stat(path);
-      this.put({ ...found, name: path, kind: 'link', size: 0, target });
+      await this.put({ name: path, type: 'symlink', linkname: target, ...attributesIn(found) });
     } else if (kind === 'directory') {
-      this.put({ ...(await this.tree.stat(path)), name: `${path}/`, kind: 'directory', size: 0 });
+      await this.put({ name: `${path}/`, type: 'directory', ...attributesIn(await this.tree.stat(path)) });
       await this.enter(path);
     }
   }
@@ -125,41 +137,43 @@ class Packing {
 
   private async packFile(path: string): Promise<void> {
     const file = await this.tree.open(path);
-    const { id, size, mode, modifiedAt } = file;
-    this.current = { path, file, rest: size };
-    const target = id === undefined ? undefined : this.paths.get(id);
-    if (target !== undefined) {
-      this.leaveFile();
-      this.put({ name: path, kind: 'name', size: 0, mode, modifiedAt, target });
+    const first = file.id === undefined ? undefined : this.paths.get(file.id);
+    if (first !== undefined) {
+      file.close();
+      await this.put({ name: path, type: 'link', linkname: first, ...attributesIn(file) });
       return;
     }
-    if (id !== undefined) this.paths.set(id, path);
-    this.put({ name: path, kind: 'file', size, mode, modifiedAt });
+    if (file.id !== undefined) this.paths.set(file.id, path);
+    const content = this.archive.entry({ name: path, type: 'file', size: file.size, ...attributesIn(file) });
+    this.current = { path, file, content, rest: file.size };
     await this.packContent(this.current);
   }
 
   /** Its size stands before it: of what grows meanwhile the beginning is packed, what shrinks can't be. */
   private async packContent(current: Current): Promise<void> {
-    const { path, file } = current;
-    while (current.rest > 0 && this.used < pieceBytes) {
-      const most = Math.min(current.rest, pieceBytes - this.used);
-      const read = await file.read(this.piece.subarray(this.used, this.used + most));
-      if (read === 0) throw this.failed(path, 'ESTALE');
-      this.used += read;
-      current.rest -= read;
+    const { path, file, content } = current;
+    const piece = Buffer.allocUnsafe(Math.min(current.rest, pieceBytes));
+    const read = current.rest === 0 ? 0 : await file.read(piece);
+    if (read === 0 && current.rest > 0) throw this.failed(path, 'ESTALE');
+    current.rest -= read;
+    const isTaken = content.write(piece.subarray(0, read));
+    if (current.rest > 0) {
+      if (!isTaken) await firstValueFrom(fromEvent(content, 'drain'));
+      return;
     }
-    if (current.rest > 0) return;
-    this.used = padTar(this.piece, this.used, file.size);
-    this.leaveFile();
-  }
-
-  private leaveFile(): void {
-    this.current?.file.close();
+    content.end(undefined);
+    await firstValueFrom(fromEvent(content, 'finish'));
+    file.close();
     this.current = undefined;
   }
 
-  private put(header: TarHeader): void {
-    this.used = writeTarHeader(this.piece, this.used, header);
+  /** Packs what has no content. */
+  private put(header: Header): Promise<void> {
+    return new Promise((packed) => {
+      this.archive.entry(header, () => {
+        packed();
+      });
+    });
   }
 
   private failed(path: string, code: string): FileFailed {
@@ -169,3 +183,19 @@ class Packing {
 
 const within = (directory: string, name: string): string =>
   directory === '' ? name : `${directory}/${name}`;
+
+/** Who may do what, and that only the owner of what is in a directory may remove it; not with whose rights it runs. */
+const toldMode = 0o1777;
+/** What tar-stream writes into the field of a time is understood up to then, in seconds. */
+const mostSeconds = 2 ** 31 - 1;
+
+function attributesIn({ mode, modifiedAt }: FileAttributes): Pick<Header, 'mode' | 'mtime' | 'pax'> {
+  const seconds = Math.floor(modifiedAt / 1_000);
+  const fits = seconds >= 0 && seconds <= mostSeconds;
+  return {
+    // Of a bare 0 tar-stream makes a mode of its own; what says that it is a file, it leaves out.
+    mode: constants.S_IFREG | (mode & toldMode),
+    mtime: new Date(fits ? seconds * 1_000 : 0),
+    ...(!fits && { pax: { mtime: String(seconds) } }),
+  };
+}

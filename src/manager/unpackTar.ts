@@ -1,14 +1,15 @@
-import type { Observable } from 'rxjs';
+import { firstValueFrom, fromEvent, merge, noop, type Observable } from 'rxjs';
+import { extract } from 'tar-stream';
 import { FileFailed, hasTag } from '../lifecycle/errors.js';
 import type { CopiedIn } from '../lifecycle/fileAccess.js';
 import type { FileAttributes, FileTree, NewFile } from '../lifecycle/fileTree.js';
 import { onTree } from './onTree.js';
-import { attributesOf, kindOf, pathIn, refuseOutward } from './tarEntry.js';
-import { NoArchive, type TarContent, type TarEntry, TarParser } from './tarParser.js';
+import { attributesOf, kindOf, pathIn, refuseOutward, type TarHeader } from './tarEntry.js';
+import { TarEnd } from './tarEnd.js';
 
 /** An archive that is being unpacked. */
 interface TarWriter {
-  /** Resolves once so much is unpacked. One at a time. */
+  /** Resolves once there is room for more. One at a time. */
   write(data: Uint8Array): Promise<void>;
   /** Resolves once all is unpacked, and rejects where it is not a whole archive. */
   finish(): Promise<CopiedIn>;
@@ -33,32 +34,42 @@ export const unpackTar = (tree$: Observable<FileTree>): Observable<TarWriter> =>
     };
   });
 
+/** Nothing is taken ahead. The oldest form of archives has no mark that it is known by. */
+const parserOptions = { highWaterMark: 1, allowUnknownFormat: true };
 const [openMode, privateMode] = [0o755, 0o700];
 
 class Unpacking {
-  private readonly parser = new TarParser((entry) => this.place(entry));
+  private readonly parser = extract(parserOptions);
+  private readonly end = new TarEnd();
   /** What the files of this archive are known by: only they are given further names. */
   private readonly files = new Map<string, string>();
   private readonly directories = new Map<string, FileAttributes>();
   private current: NewFile | undefined;
-  private writing: Promise<unknown> = Promise.resolve();
   /** The entry that came last. */
   private last = '';
   private entries = 0;
   private bytes = 0;
+  private readonly placed: Promise<void>;
 
-  constructor(private readonly tree: FileTree) {}
+  constructor(private readonly tree: FileTree) {
+    this.placed = this.placeAll();
+    // Whoever writes or finishes hears of it.
+    this.placed.catch(noop);
+  }
 
-  write(data: Uint8Array): Promise<void> {
-    const written = this.parser.write(data).catch((error: unknown) => {
-      throw error instanceof NoArchive ? this.refused(error.code) : error;
-    });
-    this.writing = written.catch(() => undefined);
-    return written;
+  async write(data: Uint8Array): Promise<void> {
+    const { parser } = this;
+    this.end.see(data);
+    // The parser keeps some of it for later, and whoever has handed it over may use it again.
+    if (!parser.destroying && !parser.write(Buffer.from(data)))
+      await firstValueFrom(merge(fromEvent(parser, 'drain'), fromEvent(parser, 'close')));
+    if (parser.destroying) await this.placed;
   }
 
   async finish(): Promise<CopiedIn> {
-    if (!this.parser.hasEnded) throw this.refused('EBADMSG');
+    this.parser.end(undefined);
+    await this.placed;
+    if (!this.end.hasCome) throw this.refused('EBADMSG');
     // Last, since what is put into a directory changes its time, and its mode may forbid that; those further down first.
     const directories = [...this.directories].sort(([one], [other]) => other.length - one.length);
     for (const [path, attributes] of directories) await this.tree.setAttributes(path, attributes);
@@ -66,51 +77,68 @@ class Unpacking {
   }
 
   async close(): Promise<void> {
-    await this.writing;
+    this.parser.destroy(new Error('nobody waits for it any more'));
+    await this.placed.catch(noop);
     this.current?.close();
   }
 
-  private async place(entry: TarEntry): Promise<TarContent | undefined> {
-    this.last = entry.name;
-    const refuse = (code: string): FileFailed => this.refused(code);
-    const kind = kindOf(entry, refuse);
-    const path = pathIn(entry.name, refuse);
-    this.entries += 1;
-    if (kind === 'file') return this.placeFile(path, entry);
-    if (kind === 'directory') await this.placeDirectory(path, entry);
-    else if (kind === 'link') await this.placeLink(path, entry);
-    else await this.placeName(path, pathIn(entry.target, refuse));
-    return undefined;
+  private async placeAll(): Promise<void> {
+    let unreadable: unknown;
+    this.parser.once('error', (error) => {
+      unreadable = error;
+    });
+    try {
+      for await (const entry of this.parser)
+        await this.place(entry.header as TarHeader, entry as AsyncIterable<Uint8Array>);
+    } catch (error) {
+      throw error === unreadable ? this.refused('EBADMSG') : error;
+    }
   }
 
-  private async placeFile(path: string, entry: TarEntry): Promise<TarContent> {
+  private async place(header: TarHeader, content: AsyncIterable<Uint8Array>): Promise<void> {
+    this.last = header.name;
+    const kind = kindOf(header, this.refusing);
+    const path = pathIn(header.name, this.refusing);
+    this.entries += 1;
+    if (kind === 'file') await this.placeFile(path, header, content);
+    else if (kind === 'directory') await this.placeDirectory(path, header);
+    else if (kind === 'link') await this.placeLink(path, header);
+    else await this.placeName(path, pathIn(header.linkname ?? '', this.refusing));
+  }
+
+  private async placeFile(
+    path: string,
+    header: TarHeader,
+    content: AsyncIterable<Uint8Array>,
+  ): Promise<void> {
+    const attributes = attributesOf(header, this.refusing);
+    this.end.pass(header.byteOffset + header.size);
     const file = await this.inParent(path, () => this.tree.create(path));
     this.current = file;
-    return {
-      write: async (data) => {
-        await file.write(data);
-        this.bytes += data.length;
-      },
-      end: async () => {
-        this.files.set(path, await file.finish(attributesOf(entry)));
-        file.close();
-        this.current = undefined;
-      },
-    };
+    if (header.size > 0)
+      for await (const piece of content) {
+        await file.write(piece);
+        this.bytes += piece.length;
+      }
+    this.files.set(path, await file.finish(attributes));
+    file.close();
+    this.current = undefined;
   }
 
-  private async placeDirectory(path: string, entry: TarEntry): Promise<void> {
+  private async placeDirectory(path: string, header: TarHeader): Promise<void> {
     // The directory into which it is copied stays as it is.
     if (path === '') return;
+    const attributes = attributesOf(header, this.refusing);
     await this.inParent(path, () => this.tree.makeDirectory(path, privateMode));
-    this.directories.set(path, attributesOf(entry));
+    this.directories.set(path, attributes);
   }
 
-  private async placeLink(path: string, entry: TarEntry): Promise<void> {
+  private async placeLink(path: string, header: TarHeader): Promise<void> {
     const depth = partsOf(this.tree.path).length + partsOf(path).length - 1;
-    refuseOutward(entry.target, depth, (code) => this.refused(code));
-    const { modifiedAt } = attributesOf(entry);
-    await this.inParent(path, () => this.tree.makeLink(path, entry.target, modifiedAt));
+    const target = header.linkname ?? '';
+    refuseOutward(target, depth, this.refusing);
+    const { modifiedAt } = attributesOf(header, this.refusing);
+    await this.inParent(path, () => this.tree.makeLink(path, target, modifiedAt));
     this.files.delete(path);
   }
 
@@ -134,6 +162,8 @@ class Unpacking {
       await this.tree.makeDirectory(parts.slice(0, depth).join('/'), openMode);
     return make();
   }
+
+  private readonly refusing = (code: string): FileFailed => this.refused(code);
 
   private refused(code: string): FileFailed {
     return new FileFailed({ verb: 'unpack', path: this.last === '' ? this.tree.path : this.last, code });

@@ -8,6 +8,7 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  rmdirSync,
   type Stats,
   symlinkSync,
   truncateSync,
@@ -55,6 +56,35 @@ it('GNU tar unpacks what was packed, with modes, times, links, further names, an
   expect([found('none').mode, found('run').mode].map((mode) => mode & 0o7777)).toEqual([0, 0o755]);
   expect([found('none'), found('run')].map(({ mtime }) => mtime.getFullYear())).toEqual([1960, 2100]);
   expect(found('same').ino).toBe(found('run').ino);
+});
+
+it('names of directories are packed as long as they are, and files past 2038 and before 1970', async () => {
+  const names = [99, 100, 101, 150, 155, 156, 200].map((length) => 'd'.repeat(length));
+  for (const name of names) mkdirSync(at(name));
+  const years = [1902, 1969, 1970, 2037, 2038, 2039, 2250];
+  for (const year of years) {
+    writeFileSync(at(String(year)), '');
+    utimesSync(at(String(year)), new Date(Date.UTC(year, 6)), new Date(Date.UTC(year, 6)));
+  }
+  const folder = unpackedByGnu(await all(stage.packed('', '')));
+  expect(readdirSync(folder).sort()).toEqual([...years.map(String), ...names].sort());
+  const found = years.map((year) =>
+    lstatSync(join(folder, String(year)))
+      .mtime.toISOString()
+      .slice(0, 7),
+  );
+  expect(found).toEqual(years.map((year) => `${String(year)}-07`));
+});
+
+it('nothing is packed ahead of who reads', async () => {
+  for (let index = 0; index < 1_000; index += 1) mkdirSync(at(String(index)));
+  const reading = stage.packed('', '')[Symbol.asyncIterator]();
+  await reading.next();
+  for (let index = 0; index < 1_000; index += 1) rmdirSync(at(String(index)));
+  const rest: Uint8Array[] = [];
+  for (let next = await reading.next(); next.done !== true; next = await reading.next())
+    rest.push(next.value);
+  expect(Buffer.concat(rest)).toEqual(Buffer.alloc(1_024));
 });
 
 it('tar-stream reads it too', async () => {

@@ -14,8 +14,11 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { concat, NEVER, of, throwError } from 'rxjs';
+import { concat, defer, lastValueFrom, mergeMap, NEVER, noop, of, throwError } from 'rxjs';
 import { hasTag } from '../../src/lifecycle/errors.js';
+import type { FileTree, NewFile } from '../../src/lifecycle/fileTree.js';
+import { unpackTar } from '../../src/manager/unpackTar.js';
+import { feedInput } from '../../src/streams/feedInput.js';
 import { all, type ArchiveEntry, archiveOf, openTarStage, type TarStage } from './tarStage.js';
 
 let stage: TarStage;
@@ -38,6 +41,16 @@ const failsWith = async (tar: Buffer, code: string, path?: string): Promise<void
 };
 const gnu = (options: readonly string[], folder = outside): Buffer =>
   execFileSync('tar', ['cf', '-', '-C', folder, ...options], { stdio: ['ignore', 'pipe', 'ignore'] });
+
+/** Says in the header at an offset that its content has another size. */
+const resummed = (archive: Buffer, from: number, size: string): Buffer => {
+  const changed = Buffer.from(archive);
+  changed.write(size.padStart(11, '0'), from + 124);
+  changed.fill(' ', from + 148, from + 156);
+  const sum = changed.subarray(from, from + 512).reduce((total, byte) => total + byte, 0);
+  changed.write(`${sum.toString(8).padStart(6, '0')}\0 `, from + 148);
+  return changed;
+};
 
 it.each(['gnu', 'pax', 'ustar', 'v7', 'oldgnu'])(
   'archives in the form %s of GNU tar are unpacked',
@@ -174,6 +187,113 @@ it.each([
 it('zeros at the end of a file are no end of the archive', async () => {
   const archive = await archiveOf([{ name: 'f' }, '\0'.repeat(4_096)]);
   await failsWith(archive.subarray(0, -1_024), 'EBADMSG');
+});
+
+it.each([
+  ['a name', (name: Buffer) => ({ name, link: Buffer.alloc(0) })],
+  ['a target', (link: Buffer) => ({ name: Buffer.from('l'), link })],
+])('%s that is no UTF-8 is refused', async (_, place) => {
+  const { name, link } = place(Buffer.from([0x61, 0xff]));
+  const folder = Buffer.from(`${outside}/`);
+  if (link.length > 0) symlinkSync(link, Buffer.concat([folder, name]));
+  else writeFileSync(Buffer.concat([folder, name]), '');
+  for (const form of ['gnu', 'pax']) await failsWith(gnu([`--format=${form}`, '.']), 'EILSEQ');
+});
+
+it('a link with a content, and a time that is none, are refused', async () => {
+  const link = resummed(
+    await archiveOf([{ name: 'f' }, 'x'], [{ name: 'l', type: 'link', linkname: 'f' }]),
+    1_024,
+    '1',
+  );
+  await failsWith(link, 'EBADMSG', 'l');
+  await failsWith(await archiveOf([{ name: 'f', pax: { mtime: 'then' } }, 'x']), 'EBADMSG', 'f');
+});
+
+it('times of an extended header are taken, to the millisecond', async () => {
+  await stage.unpack(
+    '',
+    await archiveOf(
+      [{ name: 'f', pax: { mtime: '-3.25' } }, 'x'],
+      [{ name: 'g', pax: { mtime: '5000000000.5' } }],
+    ),
+  );
+  expect(['f', 'g'].map((name) => statSync(at(name)).mtime.getTime())).toEqual([-3_250, 5_000_000_000_500]);
+});
+
+it('headers are no end of the archive', async () => {
+  const directories = ['d', 'e', 'g'].map((name): ArchiveEntry => [{ name, type: 'directory' }]);
+  await failsWith(
+    (await archiveOf([{ name: 'f' }, 'x'], ...directories)).subarray(0, -1_024),
+    'EBADMSG',
+    'g',
+  );
+});
+
+it('zeros behind the end are passed over, and so is an archive of nothing', async () => {
+  const archive = await archiveOf([{ name: 'f' }, '\0'.repeat(1_024)]);
+  await expect(stage.unpack('', Buffer.concat([archive, Buffer.alloc(9_216)]))).resolves.toEqual({
+    entries: 1,
+    bytes: 1_024,
+  });
+  await expect(stage.unpack('', Buffer.alloc(1_024))).resolves.toEqual({ entries: 0, bytes: 0 });
+});
+
+it('what else fails in the tree is told as it is', async () => {
+  const archive = await archiveOf([{ name: 'd/f' }, 'x'.repeat(100_000)], [{ name: 'g' }, 'x']);
+  const broken = new Error('the guest is gone');
+  for (const work of ['create', 'write'] as const) {
+    const file = { write: () => Promise.reject(broken), close: noop } as unknown as NewFile;
+    const create = () => (work === 'create' ? Promise.reject(broken) : Promise.resolve(file));
+    const tree$ = of({ path: '', create } as unknown as FileTree);
+    const unpacked$ = unpackTar(tree$).pipe(mergeMap(({ write }) => write(archive)));
+    await expect(lastValueFrom(unpacked$)).rejects.toBe(broken);
+  }
+});
+
+it('whoever has handed over bytes may use them again', async () => {
+  const archive = await archiveOf(
+    ...Array.from({ length: 40 }, (_, index): ArchiveEntry => [{ name: String(index) }, 'x'.repeat(700)]),
+  );
+  async function* reused(): AsyncGenerator<Uint8Array> {
+    for (let from = 0; from < archive.length; from += 1_300) {
+      const piece = Buffer.from(archive.subarray(from, from + 1_300));
+      yield await Promise.resolve(piece);
+      piece.fill('y');
+    }
+  }
+  await stage.unpack('', reused());
+  for (const name of readdirSync(stage.top)) expect(text(name)).toBe('x'.repeat(700));
+});
+
+it('a source is asked for no more than there is room for', async () => {
+  const archive = await archiveOf([{ name: 'f' }, 'x'.repeat(1_000_000)]);
+  let written = 0;
+  let most = 0;
+  let handed = 0;
+  const file = {
+    write: async (data: Uint8Array) => {
+      for (let turn = 0; turn < 20; turn += 1) await new Promise((next) => setImmediate(next));
+      written += data.length;
+      most = Math.max(most, handed - written);
+    },
+    finish: () => Promise.resolve('id'),
+    close: noop,
+  };
+  const tree$ = of({ path: '', create: () => Promise.resolve(file) } as unknown as FileTree);
+  async function* pieces(): AsyncGenerator<Uint8Array> {
+    for (let from = 0; from < archive.length; from += 10_000) {
+      const piece = archive.subarray(from, from + 10_000);
+      handed += piece.length;
+      yield await Promise.resolve(piece);
+    }
+  }
+  const unpacked$ = unpackTar(tree$).pipe(
+    mergeMap(({ write, finish }) => concat(feedInput({ write, endInput: noop }, pieces()), defer(finish))),
+  );
+  await lastValueFrom(unpacked$);
+  expect(written).toBe(1_000_000);
+  expect(most).toBeLessThan(100_000);
 });
 
 it('a source that fails, or is left, leaves no file that is not whole, and nothing open', async () => {

@@ -118,7 +118,7 @@ export class HeldTree implements FileTree {
       inPlaceOfOthers(place, () => {
         symlinkSync(target, place);
       });
-      lutimesSync(place, modifiedAt / 1_000, modifiedAt / 1_000);
+      lutimesSync(place, new Date(modifiedAt), new Date(modifiedAt));
     });
   }
 
@@ -277,7 +277,8 @@ function inPlaceOfOthers<T>(place: Buffer, make: () => T): T {
 
 function attribute(fd: number, { mode, modifiedAt }: FileAttributes): void {
   fchmodSync(fd, mode);
-  futimesSync(fd, modifiedAt / 1_000, modifiedAt / 1_000);
+  // Of a number below 0 Node makes the time that it is now.
+  futimesSync(fd, new Date(modifiedAt), new Date(modifiedAt));
 }
 
 /** Closes a descriptor once nothing is done with it: by then it could be that of another file. */
