@@ -286,6 +286,8 @@ it('files go in and out whole, and programs see them', async () => {
   );
   expect((await contentOf('whole')).equals(bytes)).toBe(true);
   expect((await contentOf('/proc/version')).toString()).toContain('Linux version');
+  await answer('template', 'chmod 6751 whole');
+  expect((await value(files().write('whole', 'new'))).mode).toBe(0o751);
 });
 
 it('no link is followed, and neither pipe, socket nor device is opened', async () => {

@@ -233,7 +233,7 @@ static void write_content(const char *path, const char *asked) {
   bool is_there = fstatat(part.place.folder, part.place.name, &before, AT_SYMLINK_NOFOLLOW) == 0;
   if (!is_there && errno != ENOENT) fail(errno);
   if (is_there && S_ISDIR(before.st_mode)) fail(EISDIR);
-  mode_t mode = is_there && S_ISREG(before.st_mode) ? before.st_mode & 07777 : 0644;
+  mode_t mode = is_there && S_ISREG(before.st_mode) ? before.st_mode & 0777 : 0644;
   if (*asked != 0) mode = (mode_t)strtoul(asked, NULL, 8);
   uint64_t random = 0;
   if (getrandom(&random, 6, 0) != 6) fail(EIO);
