@@ -2,6 +2,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import {
   appendFileSync,
   chmodSync,
+  chownSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -51,6 +52,17 @@ const resummed = (archive: Buffer, from: number, size: string): Buffer => {
   changed.write(`${sum.toString(8).padStart(6, '0')}\0 `, from + 148);
   return changed;
 };
+
+it('what is unpacked belongs to the user to whom the directory belongs that it lies in', async () => {
+  const [own, nobody] = [process.geteuid?.() ?? 0, 65_534];
+  const owner = own === 0 ? nobody : own;
+  chownSync(stage.top, owner, owner === nobody ? nobody : (process.getegid?.() ?? 0));
+  mkdirSync(join(outside, 'a/b'), { recursive: true });
+  writeFileSync(join(outside, 'a/b/f'), 'x');
+  symlinkSync('b', join(outside, 'a/link'));
+  await stage.unpack('', gnu(['a']));
+  for (const path of ['a', 'a/b', 'a/b/f', 'a/link']) expect(lstatSync(at(path)).uid).toBe(owner);
+});
 
 it.each(['gnu', 'pax', 'ustar', 'v7', 'oldgnu'])(
   'archives in the form %s of GNU tar are unpacked',

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { constants, fstatSync, promises as fs, type Stats } from 'node:fs';
+import { constants, promises as fs, type Stats } from 'node:fs';
 import { defer, from, noop, Observable } from 'rxjs';
 import { FileFailed } from '../../lifecycle/errors.js';
 import type { WriteOptions } from '../../lifecycle/fileAccess.js';
@@ -12,6 +12,7 @@ import { type HeldFolder, holdFolder, holdWithin } from './heldFolder.js';
 import { HeldTree } from './heldTree.js';
 import { removeEntry } from './removeTree.js';
 import { createSlots } from './slots.js';
+import { ownerWithin } from './ownerWithin.js';
 import { statOf } from './statOf.js';
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants;
@@ -239,13 +240,6 @@ const opened = <Held, Emitted>(
       },
     );
   });
-
-/** To whom belongs what root makes in the folder of another user: the instance runs as that one. */
-function ownerWithin({ fd }: HeldFolder): { readonly uid: number; readonly gid: number } | undefined {
-  if (process.geteuid?.() !== 0) return undefined;
-  const { uid, gid } = fstatSync(fd);
-  return uid === 0 ? undefined : { uid, gid };
-}
 
 /** A file that is not in its place yet. */
 interface Begun {

@@ -3,8 +3,10 @@ import {
   closeSync,
   constants,
   fchmodSync,
+  fchownSync,
   fstatSync,
   futimesSync,
+  lchownSync,
   linkSync,
   lstatSync,
   lutimesSync,
@@ -24,6 +26,7 @@ import { promisify } from 'node:util';
 import { FileFailed } from '../../lifecycle/errors.js';
 import type { FileAttributes, FileTree, NewFile, OpenFile, TreeEntry } from '../../lifecycle/fileTree.js';
 import { codeOf } from './codeOf.js';
+import { ownerWithin } from './ownerWithin.js';
 import { kindOf, statOf } from './statOf.js';
 import { type HeldFolder, holdFolderNow } from './heldFolder.js';
 
@@ -94,6 +97,8 @@ export class HeldTree implements FileTree {
       const place = this.placeOf(path);
       const flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
       const fd = inPlaceOfOthers(place, () => openSync(place, flags, 0o600));
+      const owner = this.ownerOf(path);
+      if (owner !== undefined) fchownSync(fd, owner.uid, owner.gid);
       return this.created(path, fd);
     });
   }
@@ -109,6 +114,7 @@ export class HeldTree implements FileTree {
         unlinkSync(place);
         mkdirSync(place, mode);
       }
+      this.handOver(path, place);
     });
   }
 
@@ -118,6 +124,7 @@ export class HeldTree implements FileTree {
       inPlaceOfOthers(place, () => {
         symlinkSync(target, place);
       });
+      this.handOver(path, place);
       lutimesSync(place, new Date(modifiedAt), new Date(modifiedAt));
     });
   }
@@ -216,6 +223,16 @@ export class HeldTree implements FileTree {
 
   private fromTop(path: string): string {
     return [this.path, path].filter((part) => part !== '').join('/');
+  }
+
+  private ownerOf(path: string): ReturnType<typeof ownerWithin> {
+    return ownerWithin(this.folderOf(parentOf(path)));
+  }
+
+  /** Gives what was made to the owner of the directory that it lies in. */
+  private handOver(path: string, place: Buffer): void {
+    const owner = this.ownerOf(path);
+    if (owner !== undefined) lchownSync(place, owner.uid, owner.gid);
   }
 
   private placeOf(path: string): Buffer {
