@@ -200,7 +200,9 @@ describe('a data directory', () => {
     const files = [fileOf(dataDir), `${fileOf(dataDir)}-lock`];
     for (const each of files) chmodSync(each, 0o666);
     await dataDirs.open(dataDir);
-    expect(folders.map((each) => statSync(each).mode & 0o777)).toEqual(folders.map(() => 0o700));
+    // Instances of other users come to their homes.
+    const kept = [0o711, 0o700, 0o711, 0o700, 0o700];
+    expect(folders.map((each) => statSync(each).mode & 0o777)).toEqual(kept);
     expect(files.map((each) => statSync(each).mode & 0o777)).toEqual([0o600, 0o600]);
   });
 
