@@ -39,10 +39,12 @@ export function filesBeneath(
   const inFolder = async <T>(
     parts: readonly string[],
     work: (folder: HeldFolder) => Promise<T>,
+    before?: (place: Place) => Promise<unknown>,
   ): Promise<T> => {
     let folder = await holdWithin(await root(), platform);
     try {
       for (const part of parts) {
+        await before?.({ folder, name: part });
         const next = await holdFolder(folder.within(part), platform);
         folder.close();
         folder = next;
@@ -67,8 +69,9 @@ export function filesBeneath(
   const told = <T>(verb: string, path: string, work: () => Promise<T>): Observable<T> =>
     defer(() => from(named(verb, path, work)));
 
-  const statOfFolder = (path: string): Promise<FileStat> =>
-    inFolder(partsOf(path), async (folder) => statOf(path, await fs.stat(folder.path)));
+  /** @param before - is done before each directory of the path is entered */
+  const statOfFolder = (path: string, before?: (place: Place) => Promise<unknown>): Promise<FileStat> =>
+    inFolder(partsOf(path), async (folder) => statOf(path, await fs.stat(folder.path)), before);
 
   return {
     stat: (path) =>
@@ -130,16 +133,7 @@ export function filesBeneath(
 
     mkdir: (path, { recursive = false, mode = 0o755 }) =>
       recursive
-        ? told('make', path, async () => {
-            const parts = partsOf(path);
-            for (let depth = 1; depth <= parts.length; depth += 1) {
-              const name = parts[depth - 1] as string;
-              await inFolder(parts.slice(0, depth - 1), (folder) =>
-                makeFolder({ folder, name }, mode, true, platform),
-              );
-            }
-            return statOfFolder(path);
-          })
+        ? told('make', path, () => statOfFolder(path, (place) => makeFolder(place, mode, true, platform)))
         : at('make', path, async (place) => {
             await makeFolder(place, mode, false, platform);
             return lookAt(place, path);

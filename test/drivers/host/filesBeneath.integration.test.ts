@@ -157,6 +157,12 @@ it('what replaces a set-user-ID file of a program is none itself', async () => {
   expect(statSync(join(top, 'tool')).mode & 0o7777).toBe(0o751);
 });
 
+it('directories are made as deep as a path can tell', async () => {
+  const path = 'a/'.repeat(2_047) + 'a';
+  await firstValueFrom(files.mkdir(path, { recursive: true }));
+  expect(await firstValueFrom(files.stat(path))).toMatchObject({ kind: 'directory' });
+});
+
 it('of a rename that cannot be, the path is told that is at fault', async () => {
   mkdirSync(join(top, 'd'));
   await expect(firstValueFrom(files.rename('none', 'other'))).rejects.toMatchObject({
