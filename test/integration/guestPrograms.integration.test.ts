@@ -374,16 +374,24 @@ it('a file that is being written while its machine is on standby is finished aft
 
 it('a guest runs 64 programs at once, and those that reach files are among them', async () => {
   const message = 'the guest runs 64 programs already';
+  /** What was run before takes a moment to be gone, and has its place until then. */
+  const onceThereIsRoom = async <T>(run: () => Promise<T>): Promise<T> => {
+    for (;;) {
+      try {
+        return await run();
+      } catch (error) {
+        expect(error).toMatchObject({ message });
+      }
+    }
+  };
   const all: ReturnType<typeof begin>[] = [];
   while (all.length < 64) {
-    const one = begin('template', 'echo begun; exec sleep 4567');
-    try {
+    const begun = await onceThereIsRoom(async () => {
+      const one = begin('template', 'echo begun; exec sleep 4567');
       await one.hears('begun');
-      all.push(one);
-    } catch (error) {
-      // What was run before takes a moment to be gone, and has its place until then.
-      expect(error).toMatchObject({ message });
-    }
+      return one;
+    });
+    all.push(begun);
   }
   await expect(outputsOf('template', 'true')).rejects.toMatchObject({
     _tag: 'ExecFailed',
@@ -395,7 +403,9 @@ it('a guest runs 64 programs at once, and those that reach files are among them'
     message: expect.stringContaining(message) as string,
   });
   for (const each of all) await each.stop();
-  expect(await countOf('template', 'sleep')).toBe('0');
+  let left: string;
+  do left = await onceThereIsRoom(() => countOf('template', 'sleep'));
+  while (left !== '0');
 });
 
 /** Lets a manager in another process run something, and end in a way. */
