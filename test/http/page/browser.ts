@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
 
 /** A browser, and what its pages complained of. */
@@ -11,8 +14,11 @@ export interface Stage extends AsyncDisposable {
 
 /** Starts Debian's Chromium. */
 export async function openBrowser(): Promise<Stage> {
+  // What it shares among its processes lies there, and now and then is left when it is closed.
+  const folder = await mkdtemp(join(tmpdir(), 'browser-'));
   const browser: Browser = await chromium.launch({
     executablePath: '/usr/bin/chromium',
+    env: { ...process.env, TMPDIR: folder },
     // As root it has no sandbox; in a container little shared memory.
     args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu'],
   });
@@ -33,6 +39,9 @@ export async function openBrowser(): Promise<Stage> {
       await page.goto(address);
       return page;
     },
-    [Symbol.asyncDispose]: () => browser.close(),
+    [Symbol.asyncDispose]: async () => {
+      await browser.close();
+      await rm(folder, { recursive: true, force: true, maxRetries: 10 });
+    },
   };
 }
