@@ -37,8 +37,6 @@ export const createEnsure =
         const { name, spec } = creation;
         const { secrets } = shared;
         sized(spec);
-        const create = (id: string): Observable<Instance> =>
-          createdWith(secrets, creation, (given) => verbs.create(id, given));
 
         const existing = (found: Instance): Observable<Instance> =>
           secrets
@@ -66,7 +64,7 @@ export const createEnsure =
 
         return onNamed('ensure', name, existing, (id) => {
           if (called.expectedRevision !== undefined) throw new InstanceNotFound({ idOrName: name });
-          return create(id);
+          return createdWith(secrets, creation, (given) => verbs.create(id, given));
         });
       });
     });

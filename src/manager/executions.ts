@@ -50,9 +50,7 @@ export function createExecutions(tools: ExecutionsTools): Executions {
     });
     return (execution$ ?? throwError(() => new Error('there is no machine that could run it'))).pipe(
       catchError((error: unknown) =>
-        hasTag(error, 'ExecFailed') || hasTag(error, 'NotSupported')
-          ? throwError(() => error)
-          : driverFailed(instance, 'exec')(error),
+        hasTag(error, 'ExecFailed') ? throwError(() => error) : driverFailed(instance, 'exec')(error),
       ),
     );
   };

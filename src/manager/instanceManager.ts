@@ -223,10 +223,9 @@ export async function openManager(options: ManagerOptions): Promise<InstanceMana
         const seconds = stopwatch();
         return keeping.commit({ ...withReadyBy(change, now()), cause: causeOf(change, cause) }).pipe(
           map((event) => {
-            const before = table.view(event.instanceId).instances[0]?.spec;
-            table.apply(event);
+            const before = table.apply(event);
             snapshots.apply(event);
-            secrets.left(before);
+            secrets.left(before?.spec);
             secrets.left(event.snapshot?.spec);
             if (!isOfSnapshot(event)) deadlines.see(event.instanceId, event.instance);
             measure({ kind: 'commit', seconds: seconds() });

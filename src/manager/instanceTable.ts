@@ -6,8 +6,8 @@ import type { TableView } from '../streams/tableThenChanges.js';
 
 /** All instances as the events made them, by id and by name. */
 export interface InstanceTable {
-  /** Takes over what an event says. */
-  apply(event: LifecycleEvent): void;
+  /** Takes over what an event says. Gives the instance as it was before, if there was one. */
+  apply(event: LifecycleEvent): Instance | undefined;
   /** The instance with this id. @throws {@link InstanceNotFound} */
   get(id: string): Instance;
   /** The instance with this id, else with this name. @throws {@link InstanceNotFound} */
@@ -70,6 +70,7 @@ export function createInstanceTable(instances: readonly Instance[], start: Curso
   return {
     apply: ({ epoch, sequence, action, instanceId, instance }) => {
       cursor = { epoch, sequence };
+      const before = byId.get(instanceId);
       if (action === 'delete') {
         idByName.delete(get(instanceId).name);
         byId.delete(instanceId);
@@ -77,6 +78,7 @@ export function createInstanceTable(instances: readonly Instance[], start: Curso
         byId.set(instanceId, instance);
         idByName.set(instance.name, instanceId);
       }
+      return before;
     },
     get,
     exactly: (idOrName) => get(idOf(idOrName) ?? idOrName),
